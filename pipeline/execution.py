@@ -1,0 +1,53 @@
+"""How fast and where: settings that never change what is written, and so never enter a key.
+
+They come from the recipe's `[execution]` table, from `execution.key=value` on the command line, and are kept apart
+from the recipe as soon as the file is read: no stage that makes content is handed this object.
+"""
+
+import os
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Execution(BaseModel):
+    """Execution settings; every field has a default that works on one machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes for record stages and the sandbox; 0 for one per core."""
+    engine: Literal["local", "ray"] = "local"
+    address: str = ""
+    """Address of a Ray cluster; "" starts a local one."""
+    device: str = "auto"
+    """torch device of the student and of local teachers; "auto" for a GPU where there is one."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """torch threads; 0 for one per core."""
+    sandbox: Literal["strong", "weak"] = "strong"
+    """"weak" lets model-written code run where the kernel refuses a layer of isolation."""
+    concurrency: Annotated[int, Field(ge=1)] = 64
+    """Most requests in flight per endpoint."""
+    requests_per_minute: Annotated[float, Field(ge=0)] = 0
+    """0 to learn the limit from the endpoint."""
+    tokens_per_minute: Annotated[float, Field(ge=0)] = 0
+    retries: Annotated[int, Field(ge=0)] = 8
+    """Most retries of one request."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """Longest wait for one answer."""
+    budget_usd: Annotated[float, Field(ge=0)] | None = None
+    """Hard cap on this run's spend; reaching it ends the run with exit code 3, resumable."""
+    budget_tokens: Annotated[int, Field(ge=0)] | None = None
+    """Hard cap on this run's teacher tokens (prompt and completion)."""
+    batch: Annotated[int, Field(ge=0)] = 0
+    """Sequences generated at once by local models; 0 for a size that suits the device."""
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """Time between training checkpoints."""
+
+    def worker_count(self) -> int:
+        """Processes to start, at least 1."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+    def thread_count(self) -> int:
+        """torch threads, at least 1."""
+        return self.threads or len(os.sched_getaffinity(0))

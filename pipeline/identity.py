@@ -1,0 +1,55 @@
+"""Content ids and scoped randomness: the two things that make a run the same run twice.
+
+An id is a hash of content in canonical JSON, so it depends neither on the order of keys, nor on the process, nor on
+Python's hash seed. Randomness is scoped by name: `rng(seed, "seeds", 17)` is the same generator whichever worker asks
+for it and in whatever order.
+"""
+
+import dataclasses
+import hashlib
+import json
+import random
+from typing import Any
+
+ID_LENGTH = 24
+"""Hex digits of a record id: 96 bits, a 1e-11 chance of one collision among 1e9 records."""
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text with sorted keys and no spaces; equal values give equal text.
+
+    Dataclasses become objects and tuples lists. Raises TypeError for what JSON has no form for, ValueError for NaN
+    and the infinities: a value that is not equal to itself has no identity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of `value`'s canonical JSON, 64 hex digits. Lone surrogates are hashed as their code points."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_id(kind: str, value: Any) -> str:
+    """Id of a record: `ID_LENGTH` hex digits of the digest of its kind and content."""
+    return digest([kind, value])[:ID_LENGTH]
+
+
+def rng(seed: int, *scope: str | int) -> random.Random:
+    """A generator of its own for one scope, e.g. `rng(seed, "prompts", record.id)`.
+
+    Two scopes never share a stream, so neither the order nor the number of workers can change what is drawn.
+    """
+    return random.Random(int(digest([seed, *scope])[:32], 16))
+
+
+def rng_seed(seed: int, *scope: str | int) -> int:
+    """A 63-bit integer for libraries that take a seed (torch, numpy), scoped as `rng` is."""
+    return int(digest([seed, *scope])[:16], 16) >> 1

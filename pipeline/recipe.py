@@ -1,0 +1,291 @@
+"""The recipe: what the corpus, the student and the score are. How fast and where is `pipeline.execution`, never here.
+
+A recipe is TOML, one table per stage, checked as a whole: all errors are reported at once, an unknown key with the
+nearest known one. Each table is what enters that stage's key, so a field belongs here if and only if it can change
+what a stage writes.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """Base of all recipe tables: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeedsTable(Table):
+    """How many seeds are drawn, and from what."""
+
+    exercises: Count = 0
+    """Number of exercise seeds, over all teachers."""
+    textbooks: Count = 0
+    """Number of textbook seeds, over all teachers."""
+    data: str = ""
+    """Folder with topics.toml, audiences.toml, forms.toml, function_names.toml, words.toml; "" for the shipped one."""
+    topics: tuple[str, ...] = ()
+    """Topic paths or prefixes to draw from; empty for the whole tree."""
+    words: Count = 2
+    """Random words that each text must use (Eldan and Li 2023, TinyStories)."""
+
+
+class TeacherTable(Table):
+    """One teacher. A recipe may name several; `share` says who is asked how often."""
+
+    name: str
+    """The teacher's name in the report; letters, digits and dashes."""
+    kind: Literal["openai", "local", "composer", "replay"]
+    exercise_share: Fraction = 1.0
+    """Share of the exercise seeds that this teacher is asked."""
+    textbook_share: Fraction = 1.0
+    """Share of the textbook seeds that this teacher is asked."""
+    tests: Literal["teacher", "seed"] = "teacher"
+    """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted."""
+    model: str = ""
+    """Model name at the endpoint, HF folder, GGUF file, or "smollm2" for the embedded one."""
+    base_url: str = ""
+    """OpenAI-compatible endpoint, e.g. "http://127.0.0.1:8000/v1"."""
+    api_key_env: str = ""
+    """Name of the environment variable that holds the key; "" for none."""
+    mode: Literal["online", "batch"] = "online"
+    """"batch" sends OpenAI-style files to the Batch API."""
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_tokens: Positive = 1024
+    """Longest answer, tokens."""
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    """Sampling seed sent to the endpoint or used by the local engine; None for none (local: the recipe's seed)."""
+    headers: dict[str, str] = {}
+    """Extra request headers; never a key (use api_key_env)."""
+    extra_body: dict[str, object] = {}
+    """Extra fields of the request body, e.g. response_format."""
+    weight: Annotated[float, Field(gt=0.0)] = 1.0
+    """Weight of `base_url` among the fallbacks."""
+    fallbacks: tuple[dict[str, object], ...] = ()
+    """Further endpoints of the same teacher: tables of base_url, model, api_key_env, weight."""
+    replay: str = ""
+    """Journal file or folder that a replay teacher answers from."""
+
+
+class PromptsTable(Table):
+    """Which templates are rendered."""
+
+    folder: str = ""
+    """Folder of templates; "" for the shipped `prompts/`."""
+    textbook: str = "textbook/passage.md"
+    exercise: str = "exercise/write.md"
+    exercise_with_task: str = "exercise/complete.md"
+    """Template for teachers with tests = "seed": the signature and docstring are given, the teacher writes the body."""
+
+
+class CompletionsTable(Table):
+    """How often each prompt is asked. Budgets stop a run without changing what it would write: they are execution settings."""
+
+    samples_per_prompt: Positive = 1
+
+
+class SourcesTable(Table):
+    """Real code beside the teachers' answers; `kind = "none"` for none."""
+
+    kind: Literal["none", "stdlib", "folder", "dataset"] = "none"
+    path: str = ""
+    """Folder of .py files, or name or folder of an HF dataset."""
+    limit: Count = 0
+    """Most passages taken; 0 for all."""
+    max_characters: Positive = 100_000
+    """Longer files are dropped as too-long."""
+    licences: tuple[str, ...] = ()
+    """SPDX ids that are accepted; empty for any."""
+    column: str = "content"
+    """Text column of the dataset."""
+
+
+class ValidatedTable(Table):
+    """Limits under which model-written code is run."""
+
+    cpu_seconds: Annotated[float, Field(gt=0.0)] = 5.0
+    """CPU time of one program."""
+    memory_mb: Positive = 512
+    """Address space of one program, MiB."""
+    require_test: bool = True
+    """Drop exercises without a test as no-test; false keeps them."""
+    packages: tuple[str, ...] = ()
+    """Site-packages that programs may import; empty for the standard library alone."""
+
+
+class DistinctTable(Table):
+    """Near-duplicate removal (Broder 1997 MinHash; Lee et al. 2022 for its use on corpora)."""
+
+    permutations: Positive = 128
+    """MinHash permutations."""
+    bands: Positive = 16
+    """LSH bands; rows per band = permutations / bands."""
+    shingle: Positive = 5
+    """Word n-gram of a shingle."""
+    similarity: Fraction = 0.7
+    """Exact Jaccard at or above which a document is a near-duplicate of the one kept."""
+    clones: bool = True
+    """Also drop renamed clones (equal normalised AST, constants kept)."""
+    max_constant_variants: Count = 0
+    """Most documents kept that differ only in their constants; 0 for no cap."""
+
+    @model_validator(mode="after")
+    def _bands_divide(self) -> "DistinctTable":
+        if self.permutations % self.bands:
+            raise ValueError(
+                f"bands = {self.bands} does not divide permutations = {self.permutations}; use a divisor of it"
+            )
+        return self
+
+
+class QualityTable(Table):
+    """Heuristics, secrets, and the paper's classifier (Gunasekar et al. 2023, 2.1)."""
+
+    min_characters: Count = 40
+    """Shorter documents are dropped as too-short."""
+    max_repeated_lines: Fraction = 0.5
+    """Largest share of repeated lines kept."""
+    secrets: Literal["drop", "mask", "off"] = "drop"
+    classifier: bool = False
+    """Train and apply the educational-value classifier."""
+    annotate: Positive = 200
+    """Documents that the judge annotates when classifier is true."""
+    judge: str = ""
+    """Name of the teacher that annotates; "" for the first one."""
+    keep_quantile: Fraction = 0.5
+    """Share of documents kept by predicted value when classifier is true."""
+
+
+class DecontaminatedTable(Table):
+    """Overlap with the benchmarks (Gunasekar et al. 2023, 5)."""
+
+    benchmarks: tuple[str, ...] = ("humaneval", "held-out")
+    """Names of benchmarks, or paths of JSONL files of problems."""
+    ngram: Positive = 13
+    """Words of an n-gram."""
+    tree: Annotated[float, Field(ge=0.0, le=1.0)] = 0.95
+    """AST match rate at or above which a document is dropped (the paper's tau)."""
+    embedding: Fraction = 1.0
+    """Cosine at or above which a document is dropped; 1.0 switches it off."""
+
+
+class TokensTable(Table):
+    """Tokenizer and packing."""
+
+    tokenizer: str = "student"
+    """"student" for the tokenizer of the pretrained student, "train" for a BPE trained on the corpus, or a folder or hub name."""
+    vocabulary: Positive = 4096
+    """Vocabulary size where the tokenizer is trained."""
+    sequence_length: Positive = 256
+    """Tokens of a training sequence."""
+    loss: Literal["all", "answer"] = "answer"
+    """"answer": loss on an exercise's body only; passages always carry loss on all tokens."""
+    repeat_corpus: Positive = 1
+    """Epochs over the corpus."""
+    max_documents: Count = 0
+    """Most documents used, drawn at random; 0 for all."""
+    mask_documents: bool = True
+    """Whether attention stays inside a document."""
+
+
+class PhaseTable(Table):
+    """One phase of training: a schedule over the token stream."""
+
+    name: str = "fine-tune"
+    data: Literal["all", "textbook", "exercise"] = "all"
+    """Which documents this phase reads."""
+    epochs: Annotated[float, Field(gt=0.0)] = 1.0
+    """Passes over the phase's documents; steps, where given, decides instead."""
+    steps: Count = 0
+    """Optimiser steps; 0 to go by epochs."""
+    max_tokens: Count = 0
+    """Most tokens read in this phase; 0 for no cap."""
+    batch: Positive = 16
+    """Sequences per optimiser step."""
+    micro_batch: Count = 0
+    """Sequences per forward pass; 0 for the whole batch."""
+    lr: Annotated[float, Field(gt=0.0)] = 5e-5
+    """Peak learning rate."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: Count = 10
+    min_lr_ratio: Fraction = 0.0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: Annotated[float, Field(ge=0.0)] = 1.0
+    """Largest gradient norm; 0 for no clipping."""
+
+
+class StudentTable(Table):
+    """The model and its training."""
+
+    init: str = "smollm2"
+    """"smollm2" (embedded), "scratch", or a folder or hub name of an HF causal LM."""
+    architecture: Literal["phi-1", "phi-1-small", "phi-1-mini", "phi-1-nano"] = "phi-1-nano"
+    """Architecture when init = "scratch"."""
+    phases: tuple[PhaseTable, ...] = (PhaseTable(),)
+    dropout: Fraction = 0.0
+    """Attention and residual dropout."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the forward pass; "auto" measures this machine, and then two machines may differ."""
+    held_out: Fraction = 0.02
+    """Share of the documents kept out of training for the held-out loss."""
+
+
+class SoftTargetsTable(Table):
+    """Distillation from a teacher LM's logits (Hinton et al. 2015). `teacher = ""` switches the stage off."""
+
+    teacher: str = ""
+    """HF folder or hub name of the white-box teacher."""
+    top_k: Positive = 64
+    """Logits kept per token; the rest is one tail mass."""
+    temperature: Annotated[float, Field(gt=0.0)] = 2.0
+    alpha: Fraction = 0.5
+    """Weight of the soft loss; 1 - alpha is the weight of the hard labels."""
+    divergence: Literal["forward-kl", "reverse-kl", "jensen-shannon"] = "forward-kl"
+
+
+class EvaluationTable(Table):
+    """What the student is asked."""
+
+    benchmarks: tuple[str, ...] = ("held-out", "humaneval")
+    before: bool = True
+    """Score the untrained student too (skipped for init = "scratch")."""
+    limit: Count = 0
+    """First n problems of each benchmark; 0 for all. A limited score is labelled partial."""
+    samples: Positive = 1
+    """Answers per problem; more than one needs a temperature."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.0
+    max_new_tokens: Positive = 192
+    prompt_form: Literal["stripped", "raw"] = "stripped"
+    """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent."""
+    cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
+    """CPU time of one scored program."""
+
+
+class Recipe(Table):
+    """A whole recipe."""
+
+    name: str = "recipe"
+    description: str = ""
+    seed: int = 0
+    """Root of all randomness."""
+    seeds: SeedsTable = SeedsTable()
+    teachers: tuple[TeacherTable, ...] = ()
+    prompts: PromptsTable = PromptsTable()
+    completions: CompletionsTable = CompletionsTable()
+    sources: SourcesTable = SourcesTable()
+    validated: ValidatedTable = ValidatedTable()
+    distinct: DistinctTable = DistinctTable()
+    quality: QualityTable = QualityTable()
+    decontaminated: DecontaminatedTable = DecontaminatedTable()
+    tokens: TokensTable = TokensTable()
+    soft_targets: SoftTargetsTable = SoftTargetsTable()
+    student: StudentTable = StudentTable()
+    evaluation: EvaluationTable = EvaluationTable()

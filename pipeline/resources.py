@@ -1,0 +1,28 @@
+"""Where the shipped data files are: in the checkout beside the package, in a wheel inside it."""
+
+from pathlib import Path
+
+from pipeline.errors import HornbookError
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+_PLACES = {
+    "prompts": _CHECKOUT / "prompts",
+    "seeds": _CHECKOUT / "data" / "seeds",
+    "prices.toml": _CHECKOUT / "data" / "prices.toml",
+    "held_out": _CHECKOUT / "data" / "held_out",
+}
+
+
+def shipped(name: str) -> Path:
+    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "held_out".
+
+    Raises HornbookError where it is in neither place, which means that the installation is broken.
+    """
+    installed = _PACKAGE / "shipped" / name
+    for place in (installed, _PLACES[name]):
+        if place.exists():
+            return place
+    raise HornbookError(
+        f"{name} is missing from the installation", hint="reinstall hornbook: its wheel carries these files"
+    )
