@@ -1,0 +1,226 @@
+"""GGUF -> a Hugging Face folder (config, fp32 safetensors, tokenizer), once, under a key of the file's digest.
+
+transformers reads GGUF itself (`gguf_file=`), but slowly (33 s for 98 MB) and with a tokenizer that is wrong for
+SmolLM2: end-of-text becomes `<|im_start|>`, a BOS is put before every prompt, decoding "cleans up" spaces inside code
+and turns U+2581 into a space, runs of digits stay whole, and `save_pretrained` copies the GGUF as `tokenizer.model`.
+Reading the file's tensors and its BPE table directly avoids all of them; each has a test.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+
+from pipeline.errors import InputError
+from pipeline.student.local import file_digest
+
+VERSION = 1
+"""Raised when a conversion of the same file would give other bytes; part of the cache key."""
+
+CONTROL = 3
+"""gguf.TokenType.CONTROL: a token that never comes from text."""
+
+_LLAMA_TENSORS = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_DIGITS = pre_tokenizers.Digits(individual_digits=True)
+_GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
+    "smollm": lambda: pre_tokenizers.Sequence([_DIGITS, _GPT2]),
+    "gpt-2": lambda: _GPT2,
+    "default": lambda: _GPT2,
+    "llama-bpe": lambda: pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_LLAMA3), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    ),
+}
+"""By the file's `tokenizer.ggml.pre`; the regular expressions are those of the models' own tokenizer.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A GGUF file's metadata and tensors."""
+
+    path: Path
+    reader: Any
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """Metadata `key`; raises InputError where it is missing and has no default."""
+        field = self.reader.fields.get(key)
+        if field is not None:
+            return field.contents()
+        if default is None:
+            raise InputError(
+                f"{self.path}: the metadata key {key!r} is missing",
+                hint="convert the model to a Hugging Face folder with its own tools and name that folder instead",
+            )
+        return default
+
+
+def converted(path: Path, cache: Path) -> Path:
+    """The Hugging Face folder made from the GGUF at `path`, below `cache`; converted at the first call.
+
+    The folder appears by one rename, so an interrupted conversion leaves nothing that looks finished.
+    """
+    folder = cache / f"{path.stem}-{file_digest(path)[:16]}-v{VERSION}"
+    if (folder / "config.json").exists():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
+    try:
+        _convert(path, partial)
+        try:
+            partial.rename(folder)
+        except OSError:
+            # Another process finished the same conversion first; its folder holds the same bytes.
+            if not (folder / "config.json").exists():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _convert(path: Path, folder: Path) -> None:
+    try:
+        file = _File(path, gguf.GGUFReader(path))
+    except (ValueError, OSError, IndexError) as error:
+        raise InputError(f"{path} is not a readable GGUF file: {error}", hint="download or install it again") from error
+    architecture = file.value("general.architecture")
+    if architecture != "llama" or file.value("tokenizer.ggml.model") != "gpt2":
+        raise InputError(
+            f"{path}: architecture {architecture!r} with tokenizer {file.value('tokenizer.ggml.model')!r}; "
+            "only 'llama' with 'gpt2' is read from GGUF",
+            hint="use the model's Hugging Face folder instead",
+        )
+    tokenizer_files(file, folder)
+    config = _config(file)
+    tied = "output.weight" not in {tensor.name for tensor in file.reader.tensors}
+    config["tie_word_embeddings"] = tied
+    save_file(_weights(file, config), folder / "model.safetensors", metadata={"format": "pt"})
+    _write_json(folder / "generation_config.json", {k: config[k] for k in ("bos_token_id", "eos_token_id", "pad_token_id")})
+    for written in folder.iterdir():
+        with written.open("rb") as handle:
+            os.fsync(handle.fileno())
+    _write_json(folder / "config.json", config)
+
+
+def _config(file: _File) -> dict[str, Any]:
+    hidden = file.value("llama.embedding_length")
+    heads = file.value("llama.attention.head_count")
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": len(file.value("tokenizer.ggml.tokens")),
+        "hidden_size": hidden,
+        "intermediate_size": file.value("llama.feed_forward_length"),
+        "num_hidden_layers": file.value("llama.block_count"),
+        "num_attention_heads": heads,
+        "num_key_value_heads": file.value("llama.attention.head_count_kv", heads),
+        "head_dim": hidden // heads,
+        "max_position_embeddings": file.value("llama.context_length"),
+        "rms_norm_eps": round(float(file.value("llama.attention.layer_norm_rms_epsilon")), 12),
+        "rope_theta": float(file.value("llama.rope.freq_base", 10000.0)),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "bos_token_id": file.value("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": file.value("tokenizer.ggml.eos_token_id"),
+        "pad_token_id": file.value("tokenizer.ggml.padding_token_id", file.value("tokenizer.ggml.eos_token_id")),
+        "torch_dtype": "float32",
+    }
+
+
+def _weights(file: _File, config: dict[str, Any]) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = {}
+    for tensor in file.reader.tensors:
+        values = np.ascontiguousarray(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        name, kind = _llama_name(tensor.name)
+        if kind in ("attn_q", "attn_k"):
+            heads = config["num_attention_heads" if kind == "attn_q" else "num_key_value_heads"]
+            values = _unpermuted(values, heads)
+        weights[name] = torch.from_numpy(values)
+    return weights
+
+
+def _llama_name(name: str) -> tuple[str, str]:
+    """(Hugging Face name, kind of tensor) of llama.cpp's tensor `name`."""
+    top = {
+        "token_embd.weight": "model.embed_tokens.weight",
+        "output_norm.weight": "model.norm.weight",
+        "output.weight": "lm_head.weight",
+    }
+    if name in top:
+        return top[name], ""
+    _, layer, kind, leaf = name.split(".")
+    return f"model.layers.{layer}.{_LLAMA_TENSORS[kind]}.{leaf}", kind
+
+
+def _unpermuted(weight: np.ndarray[Any, Any], heads: int) -> np.ndarray[Any, Any]:
+    """Rows of a query or key matrix in Hugging Face's rotary order; llama.cpp interleaves the halves of each head."""
+    rows, columns = weight.shape
+    return np.ascontiguousarray(
+        weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    )
+
+
+def tokenizer_files(file: _File, folder: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json for the BPE table in `file`."""
+    pre = file.value("tokenizer.ggml.pre", "default")
+    if pre not in _PRE_TOKENIZERS:
+        raise InputError(
+            f"{file.path}: pre-tokenizer {pre!r} is not known; known are {sorted(_PRE_TOKENIZERS)}",
+            hint="use the model's Hugging Face folder instead",
+        )
+    tokens: list[str] = file.value("tokenizer.ggml.tokens")
+    types: list[int] = file.value("tokenizer.ggml.token_type")
+    merges = [tuple(merge.split(" ", 1)) for merge in file.value("tokenizer.ggml.merges")]
+    tokenizer = Tokenizer(BPE({token: i for i, token in enumerate(tokens)}, merges, fuse_unk=False))
+    tokenizer.pre_tokenizer = _PRE_TOKENIZERS[pre]()
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+    def token(key: str, fallback: str) -> str:
+        return tokens[file.value(f"tokenizer.ggml.{key}_token_id", file.value(f"tokenizer.ggml.{fallback}_token_id"))]
+
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": token("bos", "eos"),
+        "eos_token": token("eos", "eos"),
+        "unk_token": token("unknown", "eos"),
+        "pad_token": token("padding", "eos"),
+        "add_bos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": file.value("llama.context_length"),
+        "padding_side": "left",
+    }
+    template = file.value("tokenizer.chat_template", "")
+    if template:
+        settings["chat_template"] = template
+    _write_json(folder / "tokenizer_config.json", settings)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

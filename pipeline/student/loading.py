@@ -1,0 +1,177 @@
+"""Loading a causal LM by a short name, a folder, a hub name or a GGUF file, with the same tokenizer behaviour for all."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipeline.errors import InputError
+from pipeline.identity import digest
+from pipeline.student.conversion import VERSION as CONVERSION_VERSION
+from pipeline.student.conversion import converted
+from pipeline.student.local import file_digest, find_smollm2
+
+Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode with its tokenizer.
+
+    model: a transformers causal LM. tokenizer: its fast tokenizer, never adding a BOS by itself, never cleaning up
+    spaces. identity: what the weights are (source, digest of the files), for keys and for `Sample.checkpoint`;
+    equal identities mean equal weights and tokenizer, wherever they are on disk.
+    """
+
+    model: Any
+    tokenizer: Any
+    identity: dict[str, str]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+
+def pick_device(device: str) -> torch.device:
+    """`device`, or for "auto" the first GPU where torch sees one, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("cpu")
+
+
+def model_identity(spec: str) -> dict[str, str]:
+    """What `spec` names, from file digests alone: no weights are loaded and nothing is converted.
+
+    Hub names that are not cached locally are identified by name. Digests are of bytes, so a folder keeps its
+    identity when it is moved.
+    """
+    if spec == "smollm2" or spec.endswith(".gguf"):
+        path = find_smollm2() if spec == "smollm2" else Path(spec)
+        if not path.is_file():
+            raise _not_found(spec)
+        return {"kind": "gguf", "name": path.name, "digest": file_digest(path), "conversion": str(CONVERSION_VERSION)}
+    folder = Path(spec)
+    if folder.is_dir():
+        files = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix in (".safetensors", ".bin", ".model") or file.name in ("config.json", "tokenizer.json")
+        )
+        return {"kind": "folder", "digest": digest([[file.name, file_digest(file)] for file in files])}
+    return {"kind": "hub", "name": spec}
+
+
+def source_folder(spec: str, cache: Path) -> str:
+    """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself."""
+    if spec == "smollm2":
+        return str(converted(find_smollm2(), cache))
+    path = Path(spec)
+    if spec.endswith(".gguf"):
+        if not path.is_file():
+            raise _not_found(spec)
+        return str(converted(path, cache))
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"{spec} has no config.json, so it is not a Hugging Face model folder",
+                hint="name the folder that `save_pretrained` wrote (for a run of ours: student/.../model)",
+            )
+        return spec
+    if path.is_absolute() or spec.startswith(".") or spec.count("/") != 1:
+        raise _not_found(spec)
+    return spec
+
+
+def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto") -> LoadedModel:
+    """Load the causal LM that `spec` names, in evaluation mode.
+
+    spec: "smollm2" (embedded), an HF folder, a GGUF file, or a hub name "owner/name". cache: folder for converted
+    models. dtype: "auto" is fp32 on the CPU and bf16 on a GPU that has it.
+
+    Raises InputError where nothing loadable is there, MissingExtra where the embedded model is not installed.
+    """
+    source = source_folder(spec, cache)
+    local = Path(source).is_dir()
+    where = pick_device(device)
+    kind = _DTYPES[pick_dtype(dtype, where)]
+    try:
+        tokenizer = load_tokenizer(source)
+        with _quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                source, dtype=kind, local_files_only=local, attn_implementation="sdpa"
+            )
+    except (OSError, ValueError) as error:
+        raise InputError(f"the model {spec!r} could not be loaded: {error}", hint=_hub_hint(local)) from error
+    identity = model_identity(spec)
+    if identity["kind"] == "hub":
+        identity["revision"] = str(getattr(model.config, "_commit_hash", None) or "unknown")
+    return LoadedModel(model.to(where).eval(), tokenizer, identity)
+
+
+def load_tokenizer(source: str) -> Any:
+    """The fast tokenizer of a folder or hub name, with the behaviour that code needs.
+
+    No BOS or EOS is ever added, decoding changes no spaces, and there is a padding token.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(
+        source, local_files_only=Path(source).is_dir(), clean_up_tokenization_spaces=False
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def pick_dtype(dtype: Dtype, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
+    """`dtype`, or for "auto": fp32 on the CPU (greedy answers there do not depend on the machine), bf16 on a GPU."""
+    if dtype != "auto":
+        return dtype
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a folder that plain transformers loads (`AutoModelForCausalLM`, `AutoTokenizer`), without the GGUF.
+
+    The tokenizer's settings are written so that both transformers 4 and 5 load the same behaviour.
+    """
+    with _quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    settings_file = folder / "tokenizer_config.json"
+    settings = json.loads(settings_file.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    settings["clean_up_tokenization_spaces"] = False
+    for key in ("backend", "is_local", "local_files_only", "name_or_path"):
+        settings.pop(key, None)
+    settings_file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+class _quiet:  # noqa: N801
+    """No progress bars of transformers while inside."""
+
+    def __enter__(self) -> None:
+        transformers.utils.logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        transformers.utils.logging.enable_progress_bar()
+
+
+def _not_found(spec: str) -> InputError:
+    return InputError(
+        f"no model at {spec!r}",
+        hint='name "smollm2", a folder with a config.json, a .gguf file, or a hub name "owner/name"',
+    )
+
+
+def _hub_hint(local: bool) -> str:
+    if local:
+        return "check that the folder holds a whole model: config.json, weights, tokenizer.json"
+    return 'offline? the embedded model needs no hub: use "smollm2"; or name a local folder'
