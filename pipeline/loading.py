@@ -1,0 +1,237 @@
+"""From recipe text and `key=value` overrides to a checked `Recipe` and its `Execution` settings, all errors at once.
+
+Lies below `recipe` and `execution` because it is the only place where the two meet: the `[execution]` table is cut off
+here, and from then on no object holds both.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import RecipeError
+from pipeline.execution import Execution
+from pipeline.recipe import Recipe
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A recipe ready to plan. source: the file or shipped name it came from."""
+
+    recipe: Recipe
+    execution: Execution
+    source: str
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Text of each recipe that comes with Hornbook, by name, in alphabetical order."""
+    folder = resources.files("pipeline") / "recipes"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
+
+
+def load(name_or_path: str, overrides: Sequence[str] = ()) -> Loaded:
+    """Read a recipe by shipped name or path, apply overrides, and check it.
+
+    A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
+    unknown keys with the nearest known one, wrong types, overrides that name no key.
+    """
+    text, source = _read(name_or_path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not valid TOML: {error}", hint="mend the line it names") from error
+    problems: list[str] = []
+    for override in overrides:
+        _apply(data, override, problems)
+    execution_data = data.pop("execution", {})
+    recipe = _validated(Recipe, data, "", problems)
+    execution = _validated(Execution, execution_data, "execution", problems)
+    if recipe is not None:
+        problems.extend(_inconsistencies(recipe))
+    if problems or recipe is None or execution is None:
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        listing = "".join(f"\n  - {problem}" for problem in problems)
+        raise RecipeError(
+            f"{source} has {count}:{listing}", hint="nothing was run; `hornbook recipes` lists recipes that work"
+        )
+    return Loaded(recipe, execution, source)
+
+
+def dump(recipe: Recipe, execution: Execution | None = None) -> str:
+    """TOML text of a fully resolved recipe; `load` of it gives an equal recipe (keys that are None are left out)."""
+    data = recipe.model_dump(mode="json", exclude_none=True)
+    if execution is not None:
+        data["execution"] = execution.model_dump(mode="json", exclude_none=True)
+    lines: list[str] = []
+    _dump_table(data, "", lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _read(name_or_path: str) -> tuple[str, str]:
+    path = Path(name_or_path)
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8"), str(path)
+        except UnicodeDecodeError as error:
+            raise RecipeError(
+                f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8"
+            ) from error
+    shipped = shipped_recipes()
+    if name_or_path in shipped:
+        return shipped[name_or_path], name_or_path
+    near = difflib.get_close_matches(name_or_path, shipped, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise RecipeError(
+        f"no recipe {name_or_path!r}: neither a file nor one of {', '.join(shipped)}",
+        hint=f"{guess}`hornbook recipes copy NAME FILE` gives you one to edit",
+    )
+
+
+def _apply(data: dict[str, Any], override: str, problems: list[str]) -> None:
+    """Set one dotted key, e.g. `seeds.exercises=10`, `teachers.0.model="x"`; the value is TOML, else a plain string."""
+    key, equals, raw = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        problems.append(f"override {override!r}: expected key=value, e.g. seeds.exercises=100")
+        return
+    try:
+        value = tomllib.loads(f"v = {raw}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    place: Any = data
+    for part in parts[:-1]:
+        place = _step(place, part)
+        if place is None:
+            problems.append(f"override {override!r}: {part!r} is not a table of this recipe")
+            return
+    last = parts[-1]
+    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
+        place[int(last)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        problems.append(f"override {override!r}: {last!r} cannot be set there")
+
+
+def _step(place: Any, part: str) -> Any:
+    if isinstance(place, dict):
+        return place.setdefault(part, {})
+    if isinstance(place, list):
+        if part.isdigit() and int(part) < len(place):
+            return place[int(part)]
+        return next((entry for entry in place if isinstance(entry, dict) and entry.get("name") == part), None)
+    return None
+
+
+def _validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -> Model | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems.extend(_problem(model, entry, prefix) for entry in error.errors())
+        return None
+
+
+def _problem(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> str:
+    """One pydantic error in our words: key, value found, value wanted, nearest key."""
+    location = [prefix, *map(str, entry["loc"])] if prefix else [str(part) for part in entry["loc"]]
+    key = ".".join(location) or "the recipe"
+    found = repr(entry["input"])
+    found = found if len(found) <= 60 else found[:57] + "..."
+    if entry["type"] == "extra_forbidden":
+        known = _keys_at(model, entry["loc"][:-1])
+        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}")
+    if entry["type"] == "missing":
+        return f"{key}: missing; it must be given"
+    wanted = str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] == "value_error":
+        return f"{key}: {wanted}"
+    return f"{key} = {found}: {wanted[0].lower() + wanted[1:]}"
+
+
+def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    """Field names of the table that a pydantic location points into."""
+    current: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        current = current.model_fields[part].annotation if part in current.model_fields else model
+        while get_origin(current) is not None:
+            current = get_args(current)[0]
+    return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _inconsistencies(recipe: Recipe) -> list[str]:
+    """What no single field shows: names that refer to nothing, shares that add to nothing."""
+    problems = []
+    names = [teacher.name for teacher in recipe.teachers]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"teachers: the name {name!r} is used {names.count(name)} times; names must differ")
+    for kind, count in (("exercise", recipe.seeds.exercises), ("textbook", recipe.seeds.textbooks)):
+        if count and not any(getattr(teacher, f"{kind}_share") > 0 for teacher in recipe.teachers):
+            problems.append(
+                f"seeds.{kind}s = {count}, but no teacher has {kind}_share > 0; "
+                f"add a [[teachers]] table or set seeds.{kind}s = 0"
+            )
+    for number, teacher in enumerate(recipe.teachers):
+        problems.extend(f"teachers.{number}.{needed}" for needed in _missing_for(teacher.kind, teacher))
+    judge = recipe.quality.judge
+    if judge and judge not in names:
+        problems.append(
+            f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
+        )
+    if recipe.evaluation.samples > 1 and recipe.evaluation.temperature == 0:
+        problems.append(
+            f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
+            "set evaluation.temperature, e.g. 0.8"
+        )
+    if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
+        problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
+    if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
+        problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
+    return problems
+
+
+def _missing_for(kind: str, teacher: Any) -> list[str]:
+    if kind == "openai" and not (teacher.model and teacher.base_url):
+        return ["model and base_url must be given for kind = 'openai', e.g. base_url = 'http://127.0.0.1:8000/v1'"]
+    if kind == "replay" and not teacher.replay:
+        return ["replay must name a journal of an earlier run for kind = 'replay'"]
+    return []
+
+
+def _dump_table(table: Mapping[str, Any], path: str, lines: list[str]) -> None:
+    nested = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) or (
+            isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value)
+        ):
+            nested[key] = value
+        else:
+            lines.append(f"{key} = {_toml(value)}")
+    for key, value in nested.items():
+        name = f"{path}.{key}" if path else key
+        for entry in value if isinstance(value, list) else [value]:
+            lines.extend(["", f"[[{name}]]" if isinstance(value, list) else f"[{name}]"])
+            _dump_table(entry, name, lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
+    return repr(value)
