@@ -1,0 +1,120 @@
+"""The ordered stages of a recipe, each with its content key. No I/O: what lies on disk comes in as digests.
+
+A key is the hash of all that can change what the stage writes: its name and version, its recipe table, the keys of
+its inputs and the digests of the files it reads. Execution settings are not among them. Since a key holds the keys of
+its inputs, changing anything gives new keys to that stage and to all that follow, and to no other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import HornbookError
+from pipeline.identity import digest
+from pipeline.recipe import Recipe, Table
+
+KEY_LENGTH = 32
+"""Hex digits of a key: 128 bits."""
+
+VERSIONS: dict[str, int] = {
+    "seeds": 1,
+    "prompts": 1,
+    "completions": 1,
+    "raw-code": 1,
+    "documents": 1,
+    "validated": 1,
+    "distinct": 1,
+    "quality": 1,
+    "decontaminated": 1,
+    "tokens": 1,
+    "soft-targets": 1,
+    "student": 1,
+    "samples-before": 1,
+    "samples-after": 1,
+    "scores": 1,
+}
+"""Version of each stage, in the order of the walk. Raised when the same settings come to mean other results."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """One stage of one recipe. inputs: key of each stage it reads, by name. settings: what its key is the hash of."""
+
+    name: str
+    version: int
+    key: str
+    inputs: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All stages of a recipe, in an order in which each comes after its inputs."""
+
+    stages: tuple[PlannedStage, ...]
+
+    def __getitem__(self, name: str) -> PlannedStage:
+        """The stage of that name; KeyError where the recipe has none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(stage.name == name for stage in self.stages)
+
+    @property
+    def key(self) -> str:
+        """Hash over all stages: equal for two runs if and only if they make the same things."""
+        return digest([stage.key for stage in self.stages])[:KEY_LENGTH]
+
+    def until(self, name: str) -> "Plan":
+        """The stages up to and including `name`."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise HornbookError(f"no stage {name!r} in this recipe", hint=f"its stages are {', '.join(names)}")
+        return Plan(self.stages[: names.index(name) + 1])
+
+
+def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
+    """The stages that `recipe` needs.
+
+    digests: per stage, whatever identifies the files and models it reads (templates, seed data, teachers' identities,
+    benchmark data, pretrained weights); a stage without an entry reads none.
+    """
+    stages: dict[str, PlannedStage] = {}
+
+    def add(name: str, inputs: tuple[str, ...] = (), **settings: Any) -> None:
+        present = {source: stages[source].key for source in inputs if source in stages}
+        plain = {k: v.model_dump(mode="json") if isinstance(v, Table) else v for k, v in settings.items()}
+        if name in digests:
+            plain["reads"] = digests[name]
+        key = digest([name, VERSIONS[name], plain, sorted(present.items())])[:KEY_LENGTH]
+        stages[name] = PlannedStage(name, VERSIONS[name], key, present, plain)
+
+    if recipe.seeds.exercises or recipe.seeds.textbooks:
+        asked = [[t.name, t.exercise_share, t.textbook_share, t.tests] for t in recipe.teachers]
+        add("seeds", seeds=recipe.seeds, teachers=asked, seed=recipe.seed)
+        add("prompts", ("seeds",), prompts=recipe.prompts)
+        add("completions", ("prompts",), completions=recipe.completions)
+    if recipe.sources.kind != "none":
+        add("raw-code", sources=recipe.sources)
+    if "completions" in stages:
+        add("documents", ("completions",))
+    add("validated", ("documents", "raw-code"), validated=recipe.validated)
+    add("distinct", ("validated",), distinct=recipe.distinct)
+    add("quality", ("distinct",), quality=recipe.quality, seed=recipe.seed)
+    add("decontaminated", ("quality",), decontaminated=recipe.decontaminated)
+    student_data = {"held_out": recipe.student.held_out, "seed": recipe.seed}
+    add("tokens", ("decontaminated",), tokens=recipe.tokens, init=recipe.student.init, **student_data)
+    if recipe.soft_targets.teacher:
+        add("soft-targets", ("tokens",), soft_targets=recipe.soft_targets)
+    add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed)
+    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds"}) | {"seed": recipe.seed}
+    if recipe.evaluation.benchmarks:
+        if recipe.evaluation.before and recipe.student.init != "scratch":
+            add("samples-before", (), init=recipe.student.init, precision=recipe.student.precision, evaluation=sampling)
+        add("samples-after", ("student",), evaluation=sampling)
+        add("scores", ("samples-before", "samples-after"), cpu_seconds=recipe.evaluation.cpu_seconds)
+    ordered = [stages[name] for name in VERSIONS if name in stages]
+    return Plan(tuple(ordered))
