@@ -91,6 +91,7 @@ def converted(path: Path, cache: Path) -> Path:
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
     try:
         _convert(path, partial)
+        partial.chmod(0o755)
         try:
             partial.rename(folder)
         except OSError:
@@ -155,7 +156,7 @@ def _config(file: _File) -> dict[str, Any]:
 def _weights(file: _File, config: dict[str, Any]) -> dict[str, torch.Tensor]:
     weights: dict[str, torch.Tensor] = {}
     for tensor in file.reader.tensors:
-        values = np.ascontiguousarray(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        values = np.array(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32, order="C")
         name, kind = _llama_name(tensor.name)
         if kind in ("attn_q", "attn_k"):
             heads = config["num_attention_heads" if kind == "attn_q" else "num_key_value_heads"]

@@ -1,0 +1,178 @@
+"""Key-value cached decoding: a batch of rows that are admitted, stepped and dropped.
+
+Two engines with one interface: `LeanEngine` for Llama and Phi, and `TransformersEngine` for every other causal LM.
+Rows have positions of their own, so a row's logits do not depend on which other rows are in the batch (but for the
+rounding of matrix products of other sizes: about 1e-5 in fp32).
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.student.lean import Lean, causal, packed
+
+_PREFILL_TOKENS = 2048
+"""Most tokens of one prefill pass; bounds its memory. Wider passes measured no faster on two cores."""
+
+
+class Engine(Protocol):
+    """A batch of sequences being continued. Rows are numbered 0.. in the order in which they were admitted.
+
+    joins: whether rows can be admitted while others are running. room: rows that can be admitted now.
+    """
+
+    joins: ClassVar[bool]
+
+    @property
+    def room(self) -> int: ...
+
+    def admit(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Append rows; returns the logits after each one's last token, (new rows, vocab), fp32."""
+        ...
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        """Append one token to each row; returns (rows, vocab) logits, fp32."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these, which are renumbered in the order given."""
+        ...
+
+
+class LeanEngine:
+    """Static cache (layers, keys or values, rows, kv_heads, length, head) and the lean forward on packed weights."""
+
+    joins: ClassVar[bool] = True
+
+    def __init__(self, model: Any, slots: int, length: int, lean: Lean | None = None) -> None:
+        self.lean = lean or Lean(model, packed)
+        weight = model.model.embed_tokens.weight
+        shape = (len(self.lean.layers), 2, slots, self.lean.kv_heads, length, self.lean.head)
+        self.cache = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        self.lengths: list[int] = []
+        self.slots = slots
+
+    @property
+    def room(self) -> int:
+        return self.slots - len(self.lengths)
+
+    @torch.inference_mode()
+    def admit(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        logits = []
+        group: list[Sequence[int]] = []
+        for prompt in prompts:
+            if group and (len(group) + 1) * max(len(p) for p in (*group, prompt)) > _PREFILL_TOKENS:
+                logits.append(self._prefill(group))
+                group = []
+            group.append(prompt)
+        logits.append(self._prefill(group))
+        return torch.cat(logits)
+
+    def _prefill(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        device, first = self.cache.device, len(self.lengths)
+        lengths = [len(prompt) for prompt in prompts]
+        width = max(lengths)
+        ids = torch.tensor([[*p, *[0] * (width - len(p))] for p in prompts], device=device)
+        cache = self.cache[:, :, first : first + len(prompts), :, :width]
+        within = causal()
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            cache[layer, 0] = k
+            cache[layer, 1] = v
+            return within(layer, q, k, v)
+
+        rotary = self.lean.rotary(torch.arange(width, device=device)[None])
+        hidden = self.lean.hidden(ids, rotary, attend)
+        last = hidden[torch.arange(len(prompts), device=device), torch.tensor(lengths, device=device) - 1]
+        self.lengths += lengths
+        return self.lean.lm_head(last).float()
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        device, rows = self.cache.device, len(self.lengths)
+        positions = torch.tensor(self.lengths, device=device)
+        width = max(self.lengths) + 1
+        visible = torch.arange(width, device=device)[None] <= positions[:, None]
+        mask = torch.zeros(visible.shape, dtype=self.cache.dtype, device=device).masked_fill_(~visible, float("-inf"))
+        mask = mask[:, None, None]
+        row_index = torch.arange(rows, device=device)
+        cache, group = self.cache[:, :, :rows], self.lean.heads // self.lean.kv_heads
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = cache[layer, 0], cache[layer, 1]
+            keys[row_index, :, positions] = k[:, :, 0]
+            values[row_index, :, positions] = v[:, :, 0]
+            # The query heads that share a key-value head stand where queries of several positions would.
+            shared = q.reshape(rows, self.lean.kv_heads, group, self.lean.head)
+            out = F.scaled_dot_product_attention(shared, keys[:, :, :width], values[:, :, :width], attn_mask=mask)
+            return out.reshape(rows, self.lean.heads, 1, self.lean.head)
+
+        ids = torch.tensor(tokens, device=device)[:, None]
+        hidden = self.lean.hidden(ids, self.lean.rotary(positions[:, None]), attend)
+        self.lengths = [length + 1 for length in self.lengths]
+        return self.lean.lm_head(hidden[:, 0]).float()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        for new, old in enumerate(rows):
+            if new != old:
+                length = self.lengths[old]
+                self.cache[:, :, new, :, :length] = self.cache[:, :, old, :, :length]
+        self.lengths = [self.lengths[row] for row in rows]
+
+
+class TransformersEngine:
+    """Any causal LM through its own forward: left padding, positions of each row's own, a dynamic cache."""
+
+    joins: ClassVar[bool] = False
+
+    def __init__(self, model: Any, slots: int, length: int) -> None:
+        self.model = model
+        self.slots = slots
+        self.cache: Any = None
+        self.mask = torch.zeros((0, 0), dtype=torch.long, device=model.device)
+
+    @property
+    def room(self) -> int:
+        return 0 if len(self.mask) else self.slots
+
+    @torch.inference_mode()
+    def admit(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        width = max(len(prompt) for prompt in prompts)
+        ids = torch.tensor([[*[0] * (width - len(p)), *p] for p in prompts], device=self.model.device)
+        kept = torch.tensor([[*[0] * (width - len(p)), *[1] * len(p)] for p in prompts], device=self.model.device)
+        self.mask, self.cache = kept, None
+        return self._forward(ids, (kept.cumsum(-1) - 1).clamp(min=0))
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        positions = self.mask.sum(-1, keepdim=True)
+        self.mask = torch.cat([self.mask, torch.ones_like(positions)], -1)
+        return self._forward(torch.tensor(tokens, device=self.model.device)[:, None], positions)
+
+    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        answer = self.model(
+            input_ids=ids,
+            attention_mask=self.mask,
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        self.cache = answer.past_key_values
+        return answer.logits[:, -1].float()  # type: ignore[no-any-return]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        index = torch.tensor(list(rows), dtype=torch.long, device=self.mask.device)
+        self.mask = self.mask[index]
+        if len(index):
+            self.cache.batch_select_indices(index)
+        else:
+            self.cache = None
+
+
+def make_engine(model: Any, slots: int, length: int) -> Engine:
+    """The faster engine that knows `model`, for at most `slots` rows of at most `length` tokens."""
+    return LeanEngine(model, slots, length) if Lean.knows(model) else TransformersEngine(model, slots, length)

@@ -1,0 +1,175 @@
+"""Continuing prompts: batched, key-value cached, each row leaving when it is done and another taking its place."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import InputError
+from pipeline.records import Message
+from pipeline.student.engines import Engine, make_engine
+from pipeline.student.loading import LoadedModel
+from pipeline.student.stopping import Stop, string_stop
+
+CPU_BATCH = 32
+GPU_BATCH = 256
+"""Rows of a batch where the caller names no number. On two cores, 64 rows gave under 10% more than 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The continuation of prompt number `index`.
+
+    text: without the prompt, the end-of-text token and what the stop rule cut off. raw: as generated, before the cut.
+    finish_reason: "stop" (the stop rule), "eos", or "length". tokens: tokens generated, the ending one included.
+    """
+
+    index: int
+    text: str
+    finish_reason: str
+    tokens: int
+    raw: str
+
+
+@dataclass(slots=True)
+class _Row:
+    index: int
+    prompt: list[int]
+    limit: int
+    draws: list[float]
+    made: list[int] = field(default_factory=list)
+
+
+def chat_prompt(loaded: LoadedModel, messages: Sequence[Message]) -> str:
+    """`messages` in the model's chat template, ready for the answer. The template's own BOS is the only one.
+
+    Raises InputError where the model has no template: it was not trained to chat.
+    """
+    if not getattr(loaded.tokenizer, "chat_template", None):
+        raise InputError(
+            f"the model {loaded.identity.get('name', '')!r} has no chat template",
+            hint="use an instruction-tuned model as teacher, or prompt it with plain text",
+        )
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    return str(loaded.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+
+
+def encode_prompt(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of `prompt`, with the BOS that the tokenizer itself puts there, once, and never an EOS."""
+    bos = tokenizer.bos_token
+    ids = list(tokenizer.encode(prompt, add_special_tokens=not (bos and prompt.startswith(bos))))
+    if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(str(tokenizer.eos_token)):
+        ids.pop()
+    return ids
+
+
+def generate(
+    loaded: LoadedModel,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    stop: Stop | Sequence[str] = (),
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seeds: Sequence[int] = (),
+    batch: int = 0,
+    on_done: Callable[[Generation], None] | None = None,
+) -> Iterator[Generation]:
+    """Continue each prompt; yields in the order in which they finish.
+
+    stop: strings to cut before, or a function as in `pipeline.student.stopping`. temperature: 0.0 is greedy, and the
+    answer is then the same for every batch size (fp32). seeds: one per prompt where temperature > 0; a prompt's draws
+    come from its seed alone. batch: rows at once, 0 for a size that suits the device.
+
+    A prompt that leaves no room in the model's context gives an empty text with the reason "length".
+    """
+    if temperature > 0 and len(seeds) != len(prompts):
+        raise ValueError(f"temperature {temperature} needs one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds")
+    cut: Stop = stop if callable(stop) else string_stop(stop)
+    context = int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))
+    rows, full = [], []
+    for index, prompt in enumerate(prompts):
+        ids = encode_prompt(loaded.tokenizer, prompt)
+        limit = min(max_new_tokens, context - len(ids))
+        draws = _draws(seeds[index], limit) if temperature > 0 else []
+        (rows if ids and limit > 0 else full).append(_Row(index, ids, limit, draws))
+    for row in full:
+        yield Generation(row.index, "", "length", 0, "")
+    # Longest first: rows that are admitted together then have prompts of about one length.
+    waiting = sorted(rows, key=lambda row: (-len(row.prompt), row.index))
+    if not waiting:
+        return
+    slots = min(batch or (GPU_BATCH if loaded.device.type == "cuda" else CPU_BATCH), len(waiting))
+    engine = make_engine(loaded.model, slots, max(len(row.prompt) + row.limit for row in waiting))
+    choose = _Chooser(temperature, top_p)
+    for done in _decode(engine, waiting, loaded.tokenizer, choose, cut):
+        if on_done is not None:
+            on_done(done)
+        yield done
+
+
+def _decode(engine: Engine, waiting: list[_Row], tokenizer: Any, choose: "_Chooser", cut: Stop) -> Iterator[Generation]:
+    ends = set(tokenizer.all_special_ids)
+    refill = max(1, engine.room // 8)
+    active: list[_Row] = []
+    while active or waiting:
+        logits: list[Tensor] = []
+        if active:
+            logits.append(engine.step([row.made[-1] for row in active]))
+        room = engine.room
+        if waiting and room and (not active or (engine.joins and room >= min(refill, len(waiting)))):
+            new, waiting = waiting[:room], waiting[room:]
+            logits.append(engine.admit([row.prompt for row in new]))
+            active += new
+        tokens = choose(torch.cat(logits), active)
+        going, finished = [], []
+        for place, (row, token) in enumerate(zip(active, tokens, strict=True)):
+            row.made.append(token)
+            done = _finished(row, token, ends, tokenizer, cut)
+            if done is None:
+                going.append(place)
+            else:
+                finished.append(done)
+        if finished:
+            engine.keep(going)
+            active = [active[place] for place in going]
+            yield from finished
+
+
+def _finished(row: _Row, token: int, ends: set[int], tokenizer: Any, cut: Stop) -> Generation | None:
+    ended = token in ends
+    raw = tokenizer.decode(row.made[:-1] if ended else row.made, skip_special_tokens=False)
+    place = cut(raw)
+    if place is not None:
+        return Generation(row.index, raw[:place], "stop", len(row.made), raw)
+    if ended:
+        return Generation(row.index, raw, "eos", len(row.made), raw)
+    if len(row.made) >= row.limit:
+        return Generation(row.index, raw, "length", len(row.made), raw)
+    return None
+
+
+def _draws(seed: int, count: int) -> list[float]:
+    """`count` uniform numbers in [0, 1) of one prompt: the n-th decides its n-th token, whatever else is in the batch."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, generator=generator, dtype=torch.float64).tolist()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    temperature: float
+    top_p: float
+
+    def __call__(self, logits: Tensor, rows: Sequence[_Row]) -> list[int]:
+        """The next token of each row, for logits (rows, vocab)."""
+        if self.temperature == 0:
+            return logits.argmax(-1).tolist()  # type: ignore[no-any-return]
+        probabilities, tokens = (logits.double() / self.temperature).softmax(-1).sort(-1, descending=True, stable=True)
+        before = probabilities.cumsum(-1) - probabilities
+        probabilities = probabilities.masked_fill(before >= self.top_p, 0.0)
+        reached = probabilities.cumsum(-1)
+        draws = torch.tensor([row.draws[len(row.made)] for row in rows], dtype=torch.float64, device=logits.device)
+        places = torch.searchsorted(reached, (draws * reached[:, -1])[:, None], right=True)
+        return tokens.gather(-1, places.clamp(max=tokens.shape[-1] - 1))[:, 0].tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,181 @@
+"""The forward pass of Llama and Phi models without the layers of transformers around it, on transformers' weights.
+
+transformers' modules carry the weights and are what is saved; this is only another way to compute with them, for
+training and for generation. It is held equal to transformers' own forward by a test. What it leaves out is cost:
+mask construction, cache objects, per-module hooks, logits where nobody reads them. Models that it does not know go
+through transformers itself (`Lean.knows`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Linear = Callable[[Tensor], Tensor]
+
+
+class Attend(Protocol):
+    """Attention of one layer: q (batch, heads, time, head), k and v (batch, kv_heads, time, head) -> as q."""
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
+
+
+class MakeLinear(Protocol):
+    """Turns modules that read the same input into one or more functions; their outputs are concatenated in order."""
+
+    def __call__(self, modules: Sequence[Any]) -> tuple[Linear, ...]: ...
+
+
+def separate(modules: Sequence[Any]) -> tuple[Linear, ...]:
+    """One matrix product per module, on the live parameters: what training uses."""
+    return tuple(modules)
+
+
+def packed(modules: Sequence[Any]) -> tuple[Linear, ...]:
+    """One product for all modules, on weights laid out once for oneDNN where it is there: what generation uses.
+
+    A copy of the weights is made. Measured on two cores (fp32, 576 x 3072): 3.2x the rate of `F.linear` at 8 rows,
+    1.8x at 32, 1.1x at 2048.
+    """
+    weight = torch.cat([m.weight.detach() for m in modules])
+    bias = torch.cat([m.bias.detach() for m in modules]) if modules[0].bias is not None else None
+    onednn = torch.ops.mkldnn
+    if weight.device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(onednn, "_linear_pointwise"):
+        laid_out = onednn._reorder_linear_weight(weight.contiguous(), 32)
+        return (lambda x: onednn._linear_pointwise(x, laid_out, bias, "none", [], ""),)
+    return (lambda x: F.linear(x, weight, bias),)
+
+
+class Rotary(NamedTuple):
+    """Cosines and sines of positions, each (batch or 1, 1, time, rotated / 2)."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Functions of one block. `norm2` is None where attention and MLP run in parallel (Phi)."""
+
+    norm1: Linear
+    qkv: tuple[Linear, ...]
+    out: tuple[Linear, ...]
+    norm2: Linear | None
+    up: tuple[Linear, ...]
+    down: tuple[Linear, ...]
+
+
+class Lean:
+    """A Llama or Phi causal LM as plain functions.
+
+    model: the transformers model. linear: `separate` for training, `packed` for generation (which copies weights, so
+    it does not follow later updates).
+    """
+
+    def __init__(self, model: Any, linear: MakeLinear = separate) -> None:
+        if not self.knows(model):
+            raise ValueError(f"the lean forward does not know {type(model).__name__} with this configuration")
+        config = model.config
+        self.config = config
+        self.phi = config.model_type == "phi"
+        self.heads = config.num_attention_heads
+        self.kv_heads = config.num_key_value_heads or self.heads
+        self.head = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.embed = model.model.embed_tokens
+        self.dropout = (config.embd_pdrop, config.attention_dropout, config.resid_pdrop) if self.phi else (0.0, config.attention_dropout, 0.0)
+        self.frequencies = model.model.rotary_emb.inv_freq
+        self.final_norm = self._norm(model.model.final_layernorm if self.phi else model.model.norm)
+        self.lm_head = linear([model.lm_head])[0]
+        self.head_module = model.lm_head
+        self.layers = [self._layer(block, linear) for block in model.model.layers]
+        self._sizes = [self.heads * self.head, self.kv_heads * self.head, self.kv_heads * self.head]
+
+    @staticmethod
+    def knows(model: Any) -> bool:
+        """Whether this forward computes exactly what the model's own forward does."""
+        config = model.config
+        rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+        if rope.get("rope_type", "default") != "default" or getattr(config, "pretraining_tp", 1) != 1:
+            return False
+        if config.model_type == "llama":
+            return bool(config.hidden_act == "silu")
+        return bool(config.model_type == "phi" and config.hidden_act == "gelu_new" and not config.qk_layernorm)
+
+    def _norm(self, module: Any) -> Linear:
+        if self.phi:
+            return module  # type: ignore[no-any-return]
+        weight, epsilon = module.weight, module.variance_epsilon
+        return lambda x: F.rms_norm(x, weight.shape, weight, epsilon)
+
+    def _layer(self, block: Any, linear: MakeLinear) -> _Layer:
+        attention, mlp = block.self_attn, block.mlp
+        return _Layer(
+            norm1=self._norm(block.input_layernorm),
+            qkv=linear([attention.q_proj, attention.k_proj, attention.v_proj]),
+            out=linear([attention.dense if self.phi else attention.o_proj]),
+            norm2=None if self.phi else self._norm(block.post_attention_layernorm),
+            up=linear([mlp.fc1] if self.phi else [mlp.gate_proj, mlp.up_proj]),
+            down=linear([mlp.fc2 if self.phi else mlp.down_proj]),
+        )
+
+    def rotary(self, positions: Tensor) -> Rotary:
+        """Tables for `positions` (batch or 1, time), in fp32."""
+        angles = positions[:, None, :, None].float() * self.frequencies.to(positions.device)
+        return Rotary(angles.cos(), angles.sin())
+
+    def hidden(self, ids: Tensor, rotary: Rotary, attend: Attend, training: bool = False) -> Tensor:
+        """Hidden states after the last norm, (batch, time, hidden), for token ids (batch, time)."""
+        embedding, _, residual = self.dropout if training else (0.0, 0.0, 0.0)
+        x = F.dropout(self.embed(ids), embedding, training)
+        rotary = Rotary(rotary.cos.to(x.dtype), rotary.sin.to(x.dtype))
+        for number, layer in enumerate(self.layers):
+            h = layer.norm1(x)
+            a = self._attention(number, layer, h, rotary, attend)
+            if layer.norm2 is None:
+                m = layer.down[0](F.gelu(layer.up[0](h), approximate="tanh"))
+                x = F.dropout(a, residual, training) + F.dropout(m, residual, training) + x
+            else:
+                x = x + a
+                x = x + self._gated(layer, layer.norm2(x))
+        return self.final_norm(x)
+
+    def _gated(self, layer: _Layer, h: Tensor) -> Tensor:
+        if len(layer.up) == 1:
+            gate, up = layer.up[0](h).chunk(2, -1)
+        else:
+            gate, up = layer.up[0](h), layer.up[1](h)
+        return layer.down[0](F.silu(gate) * up)
+
+    def _attention(self, number: int, layer: _Layer, h: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        batch, time, _ = h.shape
+        if len(layer.qkv) == 1:
+            parts: Sequence[Tensor] = layer.qkv[0](h).split(self._sizes, -1)
+        else:
+            parts = [project(h) for project in layer.qkv]
+        q, k, v = (part.view(batch, time, -1, self.head).transpose(1, 2) for part in parts)
+        mixed = attend(number, rotate(q, rotary), rotate(k, rotary), v)
+        return layer.out[0](mixed.transpose(1, 2).reshape(batch, time, -1))
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Rotary embedding of x (batch, heads, time, head) in transformers' half-split order; further dimensions pass."""
+    half = rotary.cos.shape[-1]
+    first, second = x[..., :half], x[..., half : 2 * half]
+    turned = [first * rotary.cos - second * rotary.sin, second * rotary.cos + first * rotary.sin]
+    if 2 * half < x.shape[-1]:
+        turned.append(x[..., 2 * half :])
+    return torch.cat(turned, -1)
+
+
+def causal(dropout: float = 0.0) -> Attend:
+    """Causal attention within each row, for rows padded on the right: no mask, for no real token sees the padding."""
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(
+            q, k, v, is_causal=True, dropout_p=dropout, enable_gqa=q.shape[1] != k.shape[1]
+        )
+
+    return attend
