@@ -138,13 +138,15 @@ def pick_dtype(dtype: Dtype, device: torch.device) -> Literal["fp32", "bf16", "f
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a folder that plain transformers loads (`AutoModelForCausalLM`, `AutoTokenizer`), without the GGUF.
-
-    The tokenizer's settings are written so that both transformers 4 and 5 load the same behaviour.
-    """
+    """Write a folder that plain transformers loads (`AutoModelForCausalLM`, `AutoTokenizer`) and that behaves the same."""
     with _quiet():
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write the tokenizer's files, and only those: no GGUF, and settings that transformers 4 and 5 both read."""
+    tokenizer.save_pretrained(folder)
     settings_file = folder / "tokenizer_config.json"
     settings = json.loads(settings_file.read_text(encoding="utf-8"))
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
