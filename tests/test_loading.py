@@ -1,0 +1,119 @@
+import pytest
+
+from pipeline.errors import RecipeError
+from pipeline.loading import dump, load, shipped_recipes
+
+
+def write(tmp_path, text):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_loads_and_says_what_it_is(name):
+    recipe = load(name).recipe
+    assert recipe.name == name
+    assert recipe.description
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_dumped_recipe_loads_as_the_same_recipe(name, tmp_path):
+    loaded = load(name)
+    again = load(write(tmp_path, dump(loaded.recipe, loaded.execution)))
+    assert (again.recipe, again.execution) == (loaded.recipe, loaded.execution)
+
+
+def test_all_errors_at_once_each_with_key_value_and_next_step(tmp_path):
+    path = write(
+        tmp_path,
+        """
+        [seeds]
+        exercses = 5
+        words = -1
+        [distinct]
+        bands = 7
+        [tokns]
+        [[teachers]]
+        name = "x"
+        kind = "gpt"
+        [execution]
+        wrokers = 2
+        """,
+    )
+    with pytest.raises(RecipeError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert f"{path} has 6 problems:" in message
+    assert "seeds.exercses: unknown key; did you mean 'exercises'?" in message
+    assert "seeds.words = -1: input should be greater than or equal to 0" in message
+    assert "distinct: bands = 7 does not divide permutations = 128" in message
+    assert "tokns: unknown key; did you mean 'tokens'?" in message
+    assert "teachers.0.kind = 'gpt': input should be 'openai', 'local', 'composer' or 'replay'" in message
+    assert "execution.wrokers: unknown key; did you mean 'workers'?" in message
+
+
+def test_overrides_reach_tables_and_teachers_by_number_and_by_name():
+    loaded = load("tiny", ["seeds.exercises=7", "teachers.composer.temperature=0.1", "execution.workers=3"])
+    assert loaded.recipe.seeds.exercises == 7
+    assert loaded.recipe.teachers[0].temperature == 0.1
+    assert loaded.execution.workers == 3
+    assert load("tiny", ["teachers.0.model=abc"]).recipe.teachers[0].model == "abc"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seeds", "override 'seeds': expected key=value"),
+        ("=3", "override '=3': expected key=value"),
+        ("teachers.nobody.model=x", "'nobody' is not a table of this recipe"),
+        ("teachers.9.model=x", "'9' is not a table of this recipe"),
+        ("seeds.exercises=many", "seeds.exercises = 'many': input should be a valid integer"),
+    ],
+)
+def test_bad_overrides(override, message):
+    with pytest.raises(RecipeError, match="tiny has 1 problem:") as caught:
+        load("tiny", [override])
+    assert message in str(caught.value)
+
+
+def test_unknown_recipe_suggests_the_nearest():
+    with pytest.raises(RecipeError, match="no recipe 'tinny'") as caught:
+        load("tinny")
+    assert "did you mean 'tiny'?" in str(caught.value)
+
+
+def test_toml_syntax_names_the_line(tmp_path):
+    with pytest.raises(RecipeError, match=r"is not valid TOML: .*line 2"):
+        load(write(tmp_path, "name = 'x'\nseed = = 3\n"))
+
+
+def test_a_recipe_that_is_not_text(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"name = '\xff'")
+    with pytest.raises(RecipeError, match="is not UTF-8 text: byte 8"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = 'x'", "nothing to make a corpus from"),
+        ("[seeds]\nexercises = 3", "seeds.exercises = 3, but no teacher has exercise_share > 0"),
+        ("[sources]\nkind = 'folder'", "sources.kind = 'folder' needs sources.path"),
+        (
+            "[seeds]\nexercises = 1\n[[teachers]]\nname='a'\nkind='openai'",
+            "teachers.0.model and base_url must be given for kind = 'openai'",
+        ),
+        (
+            "[seeds]\nexercises = 1\n[[teachers]]\nname='a'\nkind='composer'\n[[teachers]]\nname='a'\nkind='composer'",
+            "the name 'a' is used 2 times",
+        ),
+        ("[sources]\nkind='stdlib'\n[quality]\njudge='x'", "quality.judge = 'x': no teacher of that name"),
+        ("[sources]\nkind='stdlib'\n[evaluation]\nsamples=5", "evaluation.samples = 5 with temperature = 0"),
+    ],
+)
+def test_what_no_single_field_shows(text, message, tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        load(write(tmp_path, text))
+    assert message in str(caught.value)
