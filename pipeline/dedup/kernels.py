@@ -1,0 +1,279 @@
+"""Compiled loops over UTF-8 bytes: words, shingles, MinHash bands, and the hash table that finds candidates.
+
+Only imported where a stage runs, because numba takes half a second to import. Kernels are compiled on first use and
+cached beside this file, or in the user's cache folder where this one is read-only; where neither can be written they
+are compiled anew in each process. All of them release the GIL.
+
+A *word* is a run of ASCII letters, digits, underscores and non-ASCII characters; one Chinese, Japanese or Korean
+character is a word of its own, because those scripts put no spaces between words. Case counts unless `fold` is set.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+WORD_PRIME = np.uint64(0x00000100000001B3)
+SHINGLE_PRIME = np.uint64(0xFF51AFD7ED558CCD)
+EMPTY = np.uint64(0xCBF29CE484222325)
+
+
+def compiled(function: F) -> F:
+    """`function` compiled on first call, cached on disk where a cache folder can be written."""
+    try:
+        return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # numba: "no locator available": neither this folder nor the user's cache is writable
+        return njit(nogil=True)(function)  # type: ignore[no-any-return]
+
+
+@compiled
+def mix(h: Any) -> Any:
+    """Finaliser of splitmix64: spreads every input bit over all 64."""
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return h ^ (h >> np.uint64(31))
+
+
+@compiled
+def word_table() -> Any:
+    """(256,) bool: the bytes that are part of a word. All bytes of non-ASCII characters are."""
+    table = np.zeros(256, dtype=np.bool_)
+    for b in range(256):
+        table[b] = (48 <= b <= 57) or (65 <= b <= 90) or (97 <= b <= 122) or b == 95 or b >= 128
+    return table
+
+
+@compiled
+def shingle(data: Any, starts: Any, n: int, fold: bool) -> tuple[Any, Any]:
+    """Sets of hashed word n-grams, one per document.
+
+    data: (bytes,) uint8, all texts end to end. starts: (documents + 1,) int64 offsets into it. Returns (hashes,
+    bounds): document i has the sorted, distinct uint64 hashes[bounds[i]:bounds[i + 1]].
+
+    A text with fewer than `n` words has one shingle, the hash of its characters with runs of white space taken as
+    one space: so short texts are alike only where they are equal. A text without any character but white space has
+    none, and is like no other.
+    """
+    documents = len(starts) - 1
+    is_word = word_table()
+    out = np.empty((len(data) + documents) // 2 + documents + 1, dtype=np.uint64)
+    bounds = np.zeros(documents + 1, dtype=np.int64)
+    ring = np.zeros(n, dtype=np.uint64)
+    filled = 0
+    for d in range(documents):
+        begin = filled
+        words = 0
+        at, stop = starts[d], starts[d + 1]
+        while at < stop:
+            b = data[at]
+            if not is_word[b]:
+                at += 1
+                continue
+            if b == 0xE2 and at + 2 < stop and (data[at + 1] == 0x80 or data[at + 1] == 0x81):
+                at += 3  # general punctuation: dashes, quotes, ellipsis
+                continue
+            if b == 0xE3 and at + 2 < stop and data[at + 1] == 0x80:
+                at += 3  # CJK punctuation
+                continue
+            h = EMPTY
+            if 0xE3 <= b <= 0xED and at + 2 < stop:
+                for _ in range(3):
+                    h = (h ^ np.uint64(data[at])) * WORD_PRIME
+                    at += 1
+            else:
+                while at < stop:
+                    b = data[at]
+                    if not is_word[b] or 0xE2 <= b <= 0xED:
+                        break
+                    if fold and 65 <= b <= 90:
+                        b += np.uint8(32)
+                    h = (h ^ np.uint64(b)) * WORD_PRIME
+                    at += 1
+                if h == EMPTY:  # a lone lead byte, or a character of the E2 block that is not punctuation
+                    h = (h ^ np.uint64(data[at])) * WORD_PRIME
+                    at += 1
+                    while at < stop and 0x80 <= data[at] < 0xC0:
+                        h = (h ^ np.uint64(data[at])) * WORD_PRIME
+                        at += 1
+            ring[words % n] = mix(h)
+            words += 1
+            if words >= n:
+                s = MIX
+                for k in range(words - n, words):
+                    s = (s ^ ring[k % n]) * SHINGLE_PRIME
+                    s = s ^ (s >> np.uint64(32))
+                out[filled] = mix(s)
+                filled += 1
+        if words < n:
+            s = EMPTY
+            seen = False
+            gap = False
+            for at in range(starts[d], starts[d + 1]):
+                b = data[at]
+                if b == 32 or 9 <= b <= 13:
+                    gap = seen
+                    continue
+                if gap:
+                    s = (s ^ np.uint64(32)) * WORD_PRIME
+                    gap = False
+                s = (s ^ np.uint64(b)) * WORD_PRIME
+                seen = True
+            if seen:
+                out[filled] = mix(s ^ MIX)
+                filled += 1
+        elif filled - begin > 1:
+            part = out[begin:filled]
+            part.sort()
+            last = begin
+            for k in range(begin + 1, filled):
+                if out[k] != out[last]:
+                    last += 1
+                    out[last] = out[k]
+            filled = last + 1
+        bounds[d + 1] = filled
+    return out[:filled].copy(), bounds
+
+
+@compiled
+def band_keys(hashes: Any, bounds: Any, multipliers: Any, offsets: Any, bands: int) -> Any:
+    """(documents, bands) uint32 keys of the MinHash bands (Broder 1997; banding as in Leskovec et al., ch. 3).
+
+    multipliers, offsets: (permutations,) uint32, the multipliers odd: permutation i of a hash x is
+    multipliers[i] * x + offsets[i] mod 2^32. A document without shingles has keys 0 and must not be looked up.
+    """
+    documents = len(bounds) - 1
+    permutations = len(multipliers)
+    rows = permutations // bands
+    keys = np.zeros((documents, bands), dtype=np.uint32)
+    signature = np.empty(permutations, dtype=np.uint32)
+    for d in range(documents):
+        if bounds[d] == bounds[d + 1]:
+            continue
+        signature[:] = np.uint32(0xFFFFFFFF)
+        for k in range(bounds[d], bounds[d + 1]):
+            x = np.uint32(hashes[k] >> np.uint64(32))
+            for i in range(permutations):
+                value = np.uint32(np.uint32(multipliers[i] * x) + offsets[i])
+                if value < signature[i]:
+                    signature[i] = value
+        for band in range(bands):
+            h = MIX * np.uint64(band + 1)
+            for i in range(band * rows, (band + 1) * rows):
+                h = (h ^ np.uint64(signature[i])) * SHINGLE_PRIME
+                h = h ^ (h >> np.uint64(29))
+            keys[d, band] = np.uint32(mix(h) >> np.uint64(32))
+    return keys
+
+
+@compiled
+def intersection(a: Any, b: Any) -> Any:
+    """Number of equal elements of two sorted arrays of distinct values."""
+    i = 0
+    j = 0
+    common = 0
+    while i < len(a) and j < len(b):
+        x, y = a[i], b[j]
+        common += x == y
+        i += x <= y
+        j += y <= x
+    return common
+
+
+@compiled
+def jaccard(a: Any, b: Any) -> Any:
+    """|a & b| / |a | b| of two sorted arrays of distinct values; 0.0 where both are empty."""
+    if len(a) + len(b) == 0:
+        return 0.0
+    common = intersection(a, b)
+    return common / (len(a) + len(b) - common)
+
+
+@compiled
+def matches(
+    query: Any,
+    keys: Any,
+    similarity: float,
+    heads: Any,
+    tags: Any,
+    owners: Any,
+    nexts: Any,
+    hashes: Any,
+    bounds: Any,
+    seen: Any,
+    stamp: int,
+) -> tuple[Any, Any]:
+    """Documents of the table whose exact Jaccard similarity to `query` reaches `similarity`.
+
+    query: (shingles,) sorted distinct uint64. keys: (bands,) uint32. heads: (2^k,) int32 chain heads, -1 for none;
+    tags, owners, nexts: (entries,) the chained entries. hashes, bounds: the table's shingle sets. seen: (documents,)
+    int32 scratch, where `stamp`, greater than all before, marks the candidates of this call. Returns (numbers, similarities) in the
+    order found; every candidate is compared once, whichever number of bands it shares.
+    """
+    found = np.empty(8, dtype=np.int32)
+    scores = np.empty(8, dtype=np.float64)
+    count = 0
+    mask = np.uint32(len(heads) - 1)
+    size = len(query)
+    for band in range(len(keys)):
+        key = keys[band]
+        entry = heads[np.uint32(key & mask)]
+        while entry >= 0:
+            if tags[entry] == key:
+                number = owners[entry]
+                if seen[number] != stamp:
+                    seen[number] = stamp
+                    other = bounds[number + 1] - bounds[number]
+                    if min(size, other) >= similarity * max(size, other):
+                        score = jaccard(query, hashes[bounds[number] : bounds[number + 1]])
+                        if score >= similarity:
+                            if count == len(found):
+                                found = np.concatenate((found, np.empty_like(found)))
+                                scores = np.concatenate((scores, np.empty_like(scores)))
+                            found[count] = number
+                            scores[count] = score
+                            count += 1
+            entry = nexts[entry]
+    return found[:count], scores[:count]
+
+
+@compiled
+def owners_of(key: Any, heads: Any, tags: Any, owners: Any, nexts: Any) -> Any:
+    """(n,) int32: owners of the entries with this key, oldest first."""
+    found = np.empty(4, dtype=np.int32)
+    count = 0
+    entry = heads[np.uint32(key & np.uint32(len(heads) - 1))]
+    while entry >= 0:
+        if tags[entry] == key:
+            if count == len(found):
+                found = np.concatenate((found, np.empty_like(found)))
+            found[count] = owners[entry]
+            count += 1
+        entry = nexts[entry]
+    return found[:count][::-1].copy()
+
+
+@compiled
+def insert(keys: Any, owner: int, used: int, heads: Any, tags: Any, owners: Any, nexts: Any) -> None:
+    """Chain one entry per key, in slots used, used + 1, ...; the caller has made room."""
+    mask = np.uint32(len(heads) - 1)
+    for k in range(len(keys)):
+        slot = np.uint32(keys[k] & mask)
+        tags[used + k] = keys[k]
+        owners[used + k] = owner
+        nexts[used + k] = heads[slot]
+        heads[slot] = used + k
+
+
+@compiled
+def rechain(heads: Any, tags: Any, nexts: Any, used: int) -> None:
+    """Rebuild all chains after `heads` has grown."""
+    heads[:] = -1
+    mask = np.uint32(len(heads) - 1)
+    for entry in range(used):
+        slot = np.uint32(tags[entry] & mask)
+        nexts[entry] = heads[slot]
+        heads[slot] = entry
