@@ -1,8 +1,8 @@
 """The stage `prompts`: each seed rendered with the recipe's template for its kind. Nothing is dropped here."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,11 +69,11 @@ def _load_for(table: PromptsTable, key: str) -> Template:
     if template.kind != kind:
         raise RecipeError(
             f"'prompts.{key}' is {_names(table)[key]}, a template of kind {template.kind}; kind {kind} is wanted",
-            hint=f"name another template, or set kind = \"{kind}\" in its front matter",
+            hint=f'name another template, or set kind = "{kind}" in its front matter',
         )
     if "task" in template.variables and key != "exercise_with_task":
         raise RecipeError(
-            f"'prompts.{key}' is {_names(table)[key]}, which needs a task, and only 'prompts.exercise_with_task' has one",
+            f"'prompts.{key}' is {_names(table)[key]}, which needs a task; only 'prompts.exercise_with_task' has one",
             hint="name another template",
         )
     return template
@@ -95,7 +95,7 @@ class Render:
     name: ClassVar[str] = "prompts"
     version: ClassVar[int] = 1
     reasons: ClassVar[frozenset[str]] = frozenset()
-    table: PromptsTable = PromptsTable()
+    table: PromptsTable = field(default_factory=PromptsTable)
 
     def __call__(self, records: Iterable[Seed]) -> Iterator[Kept[Prompt] | Dropped]:
         templates: dict[str, Template] = {}
@@ -114,16 +114,16 @@ class Render:
             )
 
 
-def check(place: Path, sample_seeds: Sequence[Seed] = ()) -> list[TemplateProblem]:
+def check(place: Path) -> list[TemplateProblem]:
     """Load and render every template below a folder; one problem for each template that cannot be used.
 
-    Textbook and exercise templates are rendered with seeds of the shipped data folder (or `sample_seeds`), with and
-    without required words; judge templates with their own `[sample]`.
+    Textbook and exercise templates are rendered with seeds of the shipped data folder, with and without required
+    words; judge templates with their own `[sample]`.
     """
     paths = [path for path in sorted(place.rglob("*.md")) if path.name != "README.md"]
     if not paths:
         return [TemplateProblem(place, f"{place}: no template (*.md) in this folder")]
-    samples = sample_seeds or _sample_seeds(4)
+    samples = _sample_seeds(4, words=2), _sample_seeds(4, words=0)
     problems = []
     for path in paths:
         try:
@@ -131,9 +131,9 @@ def check(place: Path, sample_seeds: Sequence[Seed] = ()) -> list[TemplateProble
             if template.kind == "judge":
                 template.messages(**template.sample)
                 continue
-            for seed in samples:
-                if seed.kind == template.kind and ("task" in template.variables) == (seed.task is not None):
-                    template.messages(**variables(seed))
+            key = "exercise_with_task" if "task" in template.variables else template.kind
+            for seed in (seed for sample in samples for seed in sample[key]):
+                template.messages(**variables(seed))
         except InputError as error:
             problems.append(TemplateProblem(path, str(error)))
     return problems
@@ -143,17 +143,15 @@ def preview(table: PromptsTable, kind: str, n: int = 3, seed: int = 0) -> list[P
     """`n` prompts of one kind, "textbook", "exercise" or "exercise_with_task", rendered for shipped seeds."""
     if kind not in _names(table):
         raise RecipeError(f"there are no prompts of kind '{kind}'", hint=f"the kinds are {', '.join(_names(table))}")
-    wanted = [s for s in _sample_seeds(n, seed) if ("exercise_with_task" if s.task else s.kind) == kind and s.words != ()
-              or s.task and kind == "exercise_with_task"]
-    return [outcome.record for outcome in islice(Render(table)(wanted), n) if isinstance(outcome, Kept)]
+    outcomes = Render(table)(_sample_seeds(n, words=2, seed=seed)[kind])
+    return [outcome.record for outcome in outcomes if isinstance(outcome, Kept)]
 
 
-def _sample_seeds(n: int, seed: int = 0) -> list[Seed]:
-    """`n` shipped seeds of each kind with words, as many without, and as many with a task."""
+def _sample_seeds(n: int, words: int, seed: int = 0) -> dict[str, list[Seed]]:
+    """`n` seeds of the shipped data folder for each key of `[prompts]`."""
     writer = TeacherTable(name="sample", kind="replay")
     weak = TeacherTable(name="sample", kind="replay", tests="seed")
-    samples: list[Seed] = []
-    for words in (2, 0):
-        samples += seeds.draw(SeedsTable(textbooks=n, exercises=n, words=words), [writer], seed)
-    samples += seeds.draw(SeedsTable(exercises=n), [weak], seed, lambda _seed, count: iter([SAMPLE_TASK] * count))
-    return samples
+    textbooks = seeds.draw(SeedsTable(textbooks=n, words=words), [writer], seed)
+    exercises = seeds.draw(SeedsTable(exercises=n, words=words), [writer], seed)
+    with_task = seeds.draw(SeedsTable(exercises=n), [weak], seed, lambda _seed, count: repeat(SAMPLE_TASK, count))
+    return {"textbook": list(textbooks), "exercise": list(exercises), "exercise_with_task": list(with_task)}

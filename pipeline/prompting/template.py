@@ -54,7 +54,7 @@ class Template:
     parts: tuple["Part", ...]
 
     def messages(self, **values: Any) -> tuple[Message, ...]:
-        """Render; `values` may hold more than the template uses. Raises InputError naming the file, line and variable."""
+        """Render; `values` may hold more than the template uses. Raises InputError naming file, line and variable."""
         messages = []
         for part in self.parts:
             try:
@@ -128,7 +128,9 @@ def _load(path: Path, text: str) -> Template:
             used |= meta.find_undeclared_variables(env.parse(source))
             parts.append(Part(role, env.from_string(source), line))
         except jinja2.TemplateSyntaxError as error:
-            raise InputError(f"{path}:{line + error.lineno - 1}: {error.message}", hint="see prompts/README.md") from None
+            raise InputError(
+                f"{path}:{line + error.lineno - 1}: {error.message}", hint="see prompts/README.md"
+            ) from None
     variables = frozenset(front["variables"])
     _check_variables(path, text, front["kind"], variables, frozenset(used), front.get("sample", {}))
     return Template(
@@ -187,7 +189,9 @@ def _check_front(path: Path, text: str, front: dict[str, Any]) -> None:
             guess = f"; did you mean '{near[0]}'?" if near else f"; known keys are {', '.join(known)}"
             raise InputError(f"{path}:{_line_of(text, key)}: unknown key '{key}'{guess}")
         if not isinstance(value, known[key]) or isinstance(value, bool):
-            raise InputError(f"{path}:{_line_of(text, key)}: '{key}' should be a {known[key].__name__}, got {value!r:.60}")
+            raise InputError(
+                f"{path}:{_line_of(text, key)}: '{key}' should be a {known[key].__name__}, got {value!r:.60}"
+            )
     missing = [key for key in _KEYS if key not in front]
     if missing:
         raise InputError(f"{path}: the front matter lacks '{missing[0]}'", hint="see prompts/README.md")
@@ -223,15 +227,18 @@ def _check_variables(
         at = text.count("\n", 0, where.start()) + 1 if where else line
         raise InputError(f"{path}:{at}: the text uses '{name}', which 'variables' does not list{guess}")
     for name in sorted(declared - used):
-        raise InputError(f"{path}:{line}: 'variables' lists '{name}', which the text does not use; remove one or use it")
+        raise InputError(
+            f"{path}:{line}: 'variables' lists '{name}', which the text does not use; remove one or use it"
+        )
     if kind != "judge":
         for name in sorted(declared - SEED_VARIABLES):
             raise InputError(
-                f"{path}:{line}: '{name}' is no variable of a {kind} template", hint=f"there are {', '.join(sorted(SEED_VARIABLES))}"
+                f"{path}:{line}: '{name}' is no variable of a {kind} template",
+                hint=f"there are {', '.join(sorted(SEED_VARIABLES))}",
             )
     elif set(sample) != declared:
         wrong = sorted(set(sample) ^ declared)[0]
         raise InputError(
-            f"{path}:{_line_of(text, 'sample')}: [sample] should give a value for each variable of a judge template and no "
-            f"other; '{wrong}' is in one and not in the other"
+            f"{path}:{_line_of(text, 'sample')}: [sample] of a judge template should give a value for each variable "
+            f"and no other; '{wrong}' is in one and not in the other"
         )

@@ -1,0 +1,67 @@
+"""The tests that came with an answer, made runnable beside the function and nothing else.
+
+Models write asserts, `test_` functions that nobody calls, a main guard, an import of the solution from a file that does
+not exist, or the function once more before its tests. What is left here is statements that run at the top level and
+use the function that is tested.
+"""
+
+import ast
+from collections.abc import Iterable
+
+from pipeline.parsing.source import FunctionNode, Unit, names_in
+
+
+def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
+    """The test program in `after`, the statements that follow the function; "" where nothing in it tests `entry_point`.
+
+    A second definition of the function is left out, so that no test runs against its own copy.
+    """
+    parts: list[str] = []
+    tests: list[FunctionNode] = []
+    calls: set[str] = set()
+    nodes: list[ast.stmt] = []
+    for unit in after:
+        first = unit.nodes[0]
+        if unit.is_definition and getattr(first, "name", "") == entry_point:
+            continue
+        if isinstance(first, ast.ImportFrom) and entry_point in {alias.name for alias in first.names}:
+            continue
+        if isinstance(first, ast.If) and _is_main_guard(first):
+            parts.append("\n".join(ast.unparse(node) for node in first.body) + "\n")
+            calls |= names_in(first.body)
+        elif all(_is_print(node) for node in unit.nodes):
+            continue
+        else:
+            parts.append(unit.text)
+            if isinstance(first, FunctionNode):
+                tests.append(first)
+            else:
+                calls |= names_in(unit.nodes)
+        nodes.extend(unit.nodes)
+    if not _tests(nodes, entry_point):
+        return ""
+    parts += [f"{test.name}()\n" for test in tests if _is_pytest(test) and test.name not in calls]
+    return "".join(parts).strip("\n") + "\n"
+
+
+def _tests(nodes: list[ast.stmt], entry_point: str) -> bool:
+    """Whether something is asserted and the function, or HumanEval's `candidate`, occurs."""
+    asserts = any(isinstance(inner, ast.Assert) for node in nodes for inner in ast.walk(node))
+    return asserts and bool(names_in(nodes) & {entry_point, "candidate"})
+
+
+def _is_main_guard(node: ast.If) -> bool:
+    return "__name__" in names_in([node.test]) and not node.orelse
+
+
+def _is_print(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+        return False
+    return isinstance(node.value.func, ast.Name) and node.value.func.id == "print"
+
+
+def _is_pytest(node: FunctionNode) -> bool:
+    """Whether pytest would call this function and it can be called as it is."""
+    arguments = node.args
+    needed = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+    return isinstance(node, ast.FunctionDef) and node.name.startswith("test") and not needed and not node.decorator_list
