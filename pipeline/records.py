@@ -55,7 +55,8 @@ class Seed(Record):
     number: the seed's place in the draw, which keeps seeds with equal constraints apart. topic: path in the topic
     tree, "strings/slicing/steps". title: the leaf in words. function_name: the name the exercise must define
     (exercises only). words: words that the text must use (TinyStories' device). teacher: name of the teacher to ask.
-    task: set where the pipeline owns the tests.
+    task: set where the pipeline owns the tests. audience_note, form_note: how the text differs for this audience and in
+    this form, as the template tells the teacher.
     """
 
     type: ClassVar[str] = "seed"
@@ -69,6 +70,8 @@ class Seed(Record):
     words: tuple[str, ...] = ()
     teacher: str = ""
     task: Task | None = None
+    audience_note: str = ""
+    form_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ Document = Passage | Exercise
 class Span(Record):
     """Where a document lies in the token stream: tokens [start, stop) of shard number `shard`.
 
-    loss_start: first token that carries loss (start for passages; start of the body where the recipe trains on answers only).
+    loss_start: first token that carries loss: `start`, or the start of the body where loss is on answers only.
     """
 
     type: ClassVar[str] = "span"
@@ -199,7 +202,8 @@ class Sample(Record):
 
     model: "before", "after" or a user's name for it. checkpoint: content key of the weights, or the endpoint.
     raw: the text as generated; completion: after the named post-processing, which is what is scored.
-    finish_reason: "stop", "length" or "eos".
+    finish_reason: "stop", "length" or "eos". whole: True where `completion` is the whole program (a chat model's
+    answer, evalplus' `solution`), not a continuation of the prompt.
     """
 
     type: ClassVar[str] = "sample"
@@ -213,6 +217,7 @@ class Sample(Record):
     finish_reason: str = "stop"
     tokens: int = 0
     number: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

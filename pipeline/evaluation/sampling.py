@@ -1,0 +1,195 @@
+"""Problems to samples: each answer is journaled as it is finished, so a killed evaluation goes on where it was."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pipeline.errors import InputError
+from pipeline.evaluation.models import Answerer, Ask, LocalModel, StopRule
+from pipeline.evaluation.postprocess import PromptForm, asked, chosen, joined
+from pipeline.evaluation.problems import ProblemSet
+from pipeline.execution import Execution
+from pipeline.identity import digest, rng_seed
+from pipeline.recipe import EvaluationTable
+from pipeline.records import Problem, Sample
+
+if TYPE_CHECKING:
+    from pipeline.student import LoadedModel
+
+Event = Mapping[str, Any]
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One answer to get. key: digest of everything that can change it; the journal is read by it."""
+
+    problem: Problem
+    number: int
+    prompt: str
+    seed: int
+    key: str
+
+
+def sample(
+    problem_sets: Sequence[ProblemSet],
+    model: "LoadedModel | Answerer",
+    table: EvaluationTable,
+    *,
+    model_name: str,
+    checkpoint: str,
+    seed: int,
+    execution: Execution,
+    journal: Path | None = None,
+    on_event: OnEvent = lambda event: None,
+    prompt_form: PromptForm | None = None,
+    stop: StopRule = "code",
+) -> Iterator[Sample]:
+    """Answers of `model` to the problems, in the order of problems and sample numbers within each set.
+
+    model: a loaded local model, or anything that answers (`pipeline.evaluation.models`). model_name: "before",
+    "after" or a name of the user's. checkpoint: content key of the weights. journal: file to which answers are
+    appended as they are finished; answers found there under the same key are not asked again. seed: root of sampled
+    answers' seeds; each depends on its problem and number alone. prompt_form: overrides the table's.
+
+    Raises InputError where several samples a problem are wanted of a greedy model: they would all be the same.
+    """
+    if table.samples > 1 and table.temperature == 0:
+        raise InputError(
+            f"evaluation.samples is {table.samples}, but evaluation.temperature is 0: all samples would be equal",
+            hint="set evaluation.temperature (0.2 for pass@1, 0.8 for pass@10 and above), or samples = 1",
+        )
+    answerer: Answerer = model if hasattr(model, "answers") else LocalModel(model, checkpoint, execution)
+    form = prompt_form or table.prompt_form
+    with _Journal(journal) as written:
+        for problem_set in problem_sets:
+            ask = Ask(
+                max_new_tokens=table.max_new_tokens,
+                temperature=table.temperature,
+                stop="none" if problem_set.answer == "whole" else stop,
+                stop_strings=problem_set.stop,
+                chat=form == "chat" and problem_set.answer != "whole",
+            )
+            limited = problem_set.limited(table.limit)
+            yield from _set_samples(limited, answerer, ask, form, table.samples, model_name, seed, written, on_event)
+
+
+def _set_samples(
+    problem_set: ProblemSet,
+    answerer: Answerer,
+    ask: Ask,
+    form: PromptForm,
+    count: int,
+    model_name: str,
+    seed: int,
+    written: "_Journal",
+    on_event: OnEvent,
+) -> Iterator[Sample]:
+    whole = problem_set.answer == "whole"
+    wanted = [
+        _wanted(problem, number, asked(problem, form, whole), ask, answerer.checkpoint, seed)
+        for problem in problem_set.problems
+        for number in range(count)
+    ]
+    missing = [want for want in wanted if want.key not in written.lines]
+    done = len(wanted) - len(missing)
+    if missing:
+        for answer in answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing]):
+            want = missing[answer.index]
+            written.add(want.key, {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens})
+            done += 1
+            on_event(
+                {
+                    "event": "sampled",
+                    "stage": "samples",
+                    "benchmark": problem_set.name,
+                    "task_id": want.problem.task_id,
+                    "done": done,
+                    "total": len(wanted),
+                    "tokens": answer.tokens,
+                }
+            )
+    processing = chosen(form, whole)
+    for want in wanted:
+        line = written.lines.get(want.key)
+        if line is None:
+            # An endpoint gave up on this answer. The problem stays unscored; it is not a wrong answer.
+            on_event({"event": "unanswered", "stage": "samples", "task_id": want.problem.task_id})
+            continue
+        text = str(line["text"])
+        yield Sample(
+            problem_id=want.problem.id,
+            benchmark=problem_set.name,
+            task_id=want.problem.task_id,
+            model=model_name,
+            checkpoint=answerer.checkpoint,
+            raw=joined(want.problem, form, whole, text),
+            completion=joined(want.problem, form, whole, processing.apply(want.problem, text)),
+            finish_reason=str(line["finish_reason"]),
+            tokens=int(line["tokens"]),
+            number=want.number,
+            whole=processing.whole,
+        )
+
+
+def _wanted(problem: Problem, number: int, prompt: str, ask: Ask, checkpoint: str, seed: int) -> Wanted:
+    draw = rng_seed(seed, "samples", problem.id, number)
+    # Greedy answers do not depend on the seed, so a new seed does not ask for them again.
+    key = digest([checkpoint, prompt, asdict(ask), [number, draw] if ask.temperature else []])
+    return Wanted(problem, number, prompt, draw, key)
+
+
+class _Journal:
+    """Answers by key, on disk where there is a path: one JSON line an answer, whole before the next is begun.
+
+    A line that a kill has cut short is dropped on reading, and cut off before anything is appended.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.lines: dict[str, dict[str, Any]] = {}
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "_Journal":
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            whole = self._read()
+            self._file = self._path.open("a", encoding="utf-8")
+            self._file.truncate(whole)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _read(self) -> int:
+        """Read the whole lines; returns their length in bytes."""
+        assert self._path is not None
+        if not self._path.exists():
+            return 0
+        length = 0
+        for number, line in enumerate(self._path.read_bytes().splitlines(keepends=True), start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                row = json.loads(line)
+                self.lines[row["key"]] = row["answer"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self._path} line {number}: is no journal line: {line[:60]!r}",
+                    hint="remove the line, or the file to ask all over",
+                ) from error
+            length += len(line)
+        return length
+
+    def add(self, key: str, answer: dict[str, Any]) -> None:
+        """Keep an answer, on disk before this returns (flushed to the operating system)."""
+        self.lines[key] = answer
+        if self._file is not None:
+            self._file.write(json.dumps({"key": key, "answer": answer}) + "\n")
+            self._file.flush()
