@@ -4,8 +4,12 @@ One function per stage, all with the same shape, looked up by name in `MAKERS`. 
 the function that needs them, so that planning and browsing never wait for torch.
 """
 
+import json
+import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from pipeline import __version__
@@ -22,6 +26,8 @@ from pipeline.records import (
     Problem,
     Prompt,
     Record,
+    Sample,
+    Score,
     Seed,
 )
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
@@ -236,6 +242,173 @@ def _problems(names: Iterable[str]) -> list[Problem]:
     return [problem for name in names for problem in load(name).problems]
 
 
+def _tokens(stage: PlannedStage, making: Making) -> Manifest:
+    from pipeline.tokens import pack
+
+    recipe = making.recipe
+    partial = _scratch(stage, making)
+    documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
+    summary = pack(
+        documents,
+        table=recipe.tokens,
+        student=recipe.student,
+        seed=recipe.seed,
+        out=partial,
+        cache=making.places.models,
+    )
+    facts = {
+        "documents": summary.documents,
+        "held_out_documents": summary.held_out_documents,
+        "tokens": summary.tokens,
+        "loss_tokens": summary.loss_tokens,
+        "vocabulary": summary.vocabulary,
+    }
+    return _folder_artifact(stage, making, partial, summary.documents + summary.held_out_documents, facts)
+
+
+def _student(stage: PlannedStage, making: Making) -> Manifest:
+    from pipeline.training import train
+
+    recipe, places = making.recipe, making.places
+    tokens = places.store.local("tokens", stage.inputs["tokens"], places.models)
+    partial = places.store.partial(stage.name, stage.key, places.models)
+    curve = partial / "curve.jsonl"
+
+    def on_event(event: Event) -> None:
+        if event["event"] == "train":
+            with curve.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({name: event.get(name) for name in ("step", "loss", "lr")}) + "\n")
+        making.log({"stage": stage.name, **event})
+
+    summary = train(
+        tokens,
+        recipe.student,
+        recipe.tokens,
+        seed=recipe.seed,
+        out=partial,
+        cache=places.models,
+        execution=making.execution,
+        on_event=on_event,
+    )
+    facts = {
+        "parameters": summary.parameters,
+        "steps": summary.steps,
+        "tokens": summary.tokens,
+        "loss": summary.loss,
+        "held_out_loss": summary.held_out_loss,
+        "held_out_loss_before": summary.held_out_loss_before,
+        "precision": summary.precision,
+        "seconds": summary.seconds,
+        "curve": _curve(curve),
+    }
+    return _folder_artifact(stage, making, partial, making.count(stage), facts, keep=("model",))
+
+
+def _curve(path: Path, points: int = 400) -> list[dict[str, Any]]:
+    """The training curve by step: the last line of each step (a resumed run repeats some), thinned to `points`."""
+    if not path.exists():
+        return []
+    by_step: dict[int, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # torn by a kill
+            continue
+        by_step[entry["step"]] = entry
+    steps = [by_step[step] for step in sorted(by_step)]
+    stride = max(1, len(steps) // points)
+    return steps[::stride] + (steps[-1:] if (len(steps) - 1) % stride else [])
+
+
+def _samples(stage: PlannedStage, making: Making) -> Manifest:
+    from pipeline.evaluation.problems import load as load_problems
+    from pipeline.evaluation.sampling import sample
+    from pipeline.student import load
+
+    recipe, places = making.recipe, making.places
+    table = recipe.evaluation
+    before = stage.name == "samples-before"
+    if before:
+        spec, checkpoint = recipe.student.init, stage.key
+    else:
+        folder = places.store.local("student", stage.inputs["student"], places.models)
+        spec, checkpoint = str(folder / "model"), stage.inputs["student"]
+    loaded = load(spec, cache=places.models, device=making.execution.device)
+    sets = [load_problems(name) for name in table.benchmarks]
+    partial = places.store.partial(stage.name, stage.key, places.models)
+    samples = sample(
+        sets,
+        loaded,
+        table,
+        model_name="before" if before else "after",
+        checkpoint=checkpoint,
+        seed=recipe.seed,
+        execution=making.execution,
+        journal=partial / "samples.jsonl",
+        on_event=lambda event: making.log({"stage": stage.name, **event}),
+    )
+    tally = Tally()
+    facts: dict[str, Any] = {"prompt_form": table.prompt_form, "model": spec, "tokens": 0}
+    started = time.monotonic()
+
+    def counted() -> Iterator[Kept[Sample]]:
+        for outcome in _made(samples, tally):
+            facts["tokens"] += cast("Sample", outcome.record).tokens
+            yield outcome
+        facts["tokens_per_second"] = round(facts["tokens"] / max(time.monotonic() - started, 1e-9), 1)
+
+    manifest = _write(stage, making, counted(), tally, (Sample,), facts=lambda: facts)
+    shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def _scores(stage: PlannedStage, making: Making) -> Manifest:
+    from pipeline.evaluation.problems import load
+    from pipeline.evaluation.scoring import score
+    from pipeline.sandbox import Limits, Sandbox
+
+    table = making.recipe.evaluation
+    sets = [load(name) for name in table.benchmarks]
+    problems = [problem for problem_set in sets for problem in problem_set.problems]
+    samples = cast("Iterator[Sample]", making.read(stage, "samples-before", "samples-after"))
+    tally = Tally()
+    workers, mode = making.execution.worker_count(), making.execution.sandbox
+    with Sandbox(Limits(cpu_seconds=table.cpu_seconds), workers=workers, mode=mode) as sandbox:
+        facts = {
+            "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
+            "sandbox": sandbox.manifest(),
+        }
+        scores = _made(score(samples, problems, sandbox), tally)
+        return _write(stage, making, scores, tally, (Score,), facts=lambda: facts)
+
+
+def _scratch(stage: PlannedStage, making: Making) -> Path:
+    """An empty work folder, for a stage that does not go on from what a crash left."""
+    partial = making.places.store.partial(stage.name, stage.key, making.places.models)
+    shutil.rmtree(partial)
+    partial.mkdir()
+    return partial
+
+
+def _folder_artifact(
+    stage: PlannedStage,
+    making: Making,
+    folder: Path,
+    documents: int,
+    facts: Mapping[str, Any],
+    keep: Sequence[str] = (),
+) -> Manifest:
+    """Finish an artifact that is files, not records: those of `folder`, or only its entries named in `keep`."""
+    writer = Writer(making.places.store, stage.name, stage.key, ())
+    for entry in sorted(folder.iterdir()):
+        if keep and entry.name not in keep:
+            continue
+        writer.add(entry)
+    manifest = _finish(writer, stage, Tally(documents, documents), facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    return manifest
+
+
 MAKERS: dict[str, Callable[[PlannedStage, Making], Manifest]] = {
     "seeds": _seeds,
     "prompts": _prompts,
@@ -246,4 +419,9 @@ MAKERS: dict[str, Callable[[PlannedStage, Making], Manifest]] = {
     "distinct": _distinct,
     "quality": _quality,
     "decontaminated": _decontaminated,
+    "tokens": _tokens,
+    "student": _student,
+    "samples-before": _samples,
+    "samples-after": _samples,
+    "scores": _scores,
 }

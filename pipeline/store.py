@@ -205,18 +205,18 @@ class Writer:
         if len(self._buffers[name]) >= ROWS_PER_PART:
             self._flush(name)
 
-    def add_folder(self, folder: Path) -> None:
-        """Copy (or, on a local store, move) the files of a local folder into the artifact."""
+    def add(self, path: Path) -> None:
+        """Take a local file or folder into the artifact under its own name: moved on a local store, else copied."""
         with disk_errors(self._folder):
-            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-                name = path.relative_to(folder).as_posix()
-                self._files[name] = path.stat().st_size
+            for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+                name = file.relative_to(path.parent).as_posix()
+                self._files[name] = file.stat().st_size
                 target = f"{self._folder}/{name}"
                 self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
                 if self._store.is_local:
-                    shutil.move(path, target)
+                    shutil.move(file, target)
                 else:
-                    self._fs.put_file(str(path), target)
+                    self._fs.put_file(str(file), target)
 
     def finish(
         self,

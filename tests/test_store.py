@@ -78,7 +78,7 @@ def test_files_beside_the_records(store, tmp_path):
     (tmp_path / "work" / "model").mkdir(parents=True)
     (tmp_path / "work" / "model" / "weights.bin").write_bytes(b"abc")
     writer = Writer(store, "student", "k", [Passage])
-    writer.add_folder(tmp_path / "work")
+    writer.add(tmp_path / "work" / "model")
     writer.finish(Tally(), version=1, inputs={}, settings={}, facts={}, made_by="test")
     assert store.manifest("student", "k").files == {"model/weights.bin": 3}
     assert (store.local("student", "k", tmp_path / "cache") / "model" / "weights.bin").read_bytes() == b"abc"
