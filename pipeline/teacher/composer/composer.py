@@ -11,6 +11,7 @@ from pipeline.records import Prompt, Seed, Task
 from pipeline.teacher.composer.exercise import Piece, indent, load, plain_source, write
 from pipeline.teacher.composer.families import any_entry, by_name, fits, match
 from pipeline.teacher.composer.fragments import clean, fill
+from pipeline.teacher.composer.steps import chain_family, draw_chain
 
 VERSION = 1
 """Raised when the same prompt would get another answer; part of the key of every artifact that the composer made."""
@@ -43,7 +44,11 @@ def exercise_answer(random: Random, seed: Seed) -> str:
     """A sentence or two, the function in one fence, its asserts in a second one."""
     entry = match(random, f"{seed.topic} {seed.title}", seed.function_name)
     fitting = bool(seed.function_name) and fits(seed.function_name, entry)
-    piece = write(random, entry.family, entry.choice, name=seed.function_name if fitting else "", words=seed.words)
+    if not fitting and random.random() < COMPOSITION_SHARE:
+        piece = write(random, chain_family(random, draw_chain(random, reserved=False)), {}, words=seed.words)
+    else:
+        name = seed.function_name if fitting else ""
+        piece = write(random, entry.family, entry.choice, name=name, words=seed.words)
     return markdown(random, piece, seed.function_name)
 
 

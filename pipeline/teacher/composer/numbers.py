@@ -166,9 +166,7 @@ FAMILIES = (
             "the least common multiple of $a and $b",
             "the smallest positive integer divisible by $a as well as by $b",
         ),
-        says=(
-            "One lamp blinks every $a seconds and another every $b seconds. After how many seconds do they blink together?",
-        ),
+        says=("One lamp blinks every $a seconds, another every $b seconds. When do they first blink together?",),
         edge=("Both numbers are positive.",),
         bodies=(
             """
@@ -201,7 +199,7 @@ FAMILIES = (
         ),
         does=("count how many steps it takes to turn $n into 1, where a step halves an even number",),
         result=("the number of steps until $n becomes 1",),
-        says=("Start at $n. If the number is even, divide it by 2; if it is odd, $up. How many such moves lead to 1?",),
+        says=("Start at $n and follow the rule below until you reach 1. How many moves does that take?",),
         must=(
             "In each step, an even number is divided by 2; if a number is odd, $up.",
             "Even: halve it. Odd: $up. Stop at 1.",
@@ -269,9 +267,7 @@ FAMILIES = (
             "replace $n by the sum of its digits until it is below 10 and ^return it",
         ),
         result=("the digital root of $n, that is, the digit left after summing digits repeatedly",),
-        says=(
-            "Sum the digits of $n; if the sum has several digits, do the same with it, and so on. Return the last single digit.",
-        ),
+        says=("Sum the digits of $n, then the digits of that sum, and so on. Return the single digit at the end.",),
         edge=("A one-digit number is its own root.",),
         bodies=(
             """
@@ -328,9 +324,7 @@ FAMILIES = (
         does=("round $n to the nearest multiple of $k", "move $n to the closest number that $k divides"),
         result=("the multiple of $k that is closest to $n",),
         must=("If $n lies exactly half-way, round up.", "A tie goes to the larger multiple."),
-        says=(
-            "Prices are charged in steps of $k. Return the step nearest to $n, the higher one if both are equally near.",
-        ),
+        says=("Prices are charged in steps of $k. Return the step nearest to $n.",),
         edge=("$n is not negative.",),
         bodies=(
             "return ($n * 2 + $k) // ($k * 2) * $k",
@@ -431,9 +425,7 @@ FAMILIES = (
         names=("divide_with_remainder", "share_equally"),
         does=("divide $a by $b and ^give both the quotient and the remainder",),
         result=("a tuple of the integer quotient and the remainder of $a divided by $b",),
-        says=(
-            "$a sweets are shared among $b children. Return how many each child gets and how many are left over, as a tuple.",
-        ),
+        says=("$a sweets are shared among $b children. Return each child's share and the rest, as a tuple.",),
         edge=("$b is at least 1.",),
         bodies=(
             "return ($a // $b, $a % $b)",
@@ -457,9 +449,7 @@ FAMILIES = (
             "the number of multiples of $k between $a and $b inclusive",
             "how many numbers x with $a <= x <= $b leave no remainder when divided by $k",
         ),
-        says=(
-            "Every house whose number $k divides has a blue door. How many blue doors are there from number $a to number $b?",
-        ),
+        says=("Every house whose number $k divides has a blue door. How many are there from number $a to number $b?",),
         edge=("If $a is greater than $b, the answer is 0.",),
         bodies=(
             "return sum(1 for x in range($a, $b + 1) if x % $k == 0)",
@@ -512,9 +502,7 @@ FAMILIES = (
         keywords="palindrome number digits reverse same",
         names=("number_reads_the_same", "is_mirror_number"),
         cond=("the digits of $n read the same from both ends", "$n does not change when its digits are reversed"),
-        says=(
-            "A number plate looks the same in a mirror of digits if its first digit equals its last, and so on inwards. Test $n for this.",
-        ),
+        says=("Does the first digit of $n equal the last, the second the last but one, and so on? Return a boolean.",),
         edge=("One-digit numbers qualify.",),
         bodies=(
             "return str($n) == str($n)[::-1]",

@@ -220,9 +220,7 @@ def word_it(random: Random, family: Family, names: dict[str, str], choice: dict[
         plain=plain,
     )
     lead = capital(lead, known)
-    rest = [fill(random.choice(family.must), slots)] if family.must and "{s}" not in frame else []
-    if family.must and "{s}" in frame and random.random() < 0.5:
-        rest = [fill(random.choice(family.must), slots)]
+    rest = [fill(random.choice(family.must), slots)] if family.must else []
     if family.edge and random.random() < 0.45:
         rest.append(fill(random.choice(family.edge), slots))
     return Wording(lead, tuple(capital(sentence, known) for sentence in rest), bool(args or plain))
