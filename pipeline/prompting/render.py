@@ -42,7 +42,7 @@ def variables(seed: Seed) -> dict[str, Any]:
     return {
         "title": seed.title,
         "topic": seed.topic,
-        "path": seed.topic.split("/"),
+        "path": [part.replace("-", " ") for part in seed.topic.split("/")],
         "audience": seed.audience,
         "audience_note": seed.audience_note,
         "form": seed.form,

@@ -209,8 +209,9 @@ def _pieces(body: str, first_line: int) -> list[tuple[str, str, int]]:
     marks = list(_ROLE.finditer(body))
     opening = body[: marks[0].start()] if marks else body
     pieces = [("user", opening, first_line)] if opening.strip() else []
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        source = body[mark.end() : following.start() if following else len(body)]
+    ends = [mark.start() for mark in marks[1:]] + [len(body)]
+    for mark, end in zip(marks, ends, strict=False):
+        source = body[mark.end() : end]
         line = first_line + body.count("\n", 0, mark.end())
         pieces.append((mark.group(1), source, line))
     return pieces

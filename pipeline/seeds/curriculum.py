@@ -246,7 +246,7 @@ def _names(data: dict[str, Any], problems: _Problems) -> dict[str, tuple[str, ..
             if reason:
                 problems.add(name, f"function name '{name}' under \"{prefix}\" {reason}; choose another")
             elif name in owner:
-                problems.add(name, f"function name '{name}' is under \"{owner[name]}\" and under \"{prefix}\"; keep one")
+                problems.add(name, f'function name \'{name}\' is under "{owner[name]}" and under "{prefix}"; keep one')
             owner[name] = prefix
         if names:
             groups[prefix] = tuple(names)
@@ -292,5 +292,3 @@ def _selected(curriculum: Curriculum, prefixes: tuple[str, ...]) -> Curriculum:
         raise RecipeError("\n".join(lines), hint=f"the branches are {', '.join(branches)}")
     topics = {t: title for t, title in curriculum.topics.items() if any(_below(t, prefix) for prefix in wanted)}
     return Curriculum(topics, curriculum.audiences, curriculum.forms, curriculum.names, curriculum.words)
-
-

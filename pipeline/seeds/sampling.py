@@ -122,7 +122,10 @@ def draw(
 
 
 def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: TaskSource | None) -> None:
-    for key, count, share in (("textbooks", table.textbooks, "textbook_share"), ("exercises", table.exercises, "exercise_share")):
+    for key, count, share in (
+        ("textbooks", table.textbooks, "textbook_share"),
+        ("exercises", table.exercises, "exercise_share"),
+    ):
         if count and not any(getattr(teacher, share) for teacher in teachers):
             raise RecipeError(
                 f"'seeds.{key}' is {count}, but no teacher has {share} above 0",
@@ -210,7 +213,8 @@ def _exercises(
         task = next(supply, None)
         if task is None:
             raise HornbookError(
-                f"the source of tasks gave {given} of {wanted} tasks", hint="lower seeds.exercises or the teacher's share"
+                f"the source of tasks gave {given} of {wanted} tasks",
+                hint="lower seeds.exercises or the teacher's share",
             )
         given += 1
         yield Seed(
