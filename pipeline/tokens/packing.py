@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import EmptyCorpus, RecipeError
 from pipeline.identity import rng_seed
 from pipeline.recipe import StudentTable, TokensTable
-from pipeline.records import Document, Exercise
+from pipeline.records import Document, Exercise, Span
 from pipeline.student.loading import save_tokenizer
 from pipeline.tokens.shards import FORMAT, KINDS, shard_name
 from pipeline.tokens.text import parts
@@ -178,8 +178,6 @@ class _Writer:
             self.columns[name].append(value)
 
     def finish(self, repeat: int) -> TokensSummary:
-        from pipeline.records import Span
-
         spans = [
             Span(document_id=document, shard=shard, start=start, loss_start=loss_start, stop=stop)
             for document, shard, start, loss_start, stop in zip(

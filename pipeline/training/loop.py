@@ -1,0 +1,297 @@
+"""The training loop: phases of optimiser steps over packed tokens, resumable at any moment.
+
+On the CPU a resumed run is the uninterrupted one, bit for bit: batches are a function of the step, and a checkpoint
+holds weights, optimiser moments and the random state.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import RecipeError, TrainingError
+from pipeline.execution import Execution
+from pipeline.identity import digest, rng_seed
+from pipeline.recipe import PhaseTable, StudentTable, TokensTable
+from pipeline.student.loading import load_tokenizer, pick_device, save
+from pipeline.tokens.shards import TokenStore
+from pipeline.training import checkpoint
+from pipeline.training.batches import Batch, Loader, Row, held_out_rows, micro_batches
+from pipeline.training.initial import initial_model
+from pipeline.training.objective import Objective
+from pipeline.training.precision import DTYPES, pick_precision
+from pipeline.training.schedule import learning_rate
+
+VERSION = 1
+"""Raised when the same settings would give other weights; a checkpoint of another version is not resumed."""
+
+HELD_OUT_ROWS = 64
+"""Most held-out rows whose loss is measured: enough for two digits, a few seconds on two cores."""
+
+DIVERGED = 3.0
+"""Nats by which the running loss may exceed its best before training counts as diverged."""
+
+CPU_MICRO_TOKENS = 1024
+"""Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones measured no faster, only larger."""
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """What training did. loss: mean over the last tenth of the steps. held_out_loss: nats per loss token, None where
+    no document is held out. seconds: of this process and earlier ones that it resumed. model: folder in HF format."""
+
+    steps: int
+    tokens: int
+    loss: float
+    held_out_loss: float | None
+    held_out_loss_before: float | None
+    seconds: float
+    precision: str
+    parameters: int
+    model: Path
+
+
+def train(
+    tokens: Path,
+    student: StudentTable,
+    limits: TokensTable,
+    *,
+    seed: int,
+    out: Path,
+    cache: Path,
+    execution: Execution,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> TrainingSummary:
+    """Train the student on the token folder `tokens`; the result is `out / "model"`.
+
+    limits: the recipe's tokens table (sequence length, document mask). out: kept between calls; where it holds a
+    checkpoint of the same settings, training goes on from there. cache: folder of converted models.
+
+    Raises TrainingError where the loss is not finite or diverges, naming the last good checkpoint.
+    """
+    return _Run(tokens, student, limits, seed, out, cache, execution, on_event).train()
+
+
+class _Run:
+    def __init__(
+        self,
+        tokens: Path,
+        student: StudentTable,
+        limits: TokensTable,
+        seed: int,
+        out: Path,
+        cache: Path,
+        execution: Execution,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.student, self.limits, self.execution, self.on_event, self.out = student, limits, execution, on_event, out
+        self.device = pick_device(execution.device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(execution.thread_count())
+        self.store = TokenStore(tokens)
+        self.precision = pick_precision(student.precision, self.device)
+        torch.manual_seed(rng_seed(seed, "student"))
+        self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
+        self.model = initial_model(student, self.tokenizer, cache, self.device, limits.sequence_length)
+        vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
+        if vocabulary < self.store.manifest["vocabulary"]:
+            raise RecipeError(
+                f"recipe: the tokens have a vocabulary of {self.store.manifest['vocabulary']}, the student of {vocabulary}",
+                hint='set tokens.tokenizer = "student", so that both are the same',
+            )
+        self.objective = Objective(self.model)
+        self.loaders = [
+            Loader(
+                self.store,
+                phase,
+                sequence_length=limits.sequence_length,
+                mask_documents=limits.mask_documents,
+                seed=seed,
+            )
+            for phase in student.phases
+        ]
+        self.held_out = held_out_rows(self.store, limits, HELD_OUT_ROWS)
+        self.total = sum(loader.total for loader in self.loaders)
+        manifest = {key: value for key, value in self.store.manifest.items() if key != "format"}
+        self.settings = digest([VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest])
+        self.optimizer = make_optimizer(self.model)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.losses: list[float] = []
+        self.read = 0
+        self.seconds = 0.0
+        self.before: float | None = None
+
+    def train(self) -> TrainingSummary:
+        started = self._resume()
+        self.model.train()
+        if started == 0:
+            self.before = self.held_out_loss()
+        clock = saved = time.monotonic()
+        first = 0
+        for loader in self.loaders:
+            for number in range(max(started - first, 0), loader.total):
+                self._step(loader, number, first + number)
+                now = time.monotonic()
+                self.seconds, clock = self.seconds + now - clock, now
+                if now - saved > self.execution.checkpoint_seconds and first + number + 1 < self.total:
+                    self._save(first + number + 1)
+                    saved = time.monotonic()
+            first += loader.total
+        after = self.held_out_loss()
+        self.seconds += time.monotonic() - clock
+        folder = self._finish()
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        return TrainingSummary(
+            steps=self.total,
+            tokens=self.read,
+            loss=sum(tail) / len(tail),
+            held_out_loss=after,
+            held_out_loss_before=self.before,
+            seconds=self.seconds,
+            precision=self.precision,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            model=folder,
+        )
+
+    def _step(self, loader: Loader, number: int, overall: int) -> None:
+        start = time.monotonic()
+        step, phase = loader.step(number), loader.phase
+        rate = learning_rate(phase, number, loader.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+            group["betas"] = phase.betas
+            group["weight_decay"] = phase.weight_decay if group["decays"] else 0.0
+        loss = self.gradients(step.rows, step.loss_tokens, phase)
+        self._check(loss, overall)
+        self.scaler.unscale_(self.optimizer)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), phase.clip or math.inf))
+        if not math.isfinite(norm) and self.precision != "fp16":
+            raise self._failed(f"the gradient norm is {norm} at step {overall + 1} of {self.total}")
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.losses.append(loss)
+        self.read += step.tokens
+        seconds = time.monotonic() - start
+        self.on_event(
+            {
+                "event": "train",
+                "phase": phase.name,
+                "step": overall + 1,
+                "steps": self.total,
+                "loss": loss,
+                "lr": rate,
+                "grad_norm": norm,
+                "tokens": self.read,
+                "tokens_per_second": step.tokens / max(seconds, 1e-9),
+            }
+        )
+
+    def gradients(self, rows: tuple[Row, ...], loss_tokens: int, phase: PhaseTable) -> float:
+        """Set the gradients of the step's mean loss; returns that loss in nats per loss token.
+
+        Micro-batches are summed and divided by the whole step's loss tokens: how the step is cut changes nothing.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), dtype=torch.float64)
+        for batch in micro_batches(self.store, rows, self.micro_tokens(phase)):
+            loss = self.loss_sum(batch, training=True) / loss_tokens
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach().double().cpu()
+        return float(total)
+
+    def micro_tokens(self, phase: PhaseTable) -> int:
+        """Tokens of a forward pass, padding included."""
+        if phase.micro_batch:
+            return phase.micro_batch * self.limits.sequence_length
+        whole = phase.batch * self.limits.sequence_length
+        return min(whole, max(CPU_MICRO_TOKENS, self.limits.sequence_length)) if self.device.type == "cpu" else whole
+
+    def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
+        """Summed loss of a batch under the run's precision."""
+        batch = Batch(batch.ids.to(self.device), batch.labels.to(self.device))
+        with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
+            return self.objective(batch, training=training)
+
+    @torch.no_grad()
+    def held_out_loss(self) -> float | None:
+        """Mean loss on the held-out rows, nats per loss token."""
+        if not self.held_out:
+            return None
+        total, labels = 0.0, 0
+        for batch in micro_batches(self.store, self.held_out, max(CPU_MICRO_TOKENS, self.limits.sequence_length)):
+            total += float(self.loss_sum(batch, training=False))
+            labels += int((batch.labels >= 0).sum())
+        return total / labels
+
+    def _check(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            raise self._failed(f"the loss is {loss} at step {step + 1} of {self.total}")
+        recent = self.losses[-19:] + [loss]
+        best = min((sum(self.losses[i : i + 20]) / 20 for i in range(0, len(self.losses) - 19, 20)), default=math.inf)
+        if len(recent) == 20 and sum(recent) / 20 > best + DIVERGED:
+            raise self._failed(
+                f"the loss diverged at step {step + 1} of {self.total}: "
+                f"{sum(recent) / 20:.2f} over the last 20 steps, best {best:.2f}"
+            )
+
+    def _failed(self, message: str) -> TrainingError:
+        last = checkpoint.newest(self.out / "checkpoints", self.settings)
+        where = f"the last good checkpoint is {last.folder}" if last else "there is no checkpoint before it"
+        return TrainingError(message, hint=f"{where}; lower the phase's lr, or raise warmup_steps")
+
+    def _save(self, step: int) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": torch.get_rng_state(),
+            "losses": self.losses,
+            "read": self.read,
+            "seconds": self.seconds,
+            "before": self.before,
+        }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        saved = checkpoint.write(self.out / "checkpoints", step, state, self.settings)
+        self.on_event({"event": "checkpoint", "step": step, "steps": self.total, "folder": str(saved.folder)})
+
+    def _resume(self) -> int:
+        found = checkpoint.newest(self.out / "checkpoints", self.settings)
+        if found is None:
+            return 0
+        state = found.load()
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        self.losses, self.read = state["losses"], state["read"]
+        self.seconds, self.before = state["seconds"], state["before"]
+        self.on_event({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
+        return found.step
+
+    def _finish(self) -> Path:
+        folder, partial = self.out / "model", self.out / ".model"
+        shutil.rmtree(partial, ignore_errors=True)
+        save(self.model.eval(), self.tokenizer, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+        shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+        return folder
+
+
+def make_optimizer(model: Any) -> torch.optim.AdamW:
+    """AdamW, fused; weight decay on matrices only, not on norms and biases."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
+    groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)
