@@ -41,6 +41,10 @@ SandboxOption = Annotated[
 ]
 KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report; repeat for several.")]
 
+BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
+CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
+
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -185,37 +189,73 @@ def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
 @app.command()
 def score(
     samples: Annotated[Path, typer.Argument(help="JSON Lines with task_id and completion (or solution).")],
-    benchmark: Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")] = "humaneval",
+    benchmark: BenchmarkOption = "humaneval",
     k: KOption = None,
-    data: DataOption = "",
     sandbox: SandboxOption = "strong",
+    workers: WorkersOption = 0,
+    cpu_seconds: CpuOption = 10.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Score samples in the form of OpenAI's human-eval."""
-    from pipeline.evaluation.scoring import score_file
+    """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
+    from pipeline.evaluation.api import HUMAN_EVAL_KS, score_file
+    from pipeline.execution import Execution
 
-    _result(score_file(samples, benchmark, ks=tuple(k or (1,)), mode=_mode(sandbox)), as_json)
+    execution = Execution(workers=workers, sandbox=_mode(sandbox))
+    with _sandbox(execution, cpu_seconds) as box:
+        _result(score_file(samples, benchmark, tuple(k or HUMAN_EVAL_KS), sandbox=box), as_json)
 
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, or the URL of an endpoint.")],
-    benchmark: Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")] = "humaneval",
+    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, smollm2, or the URL of an endpoint.")],
+    benchmark: BenchmarkOption = "humaneval",
     k: KOption = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Evaluation settings, e.g. --set max_new_tokens=256.")
-    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="First n problems; the score is then partial.")] = 0,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Answers per problem.")] = 1,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, tokens.")] = 384,
+    prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw or chat.")] = "stripped",
+    endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
+    api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
+    device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Root of the sampled answers' randomness.")] = 0,
     data: DataOption = "",
     sandbox: SandboxOption = "strong",
+    workers: WorkersOption = 0,
+    cpu_seconds: CpuOption = 10.0,
     as_json: JsonOption = False,
 ) -> None:
     """Sample a model on a benchmark and score it."""
-    from pipeline.evaluation import evaluate as evaluate_model
+    from pipeline.evaluation.api import evaluate as evaluate_model
+    from pipeline.execution import Execution
     from pipeline.places import places
+    from pipeline.progress import Watcher
+    from pipeline.recipe import EvaluationTable
 
-    result = evaluate_model(
-        model, benchmark, ks=tuple(k or (1,)), overrides=overrides or [], places=places(data), mode=_mode(sandbox)
+    table = EvaluationTable(
+        benchmarks=(benchmark,),
+        limit=limit,
+        samples=samples,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        cpu_seconds=cpu_seconds,
     )
+    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device)
+    with _sandbox(execution, cpu_seconds) as box, Watcher(stderr) as watch:
+        result = evaluate_model(
+            model,
+            benchmark,
+            table,
+            tuple(k or (1,)),
+            sandbox=box,
+            execution=execution,
+            cache=places(data).models,
+            seed=seed,
+            prompt_form=_one_of("--prompt-form", prompt_form, ("stripped", "raw", "chat")),
+            endpoint_model=endpoint_model,
+            api_key_env=api_key_env,
+            on_event=watch,
+        )
     _result(result, as_json)
 
 
@@ -294,12 +334,13 @@ def recipes_copy(
 
 @prompts_app.command("check")
 def prompts_check(
-    folder: Annotated[str, typer.Argument(help="Folder of templates; default: the shipped ones.")] = "",
+    folder: Annotated[str, typer.Argument(help="Folder of templates; by default the shipped ones.")] = "",
 ) -> None:
     """Render every template with sample seeds and report every error."""
     from pipeline import prompting
+    from pipeline.resources import shipped
 
-    problems = prompting.check(folder)
+    problems = prompting.check(Path(folder) if folder else shipped("prompts"))
     for problem in problems:
         _say(str(problem))
     if problems:
@@ -318,9 +359,10 @@ def prompts_preview(
     from pipeline import prompting
     from pipeline.loading import load
 
-    if kind not in ("textbook", "exercise"):
-        raise UsageError(f"--kind = {kind!r}", hint="use textbook or exercise")
-    _say(prompting.preview(load(recipe, overrides or []).recipe, kind, n))
+    _one_of("--kind", kind, ("textbook", "exercise"))
+    for prompt in prompting.preview(load(recipe, overrides or []).recipe.prompts, kind, n):
+        for message in prompt.messages:
+            _say(f"[{message.role}]\n{message.content}\n")
 
 
 def _run(name: str, data: str) -> tuple[Path, Any]:
@@ -332,9 +374,19 @@ def _run(name: str, data: str) -> tuple[Path, Any]:
 
 
 def _mode(sandbox: str) -> Any:
-    if sandbox not in ("strong", "weak"):
-        raise UsageError(f"--sandbox = {sandbox!r}", hint="use strong or weak")
-    return sandbox
+    return _one_of("--sandbox", sandbox, ("strong", "weak"))
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise UsageError(f"{option} = {value!r}", hint=f"use {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return value
+
+
+def _sandbox(execution: Any, cpu_seconds: float) -> Any:
+    from pipeline.sandbox import Limits, Sandbox
+
+    return Sandbox(Limits(cpu_seconds=cpu_seconds), workers=execution.worker_count(), mode=execution.sandbox)
 
 
 def _result(result: Any, as_json: bool) -> None:

@@ -1,0 +1,148 @@
+"""What a recipe will cost before anything is made: teacher requests, tokens and dollars; student FLOPs and memory.
+
+An estimate that touches nothing and downloads nothing: prompt tokens are characters / 4 of prompts rendered from the
+first seeds of each teacher, answer tokens are `ANSWER_TOKENS` capped by the teacher's max_tokens, and the corpus is
+taken to keep every answer. The report has what was really spent.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from pipeline.loading import Loaded
+from pipeline.places import Places
+from pipeline.recipe import Recipe, SeedsTable, TeacherTable
+from pipeline.records import Prompt, Seed
+from pipeline.run import planned, stored
+
+ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
+"""Tokens of a typical answer; the paper gives no figure, these are what the shipped templates ask for."""
+
+SAMPLED_PROMPTS = 64
+"""Prompts rendered per teacher and kind to estimate the mean length."""
+
+SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
+"""Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
+
+
+def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
+    """The JSON of `hornbook plan`: stages with their state, teacher, student."""
+    from pipeline.student.architectures import describe
+
+    recipe = loaded.recipe
+    whole = planned(loaded, places)
+    there = stored(whole, places)
+    teachers = [_teacher(recipe, table) for table in recipe.teachers]
+    answers = sum(teacher["completion_tokens"] for teacher in teachers)
+    student = describe(recipe.student, recipe.tokens, answers + _source_tokens(recipe))
+    return {
+        "recipe": recipe.name,
+        "stages": [
+            {"name": s.name, "key": s.key, "state": "stored" if there[s.name] else "to-make"} for s in whole.stages
+        ],
+        "teacher": {
+            "requests": sum(teacher["requests"] for teacher in teachers),
+            "tokens": sum(teacher["tokens"] for teacher in teachers),
+            "usd": _total(teacher["usd"] for teacher in teachers),
+            "to_make": not there.get("completions", True),
+            "teachers": teachers,
+        },
+        "student": {
+            "parameters": student.parameters,
+            "training_tokens": student.training_tokens,
+            "flops": student.flops,
+            "gpu_hours": round(student.gpu_hours, 4),
+            "memory_bytes": student.memory_bytes,
+        },
+    }
+
+
+def table(estimated: dict[str, Any]) -> str:
+    """The estimate for a person."""
+    lines = [f"  {stage['name']:<15} {stage['key'][:12]}  {stage['state']}" for stage in estimated["stages"]]
+    teacher, student = estimated["teacher"], estimated["student"]
+    lines.append("")
+    for one in teacher["teachers"]:
+        price = "price unknown, see data/prices.toml" if one["usd"] is None else f"${one['usd']:,.2f}"
+        lines.append(
+            f"  teacher {one['name']} ({one['kind']}{', ' + one['model'] if one['model'] else ''}): "
+            f"{one['requests']:,} requests, ~{one['tokens']:,} tokens, {price}"
+        )
+    if teacher["teachers"] and not teacher["to_make"]:
+        lines.append("  the completions are stored: nothing more to pay")
+    lines.append(
+        f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
+        f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours, "
+        f"{student['memory_bytes'] / 2**30:,.1f} GiB"
+    )
+    lines.append("")
+    lines.append("  tokens are estimated by length; every answer is taken to be kept")
+    return "\n".join(lines)
+
+
+def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
+    from pipeline.teacher.money import price_of, read_prices
+
+    price = price_of(table.model, read_prices())
+    requests = prompt_tokens = completion_tokens = 0
+    for kind, counted in _counts(recipe, table).items():
+        if not counted:
+            continue
+        mean = _mean_prompt_tokens(recipe, table, kind)
+        asked = counted * recipe.completions.samples_per_prompt
+        requests += asked
+        prompt_tokens += round(asked * mean)
+        completion_tokens += asked * min(ANSWER_TOKENS[kind], table.max_tokens)
+    free = table.kind != "openai"
+    cost = price.usd(prompt_tokens, completion_tokens, batch=table.mode == "batch")
+    return {
+        "name": table.name,
+        "kind": table.kind,
+        "model": table.model,
+        "requests": requests,
+        "tokens": prompt_tokens + completion_tokens,
+        "completion_tokens": completion_tokens,
+        "usd": 0.0 if free else round(cost, 4) if price.known else None,
+    }
+
+
+def _counts(recipe: Recipe, table: TeacherTable) -> dict[str, int]:
+    """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw."""
+    from pipeline.seeds.sampling import apportion
+
+    place = recipe.teachers.index(table)
+    exercises = apportion(recipe.seeds.exercises, [t.exercise_share for t in recipe.teachers])
+    textbooks = apportion(recipe.seeds.textbooks, [t.textbook_share for t in recipe.teachers])
+    return {"exercise": exercises[place], "textbook": textbooks[place]}
+
+
+def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float:
+    from pipeline.teacher.money import token_estimate
+
+    sizes = [token_estimate(prompt.messages) for prompt in islice(_prompts(recipe, table, kind), SAMPLED_PROMPTS)]
+    return sum(sizes) / len(sizes)
+
+
+def _prompts(recipe: Recipe, table: TeacherTable, kind: str) -> Iterator[Prompt]:
+    from pipeline.prompting import Render
+    from pipeline.seeds import draw
+    from pipeline.stage import Kept
+    from pipeline.teacher.composer import tasks
+
+    alone = table.model_copy(update={"exercise_share": 1.0, "textbook_share": 1.0})
+    settings = {"exercises": 0, "textbooks": 0, f"{kind}s": SAMPLED_PROMPTS}
+    sampled = SeedsTable(**{**recipe.seeds.model_dump(), **settings})
+    seeds: Iterable[Seed] = draw(sampled, [alone], recipe.seed, tasks)
+    return (outcome.record for outcome in Render(recipe.prompts)(seeds) if isinstance(outcome, Kept))
+
+
+def _source_tokens(recipe: Recipe) -> int:
+    kind = recipe.sources.kind
+    known = SOURCE_TOKENS.get(kind, 0)
+    return min(known, recipe.sources.limit * 1000) if recipe.sources.limit else known
+
+
+def _total(parts: Iterable[float | None]) -> float | None:
+    """The sum, or None where one part is unknown: a total that leaves a price out would be wrong."""
+    amounts = list(parts)
+    return None if None in amounts else round(sum(amount for amount in amounts if amount is not None), 4)
