@@ -1,0 +1,150 @@
+"""The report card: what a run came to, in plain text that fits a terminal."""
+
+from pathlib import Path
+
+from pipeline.report.scoring import Comparison, ModelScore, format_p
+from pipeline.report.summary import StageLine, Summary
+
+REASONS = 3
+"""Most reasons named on one line of the funnel; the rest is summed."""
+
+
+def card(summary: Summary) -> str:
+    """Funnel, scores with intervals and p, teachers, time, and where the whole report lies; at most about 35 lines."""
+    blocks = [_head(summary), _funnel(summary), _teachers(summary), _student(summary), _scores(summary), _foot(summary)]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def duration(seconds: float) -> str:
+    """ "3.2 s", "4 min 05 s" or "2 h 03 min"."""
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def dollars(usd: float) -> str:
+    """ "$0.00" for nothing, cents where there are cents, more digits below."""
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.1 else f"${usd:.2g}"
+
+
+def compact(number: float) -> str:
+    """ "812", "34.1k", "1.35M" or "2.40B"."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:,.0f}"
+
+
+def reasons_text(line: StageLine) -> str:
+    """ "timeout 12, test-failed 3, and 4 more": what a stage dropped, most frequent first."""
+    ordered = sorted(line.dropped.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{reason} {count:,}" for reason, count in ordered[:REASONS]]
+    rest = sum(count for _, count in ordered[REASONS:])
+    return ", ".join([*named, *([f"and {rest:,} more"] if rest else [])])
+
+
+def score_text(score: ModelScore) -> str:
+    """ "55.0% [42.0, 67.0]", with what it is of."""
+    value, ends = score.overall.value, score.overall.interval
+    if value is None or ends is None:
+        return f"unscored ({score.overall.problems:,} problems)"
+    return f"{value:6.1%} [{ends.low * 100:.1f}, {ends.high * 100:.1f}]"
+
+
+def _head(summary: Summary) -> list[str]:
+    state = "" if summary.state == "done" else f"  ({summary.state})"
+    return [f"{summary.run}{state}  {duration(summary.seconds)}"]
+
+
+def _funnel(summary: Summary) -> list[str]:
+    lines = []
+    for line in summary.corpus_lines:
+        if line.counted:
+            reasons = reasons_text(line)
+            dropped = f"  dropped {sum(line.dropped.values()):,}: {reasons}" if reasons else ""
+            lines.append(f"  {line.name:<15}{line.kept:>8,}{dropped}")
+    return ["Corpus", *lines] if lines else []
+
+
+def _teachers(summary: Summary) -> list[str]:
+    lines = []
+    for teacher in summary.teachers:
+        asked = f"{teacher.completions:>6,} answers" if teacher.kind != "source" else f"{'':>6}        "
+        paid = f"  {compact(teacher.tokens)} tokens, {dollars(teacher.usd)}" if teacher.tokens or teacher.usd else ""
+        what = "no model in it" if teacher.kind == "composer" else teacher.model or teacher.kind
+        lines.append(f"  {teacher.name:<15}{asked}{teacher.kept:>7,} kept{paid}  ({what})")
+    return ["Teachers", *lines] if lines else []
+
+
+def _student(summary: Summary) -> list[str]:
+    facts, tokens = summary.student, summary.tokens
+    parts = []
+    if facts.get("parameters"):
+        parts.append(f"{compact(facts['parameters'])} parameters")
+    if facts.get("tokens") or tokens.get("tokens"):
+        parts.append(f"{compact(facts.get('tokens') or tokens['tokens'])} training tokens")
+    if facts.get("steps"):
+        parts.append(f"{facts['steps']:,} steps")
+    if facts.get("held_out_loss") is not None:
+        parts.append(f"held-out loss {facts['held_out_loss']:.3f}")
+    if facts.get("seconds"):
+        parts.append(duration(facts["seconds"]))
+    return ["Student", f"  {', '.join(parts)}"] if parts else []
+
+
+def _scores(summary: Summary) -> list[str]:
+    lines = []
+    for benchmark in dict.fromkeys(score.benchmark for score in summary.scores):
+        models = [score for score in summary.scores if score.benchmark == benchmark]
+        first = models[0].overall
+        whole = models[0].total
+        size = f"{first.problems:,}" if whole in (None, first.problems) else f"{first.problems:,} of {whole:,}: partial"
+        lines.append(f"  {benchmark} ({size})")
+        lines += [f"    {score.model:<26}{_solved(score)}" for score in models]
+        lines += _groups(models)
+        lines += [f"    {_claim(c)}" for c in summary.comparisons if c.benchmark == benchmark]
+    return ["Scores, pass@1 with 95% intervals", *lines] if lines else []
+
+
+def _solved(score: ModelScore) -> str:
+    overall = score.overall
+    unscored = overall.problems - overall.scored
+    note = f"  {unscored:,} unscored" if unscored and overall.scored else ""
+    solved = f"{overall.passed:>6.4g} solved  " if overall.scored else ""
+    return f"{solved}{score_text(score)}{note}"
+
+
+def _groups(models: list[ModelScore]) -> list[str]:
+    """One line a group, each model's rate after the other's: "new wordings   0.0% -> 60.0%"."""
+    lines = []
+    for group in models[0].groups:
+        rates = [next((g.value for g in model.groups if g.name == group.name), None) for model in models]
+        texts = ["unscored" if value is None else f"{value:.1%}" for value in rates]
+        lines.append(f"      {group.name + ' (' + format(group.problems, ',') + ')':<26}{' -> '.join(texts)}")
+    return lines
+
+
+def _claim(comparison: Comparison) -> str:
+    test = comparison.test
+    counts = f"+{test.gained} -{test.lost}, McNemar p {format_p(test.p)}"
+    return f"{counts}: {'no claim' if comparison.claim == 'none' else 'a ' + comparison.claim}"
+
+
+def _foot(summary: Summary) -> list[str]:
+    lines = []
+    if summary.usd:
+        each = summary.cost()["usd_per_kept_document"]
+        lines.append(f"Cost    {dollars(summary.usd)}" + (f", {dollars(each)} a kept document" if each else ""))
+    slowest = sorted(summary.funnel, key=lambda line: -line.seconds)[:3]
+    times = ", ".join(f"{line.name} {duration(line.seconds)}" for line in slowest if line.seconds >= 0.05)
+    if times:
+        lines.append(f"Time    {times}")
+    lines.append(f"Report  {Path(summary.folder) / 'report.html'}")
+    score = next((answer for shown in summary.samples for answer in shown.answers if answer.model == "after"), None)
+    if score:
+        lines.append(f"Trace   hornbook trace {summary.run} {score.score_id[:12]}")
+    return lines

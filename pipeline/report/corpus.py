@@ -1,0 +1,284 @@
+"""What can be said of a run's documents: who wrote what was kept, why the rest was dropped, how varied it is."""
+
+import hashlib
+import math
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.report.reading import CORPUS_STAGES, RunView
+
+SAMPLED_DOCUMENTS = 2_000
+"""Documents that the measures of diversity read at most: those with the smallest ids, which is a random draw."""
+
+EXAMPLES_PER_REASON = 2
+
+RAW_CODE = "raw code"
+"""The name under which documents without a teacher are counted."""
+
+KINDS = {
+    "composer": "a teacher with no model in it: it composes verified program fragments and phrasings",
+    "local": "a language model run in process",
+    "openai": "a language model behind an OpenAI-compatible endpoint",
+    "replay": "answers recorded by an earlier run",
+    "source": "real code, written by people",
+}
+"""What each kind of teacher is, for a reader of the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherView:
+    """One teacher of the run, or the raw code beside them.
+
+    tokens: prompt and completion tokens, as the teacher counts them. kept: documents that reached the student's
+    corpus. dropped: by stage and reason, of the records that came from this teacher.
+    """
+
+    name: str
+    kind: str
+    model: str = ""
+    completions: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    kept: int = 0
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What this teacher is, in words."""
+        return KINDS.get(self.kind, self.kind)
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of the report's `teachers`."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "what": self.what,
+            "model": self.model,
+            "completions": self.completions,
+            "kept": self.kept,
+            "tokens": self.tokens,
+            "usd": self.usd,
+            "dropped": {stage: dict(reasons) for stage, reasons in self.dropped.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DropExample:
+    """One dropped record. text: what a person looks at to judge the drop. kept_id: for duplicates."""
+
+    id: str
+    type: str
+    detail: str
+    text: str
+    kept_id: str = ""
+    similarity: float | None = None
+    teacher: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """All records that one stage dropped for one reason, with examples chosen by id."""
+
+    stage: str
+    reason: str
+    count: int
+    examples: tuple[DropExample, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of the report's `drops`."""
+        examples = [
+            {"id": e.id, "type": e.type, "detail": e.detail, "text": e.text, "kept_id": e.kept_id,
+             "similarity": e.similarity, "teacher": e.teacher}
+            for e in self.examples
+        ]  # fmt: skip
+        return {"stage": self.stage, "reason": self.reason, "count": self.count, "examples": examples}
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """How varied the kept corpus is. The paper names the lack of such a measure (Gunasekar et al. 2023, section 6).
+
+    topics, audiences, function_names: distinct values. effective_topics: exp of the entropy of the topics, the number
+    of equally frequent topics that would be as varied. distinct_4grams: distinct word 4-grams over all of them, in
+    [0, 1]. compression: size over zlib-compressed size; higher is more repetitive. The last two are of
+    `sampled` documents.
+    """
+
+    documents: int
+    exercises: int
+    passages: int
+    topics: int
+    effective_topics: float
+    audiences: int
+    function_names: int
+    sampled: int
+    distinct_4grams: float | None
+    compression: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report's `diversity`."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def text_of(row: Mapping[str, Any]) -> str:
+    """What a person reads of a record's row: document, answer, question, or the seed's topic."""
+    kind = row.get("type")
+    if kind == "exercise":
+        return f"{row.get('prompt') or ''}{row.get('solution') or ''}"
+    if kind in ("passage", "completion"):
+        return str(row.get("text") or "")
+    if kind == "prompt":
+        return "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in row.get("messages") or ())
+    if kind == "sample":
+        return str(row.get("completion") or "")
+    if kind == "seed":
+        named = [row.get("title"), row.get("function_name"), *(row.get("words") or ())]
+        task = row.get("task")
+        return " · ".join(str(part) for part in named if part) + (f"\n{task['prompt']}" if task else "")
+    if kind == "score":
+        return str(row.get("detail") or "")
+    return ""
+
+
+def teacher_of(row: Mapping[str, Any]) -> str:
+    """Name of the teacher that a row came from, "" for real code."""
+    seed = row.get("seed") or {}
+    return str(row.get("teacher") or seed.get("teacher") or "")
+
+
+def drops(run: RunView) -> list[DropView]:
+    """Every stage and reason with its count and a few examples, in the order of the walk, most frequent first."""
+    found = []
+    for name in CORPUS_STAGES:
+        stage = run.stage(name)
+        if stage is None or stage.manifest is None or not stage.manifest.dropped:
+            continue
+        examples: dict[str, list[DropExample]] = defaultdict(list)
+        for row in smallest_ids(run.table(name, "dropped"), EXAMPLES_PER_REASON, by="reason").to_pylist():
+            examples[row["reason"]].append(
+                DropExample(row["id"], row["type"], row["detail"], text_of(row), row.get("kept_id") or "",
+                            row.get("similarity"), teacher_of(row))
+            )  # fmt: skip
+        for reason, count in sorted(stage.manifest.dropped.items(), key=lambda item: (-item[1], item[0])):
+            found.append(DropView(name, reason, count, tuple(examples[reason])))
+    return found
+
+
+def smallest_ids(table: pa.Table, count: int, by: str = "") -> pa.Table:
+    """The rows with the `count` smallest ids (of each value of column `by`), in the order of their ids.
+
+    Ids are hashes, so this is a random draw that neither the order of the rows nor the machine can change.
+    """
+    if not table.num_rows:
+        return table
+    ids = table.column("id").to_pylist()
+    groups = table.column(by).to_pylist() if by else [""] * len(ids)
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    taken: Counter[str] = Counter()
+    chosen = []
+    for place in order:
+        if taken[groups[place]] < count:
+            taken[groups[place]] += 1
+            chosen.append(place)
+    return table.take(chosen)
+
+
+def teachers(run: RunView) -> list[TeacherView]:
+    """The recipe's teachers in its order, then raw code where there is any."""
+    facts = {entry.get("name"): entry for entry in run.facts("completions").get("teachers", ()) if entry.get("name")}
+    kinds = {t.name: (t.kind, t.model) for t in run.loaded.recipe.teachers} if run.loaded else {}
+    kept = Counter(teacher_of(row) for row in run.rows("decontaminated", columns=["teacher"]))
+    dropped = _dropped_by_teacher(run)
+    found = []
+    for name in dict.fromkeys([*kinds, *facts, *sorted((kept.keys() | dropped.keys()) - {""})]):
+        fact = facts.get(name, {})
+        kind, model = kinds.get(name, ("", ""))
+        found.append(
+            TeacherView(
+                name=name,
+                kind=str(fact.get("kind") or kind),
+                model=str(fact.get("model") or model),
+                completions=int(fact.get("completions") or 0),
+                tokens=int(fact.get("tokens") or 0),
+                usd=float(fact.get("usd") or 0.0),
+                kept=kept[name],
+                dropped=dropped.get(name, {}),
+            )
+        )
+    raw = run.stage("raw-code")
+    if raw is not None and raw.manifest is not None:
+        source = run.loaded.recipe.sources.kind if run.loaded else ""
+        found.append(TeacherView(RAW_CODE, "source", source, kept=kept[""], dropped=dropped.get("", {})))
+    return found
+
+
+def _dropped_by_teacher(run: RunView) -> dict[str, dict[str, dict[str, int]]]:
+    counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for name in CORPUS_STAGES:
+        for row in run.rows(name, "dropped", columns=["teacher", "seed.teacher", "reason"]):
+            counts[teacher_of(row)][name][row["reason"]] += 1
+    return {
+        teacher: {stage: dict(reasons.most_common()) for stage, reasons in stages.items()}
+        for teacher, stages in counts.items()
+    }
+
+
+def diversity(run: RunView) -> Diversity | None:
+    """Measures of the kept corpus, None before it is there."""
+    table = run.table("decontaminated", columns=["id", "type", "topic", "audience", "entry_point"])
+    if not table.num_rows:
+        return None
+    rows = table.to_pylist()
+    topics = Counter(row["topic"] for row in rows if row.get("topic"))
+    names = {row["entry_point"] for row in rows if row.get("entry_point")}
+    texts = _sampled_texts(run)
+    kinds = Counter(row["type"] for row in rows)
+    return Diversity(
+        documents=len(rows),
+        exercises=kinds["exercise"],
+        passages=kinds["passage"],
+        topics=len(topics),
+        effective_topics=round(math.exp(_entropy(topics)), 1) if topics else 0.0,
+        audiences=len({row["audience"] for row in rows if row.get("audience")}),
+        function_names=len(names),
+        sampled=len(texts),
+        distinct_4grams=_distinct_ngrams(texts, 4),
+        compression=_compression(texts),
+    )
+
+
+def _sampled_texts(run: RunView) -> list[str]:
+    table = run.table("decontaminated", columns=["id", "type", "text", "prompt", "solution"])
+    return [text_of(row) for row in smallest_ids(table, SAMPLED_DOCUMENTS).to_pylist()]
+
+
+def _entropy(counts: Mapping[str, int]) -> float:
+    total = sum(counts.values())
+    return -sum(n / total * math.log(n / total) for n in counts.values())
+
+
+def _distinct_ngrams(texts: Iterable[str], size: int) -> float | None:
+    """Distinct word n-grams over all of them; None where no text has `size` words."""
+    seen: set[tuple[str, ...]] = set()
+    total = 0
+    for text in texts:
+        words = text.split()
+        grams = list(zip(*(words[start:] for start in range(size)), strict=False))
+        total += len(grams)
+        seen.update(grams)
+    return round(len(seen) / total, 4) if total else None
+
+
+def _compression(texts: Sequence[str]) -> float | None:
+    data = "\n".join(texts).encode("utf-8", "replace")
+    return round(len(data) / len(zlib.compress(data, 6)), 3) if data else None
+
+
+def recipe_digest(text: str) -> str:
+    """SHA-256 of a run's recipe.toml, 12 hex digits, to tell two reports apart at a glance."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,135 @@
+"""Answers to look at: problems beside what the student wrote before and after, chosen by a rule, never by hand."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.errors import HornbookError
+from pipeline.records import Problem
+from pipeline.report.reading import RunView
+
+Change = Literal["gained", "lost", "solved", "failed", "unscored"]
+
+WANTED: Mapping[Change, int] = {"gained": 2, "lost": 1, "solved": 1, "failed": 2, "unscored": 1}
+"""Problems shown of each kind and benchmark: those with the smallest ids, so that a report shows failures too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sample with its verdict. score_id: what `hornbook trace` takes."""
+
+    model: str
+    text: str
+    passed: bool | None
+    verdict: str
+    detail: str
+    finish_reason: str
+    sample_id: str
+    score_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A problem and the first answer of each model to it. prompt: "" where the benchmark's data is not at hand."""
+
+    benchmark: str
+    task_id: str
+    group: str
+    prompt: str
+    change: Change
+    answers: tuple[Answer, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of the report's `samples`."""
+        answers = [{name: getattr(a, name) for name in Answer.__dataclass_fields__} for a in self.answers]
+        return {
+            "benchmark": self.benchmark,
+            "task_id": self.task_id,
+            "group": self.group,
+            "prompt": self.prompt,
+            "change": self.change,
+            "answers": answers,
+        }
+
+
+def problems(names_or_paths: Iterable[str]) -> dict[str, tuple[Problem, ...]]:
+    """The problems of each benchmark, under its own name; those whose data is not at hand are left out."""
+    from pipeline.evaluation.problems import load
+
+    found = {}
+    for name_or_path in names_or_paths:
+        try:
+            loaded = load(name_or_path)
+        except HornbookError:
+            continue
+        found[loaded.name] = loaded.problems
+    return found
+
+
+def shown(run: RunView, scores: Sequence[Mapping[str, Any]], known: Mapping[str, Sequence[Problem]]) -> list[Shown]:
+    """A few problems of each benchmark, of every kind of change that occurs."""
+    first: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for row in sorted(scores, key=lambda row: int(row.get("number") or 0)):
+        first[row["benchmark"], row["problem_id"]].setdefault(row["model"], row)
+    chosen: dict[str, list[tuple[Change, Mapping[str, Mapping[str, Any]]]]] = defaultdict(list)
+    taken: dict[tuple[str, Change], int] = defaultdict(int)
+    for (benchmark, _), by_model in sorted(first.items()):
+        change = _change(by_model)
+        if taken[benchmark, change] < WANTED[change]:
+            taken[benchmark, change] += 1
+            chosen[benchmark].append((change, by_model))
+    wanted = {row["sample_id"] for entries in chosen.values() for _, rows in entries for row in rows.values()}
+    answers = _samples(run, wanted)
+    prompts = {problem.id: problem.prompt for entries in known.values() for problem in entries}
+    order = list(WANTED)
+    return [
+        _shown(change, by_model, answers, prompts)
+        for benchmark in dict.fromkeys(row["benchmark"] for row in scores)
+        for change, by_model in sorted(chosen[benchmark], key=lambda entry: order.index(entry[0]))
+    ]
+
+
+def _change(by_model: Mapping[str, Mapping[str, Any]]) -> Change:
+    after = by_model.get("after") or list(by_model.values())[-1]
+    before = by_model.get("before")
+    if after["passed"] is None:
+        return "unscored"
+    if before is None or before is after or before["passed"] is None:
+        return "solved" if after["passed"] else "failed"
+    if after["passed"]:
+        return "solved" if before["passed"] else "gained"
+    return "lost" if before["passed"] else "failed"
+
+
+def _samples(run: RunView, wanted: set[str]) -> dict[str, Mapping[str, Any]]:
+    names = [stage.name for stage in run.stages if stage.name.startswith("samples")]
+    columns = ["id", "raw", "completion", "finish_reason"]
+    return {row["id"]: row for name in names for row in run.rows(name, columns=columns) if row["id"] in wanted}
+
+
+def _shown(
+    change: Change,
+    by_model: Mapping[str, Mapping[str, Any]],
+    samples: Mapping[str, Mapping[str, Any]],
+    prompts: Mapping[str, str],
+) -> Shown:
+    rows = sorted(by_model.values(), key=lambda row: row["model"] != "before")
+    answers = []
+    for row in rows:
+        sample = samples.get(row["sample_id"], {})
+        answers.append(
+            Answer(
+                model=row["model"],
+                text=str(sample.get("completion") or ""),
+                passed=row["passed"],
+                verdict=row["verdict"],
+                detail=row.get("detail") or "",
+                finish_reason=str(sample.get("finish_reason") or ""),
+                sample_id=row["sample_id"],
+                score_id=row["id"],
+            )
+        )
+    head = rows[0]
+    prompt = prompts.get(head["problem_id"], "")
+    return Shown(head["benchmark"], head["task_id"], head.get("group") or "", prompt, change, tuple(answers))

@@ -1,0 +1,281 @@
+"""The typed summary of a run, from its manifests: what report.json holds, what the card and the page are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import Problem
+from pipeline.report import corpus, samples, scoring
+from pipeline.report.reading import CORPUS_STAGES, RunView, StageView, open_run
+from pipeline.store import Store
+
+SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
+                 "verdict", "detail")  # fmt: skip
+
+CURVE_POINTS = 400
+"""Most points of the loss curve in the report; a longer one is thinned evenly, first and last kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLine:
+    """Counts and time of one stage.
+
+    seconds, cpu_seconds: what making the artifact took, in this run or the earlier one that it is reused from.
+    seconds_here: wall time of this run. counted: whether the artifact is complete, so that entered = kept + dropped.
+    """
+
+    name: str
+    key: str
+    state: str
+    entered: int
+    kept: int
+    dropped: Mapping[str, int]
+    seconds: float
+    cpu_seconds: float
+    seconds_here: float
+    counted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `stages` in `status`, and of the report's `funnel`."""
+        return {
+            "name": self.name,
+            "key": self.key,
+            "state": self.state,
+            "in": self.entered,
+            "kept": self.kept,
+            "dropped": dict(self.dropped),
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "seconds_here": self.seconds_here,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Training at one step: loss in nats per token that carries loss, and the learning rate."""
+
+    step: int
+    loss: float
+    lr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that the report says of a run. What the run does not have is empty or None."""
+
+    run: str
+    recipe: str
+    description: str
+    recipe_toml: str
+    state: str
+    started: str
+    finished: str
+    seconds: float
+    funnel: tuple[StageLine, ...]
+    drops: tuple[corpus.DropView, ...]
+    teachers: tuple[corpus.TeacherView, ...]
+    diversity: corpus.Diversity | None
+    tokens: Mapping[str, Any]
+    student: Mapping[str, Any]
+    curve: tuple[CurvePoint, ...]
+    scores: tuple[scoring.ModelScore, ...]
+    comparisons: tuple[scoring.Comparison, ...]
+    samples: tuple[samples.Shown, ...]
+    sampling: Mapping[str, Mapping[str, Any]]
+    benchmarks: tuple[Mapping[str, Any], ...]
+    provenance: Mapping[str, Any]
+    folder: str
+
+    def line(self, name: str) -> StageLine | None:
+        """The stage of that name, None where the run has none."""
+        return next((line for line in self.funnel if line.name == name), None)
+
+    @property
+    def corpus_lines(self) -> tuple[StageLine, ...]:
+        """The stages whose records are, or become, training documents."""
+        return tuple(line for line in self.funnel if line.name in CORPUS_STAGES)
+
+    @property
+    def usd(self) -> float:
+        """Dollars paid to the teachers, at any time, for the answers of this run."""
+        return sum(teacher.usd for teacher in self.teachers)
+
+    @property
+    def teacher_tokens(self) -> int:
+        """Tokens of the teachers, prompts and answers."""
+        return sum(teacher.tokens for teacher in self.teachers)
+
+    @property
+    def kept_from_teachers(self) -> int:
+        """Documents of the final corpus that a teacher wrote."""
+        return sum(teacher.kept for teacher in self.teachers if teacher.kind != "source")
+
+    def cost(self) -> dict[str, Any]:
+        """Dollars and teacher tokens, in all and for each kept document (None where none was kept)."""
+        kept = self.kept_from_teachers
+        return {
+            "usd": round(self.usd, 6),
+            "tokens": self.teacher_tokens,
+            "kept_documents": kept,
+            "usd_per_kept_document": round(self.usd / kept, 8) if kept else None,
+            "tokens_per_kept_document": round(self.teacher_tokens / kept, 1) if kept else None,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """report.json. The keys of DESIGN's contract are `run`, `funnel`, `scores`, `teachers` and `seconds`."""
+        return {
+            "run": self.run,
+            "recipe": self.recipe,
+            "description": self.description,
+            "state": self.state,
+            "started": self.started,
+            "finished": self.finished or None,
+            "seconds": self.seconds,
+            "funnel": [line.to_json() for line in self.funnel],
+            "drops": [drop.to_json() for drop in self.drops],
+            "teachers": [teacher.to_json() for teacher in self.teachers],
+            "cost": self.cost(),
+            "diversity": self.diversity.to_json() if self.diversity else None,
+            "tokens": dict(self.tokens),
+            "student": {name: value for name, value in self.student.items() if name != "curve"},
+            "curve": [{"step": p.step, "loss": p.loss, "lr": p.lr} for p in self.curve],
+            "scores": [score.to_json() for score in self.scores],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "samples": [shown.to_json() for shown in self.samples],
+            "sampling": {name: dict(facts) for name, facts in self.sampling.items()},
+            "benchmarks": [dict(benchmark) for benchmark in self.benchmarks],
+            "provenance": dict(self.provenance),
+        }
+
+
+def summarise(run_folder: Path, store: Store) -> Summary:
+    """Read a run, whatever its state, into a summary."""
+    run = open_run(run_folder, store)
+    recipe = run.loaded.recipe if run.loaded else None
+    recipe_file = run.folder / "recipe.toml"
+    score_rows = run.rows("scores", columns=SCORE_COLUMNS)
+    known = benchmark_problems(run) if score_rows else {}
+    totals = {name: len(entries) for name, entries in known.items()}
+    scores = scoring.model_scores(score_rows, recipe.seed if recipe else 0, totals)
+    return Summary(
+        run=run.name,
+        recipe=str(run.info.get("recipe") or ""),
+        description=recipe.description if recipe else "",
+        recipe_toml=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
+        state=str(run.info.get("state") or "unknown"),
+        started=str(run.info.get("started") or ""),
+        finished=str(run.info.get("finished") or ""),
+        seconds=float(run.info.get("seconds") or 0.0),
+        funnel=tuple(stage_line(stage) for stage in run.stages),
+        drops=tuple(corpus.drops(run)),
+        teachers=tuple(corpus.teachers(run)),
+        diversity=corpus.diversity(run),
+        tokens=run.facts("tokens"),
+        student=run.facts("student"),
+        curve=_curve(run),
+        scores=tuple(scores),
+        comparisons=tuple(scoring.compare(score_rows, scores, "before", "after")),
+        samples=tuple(samples.shown(run, score_rows, known)),
+        sampling={s.name: s.facts for s in run.stages if s.name.startswith("samples") and s.facts},
+        benchmarks=tuple(run.facts("scores").get("benchmarks", ())),
+        provenance=_provenance(run),
+        folder=str(run.folder),
+    )
+
+
+def benchmark_problems(run: RunView) -> dict[str, tuple[Problem, ...]]:
+    """The problems of the run's benchmarks, as far as their data is at hand."""
+    return samples.problems(run.loaded.recipe.evaluation.benchmarks) if run.loaded else {}
+
+
+def stage_line(stage: StageView) -> StageLine:
+    """Counts and time of one stage; zeros, and `counted` false, where its artifact is not complete."""
+    manifest = stage.manifest
+    return StageLine(
+        name=stage.name,
+        key=stage.key,
+        state=stage.state,
+        entered=manifest.entered if manifest else 0,
+        kept=manifest.kept if manifest else 0,
+        dropped=manifest.dropped if manifest else {},
+        seconds=manifest.seconds if manifest else stage.seconds,
+        cpu_seconds=manifest.cpu_seconds if manifest else 0.0,
+        seconds_here=stage.seconds,
+        counted=manifest is not None,
+    )
+
+
+def _provenance(run: RunView) -> dict[str, Any]:
+    """Versions, commit and machine, as run.json has them, and the recipe's digest."""
+    names = ("hornbook", "commit", "python", "torch", "transformers", "machine")
+    found = {name: run.info[name] for name in names if run.info.get(name)}
+    recipe_file = run.folder / "recipe.toml"
+    if recipe_file.is_file():
+        found["recipe_digest"] = corpus.recipe_digest(recipe_file.read_text(encoding="utf-8"))
+    if run.loaded:
+        found["seed"] = run.loaded.recipe.seed
+    return found
+
+
+def _curve(run: RunView) -> tuple[CurvePoint, ...]:
+    """The loss curve: the student's own facts, else the train events of a student that is still learning."""
+    raw: Sequence[Mapping[str, Any]] = run.facts("student").get("curve") or ()
+    if not raw:
+        by_step = {event["step"]: event for event in run.events("train") if "step" in event}
+        raw = [by_step[step] for step in sorted(by_step)]
+    points = [
+        CurvePoint(int(p["step"]), float(p["loss"]), float(p["lr"]) if p.get("lr") is not None else None)
+        for p in raw
+        if p.get("loss") is not None
+    ]
+    if len(points) <= CURVE_POINTS:
+        return tuple(points)
+    stride = (len(points) - 1) / (CURVE_POINTS - 1)
+    return tuple(points[round(place * stride)] for place in range(CURVE_POINTS))
+
+
+def status(run_folder: Path, store: Store) -> dict[str, Any]:
+    """What `hornbook status --json` prints: each stage's state and counts, with in = kept + sum(dropped)."""
+    run = open_run(run_folder, store)
+    entries = []
+    last = _last_progress(run)
+    for stage in run.stages:
+        entry = stage_line(stage).to_json()
+        if stage.state == "making" and stage.name in last:
+            entry["progress"] = last[stage.name]
+        entries.append(entry)
+    return {
+        "run": run.name,
+        "recipe": run.info.get("recipe"),
+        "state": run.info.get("state"),
+        "seconds": run.info.get("seconds"),
+        "stages": entries,
+    }
+
+
+def _last_progress(run: RunView) -> dict[str, dict[str, Any]]:
+    """For a run that is not done, the newest progress event of each stage."""
+    if run.info.get("state") == "done":
+        return {}
+    passing = ("stage-started", "stage-finished", "stage-reused", "note", "warning")
+    return {str(event["stage"]): event for event in run.events() if "stage" in event and event["event"] not in passing}
+
+
+def status_text(found: Mapping[str, Any]) -> str:
+    """`status` for a person: one aligned line a stage."""
+    lines = [f"{found['run']}: {found['state']}"]
+    for stage in found["stages"]:
+        lines.append(_status_line(stage))
+    return "\n".join(lines)
+
+
+def _status_line(stage: Mapping[str, Any]) -> str:
+    head = f"  {stage['name']:<15} {stage['state']:<8} "
+    if not stage["in"] and not stage["kept"]:
+        progress = stage.get("progress") or {}
+        done, total = progress.get("done", progress.get("step")), progress.get("total", progress.get("steps"))
+        return (head + (f"{done:,} of {total:,}" if done is not None and total else "")).rstrip()
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(stage["dropped"].items(), key=lambda i: -i[1]))
+    dropped = f"  dropped {sum(stage['dropped'].values()):,}: {reasons}" if reasons else ""
+    return f"{head}{stage['in']:>7,} in {stage['kept']:>7,} kept {stage['seconds']:>8.1f} s{dropped}"
