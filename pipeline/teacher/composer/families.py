@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from pipeline.teacher.composer import numbers, strings_counting
+from pipeline.teacher.composer import lists_building, lists_scanning, numbers, strings_building, strings_counting
 from pipeline.teacher.composer.fragments import Choice, Family, fill, split
 
-_MODULES = (numbers, strings_counting)
+_MODULES = (numbers, strings_counting, strings_building, lists_scanning, lists_building)
 _STOP = frozenset(
     re.findall(
         r"\w+",

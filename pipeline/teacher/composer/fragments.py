@@ -26,8 +26,9 @@ _SLOT = re.compile(r"\$([a-z]+)")
 
 
 def fill(text: str, slots: Mapping[str, str | int]) -> str:
-    """`text` with each `$name` replaced; KeyError names a slot that has no value."""
-    return _SLOT.sub(lambda match: str(slots[match[1]]), text)
+    """`text` with each `$name` replaced, also within the values put in; KeyError names a slot that has no value."""
+    filled = _SLOT.sub(lambda match: str(slots[match[1]]), text)
+    return fill(filled, slots) if filled != text and _SLOT.search(filled) else filled
 
 
 class Argument(NamedTuple):
