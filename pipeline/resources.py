@@ -11,11 +11,12 @@ _PLACES = {
     "seeds": _CHECKOUT / "data" / "seeds",
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
     "held_out": _CHECKOUT / "data" / "held_out",
+    "understanding": _CHECKOUT / "data" / "understanding",
 }
 
 
 def shipped(name: str) -> Path:
-    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "held_out".
+    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "held_out", "understanding".
 
     Raises HornbookError where it is in neither place, which means that the installation is broken.
     """

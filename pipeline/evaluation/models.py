@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from pipeline.execution import Execution
 from pipeline.records import Message
@@ -39,6 +39,7 @@ class Answered:
     tokens: int
 
 
+@runtime_checkable
 class Answerer(Protocol):
     """A model that answers prompts.
 

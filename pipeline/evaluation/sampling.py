@@ -62,7 +62,7 @@ def sample(
             f"evaluation.samples is {table.samples}, but evaluation.temperature is 0: all samples would be equal",
             hint="set evaluation.temperature (0.2 for pass@1, 0.8 for pass@10 and above), or samples = 1",
         )
-    answerer: Answerer = model if hasattr(model, "answers") else LocalModel(model, checkpoint, execution)
+    answerer = model if isinstance(model, Answerer) else LocalModel(model, checkpoint, execution)
     form = prompt_form or table.prompt_form
     with _Journal(journal) as written:
         for problem_set in problem_sets:

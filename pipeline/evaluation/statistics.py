@@ -56,7 +56,7 @@ def interval(per_problem: Sequence[float], seed: int, resamples: int = RESAMPLES
 
 
 def wilson(passed: int, total: int) -> Interval:
-    """95% interval of a proportion (Wilson 1927), within [0, 1]. ValueError unless 0 <= passed <= total and total > 0."""
+    """95% interval of a proportion (Wilson 1927), within [0, 1]. ValueError unless 0 <= passed <= total > 0."""
     if not (total > 0 and 0 <= passed <= total):
         raise ValueError(f"a proportion needs 0 <= passed <= total and total > 0, got {passed} of {total}")
     z = 1.959963984540054

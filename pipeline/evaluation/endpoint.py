@@ -1,0 +1,78 @@
+"""An OpenAI-compatible endpoint as a model to score, asked through the teachers' engine: paced, retried, journaled."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pipeline.errors import InputError
+from pipeline.evaluation.models import Answered, Ask
+from pipeline.evaluation.postprocess import STOP_STRINGS
+from pipeline.execution import Execution
+from pipeline.records import Message, Record
+from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
+from pipeline.teacher.engine import converse
+from pipeline.teacher.protocol import Answer, Question
+from pipeline.teacher.redaction import from_environment
+from pipeline.teacher.wire import Sampling
+
+_TEACHER = "scored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Record):
+    """What a question to an endpoint is about: prompt number `index`."""
+
+    type: ClassVar[str] = "asked"
+    index: int
+
+
+class EndpointModel:
+    """A model behind a URL: /chat/completions for chat prompts, /completions for prompts to be continued.
+
+    Sampled answers have seeds of the endpoint's own making, so they repeat only through the journal. Raises
+    MissingKey where the key's variable is not set.
+    """
+
+    def __init__(self, url: str, model: str, api_key_env: str, execution: Execution) -> None:
+        if not model:
+            raise InputError(
+                f"the endpoint {url} serves models by name, and none is given", hint="name one of those at URL/models"
+            )
+        self._url = url.rstrip("/")
+        self._model = model
+        self._key = from_environment(api_key_env, f"the endpoint {url}")
+        self._execution = execution
+
+    @property
+    def checkpoint(self) -> str:
+        return f"{self._url} {self._model}"
+
+    def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored."""
+        stops = () if ask.chat or ask.stop == "none" else STOP_STRINGS
+        sampling = Sampling(
+            temperature=ask.temperature,
+            max_tokens=ask.max_new_tokens,
+            stop=(*ask.stop_strings, *stops)[:4],
+            seed=seeds[0] % 2**31 if ask.temperature and seeds else None,
+            api="chat" if ask.chat else "completions",
+        )
+        teacher = EndpointTeacher(_TEACHER, (Endpoint(self._url, self._model, self._key),), sampling, self._execution)
+        questions = (
+            Question(Asked(index=index), _TEACHER, (Message("user", prompt),)) for index, prompt in enumerate(prompts)
+        )
+        # The evaluation's own journal is what outlives this process; the engine's only serves its retries.
+        with tempfile.TemporaryDirectory(prefix="hornbook-") as folder:
+            for outcome in converse(
+                questions,
+                {_TEACHER: teacher},
+                journal=Path(folder),
+                execution=self._execution,
+                total=len(prompts),
+            ):
+                record = outcome.question.record
+                if isinstance(outcome.result, Answer) and isinstance(record, Asked):
+                    answer = outcome.result
+                    yield Answered(record.index, answer.text, answer.finish_reason, answer.completion_tokens)

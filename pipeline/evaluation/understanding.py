@@ -1,0 +1,195 @@
+"""The understanding rubric: a judge reads answers to unconventional problems and grades them from 0 to 10.
+
+After Gunasekar et al. 2023, 4: passing tests is all or nothing and popular problems leak into training data, so answers
+to 50 problems written for this purpose are graded for the logic in them, a short verdict before the number. Each
+answer is graded several times, and how far the grades agree is part of the result. The problems have tests too, so a
+judge can be held against them: its grades should be higher where the tests pass.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.evaluation.problems import ProblemSet
+from pipeline.evaluation.sampling import OnEvent
+from pipeline.evaluation.statistics import Interval, interval
+from pipeline.execution import Execution
+from pipeline.prompting import Template
+from pipeline.prompting import load as load_template
+from pipeline.records import Problem, Sample, Score
+from pipeline.resources import shipped
+from pipeline.teacher.engine import converse
+from pipeline.teacher.protocol import Answer, Question, Teacher
+
+TEMPLATE = "judge/understanding.md"
+HIGHEST = 10
+"""Best grade; the paper's percentages are mean grades times ten."""
+
+_GRADE = re.compile(
+    r"^[ \t*_`]*(?:grade|score)[ \t*_`]*:[ \t*_`]*(\d+(?:\.\d+)?)(?:[ \t]*/[ \t]*10)?[ \t*_`.]*$", re.I | re.M
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One reading of one answer. grade: 0 to 10, or None where the judge gave none; verdict: its words before that."""
+
+    sample_id: str
+    task_id: str
+    repeat: int
+    grade: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """Grades of one model's answers.
+
+    problems, graded: how many there are, and how many have a grade. percent: mean grade times ten, in [0, 100]; None
+    where nothing is graded. interval: its 95% bootstrap interval over problems. agreement: mean absolute difference
+    between two grades of the same answer, in points of ten; None with fewer than two repeats. passing, failing: mean
+    grade of answers that pass and fail the problem's tests, where they were run.
+    """
+
+    judge: str
+    template_digest: str
+    problems: int
+    graded: int
+    percent: float | None
+    interval: Interval | None
+    agreement: float | None
+    grades: tuple[Grade, ...]
+    passing: float | None = None
+    failing: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; "grades" has one object for each reading."""
+        return {
+            "judge": self.judge,
+            "template_digest": self.template_digest,
+            "problems": self.problems,
+            "graded": self.graded,
+            "percent": self.percent,
+            "interval": None if self.interval is None else list(self.interval),
+            "agreement": self.agreement,
+            "grade_where_tests_pass": self.passing,
+            "grade_where_tests_fail": self.failing,
+            "grades": [
+                {"task_id": g.task_id, "repeat": g.repeat, "grade": g.grade, "verdict": g.verdict} for g in self.grades
+            ],
+        }
+
+
+def template(folder: Path | None = None) -> Template:
+    """The judge's template, from a folder of prompts or the shipped one."""
+    return load_template((folder or shipped("prompts")) / TEMPLATE)
+
+
+def parse_grade(text: str) -> tuple[float | None, str]:
+    """The grade and the verdict before it.
+
+    The last line that states a grade counts, on a scale of ten. A grade above 10 or a missing one is None: it is not
+    guessed from other numbers of the text.
+    """
+    found = list(_GRADE.finditer(text))
+    if not found:
+        return None, text.strip()
+    value = float(found[-1].group(1))
+    return (value if value <= HIGHEST else None), text[: found[-1].start()].strip()
+
+
+def grade(
+    samples: Sequence[Sample],
+    problem_set: ProblemSet,
+    judge: Teacher,
+    *,
+    journal: Path,
+    execution: Execution,
+    repeats: int = 3,
+    scores: Iterable[Score] = (),
+    prompts: Path | None = None,
+    on_event: OnEvent = lambda event: None,
+    seed: int = 0,
+) -> Understanding:
+    """Have `judge` grade every sample `repeats` times.
+
+    journal: folder in which the judge's answers are kept; a second call asks nothing again, and a replay teacher
+    needs no network. scores: of the same samples by the problems' tests, to hold the judge against.
+    """
+    if repeats < 1:
+        raise InputError(f"the number of repeats should be 1 or more, got {repeats}")
+    by_id = {problem.id: problem for problem in problem_set.problems}
+    asked = template(prompts)
+
+    def questions() -> Iterator[Question]:
+        for _ in range(repeats):
+            for sample in samples:
+                problem = by_id[sample.problem_id]
+                messages = asked.messages(prompt=problem.prompt, answer=_answer(problem, sample))
+                yield Question(sample, judge.name, messages)
+
+    grades = []
+    outcomes = converse(
+        questions(),
+        {judge.name: judge},
+        journal=journal,
+        execution=execution,
+        on_event=on_event,
+        total=repeats * len(samples),
+    )
+    for outcome in outcomes:
+        sample = outcome.question.record
+        if isinstance(outcome.result, Answer) and isinstance(sample, Sample):
+            value, verdict = parse_grade(outcome.result.text)
+            grades.append(Grade(sample.id, sample.task_id, outcome.result.number, value, verdict))
+    place = {sample.id: number for number, sample in enumerate(samples)}
+    grades.sort(key=lambda one: (place[one.sample_id], one.repeat))
+    return summarise_grades(grades, problem_set, judge.name, asked.digest, scores, seed)
+
+
+def _answer(problem: Problem, sample: Sample) -> str:
+    text = sample.completion.removeprefix(problem.prompt) if sample.whole else sample.completion
+    return text.strip("\n") + "\n"
+
+
+def summarise_grades(
+    grades: Sequence[Grade],
+    problem_set: ProblemSet,
+    judge: str,
+    template_digest: str,
+    scores: Iterable[Score] = (),
+    seed: int = 0,
+) -> Understanding:
+    """The mean of the problems' mean grades; a reading without a grade is left out, never counted as 0."""
+    by_task: dict[str, list[float]] = {}
+    by_sample: dict[str, list[float]] = {}
+    for one in grades:
+        if one.grade is not None:
+            by_task.setdefault(one.task_id, []).append(one.grade)
+            by_sample.setdefault(one.sample_id, []).append(one.grade)
+    means = [fmean(values) * 100 / HIGHEST for values in by_task.values()]
+    ends = interval([mean / 100 for mean in means], seed) if means else None
+    differences = [abs(a - b) for values in by_sample.values() for a, b in combinations(values, 2)]
+    passed = {score.sample_id: score.passed for score in scores}
+    return Understanding(
+        judge=judge,
+        template_digest=template_digest,
+        problems=problem_set.total,
+        graded=len(means),
+        percent=fmean(means) if means else None,
+        interval=Interval(100 * ends.low, 100 * ends.high) if ends else None,
+        agreement=fmean(differences) if differences else None,
+        grades=tuple(grades),
+        passing=_mean_where(by_sample, passed, True),
+        failing=_mean_where(by_sample, passed, False),
+    )
+
+
+def _mean_where(grades: Mapping[str, list[float]], passed: Mapping[str, bool | None], wanted: bool) -> float | None:
+    chosen = [fmean(values) for sample_id, values in grades.items() if passed.get(sample_id) is wanted]
+    return fmean(chosen) if chosen else None
