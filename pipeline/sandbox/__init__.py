@@ -1,0 +1,20 @@
+"""Runs untrusted Python and says what became of it.
+
+Four processes, each trusted less than the one before::
+
+    Sandbox (pool.py)         the pipeline: hands out programs, collects verdicts, restarts what dies
+      judge (judge.py)        one per worker; knows the expected values, never runs the program
+        server (server.py)    pid 1 of its own namespaces; forks, limits and kills; never sees a program or a test
+          program (child.py)  one fork per program: computes values and sends them, knows nothing that is expected
+          test (tester.py)    a second fork where a test cannot be reduced to values: calls the program by message
+
+The verdict is made from values in a strict encoding of exact builtin types (codec.py), so a lying `__eq__`, a patched
+`unittest`, an early exit, printed success markers or a walk up the stack pass nothing: there is nothing in the
+program's process that knows how it is judged. Tests are reduced to calls and expressions where they can be
+(reduce.py); the docstring of tester.py says what the rest does not stop.
+"""
+
+from pipeline.sandbox.pool import Sandbox, layers
+from pipeline.sandbox.types import VERDICTS, Example, Layer, Limits, Program, Verdict
+
+__all__ = ["VERDICTS", "Example", "Layer", "Limits", "Program", "Sandbox", "Verdict", "layers"]

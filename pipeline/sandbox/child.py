@@ -1,0 +1,148 @@
+"""The program's own process: loads the source, computes what it is asked for, sends values.
+
+It holds nothing that is expected. A program that tampers with this code or writes to the channel itself can only send
+other values, which are then compared like any others.
+"""
+
+import io
+import os
+import random
+import sys
+import types
+from typing import Any
+
+from pipeline.sandbox import codec, remote, wire
+
+CHANNEL, LINK = 3, 4
+"""File descriptors: to the judge, and to the test's process where there is one."""
+NAME = "program"
+_MESSAGE = 300
+
+
+class Reply:
+    """Sends replies on the channel, none larger than allowed."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self, *parts: Any) -> None:
+        body = codec.dump(list(parts))
+        if len(body) > self.most:
+            body = codec.dump(["large", len(body)])
+        wire.send(CHANNEL, body)
+
+
+def describe(error: BaseException) -> list[Any]:
+    """An exception as [names of its builtin bases, arguments, type name, line, errno], without calling its methods."""
+    kind = type(error)
+    builtin = [c.__name__ for c in type.mro(kind) if c.__module__ == "builtins"]
+    line = 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "program.py":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    try:
+        arguments = codec.encode(error.args)
+        if len(codec.dump(arguments)) > _MESSAGE * 4:
+            arguments = codec.encode((str(error.args)[:_MESSAGE],))
+    except BaseException:
+        arguments = {"t": []}
+    number = error.errno if isinstance(error, OSError) and type(error.errno) is int else 0
+    return [builtin, arguments, kind.__qualname__[:80], line, number]
+
+
+def main() -> None:
+    """Serve the judge until it closes the channel or kills this process."""
+    request = codec.load(wire.receive(CHANNEL))
+    reply = Reply(request["most"])
+    namespace = load(request["source"], reply)
+    if namespace is None:
+        return
+    if request["calls"] is not None:
+        run_calls(namespace, request["calls"], reply)
+    else:
+        reply("loaded")
+        if request["serve"]:
+            remote.Owner(LINK, namespace).serve()
+    if request["examples"]:
+        codec.load(wire.receive(CHANNEL))
+        run_examples(namespace, request["examples"], reply)
+
+
+def load(source: str, reply: Reply) -> dict[str, Any] | None:
+    """Compile and run the program as a module named `program`; None where that failed, and was told."""
+    try:
+        code = compile(source, "program.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 0
+        reply("syntax", f"{type(error).__name__}: {getattr(error, 'msg', error)}"[:_MESSAGE], line)
+        return None
+    module = types.ModuleType(NAME)
+    sys.modules[NAME] = module
+    random.seed(0)
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - what this process is for
+    except BaseException as error:
+        reply("exit" if isinstance(error, SystemExit) else "error", -1, describe(error))
+        return None
+    return module.__dict__
+
+
+def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None:
+    """Make each call with arguments of its own and send what it returned; stops at the first exception."""
+    for index, (name, arguments, keywords) in enumerate(calls):
+        try:
+            function = namespace[name]
+        except KeyError:
+            reply("missing", index, name)
+            return
+        positional = remote.decode_arguments(arguments)
+        named = remote.decode_arguments(keywords)
+        try:
+            value = function(*positional, **named)
+            tree = codec.encode(value, remote.builtin_class_or_opaque)
+        except codec.TooDeep:
+            tree = {"h": ["", "deeply nested"]}
+        except BaseException as error:
+            reply("exit" if isinstance(error, SystemExit) else "error", index, describe(error))
+            return
+        reply("value", index, tree)
+
+
+def run_examples(namespace: dict[str, Any], examples: list[Any], reply: Reply) -> None:
+    """Run each example and send what it printed and showed; stops at the first unexpected exception.
+
+    An example is [source, whether its output is wanted]; with output wanted it runs as doctest runs it.
+    """
+    for index, (source, wanted) in enumerate(examples):
+        output = io.StringIO()
+        kept, sys.stdout = sys.stdout, output
+        error: BaseException | None = None
+        try:
+            code = compile(source, "example.py", "single" if wanted else "exec", dont_inherit=True)
+            exec(code, namespace)  # noqa: S102 - what this process is for
+        except BaseException as caught:
+            error = caught
+        finally:
+            sys.stdout = kept
+        if isinstance(error, SystemExit):
+            reply("exit", index, describe(error))
+            return
+        if isinstance(error, SyntaxError) and error.filename == "example.py":
+            reply("example-syntax", index, f"SyntaxError: {error.msg}"[:_MESSAGE], error.lineno or 0)
+            return
+        if error is not None and not wanted:
+            reply("error", index, describe(error))
+            return
+        reply("shown", index, output.getvalue(), describe(error) if error is not None else None)
+
+
+def start() -> None:
+    """Entry point after the fork; never returns."""
+    try:
+        main()
+        os.read(CHANNEL, 1)
+    except BaseException:
+        os._exit(70)
+    os._exit(0)

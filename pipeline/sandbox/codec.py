@@ -1,0 +1,268 @@
+"""Values on the wire: JSON text in which every value is of an exact builtin type, or says that it is not.
+
+Never pickle, never `repr`: what arrives is data, rebuilt by `decode` from a closed set of forms, and whatever does not
+fit raises `Malformed`. An object of any other type travels as a reference that only its owner can follow. Both sides
+capture what they need at import, before a program can patch it.
+"""
+
+import collections
+import datetime
+import decimal
+import fractions
+import json
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+MAX_DEPTH = 200
+"""Nesting beyond which a value is not sent."""
+_BIG = 1 << 4096
+
+Reference = Callable[[Any], Any]
+
+
+class Malformed(Exception):
+    """A message is not in the encoding: its sender is broken or hostile."""
+
+
+class TooDeep(Exception):
+    """A value is nested deeper than `MAX_DEPTH`."""
+
+
+class Opaque:
+    """Stands for an object of a type that has no encoding. Every operation but identity raises `OpaqueUsed`."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} object>"
+
+    def _refuse(self, *_: Any) -> Any:
+        raise OpaqueUsed(f"an object of type {self.kind}, not a plain value")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse  # type: ignore[assignment]
+    __contains__ = __add__ = __radd__ = __sub__ = __rsub__ = __abs__ = __getitem__ = __float__ = __int__ = __str__ = (
+        _refuse
+    )
+
+
+class OpaqueUsed(Exception):
+    """An assertion looked into an object that has no encoding."""
+
+
+def opaque(value: Any) -> Any:
+    """The mark of an object that has no encoding."""
+    return {"h": ["", type(value).__qualname__[:80]]}
+
+
+_PLAIN = frozenset({str, bool, type(None)})
+_BASES = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+_DATES = {t.__name__: t for t in (datetime.date, datetime.datetime, datetime.time)}
+
+
+def encode(value: Any, reference: Reference = opaque, depth: int = 0) -> Any:
+    """`value` as a JSON-able tree. What has no encoding is what `reference` says, by default an opaque mark."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is int:
+        return value if -_BIG < value < _BIG else {"i": hex(value)}
+    if kind is float:
+        return value if value - value == 0.0 else {"f": "m" if value is math.nan else str(value)}
+    if depth > MAX_DEPTH:
+        raise TooDeep(f"nested deeper than {MAX_DEPTH}")
+    depth += 1
+    if kind is list:
+        return [encode(v, reference, depth) for v in value]
+    special = _ENCODERS.get(kind)
+    if special is not None:
+        return special(value, reference, depth)
+    if kind.__module__ == "numpy" and hasattr(value, "tolist"):
+        return encode(value.tolist(), reference, depth)
+    for base in _BASES:
+        if isinstance(value, base):
+            if kind.__eq__ is not base.__eq__:
+                break
+            return {"u": [kind.__qualname__[:80], encode(_as_base(value, base), reference, depth), reference(value)]}
+    return reference(value)
+
+
+def _as_base(value: Any, base: type) -> Any:
+    """The data of a subclass instance as an exact `base`, read by the base's own methods."""
+    if base is int:
+        return int.__add__(value, 0)
+    if base is float:
+        return float.__pos__(value)
+    if base is str:
+        return str.__str__(value)
+    if base is bytes:
+        return bytes.__getitem__(value, slice(None))
+    if base is dict:
+        return dict(dict.items(value))
+    iterate: Any = base.__iter__  # type: ignore[attr-defined]
+    return base(iterate(value))
+
+
+def _items(tag: str) -> Callable[[Any, Reference, int], Any]:
+    def run(value: Any, reference: Reference, depth: int) -> Any:
+        return {tag: [encode(v, reference, depth) for v in value]}
+
+    return run
+
+
+def _pairs(tag: str) -> Callable[[Any, Reference, int], Any]:
+    def run(value: Any, reference: Reference, depth: int) -> Any:
+        return {tag: [[encode(k, reference, depth), encode(v, reference, depth)] for k, v in dict.items(value)]}
+
+    return run
+
+
+_ENCODERS: dict[type, Callable[[Any, Reference, int], Any]] = {
+    tuple: _items("t"),
+    set: _items("s"),
+    frozenset: _items("z"),
+    dict: _pairs("d"),
+    collections.OrderedDict: _pairs("o"),
+    collections.Counter: _pairs("c"),
+    collections.defaultdict: _pairs("e"),
+    collections.deque: lambda v, r, d: {"k": [v.maxlen, [encode(x, r, d) for x in v]]},
+    bytes: lambda v, r, d: {"y": v.hex()},
+    bytearray: lambda v, r, d: {"a": v.hex()},
+    complex: lambda v, r, d: {"x": [encode(v.real), encode(v.imag)]},
+    range: lambda v, r, d: {"r": [v.start, v.stop, v.step]},
+    type(...): lambda v, r, d: {"l": 0},
+    decimal.Decimal: lambda v, r, d: {"n": str(v)},
+    fractions.Fraction: lambda v, r, d: {"q": [encode(v.numerator), encode(v.denominator)]},
+    datetime.timedelta: lambda v, r, d: {"p": [v.days, v.seconds, v.microseconds]},
+    datetime.date: lambda v, r, d: {"w": ["date", v.isoformat()]},
+    datetime.datetime: lambda v, r, d: {"w": ["datetime", v.isoformat()]},
+    datetime.time: lambda v, r, d: {"w": ["time", v.isoformat()]},
+}
+
+
+def _resolve_opaque(body: Any) -> Any:
+    return Opaque(str(body[1]))
+
+
+class Decoder:
+    """Rebuilds values from a tree.
+
+    resolve: what stands for a reference; gets its body. subclass: what stands for an instance of a subclass of a
+    builtin; gets the type's name, the data as an exact builtin, and the reference's tree.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[Any], Any] = _resolve_opaque,
+        subclass: Callable[[str, Any, Any], Any] = lambda name, data, reference: data,
+    ) -> None:
+        self.resolve = resolve
+        self.subclass = subclass
+
+    def __call__(self, tree: Any) -> Any:
+        """The value of `tree`; raises Malformed for what is not in the encoding."""
+        try:
+            return self._value(tree)
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError, ArithmeticError, RecursionError) as error:
+            raise Malformed(f"{type(error).__name__}: {error}"[:200]) from None
+
+    def _value(self, tree: Any) -> Any:
+        kind = type(tree)
+        if kind is list:
+            return [self._value(v) for v in tree]
+        if kind is not dict:
+            return tree
+        if len(tree) != 1:
+            raise Malformed("a tagged value has one tag")
+        ((tag, body),) = tree.items()
+        return self._tagged(tag, body)
+
+    def _tagged(self, tag: str, body: Any) -> Any:
+        if tag == "t":
+            return tuple([self._value(v) for v in body])
+        if tag == "d":
+            return dict(_distinct([(self._value(k), self._value(v)) for k, v in body]))
+        if tag == "s":
+            return set(hashable(self._value(v) for v in body))
+        if tag == "z":
+            return frozenset(hashable(self._value(v) for v in body))
+        if tag == "h":
+            return self.resolve(body)
+        if tag == "u":
+            name, data, reference = body
+            return self.subclass(str(name), self._value(data), reference)
+        if tag == "i":
+            return int(body, 16)
+        if tag == "f":
+            return math.nan if body == "m" else {"nan": float("nan"), "inf": math.inf, "-inf": -math.inf}[body]
+        if tag == "o":
+            return collections.OrderedDict(_distinct([(self._value(k), self._value(v)) for k, v in body]))
+        if tag == "c":
+            return collections.Counter(dict(_distinct([(self._value(k), self._value(v)) for k, v in body])))
+        if tag == "e":
+            pairs = _distinct([(self._value(k), self._value(v)) for k, v in body])
+            return collections.defaultdict(None, pairs)
+        if tag == "k":
+            return collections.deque([self._value(v) for v in body[1]], body[0])
+        if tag in ("y", "a"):
+            return bytes.fromhex(body) if tag == "y" else bytearray.fromhex(body)
+        if tag == "x":
+            return complex(self._value(body[0]), self._value(body[1]))
+        if tag == "r":
+            return range(*body)
+        if tag == "l":
+            return ...
+        if tag == "n":
+            return decimal.Decimal(body)
+        if tag == "q":
+            return fractions.Fraction(self._value(body[0]), self._value(body[1]))
+        if tag == "p":
+            return datetime.timedelta(*body)
+        if tag == "w":
+            return _DATES[body[0]].fromisoformat(body[1])
+        raise Malformed(f"unknown tag {tag!r}")
+
+
+def hashable(values: Iterable[Any]) -> list[Any]:
+    """`values` as a list that is safe to put into a set: not made to collide, which would cost quadratic time."""
+    items = list(values)
+    if len(items) > 512:
+        shared = max(collections.Counter(map(hash, items)).values())
+        if shared > 256:
+            raise Malformed(f"{shared} elements share one hash")
+    return items
+
+
+def _distinct(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    hashable(k for k, _ in pairs)
+    return pairs
+
+
+_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+
+
+def _no_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not in the encoding")
+
+
+_loads = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+def dump(tree: Any) -> bytes:
+    """A JSON-able tree as bytes."""
+    return _dumps(tree).encode("ascii")
+
+
+def load(data: bytes) -> Any:
+    """The tree in `data`; raises Malformed for anything but the JSON that `dump` makes."""
+    try:
+        return _loads(data.decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+decode = Decoder()
+"""Decodes with opaque stand-ins for objects."""

@@ -1,0 +1,359 @@
+"""One worker's judge: plans how a program is tested, has it run, and decides from the values that come back.
+
+Runs in a process of its own beside the fork-server it starts, in user and network namespaces of its own. It parses and
+evaluates tests only in the closed form of reduce.py, never runs the program or the test, and reads what the program
+sends as data.
+"""
+
+import os
+import select
+import signal
+import socket
+import time
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pipeline.sandbox import codec, wire
+from pipeline.sandbox.reduce import SIGNS, Assertion, Irreducible, Reduced, evaluate, reduce
+from pipeline.sandbox.remote import decode_values
+from pipeline.sandbox.server import DONE, ENDED, LAYER_FAILED, unpack_end
+from pipeline.sandbox.show import error_text, same_output, shown
+from pipeline.sandbox.types import Limits
+
+_BLOCKED_ERRNOS = frozenset({1, 13, 30})
+"""EPERM (seccomp), EACCES (landlock, permissions), EROFS (read-only view)."""
+
+
+class Outcome(NamedTuple):
+    """A verdict before it is a record."""
+
+    verdict: str
+    detail: str
+
+
+class _End(NamedTuple):
+    """How a process ended: wait status, the limit that was met or "", CPU seconds."""
+
+    status: int
+    met: str
+    cpu: float
+
+    @property
+    def code(self) -> int:
+        """Exit status, or minus the signal."""
+        return os.waitstatus_to_exitcode(self.status)
+
+
+class ServerLost(Exception):
+    """The fork-server is gone; this worker cannot go on."""
+
+
+@lru_cache(maxsize=64)
+def plan(test: str, entry_point: str) -> Reduced | None:
+    """The reduced test, or None where it has to run in a process of its own. Raises SyntaxError."""
+    try:
+        return reduce(test, entry_point)
+    except (Irreducible, RecursionError, KeyError, TypeError):
+        return None
+
+
+class Judge:
+    """Judges one program at a time. parent: closed when the pipeline is gone, and then so is this process."""
+
+    def __init__(self, control: socket.socket, parent: int, limits: Limits) -> None:
+        self.control = control
+        self.parent = parent
+        self.limits = limits
+        self.most = limits.output_kb << 10
+        self.backstop = limits.wall_seconds + 30.0
+
+    def run(self, program: dict[str, Any]) -> dict[str, Any]:
+        """The verdict on one program, as the pool reads it."""
+        started = time.monotonic()
+        try:
+            reduced = plan(program["test"], program["entry_point"]) if program["test"].strip() else None
+        except (SyntaxError, ValueError) as error:
+            outcome, cpu = Outcome("failed", f"the test does not parse: {error}"), 0.0
+        else:
+            session = Session(self, program, reduced)
+            outcome = session.run()
+            cpu = session.cpu
+        wall = time.monotonic() - started
+        return {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "cpu": cpu, "wall": wall}
+
+
+class Session:
+    """One program's run: its channels, what has come back, how its processes ended."""
+
+    def __init__(self, judge: Judge, program: dict[str, Any], reduced: Reduced | None) -> None:
+        self.judge = judge
+        self.program = program
+        self.reduced = reduced
+        self.examples: list[Any] = program["examples"]
+        self.apart = reduced is None and bool(program["test"].strip())
+        self.results: list[Any] = []
+        self.judged = 0
+        self.examples_held = 0
+        self.cpu = 0.0
+        self.ends: dict[int, _End] = {}
+        self.test_channel: socket.socket | None = None
+
+    def run(self) -> Outcome:
+        """Run the program to its verdict and have the server clear it away."""
+        self.channel, far = socket.socketpair()
+        ends = [far]
+        if self.apart:
+            self.test_channel, test_far = socket.socketpair()
+            link, test_link = socket.socketpair()
+            ends += [link, test_far, test_link]
+        opened = [self.channel, *ends] + ([self.test_channel] if self.test_channel else [])
+        try:
+            _send_fds(self.judge.control, [s.fileno() for s in ends])
+            for end in ends:
+                end.close()
+            early = self._exchange()
+            self._stop()
+            return early if early is not None else self._after_end()
+        finally:
+            for end in opened:
+                end.close()
+
+    def _exchange(self) -> Outcome | None:
+        """Talk to the program until there is a verdict, or None when it ended without one."""
+        request = {
+            "source": self.program["source"],
+            "calls": self.reduced.calls if self.reduced is not None else None,
+            "serve": self.apart,
+            "examples": [[source, want is not None] for source, want in self.examples],
+            "most": self.judge.most,
+        }
+        inboxes = {0: wire.Inbox(self.channel.fileno(), self.judge.most)}
+        try:
+            wire.send(self.channel.fileno(), codec.dump(request))
+            if self.test_channel is not None:
+                order = {key: self.program[key] for key in ("test", "entry_point", "source")}
+                wire.send(self.test_channel.fileno(), codec.dump(order))
+                inboxes[1] = wire.Inbox(self.test_channel.fileno(), self.judge.most)
+        except wire.Closed:
+            return None
+        poller = select.poll()
+        by_fd = {inbox.fd: (role, inbox) for role, inbox in inboxes.items()}
+        for fd in by_fd:
+            poller.register(fd, select.POLLIN)
+        poller.register(self.judge.control, select.POLLIN)
+        poller.register(self.judge.parent, 0)
+        deadline = time.monotonic() + self.judge.backstop
+        while True:
+            events = poller.poll(max(deadline - time.monotonic(), 0.0) * 1000)
+            if not events:
+                raise ServerLost("the server did not enforce the wall limit")
+            ended = False
+            for fd, _ in events:
+                if fd == self.judge.parent:
+                    os._exit(0)
+                if fd == self.judge.control.fileno():
+                    self._take_end()
+                    ended = True
+                    continue
+                role, inbox = by_fd[fd]
+                inbox.fill()
+                if inbox.closed:
+                    poller.unregister(fd)
+                outcome = self._take(role, inbox)
+                if outcome is not None:
+                    return outcome
+            if ended:
+                return self._drain(inboxes)
+
+    def _drain(self, inboxes: dict[int, wire.Inbox]) -> Outcome | None:
+        """A process has ended: read what it had sent before."""
+        for role, inbox in inboxes.items():
+            os.set_blocking(inbox.fd, False)
+            while not inbox.closed:
+                before = inbox.total
+                inbox.fill()
+                outcome = self._take(role, inbox)
+                if outcome is not None:
+                    return outcome
+                if inbox.total == before:
+                    break
+        return None
+
+    def _take(self, role: int, inbox: wire.Inbox) -> Outcome | None:
+        try:
+            while (body := inbox.pop()) is not None:
+                message = codec.load(body)
+                outcome = self._test_message(*message) if role == 1 else self._message(*message)
+                if outcome is not None:
+                    return outcome
+            if inbox.total > 4 * self.judge.most:
+                return Outcome("output", f"returned more than {4 * self.judge.most:,} bytes")
+        except (codec.Malformed, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            return Outcome("failed", f"sent what is not in the encoding: {str(error)[:200]}")
+        return None
+
+    def _message(self, kind: str, *parts: Any) -> Outcome | None:
+        """One message of the program."""
+        if kind == "value":
+            return self._value(*parts)
+        if kind == "shown":
+            return self._shown(*parts)
+        if kind == "loaded":
+            return None if self.apart else self._next_examples()
+        where = self._where(parts[0]) if kind in ("error", "exit", "missing") else ""
+        if kind == "error":
+            return _raised(where, parts[1])
+        if kind == "exit":
+            return Outcome("early-exit", f"{where}raised SystemExit")
+        if kind == "missing":
+            return Outcome("failed", f"the program defines no {str(parts[1])[:80]}")
+        if kind == "syntax":
+            return Outcome("syntax-error", f"{str(parts[0])[:300]} (line {int(parts[1])})")
+        if kind == "example-syntax":
+            return Outcome("syntax-error", f"example {int(parts[0]) + 1}: {str(parts[1])[:300]} (line {int(parts[2])})")
+        if kind == "large":
+            return Outcome(
+                "output", f"returned a value of {int(parts[0]):,} bytes, at most {self.judge.most:,} are allowed"
+            )
+        raise codec.Malformed(f"unknown message {kind[:40]!r}")
+
+    def _where(self, index: Any) -> str:
+        if index == -1:
+            return "loading the program: "
+        if self.reduced is not None and self.judged < len(self.reduced.assertions):
+            return f"{self.reduced.assertions[self.judged].text}: "
+        if type(index) is int and 0 <= index < len(self.examples):
+            return f"example {self.examples[index][0].strip()[:200]!r}: "
+        return ""
+
+    def _value(self, index: Any, tree: Any) -> Outcome | None:
+        reduced = self.reduced
+        if reduced is None or index != len(self.results) or index >= len(reduced.calls):
+            raise codec.Malformed("a value that was not asked for")
+        self.results.append(decode_values(tree))
+        while self.judged < len(reduced.assertions) and reduced.assertions[self.judged].last <= len(self.results):
+            outcome = judge_assertion(reduced.assertions[self.judged], self.results, reduced.constants)
+            if outcome is not None:
+                return outcome
+            self.judged += 1
+        return self._next_examples() if self.judged == len(reduced.assertions) else None
+
+    def _next_examples(self) -> Outcome | None:
+        """The test has held: passed, or have the examples run."""
+        if not self.examples:
+            return Outcome("passed", "")
+        wire.send(self.channel.fileno(), codec.dump("examples"))
+        return None
+
+    def _shown(self, index: Any, output: Any, error: Any) -> Outcome | None:
+        source, want = self.examples[index]
+        if index != self.examples_held or (self.reduced and self.judged < len(self.reduced.assertions)):
+            raise codec.Malformed("an example that was not asked for")
+        if want is not None:
+            got = output if error is None else error_text(error)
+            if not isinstance(got, str) or not same_output(want, got, error is not None):
+                if error is not None and _raised("", error).verdict in ("memory", "blocked"):
+                    return _raised(f"example {source.strip()[:200]!r}: ", error)
+                return Outcome(
+                    "failed",
+                    f"example {source.strip()[:200]}: expected {shown(want.strip())}, got {shown(got.strip())}",
+                )
+        self.examples_held += 1
+        return Outcome("passed", "") if self.examples_held == len(self.examples) else None
+
+    def _test_message(self, kind: str, *parts: Any) -> Outcome | None:
+        """The message of the test's process: how the test ended."""
+        if kind == "held":
+            assert self.test_channel is not None
+            return self._next_examples()
+        if kind == "broke":
+            return Outcome("failed", f"assert {str(parts[0])[:600]}")
+        if kind == "raised":
+            bases, _, name, line, _ = parts[0]
+            if "SystemExit" in bases:
+                return Outcome("early-exit", "the program raised SystemExit in the test")
+            return _raised("" if parts[1] else "the test: ", parts[0])
+        if kind == "lost":
+            return None
+        raise codec.Malformed(f"unknown message {kind[:40]!r}")
+
+    def _take_end(self) -> None:
+        message = self.judge.control.recv(64)
+        if not message:
+            raise ServerLost("the server is gone")
+        if message[:1] == ENDED:
+            role, status, cpu, met, _ = unpack_end(message)
+            self.cpu += cpu
+            self.ends[role] = _End(status, met, cpu)
+
+    def _stop(self) -> None:
+        """Have the server kill and clear whatever is left, and wait until it has."""
+        self.judge.control.send(b"S")
+        while True:
+            message = self.judge.control.recv(64)
+            if not message:
+                raise ServerLost("the server is gone")
+            if message[:1] == DONE:
+                return
+            role, status, cpu, met, _ = unpack_end(message)
+            self.cpu += cpu
+            self.ends.setdefault(role, _End(status, met, cpu))
+
+    def _after_end(self) -> Outcome:
+        """The verdict where a process ended, or was ended, before it had answered."""
+        limits = self.judge.limits
+        for role, end in sorted(self.ends.items()):
+            who = "the test" if role else "the program"
+            if end.met == "cpu" or (end.code == -signal.SIGKILL and end.cpu >= limits.cpu_seconds):
+                return Outcome("timeout-cpu", f"{who} used more than {limits.cpu_seconds:g} CPU s")
+            if end.met == "idle":
+                return Outcome("timeout-wall", f"waited {limits.idle_seconds:g} s without using CPU time")
+            if end.met == "wall":
+                return Outcome("timeout-wall", f"ran longer than {limits.wall_seconds:g} s")
+            if end.met == "output":
+                return Outcome("output", f"wrote more than {limits.output_kb:,} KiB")
+            if end.code == -signal.SIGSYS:
+                return Outcome("blocked", f"{who} made a system call that the sandbox refuses")
+            if end.code == LAYER_FAILED:
+                return Outcome("infrastructure", "a layer could not be put on in the fork")
+        for _, end in sorted(self.ends.items()):
+            if end.code < 0 and end.code != -signal.SIGKILL:
+                return Outcome("crash", f"ended by {signal.Signals(-end.code).name}")
+            if end.code >= 0:
+                return Outcome("early-exit", f"exited with status {end.code} before it had answered")
+        return Outcome("crash", "ended by SIGKILL")
+
+
+def judge_assertion(assertion: Assertion, results: list[Any], constants: list[Any]) -> Outcome | None:
+    """None where a reduced assertion holds on `results`, else how it does not."""
+    left = right = None
+    try:
+        left = evaluate(assertion.left, results, constants)
+        if assertion.right is None:
+            if left:
+                return None
+            return Outcome("failed", f"assert {assertion.text}: got {shown(left)}")
+        right = evaluate(assertion.right, results, constants)
+        if SIGNS[assertion.sign](left, right):
+            return None
+    except codec.OpaqueUsed as error:
+        return Outcome("failed", f"assert {assertion.text}: expected a plain value, got {error}")
+    except Exception as error:
+        return Outcome("failed", f"assert {assertion.text}: {type(error).__name__}: {str(error)[:200]}")
+    wanted = shown(right) if assertion.sign == "==" else f"{assertion.sign} {shown(right)}"
+    return Outcome("failed", f"assert {assertion.text}: expected {wanted}, got {shown(left)}")
+
+
+def _raised(where: str, description: Any) -> Outcome:
+    """The verdict on a program that ended with an exception, from the child's description of it."""
+    bases, _, name, line, number = description
+    text = f"{where}{error_text(description)}" + (f" (line {int(line)})" if line else "")
+    if "MemoryError" in bases:
+        return Outcome("memory", text)
+    if "PermissionError" in bases or number in _BLOCKED_ERRNOS:
+        return Outcome("blocked", text)
+    return Outcome("failed", text)
+
+
+def _send_fds(control: socket.socket, fds: list[int]) -> None:
+    socket.send_fds(control, [b"R"], fds)

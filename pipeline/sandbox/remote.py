@@ -1,0 +1,242 @@
+"""Calls between the test's process and the program's, by message: one request, one answer, nested where they call back.
+
+Two sides of one protocol, with unequal trust. `Owner` is the program's side: it gives away everything the program has.
+`Caller` is the test's side: builtins arrive as exact copies, objects and classes of the program as stand-ins whose
+every operation is a message, and of the test's own objects the program can only call functions and read public
+attributes of instances of classes that the test defines.
+"""
+
+import builtins
+import sys
+import types
+from typing import Any
+
+from pipeline.sandbox import codec, wire
+
+FAR = frozenset(
+    "__len__ __iter__ __next__ __getitem__ __setitem__ __delitem__ __contains__ __call__ __enter__ __exit__ __eq__ __ne__"
+    " __lt__ __le__ __gt__ __ge__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __floordiv__ __mod__"
+    " __pow__ __neg__ __pos__ __abs__ __invert__ __and__ __or__ __xor__ __lshift__ __rshift__ __matmul__ __bool__"
+    " __int__ __float__ __index__ __str__ __repr__ __hash__ __reversed__ __round__ __format__ __iadd__ __complex__".split()
+)
+"""Special methods that a stand-in passes on."""
+
+
+def by_name(value: Any) -> Any:
+    """A builtin type or function, or one of the standard library, by name; None for anything else."""
+    name = getattr(value, "__name__", "")
+    if getattr(builtins, name, None) is value:
+        return {"b": ["builtins", name]}
+    module = getattr(value, "__module__", None)
+    if isinstance(module, str) and module.split(".")[0] in sys.stdlib_module_names:
+        loaded = sys.modules.get(module)
+        if loaded is not None and loaded.__dict__.get(name) is value:
+            return {"b": [module, name]}
+    if isinstance(value, types.ModuleType) and name.split(".")[0] in sys.stdlib_module_names:
+        return {"b": [name, ""]}
+    return None
+
+
+class NamedDecoder(codec.Decoder):
+    """A decoder that also takes `by_name` references: of builtin classes alone, unless the sender is trusted."""
+
+    def __init__(self, resolve: Any, subclass: Any, *, trusted: bool) -> None:
+        super().__init__(resolve, subclass)
+        self.trusted = trusted
+
+    def _tagged(self, tag: str, body: Any) -> Any:
+        if tag != "b":
+            return super()._tagged(tag, body)
+        module, name = body
+        if self.trusted:
+            __import__(module)
+            return getattr(sys.modules[module], name) if name else sys.modules[module]
+        value = _BUILTIN_CLASSES.get(name) if module == "builtins" else None
+        if value is None:
+            raise codec.Malformed(f"a reference to {str(module)[:40]}.{str(name)[:40]}")
+        return value
+
+
+_BUILTIN_CLASSES = {
+    name: value for name, value in vars(builtins).items() if isinstance(value, type) and value is not type
+}
+
+
+def _opaque(body: Any) -> Any:
+    return codec.Opaque(str(body[1]))
+
+
+def _data(name: str, data: Any, reference: Any) -> Any:
+    return data
+
+
+decode_arguments = NamedDecoder(_opaque, _data, trusted=True)
+"""Decodes arguments that the judge has sent to the program."""
+decode_values = NamedDecoder(_opaque, _data, trusted=False)
+"""Decodes values that the program has sent to the judge."""
+
+
+def builtin_class_or_opaque(value: Any) -> Any:
+    """How a value without an encoding is sent to the judge."""
+    name = getattr(value, "__name__", None) if isinstance(value, type) else None
+    return {"b": ["builtins", name]} if name and _BUILTIN_CLASSES.get(name) is value else codec.opaque(value)
+
+
+class Peer:
+    """One end: sends requests and, while it waits for the answer, serves those of the other end."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.objects: dict[int, Any] = {}
+        self.numbers: dict[int, int] = {}
+
+    def number(self, value: Any) -> int:
+        """A number for an object of this side; the object is kept alive."""
+        known = self.numbers.get(id(value))
+        if known is None:
+            known = self.numbers[id(value)] = len(self.objects) + 1
+            self.objects[known] = value
+        return known
+
+    def ask(self, *request: Any) -> Any:
+        """Send a request and return its answer's value, or raise the exception that it answered with."""
+        wire.send(self.fd, codec.dump(["?", *request]))
+        while True:
+            kind, *body = codec.load(wire.receive(self.fd))
+            if kind == "?":
+                self.answer(body)
+            elif kind == "=":
+                return body
+            elif kind == "!":
+                self.raise_answer(*body)
+            else:
+                raise codec.Malformed(f"unknown message {kind!r}")
+
+    def serve(self) -> None:
+        """Serve requests until the other end is gone."""
+        try:
+            while True:
+                _, *body = codec.load(wire.receive(self.fd))
+                self.answer(body)
+        except wire.Closed:
+            pass
+
+    def answer(self, request: list[Any]) -> None:
+        """Do what was asked and send the answer."""
+        try:
+            body = ["=", *self.perform(*request)]
+        except (wire.Closed, codec.Malformed):
+            raise
+        except BaseException as error:
+            body = ["!", *self.describe(error)]
+        wire.send(self.fd, codec.dump(body))
+
+    def perform(self, action: str, *arguments: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def describe(self, error: BaseException) -> list[Any]:
+        """An exception as [names of builtin bases, arguments, reference to its type, reference to it]."""
+        bases = [c.__name__ for c in type.mro(type(error)) if c.__module__ == "builtins"]
+        try:
+            arguments = self.encode(error.args)
+        except codec.TooDeep:
+            arguments = {"t": []}
+        return [bases, arguments, self.reference(type(error)), self.reference(error)]
+
+    def encode(self, value: Any) -> Any:
+        return codec.encode(value, self.reference)
+
+    def reference(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
+        raise NotImplementedError
+
+
+class Owner(Peer):
+    """The program's end: everything in its namespace can be called, read and set."""
+
+    def __init__(self, fd: int, namespace: dict[str, Any]) -> None:
+        super().__init__(fd)
+        self.namespace = namespace
+        self.decode = NamedDecoder(self._resolve, self._subclass, trusted=True)
+
+    def _subclass(self, name: str, data: Any, reference: Any) -> Any:
+        body = reference.get("h") if isinstance(reference, dict) else None
+        return self.objects[body[1]] if body is not None and body[0] == "own" else data
+
+    def reference(self, value: Any) -> Any:
+        named = by_name(value)
+        if named is not None:
+            return named
+        if isinstance(value, type):
+            bases = [c.__name__ for c in type.mro(value) if c.__module__ == "builtins"]
+            return {"h": [self.number(value), value.__qualname__[:80], "class", bases]}
+        specials = [n for n in FAR if n in _BASIC or hasattr(type(value), n)]
+        return {
+            "h": [self.number(value), type(value).__qualname__[:80], "object", specials, self.reference(type(value))]
+        }
+
+    def _resolve(self, body: Any) -> Any:
+        if body[0] == "own":
+            return self.objects[body[1]]
+        return _Callback(self, *body)
+
+    def perform(self, action: str, *arguments: Any) -> list[Any]:
+        if action == "global":
+            (name,) = arguments
+            return [True, self.encode(self.namespace[name])] if name in self.namespace else [False, None]
+        target = self.objects[arguments[0]]
+        if action == "call":
+            positional, named = self.decode(arguments[1]), self.decode(arguments[2])
+            before = [codec.dump(self.encode(p)) if isinstance(p, _MUTABLE) else b"" for p in positional]
+            value = target(*positional, **named)
+            changed = []
+            for index, (item, old) in enumerate(zip(positional, before, strict=True)):
+                if old and codec.dump(self.encode(item)) != old:
+                    changed.append([index, self.encode(item)])
+            same = next((i for i, p in enumerate(positional) if p is value and isinstance(p, _MUTABLE)), -1)
+            return [self.encode(value), changed, same]
+        if action == "get":
+            return [self.encode(getattr(target, arguments[1]))]
+        if action == "set":
+            setattr(target, arguments[1], self.decode(arguments[2]))
+            return [None]
+        if action == "special":
+            function = getattr(type(target), arguments[1])
+            value = function(target, *self.decode(arguments[2]))
+            return [{"l": 1} if value is NotImplemented else self.encode(value)]
+        if action == "isinstance":
+            return [isinstance(self.objects[arguments[1]], target)]
+        if action == "issubclass":
+            return [issubclass(self.objects[arguments[1]], target)]
+        raise codec.Malformed(f"unknown action {action!r}")
+
+    def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
+        name = next((b for b in bases if isinstance(getattr(builtins, str(b), None), type)), "Exception")
+        raise getattr(builtins, name)(*self.decode(arguments))
+
+
+_MUTABLE = (list, dict, set, bytearray)
+_BASIC = frozenset({"__eq__", "__ne__", "__str__", "__repr__", "__hash__"})
+
+
+class _Callback:
+    """In the program: a function or object of the test."""
+
+    def __init__(self, peer: Peer, number: int, name: str, *_: Any) -> None:
+        self.__dict__.update(_peer=peer, _number=number, __name__=name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        peer: Any = self._peer
+        return peer.decode(peer.ask("call", self._number, peer.encode(arguments), peer.encode(named))[0])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        peer: Any = self._peer
+        return peer.decode(peer.ask("get", self._number, name)[0])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        peer: Any = self._peer
+        peer.ask("set", self._number, name, peer.encode(value))

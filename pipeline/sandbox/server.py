@@ -1,0 +1,341 @@
+"""The fork-server: pid 1 of its own namespaces. Forks one process per program, limits it, and leaves nothing of it.
+
+It never sees a program, a test or a value: the judge hands it the ends of channels, and it hands them on to the fork.
+Where a layer is missing (`--sandbox=weak`) it does what is left; then it is not pid 1 and kills process groups.
+"""
+
+import array
+import gc
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pipeline.sandbox import kernel, view
+
+# ruff: noqa: PTH
+
+PRELOADED = (
+    "abc ast bisect calendar collections collections.abc contextlib copy dataclasses datetime decimal enum fractions"
+    " functools hashlib heapq io itertools json math numbers operator random re statistics string textwrap time typing"
+    " unittest warnings"
+).split()
+"""Imported once, before the first fork: what exercises import most."""
+
+PROGRAM, TEST = 0, 1
+ENDED, DONE = b"E", b"D"
+_END = struct.Struct("<cBiddI")
+"""Kind, role, wait status, CPU seconds, limit that was met (index into `MET`), peak memory in KiB."""
+MET = ("", "cpu", "wall", "idle", "output")
+_HIGH = 40
+"""Descriptors from here on are used to move the low ones; the server itself has far fewer open."""
+LAYER_FAILED = 71
+"""Exit status of a fork that could not put on its layers, and has run nothing."""
+
+
+class Settings(NamedTuple):
+    """The limits, as the server needs them."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    idle_seconds: float
+    memory_bytes: int
+    output_bytes: int
+    tmp_mb: int
+    files: int
+    threads: int
+
+
+class Guards(NamedTuple):
+    """The layers that are put on in the fork; None where this machine refuses one."""
+
+    seccomp: kernel.SeccompFilter | None
+    user: int | None
+    isolated: bool
+    work: str
+    packages: tuple[str, ...]
+
+
+class Running:
+    """A forked process that has not ended, or how it ended."""
+
+    def __init__(self, pid: int, role: int) -> None:
+        self.pid = pid
+        self.role = role
+        self.watch = os.pidfd_open(pid)
+        self.clock = kernel.cpu_clock(pid)
+        self.met = 0
+        self.ended = False
+        self.last_cpu = 0.0
+        self.moved = time.monotonic()
+
+    def cpu(self) -> float:
+        """CPU seconds so far."""
+        try:
+            return time.clock_gettime(self.clock)
+        except OSError:
+            return self.last_cpu
+
+
+class Server:
+    """Serves one judge over `control`, a SOCK_SEQPACKET socket."""
+
+    def __init__(self, control: socket.socket, settings: Settings, guards: Guards) -> None:
+        self.control = control
+        self.settings = settings
+        self.guards = guards
+        self.landlock = self._new_landlock()
+        self.entries: dict[int, Callable[[], None]] = {}
+
+    def _new_landlock(self) -> kernel.Landlock | None:
+        try:
+            if self.guards.isolated:
+                devices = ["/dev/null", "/dev/zero", "/dev/full"]
+                return kernel.Landlock(["/"], [self.guards.work, *(d for d in devices if os.path.exists(d))])
+            libraries = [p.source for p in view.python_paths()[0]]
+            known = [*libraries, *view.LIBRARIES, "/dev", *self.guards.packages]
+            return kernel.Landlock([p for p in known if os.path.exists(p)], [self.guards.work, "/dev/null"])
+        except OSError:
+            return None
+
+    def serve(self) -> None:
+        """Run until the judge is gone."""
+        while True:
+            message, channels = _receive(self.control)
+            if not message:
+                return
+            if message == b"R":
+                self._run(channels)
+
+    def _run(self, channels: list[int]) -> None:
+        """One program: channels are its own, or its own, its link, the test's own and the test's link."""
+        output, written = os.pipe2(os.O_CLOEXEC)
+        groups = [channels[:2], channels[2:]] if len(channels) == 4 else [channels]
+        running = [self._fork(role, ends, output, written) for role, ends in enumerate(groups)]
+        os.close(written)
+        for channel in channels:
+            os.close(channel)
+        os.set_blocking(output, False)
+        try:
+            self._watch(running, output)
+        finally:
+            self._clear(running)
+            os.close(output)
+            for process in running:
+                os.close(process.watch)
+        self.control.send(DONE)
+
+    def _fork(self, role: int, channels: list[int], output: int, written: int) -> Running:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._confine(channels, written)
+                self.entries[role]()
+            finally:
+                os._exit(LAYER_FAILED)
+        return Running(pid, role)
+
+    def _confine(self, channels: list[int], written: int) -> None:
+        """In the fork: only the channels stay open, then every layer, the strictest last."""
+        landlock = self.landlock
+        null = os.open("/dev/null", os.O_RDONLY)
+        high = [os.dup2(fd, _HIGH + i) for i, fd in enumerate((null, written, written, *channels))]
+        if landlock is not None:
+            landlock.fd = os.dup2(landlock.fd, _HIGH + len(high))
+        for low, fd in enumerate(high):
+            os.dup2(fd, low)
+        os.closerange(len(high), _HIGH + len(high))
+        os.closerange(_HIGH + len(high) + (landlock is not None), 1 << 16)
+        if not self.guards.isolated:
+            os.setpgid(0, 0)
+        kernel.die_with_parent()
+        self._limit()
+        if self.guards.user is not None:
+            os.setgroups([])
+            os.setresgid(self.guards.user, self.guards.user, self.guards.user)
+            os.setresuid(self.guards.user, self.guards.user, self.guards.user)
+        kernel.drop_capabilities()
+        if landlock is not None:
+            landlock.enforce()
+            landlock.close()
+        if self.guards.seccomp is not None:
+            self.guards.seccomp.install()
+
+    def _limit(self) -> None:
+        settings = self.settings
+        cpu = int(settings.cpu_seconds) + 2
+        limits = {
+            resource.RLIMIT_CPU: cpu,
+            resource.RLIMIT_AS: settings.memory_bytes,
+            resource.RLIMIT_FSIZE: settings.tmp_mb << 20,
+            resource.RLIMIT_NOFILE: 64,
+            resource.RLIMIT_NPROC: settings.threads + 8 if self.guards.isolated else resource.RLIM_INFINITY,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_STACK: 8 << 20,
+            resource.RLIMIT_MSGQUEUE: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+        }
+        for what, value in limits.items():
+            if value != resource.RLIM_INFINITY:
+                kernel.limit(what, value)
+
+    def _watch(self, running: list[Running], output: int) -> None:
+        """Until the judge says stop: enforce the limits, drain output, tell the judge who has ended."""
+        settings = self.settings
+        poller = select.poll()
+        poller.register(self.control, select.POLLIN)
+        poller.register(output, select.POLLIN)
+        by_watch = {process.watch: process for process in running}
+        for watch in by_watch:
+            poller.register(watch, select.POLLIN)
+        started = time.monotonic()
+        written = 0
+        timeout = min(settings.cpu_seconds, settings.idle_seconds, 1.0)
+        while True:
+            events = poller.poll(timeout * 1000)
+            for fd, _ in events:
+                if fd == self.control.fileno():
+                    self.control.recv(16)
+                    return
+                if fd == output:
+                    written += _drain(output)
+                    if written > settings.output_bytes:
+                        self._kill_all(running, "output")
+                        poller.unregister(output)
+                    elif _closed(output):
+                        poller.unregister(output)
+                elif fd in by_watch:
+                    poller.unregister(fd)
+                    self._tell_end(by_watch[fd])
+            if not events or time.monotonic() - started > 1.0:
+                timeout = self._enforce(running, started)
+
+    def _enforce(self, running: list[Running], started: float) -> float:
+        """Kill what is over a limit; returns seconds until the next look."""
+        settings, now = self.settings, time.monotonic()
+        wait = 1.0
+        alive = [p for p in running if not p.ended and not p.met]
+        for process in alive:
+            used = process.cpu()
+            if used - process.last_cpu > 0.001 * max(now - process.moved, 0.1):
+                process.last_cpu, process.moved = used, now
+            if used >= settings.cpu_seconds:
+                self._kill(process, "cpu")
+            elif now - started > settings.wall_seconds:
+                self._kill(process, "wall")
+            else:
+                wait = min(wait, max(settings.cpu_seconds - used, 0.005))
+        if alive and all(now - p.moved > settings.idle_seconds for p in alive):
+            for process in alive:
+                self._kill(process, "idle")
+        return wait
+
+    def _kill(self, process: Running, met: str) -> None:
+        process.met = MET.index(met)
+        os.kill(process.pid, signal.SIGKILL)
+
+    def _kill_all(self, running: list[Running], met: str) -> None:
+        for process in running:
+            if not process.ended and not process.met:
+                self._kill(process, met)
+
+    def _tell_end(self, process: Running) -> None:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.ended = True
+        cpu = usage.ru_utime + usage.ru_stime
+        self.control.send(_END.pack(ENDED, process.role, status, cpu, float(process.met), usage.ru_maxrss))
+
+    def _clear(self, running: list[Running]) -> None:
+        """Leave nothing: no process of this namespace but this one, no file in the working directory."""
+        if self.guards.isolated:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in running:
+            if not process.ended:
+                if not self.guards.isolated:
+                    os.killpg(process.pid, signal.SIGKILL)
+                self._tell_end(process)
+        if self.guards.isolated:
+            while True:
+                try:
+                    os.waitpid(-1, 0)
+                except ChildProcessError:
+                    break
+        if os.listdir(self.guards.work):
+            self._empty_work()
+
+    def _empty_work(self) -> None:
+        if not self.guards.isolated:
+            view.remove_all(self.guards.work)
+            return
+        os.chdir("/")
+        kernel.unmount(view.WORK)
+        view.fresh_work(self.settings.tmp_mb, self.settings.files)
+        os.chdir(view.WORK)
+        if self.landlock is not None:
+            self.landlock.close()
+            self.landlock = self._new_landlock()
+
+
+def unpack_end(message: bytes) -> tuple[int, int, float, str, int]:
+    """(role, wait status, CPU seconds, limit met or "", peak memory in KiB) of an `ENDED` message."""
+    _, role, status, cpu, met, peak = _END.unpack(message)
+    return role, status, cpu, MET[int(met)], peak
+
+
+def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
+    ends = array.array("i")
+    try:
+        message, extra, _, _ = control.recvmsg(64, socket.CMSG_SPACE(4 * ends.itemsize))
+    except ConnectionResetError:
+        return b"", []
+    for level, kind, data in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            ends.frombytes(data[: len(data) - len(data) % ends.itemsize])
+    return message, list(ends)
+
+
+def _drain(output: int) -> int:
+    try:
+        return len(os.read(output, 1 << 16))
+    except BlockingIOError:
+        return 0
+
+
+def _closed(output: int) -> bool:
+    poller = select.poll()
+    poller.register(output, select.POLLIN)
+    return any(event & select.POLLHUP and not event & select.POLLIN for _, event in poller.poll(0))
+
+
+def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
+    """Make this interpreter the one that programs find: its path, its environment, its preloaded modules."""
+    prefix = view.PREFIX
+    if path:
+        sys.path[:] = path
+        sys.path_importer_cache.clear()
+        sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = prefix
+        sys.executable = ""
+    for name in PRELOADED:
+        __import__(name)
+    sys.argv = ["program.py"]
+    sys.dont_write_bytecode = True
+    os.environ.clear()
+    os.environ.update(environment)
+    gc.collect()
+    gc.freeze()
+
+
+def run(control: socket.socket, settings: Settings, guards: Guards, entries: dict[int, Any]) -> None:
+    """Serve until the judge is gone."""
+    server = Server(control, settings, guards)
+    server.entries = entries
+    server.serve()

@@ -1,0 +1,267 @@
+"""The test's end of the calls between processes: stand-ins for the program's functions, classes and objects."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.sandbox import codec
+from pipeline.sandbox.remote import FAR, Peer, by_name, NamedDecoder
+
+_TEST_MODULE = "test"
+
+
+class StandIn:
+    """An object of the program. Every operation is a message; it never equals a builtin value."""
+
+    _caller: "Caller"
+    _number: int
+
+    def __init__(self, caller: "Caller", number: int) -> None:
+        object.__setattr__(self, "_caller", caller)
+        object.__setattr__(self, "_number", number)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name != "__name__":
+            raise AttributeError(name)
+        return self._caller.get(self._number, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._caller.set(self._number, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, StandIn):
+            return False
+        return self._caller.special(self._number, "__eq__", (other,)) is True
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._number)
+
+
+class StandInClass(type):
+    """A class of the program, as a class here, so that `isinstance`, `except` and subclassing find one."""
+
+    _caller: "Caller"
+    _number: int
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        if "_number" not in cls.__dict__:
+            return super().__call__(*arguments, **named)
+        return cls._caller.call(cls._number, arguments, named)
+
+    def __getattr__(cls, name: str) -> Any:
+        if "_number" not in cls.__dict__ or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)
+        return cls._caller.get(cls._number, name)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        number = getattr(type(instance), "_instance_number", _no_number)(instance)
+        if "_number" not in cls.__dict__ or number is None:
+            return super().__instancecheck__(instance)
+        return cls._caller.ask("isinstance", cls._number, number)[0] is True
+
+
+def _no_number(value: Any) -> int | None:
+    return None
+
+
+def _forward(name: str) -> Callable[..., Any]:
+    def method(self: Any, *arguments: Any) -> Any:
+        return self._caller.special(self._number, name, arguments)
+
+    method.__name__ = name
+    return method
+
+
+def _call(self: Any, *arguments: Any, **named: Any) -> Any:
+    return self._caller.call(self._number, arguments, named)
+
+
+class Caller(Peer):
+    """The test's end: asks the program's end, and lets it call functions and read instances of the test, no more."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self.known: dict[int, Any] = {}
+        self.shapes: dict[tuple[Any, ...], type] = {}
+        self.raised: BaseException | None = None
+        self.decode = NamedDecoder(self._resolve, self._subclass, trusted=False)
+
+    def look_up(self, name: str) -> tuple[bool, Any]:
+        """(whether the program defines `name`, its value)."""
+        known, tree = self.ask("global", name)
+        return known is True, self.decode(tree) if known is True else None
+
+    def call(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Call a function of the program; what it changed in lists, dicts and sets is changed here too."""
+        tree, changed, same = self.ask("call", number, self.encode(arguments), self.encode(named))
+        for index, new in changed:
+            _restore(arguments[int(index)], self.decode(new))
+        return arguments[same] if type(same) is int and 0 <= same < len(arguments) else self.decode(tree)
+
+    def get(self, number: int, name: str) -> Any:
+        """An attribute of one of the program's objects."""
+        return self.decode(self.ask("get", number, name)[0])
+
+    def set(self, number: int, name: str, value: Any) -> None:
+        """Set an attribute of one of the program's objects."""
+        self.ask("set", number, name, self.encode(value))
+
+    def special(self, number: int, name: str, arguments: tuple[Any, ...]) -> Any:
+        """The result of a special method of one of the program's objects."""
+        tree = self.ask("special", number, name, self.encode(arguments))[0]
+        return NotImplemented if tree == {"l": 1} else self.decode(tree)
+
+    def reference(self, value: Any) -> Any:
+        if isinstance(value, StandInClass):
+            number = value.__dict__.get("_number")
+        else:
+            number = getattr(type(value), "_instance_number", _no_number)(value)
+        if number is not None:
+            return {"h": ["own", number]}
+        named = by_name(value)
+        if named is not None:
+            return named
+        return {"h": [self.number(value), getattr(value, "__name__", type(value).__name__)[:80]]}
+
+    def encode(self, value: Any) -> Any:
+        return codec.encode(value, self.reference)
+
+    def perform(self, action: str, *arguments: Any) -> list[Any]:
+        target = self.objects[arguments[0]]
+        if action == "call" and callable(target):
+            return [self.encode(target(*self.decode(arguments[1]), **self.decode(arguments[2])))]
+        public = type(target).__module__ == _TEST_MODULE and not arguments[1].startswith("_")
+        if action == "get" and public:
+            return [self.encode(getattr(target, arguments[1]))]
+        if action == "set" and public:
+            setattr(target, arguments[1], self.decode(arguments[2]))
+            return [None]
+        raise AttributeError(f"the program may not reach this of the test: {action}")
+
+    def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
+        cls = self.decode(kind)
+        values = self.decode(arguments)
+        if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+            cls = next(
+                (
+                    c
+                    for b in bases
+                    if isinstance(c := getattr(builtins, str(b), None), type) and issubclass(c, BaseException)
+                ),
+                Exception,
+            )
+        raised: BaseException
+        try:
+            raised = cls.__new__(cls, *values)
+            raised.args = values
+            if type(cls) is StandInClass:
+                raised.__dict__["_number"] = int(error["h"][0])
+        except (TypeError, ValueError, KeyError):
+            raised = Exception(*values)
+        self.raised = raised
+        raise raised
+
+    def _resolve(self, body: Any) -> Any:
+        number, name, kind, detail = int(body[0]), str(body[1]), body[2], body[3]
+        known = self.known.get(number)
+        if known is not None:
+            return known
+        if kind == "class":
+            made: Any = self._new_class(number, name, detail)
+        else:
+            specials = tuple(sorted(n for n in detail if n in FAR))
+            made = self._shape(name, specials)(self, number)
+        self.known[number] = made
+        return made
+
+    def _new_class(self, number: int, name: str, bases: Any) -> Any:
+        base: type = object
+        for candidate in bases:
+            found = getattr(builtins, str(candidate), None)
+            if isinstance(found, type) and issubclass(found, BaseException):
+                base = found
+                break
+        names: dict[str, Any] = {"_caller": self, "_number": number, "__module__": "program"}
+        if base is not object:
+            names["__str__"] = _exception_text
+            names["__getattr__"] = _exception_attribute
+            names["_instance_number"] = _exception_number
+        return StandInClass(name or "C", (base,), names)
+
+    def _shape(self, name: str, specials: tuple[str, ...]) -> type:
+        known = self.shapes.get((name, specials))
+        if known is None:
+            skipped = {"__eq__", "__ne__", "__hash__", "__call__"}
+            names: dict[str, Any] = {s: _forward(s) for s in specials if s not in skipped}
+            if "__call__" in specials:
+                names["__call__"] = _call
+            names["_instance_number"] = lambda self: self._number
+            known = self.shapes[name, specials] = type(name or "C", (StandIn,), names)
+        return known
+
+    def _subclass(self, name: str, data: Any, reference: Any) -> Any:
+        """An instance of a subclass of a builtin: its data, with the program's attributes where it has others."""
+        body = reference.get("h") if isinstance(reference, dict) else None
+        if body is None or isinstance(data, bool | bytes):
+            return data
+        base = type(data)
+        key = ("data", name, base)
+        made = self.shapes.get(key)
+        if made is None:
+            names = {
+                "__getattr__": _data_attribute,
+                "_instance_number": lambda self: self._number,
+                "__module__": "program",
+            }
+            made = self.shapes[key] = type(name or "C", (base,), names)
+        value = made(data)
+        value.__dict__.update(_caller=self, _number=int(body[0]))
+        return value
+
+
+def _data_attribute(self: Any, name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return self._caller.get(self._number, name)
+
+
+def _exception_number(self: Any) -> int | None:
+    return self.__dict__.get("_number")
+
+
+def _exception_text(self: Any) -> str:
+    number = self.__dict__.get("_number")
+    text = type(self)._caller.special(number, "__str__", ()) if number is not None else None
+    return text if isinstance(text, str) else BaseException.__str__(self)
+
+
+def _exception_attribute(self: Any, name: str) -> Any:
+    number = self.__dict__.get("_number")
+    if number is None or name.startswith("_"):
+        raise AttributeError(name)
+    return type(self)._caller.get(number, name)
+
+
+def _restore(old: Any, new: Any) -> None:
+    """Make a mutable argument of the test what the program made of its copy; what has not changed stays itself."""
+    if type(old) is not type(new):
+        return
+    if isinstance(old, list):
+        if len(old) == len(new):
+            for index, (before, after) in enumerate(zip(old, new, strict=True)):
+                if isinstance(before, list | dict | set) and type(before) is type(after):
+                    _restore(before, after)
+                else:
+                    old[index] = after
+        else:
+            old[:] = new
+    elif isinstance(old, dict | set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, bytearray):
+        old[:] = new

@@ -1,0 +1,120 @@
+"""What goes into the sandbox and what comes out: `Program`, `Limits`, `Verdict`, `Layer`."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+VerdictName = Literal[
+    "passed",
+    "failed",
+    "syntax-error",
+    "timeout-cpu",
+    "timeout-wall",
+    "memory",
+    "crash",
+    "early-exit",
+    "output",
+    "blocked",
+    "infrastructure",
+]
+VERDICTS: frozenset[str] = frozenset(get_args(VerdictName))
+"""The closed set of verdicts.
+
+passed: every assertion and example held. failed: one did not, or the program or test raised. syntax-error: the program
+does not compile. timeout-cpu: it used more CPU time than allowed; this is what decides on a busy machine. timeout-wall:
+it slept or waited without using CPU time, or met the loose wall limit. memory: it met the address space limit. crash: a
+signal ended it. early-exit: it ended itself before it had answered. output: it wrote or returned more than allowed.
+blocked: it ended on an action that the sandbox refuses. infrastructure: the sandbox itself failed, after retries; this
+says nothing about the program.
+"""
+
+Mode = Literal["strong", "weak"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Statements to run after the program has loaded, in its namespace.
+
+    source: one doctest example or a whole block of code. want: the text it must print or show, as doctest states it
+    (a traceback for an expected exception); None where it only has to run.
+    """
+
+    source: str
+    want: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An untrusted program and how it is judged.
+
+    source: the whole candidate (prelude, prompt and completion). entry_point: the function under test. test: a
+    `check(candidate)` function (HumanEval), asserts on `entry_point` (MBPP), or `unittest.TestCase` classes; "" to
+    require only that the program loads. examples: run after the test, in order.
+    """
+
+    id: str
+    source: str
+    entry_point: str = ""
+    test: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use.
+
+    cpu_seconds: CPU time, all threads. idle_seconds: wall time it may spend without using CPU time (asleep, or waiting
+    for input that never comes). wall_seconds: loose backstop, far above what a busy machine needs. memory_mb: address
+    space beyond the interpreter's own, MiB. output_kb: bytes written to stdout and stderr, and the same for returned
+    values, KiB. tmp_mb and files: size and number of files of its working directory. threads: most threads.
+    """
+
+    cpu_seconds: float = 5.0
+    wall_seconds: float = 120.0
+    idle_seconds: float = 10.0
+    memory_mb: int = 512
+    output_kb: int = 4096
+    tmp_mb: int = 16
+    files: int = 1024
+    threads: int = 32
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, for the manifest and the worker's configuration."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a program.
+
+    detail: which assertion, the value expected and the value got, or why it ended; never a secret, for a person.
+    cpu_seconds: CPU time of the program and, where the test ran in a process of its own, of the test.
+    """
+
+    program_id: str
+    verdict: VerdictName
+    detail: str = ""
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that was asserted held."""
+        return self.verdict == "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of isolation, whether this machine offers it, and if not, what the kernel answered."""
+
+    name: str
+    available: bool
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class WorkerConfig:
+    """What a worker is told at its start, as JSON."""
+
+    limits: Limits = field(default_factory=Limits)
+    packages: tuple[str, ...] = ()
+    package_paths: tuple[str, ...] = ()

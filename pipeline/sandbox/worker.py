@@ -1,0 +1,210 @@
+"""A worker process: leaves the host's namespaces, starts the fork-server as pid 1 of new ones, then judges.
+
+Started by the pool as a fresh interpreter with a clean environment, so that nothing of the pipeline's memory, files or
+keys is in it. Speaks with the pool over the socket on `POOL`: first what it could set up, then one answer per program.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+import tempfile
+import traceback
+from typing import Any, NamedTuple
+
+from pipeline.sandbox import child, kernel, server, tester, view, wire
+from pipeline.sandbox.judge import Judge, ServerLost
+from pipeline.sandbox.types import Layer, Limits
+
+# ruff: noqa: PTH
+
+POOL = 3
+"""File descriptor of the socket to the pool."""
+SANDBOX_USER = 1000
+"""User id of programs inside their user namespace."""
+NOBODY = 65534
+"""The host's user that programs run as when the pipeline runs as root."""
+ENVIRONMENT = {
+    "HOME": view.WORK,
+    "TMPDIR": view.WORK,
+    "PATH": "",
+    "TZ": "UTC",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""The whole environment of programs; hash seed, time zone and locale are what makes them repeatable."""
+_NAMESPACES = {
+    "user namespace": kernel.CLONE_NEWUSER,
+    "pid namespace": kernel.CLONE_NEWPID,
+    "network namespace": kernel.CLONE_NEWNET,
+    "ipc namespace": kernel.CLONE_NEWIPC,
+    "uts namespace": kernel.CLONE_NEWUTS,
+}
+
+
+class Entered(NamedTuple):
+    """Which namespaces this process is in now."""
+
+    layers: list[Layer]
+    two_users: bool
+
+
+def main() -> None:
+    """Set up, report, judge until the pool is gone."""
+    config = json.loads(wire.receive(POOL))
+    limits = Limits(**config["limits"])
+    entered = _enter_namespaces()
+    control, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        try:
+            _serve(far, limits, tuple(config["packages"]), entered)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    far.close()
+    report = control.recv(1 << 16)
+    wire.send(POOL, report or json.dumps([["fork-server", False, "it ended at its start"]]).encode())
+    if not report:
+        return
+    kernel.limit(resource.RLIMIT_CORE, 0)
+    judge = Judge(control, POOL, limits)
+    try:
+        while True:
+            answer = judge.run(json.loads(wire.receive(POOL)))
+            wire.send(POOL, json.dumps(answer).encode())
+    except (wire.Closed, ServerLost, BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def _enter_namespaces() -> Entered:
+    """Leave the host's namespaces, all or none: the fork-server's are one piece."""
+    layers = []
+    uid, gid = os.getuid(), os.getgid()
+    two_users = uid == 0
+    ready_read, ready_write = os.pipe()
+    done_read, done_write = os.pipe()
+    helper = os.fork() if two_users else 0
+    if two_users and helper == 0:
+        os.close(ready_write)
+        os.read(ready_read, 1)
+        parent = os.getppid()
+        lines = f"0 0 1\n{SANDBOX_USER} {NOBODY} 1\n"
+        try:
+            _write(f"/proc/{parent}/uid_map", lines)
+            _write(f"/proc/{parent}/gid_map", lines)
+            os.write(done_write, b"1")
+        finally:
+            os._exit(0)
+    refused = ""
+    try:
+        flags = 0
+        for flag in _NAMESPACES.values():
+            flags |= flag
+        kernel.unshare(flags)
+        if two_users:
+            os.write(ready_write, b"1")
+            os.close(done_write)
+            if not os.read(done_read, 1):
+                refused = "two users could not be mapped"
+        else:
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{SANDBOX_USER} {uid} 1\n")
+            _write("/proc/self/gid_map", f"{SANDBOX_USER} {gid} 1\n")
+    except OSError as error:
+        refused = str(error)
+    for fd in (ready_read, ready_write, done_read):
+        os.close(fd)
+    if two_users:
+        os.waitpid(helper, 0)
+    for name, flag in _NAMESPACES.items():
+        layers.append(Layer(name, not refused, refused and f"{refused} ({_why(flag)})"))
+    return Entered(layers, two_users)
+
+
+def _why(flag: int) -> str:
+    """What usually refuses a namespace."""
+    if flag == kernel.CLONE_NEWUSER:
+        return "see user.max_user_namespaces, kernel.unprivileged_userns_clone, AppArmor, or the container's seccomp profile"
+    return "needs the user namespace"
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], entered: Entered) -> None:
+    """In pid 1: build the view, try every layer, report, serve."""
+    kernel.die_with_parent()
+    os.close(POOL)
+    layers = list(entered.layers)
+    isolated = all(layer.available for layer in layers)
+    path: list[str] = []
+    with open("/proc/self/statm") as file:
+        own_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    if isolated:
+        try:
+            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWCGROUP)
+            path = view.build(packages, limits.tmp_mb, limits.files)
+            _set_host_name()
+            layers.append(Layer("mount namespace and minimal view", True))
+        except OSError as error:
+            isolated = False
+            layers.append(Layer("mount namespace and minimal view", False, str(error)))
+    else:
+        layers.append(Layer("mount namespace and minimal view", False, "needs the user namespace"))
+    work = view.WORK if isolated else tempfile.mkdtemp(prefix="hornbook-sandbox-")
+    os.chdir(work)
+    if isolated:
+        kernel.not_dumpable()
+    kernel.no_new_privileges()
+    layers += [_try("seccomp", kernel.SeccompFilter), _try("landlock", lambda: kernel.Landlock(["/"], [work]).close())]
+    seccomp = kernel.SeccompFilter() if layers[-2].available else None
+    user = SANDBOX_USER if isolated and entered.two_users else None
+    guards = server.Guards(seccomp, user, isolated, work, packages)
+    settings = server.Settings(
+        limits.cpu_seconds,
+        limits.wall_seconds,
+        limits.idle_seconds,
+        (limits.memory_mb << 20) + own_bytes,
+        limits.output_kb << 10,
+        limits.tmp_mb,
+        limits.files,
+        limits.threads,
+    )
+    environment = ENVIRONMENT if isolated else ENVIRONMENT | {"HOME": work, "TMPDIR": work}
+    server.prepare_interpreter(path, environment)
+    control.send(json.dumps([[layer.name, layer.available, layer.detail] for layer in layers]).encode())
+    try:
+        server.run(control, settings, guards, {server.PROGRAM: child.start, server.TEST: tester.start})
+    finally:
+        if not isolated:
+            view.remove_all(work)
+            os.rmdir(work)
+
+
+def _set_host_name() -> None:
+    socket.sethostname("sandbox")
+
+
+def _try(name: str, action: Any) -> Layer:
+    """Whether a layer can be put on, tried in a fork of its own where trying is not undone."""
+    try:
+        action()
+    except OSError as error:
+        return Layer(name, False, str(error))
+    return Layer(name, True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
