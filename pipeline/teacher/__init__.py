@@ -1,0 +1,36 @@
+"""Teachers: whoever answers prompts, and the machinery that asks them without losing or repeating an answer.
+
+Reading order: `protocol.py` (questions, answers, teachers, lanes), `engine.py` (the conversation), `journal.py` (what
+is on disk), `completing.py` (the stage). An endpoint is `endpoint.py` (what is asked), `online.py` (the lane),
+`pace.py` (how fast), `transport.py` (bytes), `wire.py` (the format), `batch.py` (the Batch API); `local.py`,
+`inprocess.py` and `composer/` are the teachers without a network. `money.py` and `redaction.py` serve all of them.
+
+Nothing heavy is imported before it is used.
+"""
+
+from pipeline.teacher.building import build, evaluation_teacher, identity
+from pipeline.teacher.completing import Complete, ask, complete, expand
+from pipeline.teacher.engine import converse
+from pipeline.teacher.estimating import Load, estimate
+from pipeline.teacher.money import Ledger
+from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher, Trouble
+
+__all__ = [
+    "Answer",
+    "Complete",
+    "Failure",
+    "Ledger",
+    "Load",
+    "Outcome",
+    "Question",
+    "Teacher",
+    "Trouble",
+    "ask",
+    "build",
+    "complete",
+    "converse",
+    "estimate",
+    "evaluation_teacher",
+    "expand",
+    "identity",
+]

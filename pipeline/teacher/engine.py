@@ -1,0 +1,405 @@
+"""Where questions meet teachers: one thread with an event loop, one lane for each teacher, one journal for all.
+
+The caller's thread pulls outcomes out of a generator; the loop's thread reads questions as lanes get hungry, looks
+each up in the journals, hands it to its lane, journals the answer and passes it on. Both ends are bounded: questions
+are read only as fast as they are answered, answers only as fast as they are consumed, so memory does not grow with
+the number of questions.
+"""
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from pipeline.errors import HornbookError, Interrupted, RecipeError
+from pipeline.execution import Execution
+from pipeline.teacher.index import Table
+from pipeline.teacher.journal import Archive, Entry, Journal, encode, entry_of
+from pipeline.teacher.money import Ledger
+from pipeline.teacher.progress import Event, Progress
+from pipeline.teacher.protocol import (
+    Answer,
+    Failure,
+    Lane,
+    Outcome,
+    Question,
+    Reply,
+    Teacher,
+    Ticket,
+    Trouble,
+    messages_digest,
+)
+from pipeline.teacher.wire import Content, content_of
+
+_MOST_WAITING = 4096
+"""Questions read ahead, over all lanes, while one lane is slower than another."""
+_MOST_UNREAD = 4096
+"""Outcomes that wait for the consumer before reading on."""
+_SLICE = 128
+"""Questions read in one turn of the loop, so that sockets are served in between."""
+_FLUSH_SECONDS = 0.02
+"""Outcomes go to the consumer's thread in groups this far apart: a switch of threads costs as much as a parse."""
+_TICK_SECONDS = 0.25
+
+
+class _Desk:
+    """One lane's side of the engine (see `protocol.Desk`)."""
+
+    def __init__(self, engine: "_Engine", teacher: Teacher) -> None:
+        self.engine = engine
+        self.teacher = teacher
+        self.waiting: deque[Ticket] = deque()
+        self.asked = Table()
+        self.lane: Lane = teacher.lane(self)
+
+    @property
+    def draining(self) -> bool:
+        return self.engine.draining
+
+    @property
+    def exhausted(self) -> bool:
+        return self.engine.exhausted and not self.waiting
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.engine.ledger
+
+    @property
+    def folder(self) -> Path:
+        return self.engine.journal.folder
+
+    @property
+    def hungry(self) -> bool:
+        return len(self.waiting) < self.lane.appetite
+
+    def take(self) -> Ticket | None:
+        if self.hungry:
+            self.engine.feed_soon()
+        if not self.waiting:
+            return None
+        self.engine.waiting -= 1
+        return self.waiting.popleft()
+
+    def put_back(self, ticket: Ticket) -> None:
+        self.engine.waiting += 1
+        self.waiting.appendleft(ticket)
+
+    def answered(self, ticket: Ticket, reply: Reply) -> None:
+        entry = self._journal(ticket.messages, ticket.number, reply)
+        if entry is not None:
+            self.engine.finish(ticket.question, read(entry, reused=not self.teacher.journalled))
+
+    def record(self, messages: str, number: int, reply: Reply) -> None:
+        self._journal(messages, number, reply)
+
+    def _journal(self, messages: str, number: int, reply: Reply) -> Entry | None:
+        entry = entry_of(messages, number, reply)
+        if self.teacher.journalled:
+            try:
+                self.engine.journal.append(encode(entry, reply.raw))
+            except HornbookError as error:
+                self.engine.stop(error)
+                return None
+            self.engine.progress.charge(self.ledger, entry)
+        return entry
+
+    def failed(self, ticket: Ticket, failure: Failure) -> None:
+        self.engine.finish(ticket.question, failure)
+
+    def rate_limited(self) -> None:
+        self.engine.progress.rate_limited += 1
+
+    def stop(self, error: Exception) -> None:
+        self.engine.stop(error)
+
+
+def read(entry: Entry, *, reused: bool) -> Answer | Failure:
+    """What a journal entry says: the answer, or the refusal that it is."""
+    content = content_of(entry.body)
+    if not isinstance(content, Content):
+        return content
+    if content.refusal:
+        return Failure(Trouble.REFUSAL, f"the model refused: {content.refusal[:300]}")
+    if content.finish == "filter":
+        return Failure(Trouble.FILTER, "the endpoint's content filter stopped the answer")
+    return Answer(
+        text=content.text,
+        finish_reason=content.finish,
+        model=entry.model,
+        prompt_tokens=content.prompt_tokens,
+        completion_tokens=content.completion_tokens,
+        usd=entry.usd,
+        number=entry.number,
+        max_tokens=entry.max_tokens,
+        reused=reused,
+    )
+
+
+class _Engine:
+    """The loop's thread and everything that only it touches."""
+
+    def __init__(
+        self,
+        questions: Iterator[Question],
+        teachers: Mapping[str, Teacher],
+        journal: Journal,
+        archives: list[Archive],
+        ledger: Ledger,
+        progress: Progress,
+        drain_seconds: float,
+    ) -> None:
+        self._questions = questions
+        self.journal = journal
+        self._archives = [archive for archive in archives if archive.answers]
+        self.ledger = ledger
+        self.progress = progress
+        self._drain_seconds = drain_seconds
+        self.draining = False
+        self.exhausted = False
+        self.waiting = 0
+        self.error: BaseException | None = None
+        self.outcomes: queue.SimpleQueue[list[Outcome] | None] = queue.SimpleQueue()
+        self.consumed = 0
+        self._produced = 0
+        self._open = 0
+        self._unsent: list[Outcome] = []
+        self._feeding = False
+        self._aborted = False
+        self._started = threading.Event()
+        self._desks = {name: _Desk(self, teacher) for name, teacher in teachers.items()}
+        self._most_waiting = max(_MOST_WAITING, 2 * sum(desk.lane.appetite for desk in self._desks.values()))
+        self._thread = threading.Thread(target=self._run, name="teachers", daemon=True)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(desk.lane.in_flight for desk in self._desks.values())
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def drain(self, error: BaseException | None = None) -> None:
+        """From the consumer's thread: start nothing more, finish what is in flight, end."""
+        if self._thread.is_alive():
+            try:
+                self._loop.call_soon_threadsafe(self.stop, error)
+            except RuntimeError:
+                pass  # the loop has just ended by itself
+
+    def abort(self) -> None:
+        """From the consumer's thread: do not even wait for what is in flight."""
+        self._aborted = True
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def stop(self, error: BaseException | None) -> None:
+        """Nothing new starts. The first error is the one that is raised in the end."""
+        if self.error is None:
+            self.error = error
+        if not self.draining:
+            self.draining = True
+            for desk in self._desks.values():
+                self._loop.call_soon(desk.lane.pump)
+            self._done.set()
+
+    def finish(self, question: Question, result: Answer | Failure, *, was_open: bool = True) -> None:
+        """Pass an outcome on."""
+        self.progress.count(result)
+        if not self._unsent:
+            self._loop.call_later(_FLUSH_SECONDS, self._flush)
+        self._unsent.append(Outcome(question, result))
+        self._produced += 1
+        if was_open:
+            self._open -= 1
+            if self.exhausted and not self._open:
+                self._done.set()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self.outcomes.put(self._unsent)
+            self._unsent = []
+
+    def feed_soon(self) -> None:
+        if not self._feeding and not self.exhausted and not self.draining:
+            self._feeding = True
+            self._loop.call_soon(self._feed)
+
+    def _feed(self) -> None:
+        """Read questions for hungry lanes, then wake them."""
+        self._feeding = False
+        fed: set[str] = set()
+        try:
+            for _ in range(_SLICE):
+                if self.draining or self.exhausted or not self._may_read():
+                    break
+                question = next(self._questions, None)
+                if question is None:
+                    self.exhausted = True
+                    if not self._open:
+                        self._done.set()
+                    fed.update(self._desks)
+                elif self._admit(question):
+                    fed.add(question.teacher)
+        except Exception as error:
+            self.stop(error)
+        for name in fed:
+            self._desks[name].lane.pump()
+        if not self.exhausted and not self.draining and self._hungry():
+            self._feeding = True
+            self._loop.call_later(0 if self._may_read() else _FLUSH_SECONDS, self._feed)
+
+    def _hungry(self) -> bool:
+        return any(desk.hungry for desk in self._desks.values())
+
+    def _may_read(self) -> bool:
+        unread = self._produced - self.consumed
+        return self.waiting < self._most_waiting and unread < _MOST_UNREAD and self._hungry()
+
+    def _admit(self, question: Question) -> bool:
+        """Answer a question from a journal, or queue it for its lane; True if it was queued."""
+        desk = self._desks.get(question.teacher)
+        if desk is None:
+            raise RecipeError(
+                f"a prompt asks for the teacher {question.teacher!r}, but the recipe has {sorted(self._desks)}",
+                hint="add the teacher to the recipe, or remake the seeds",
+            )
+        digest = messages_digest(question.messages)
+        number = desk.asked.get(digest) or 0
+        desk.asked.put(digest, number + 1)
+        entry = self._stored(desk.teacher, digest, number) if desk.teacher.journalled else None
+        if entry is not None:
+            self.progress.reused += 1
+            self.finish(question, read(entry, reused=True), was_open=False)
+            return False
+        self._open += 1
+        self.waiting += 1
+        desk.waiting.append(Ticket(question, digest, number))
+        return True
+
+    def _stored(self, teacher: Teacher, messages: str, number: int) -> Entry | None:
+        if not self._archives:
+            return None
+        for key in teacher.keys(messages, number):
+            for archive in self._archives:
+                entry = archive.find(key)
+                if entry is not None and entry.serves(teacher.max_tokens):
+                    return entry
+        return None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:
+            self.error = self.error or error
+        finally:
+            self._started.set()
+            if self._unsent:
+                self.outcomes.put(self._unsent)
+            self.outcomes.put(None)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        self._started.set()
+        opened: list[Lane] = []
+        try:
+            for desk in self._desks.values():
+                await desk.lane.open()
+                opened.append(desk.lane)
+            self.feed_soon()
+            while not self._done.is_set():
+                await self._tick()
+            deadline = self._loop.time() + self._drain_seconds
+            while self.draining and self.in_flight and not self._aborted and self._loop.time() < deadline:
+                await asyncio.sleep(0.02)
+        finally:
+            self.draining = True
+            for lane in opened:
+                await lane.close()
+
+    async def _tick(self) -> None:
+        """Wait for the end; meanwhile wake every lane now and then, for what no other event tells it."""
+        try:
+            await asyncio.wait_for(self._done.wait(), _TICK_SECONDS)
+        except TimeoutError:
+            for desk in self._desks.values():
+                desk.lane.pump()
+            self.feed_soon()
+
+
+def converse(
+    questions: Iterable[Question],
+    teachers: Mapping[str, Teacher],
+    *,
+    journal: Path,
+    execution: Execution,
+    on_event: Callable[[Event], None] = lambda event: None,
+    reuse: Iterable[Path] = (),
+    ledger: Ledger | None = None,
+    total: int | None = None,
+) -> Generator[Outcome, None, None]:
+    """Ask every question of its teacher: one outcome each, in the order in which answers come.
+
+    journal: folder of this conversation's journal; what it holds already is not asked again. Equal messages asked of
+    one teacher several times are so many samples of it. reuse: further journals (files or folders) whose answers may
+    serve. ledger: to share a budget with other conversations; by default one with the budgets of `execution`, to
+    which what the journal has paid for already counts.
+
+    Raises StoreBusy if another process writes the journal, BudgetReached, AuthenticationError or another TeacherError
+    when no teacher can go on, DiskFull, and Interrupted on Ctrl-C, each after draining what is in flight: those
+    answers are in the journal and the next call goes on from there. A second Ctrl-C does not wait.
+    """
+    ledger = ledger or Ledger(execution.budget_usd, execution.budget_tokens)
+    with ExitStack() as stack:
+        book = stack.enter_context(Journal(journal))
+        own = Archive([journal])
+        stack.callback(own.close)
+        others = Archive(place for place in reuse if place.resolve() != journal.resolve())
+        stack.callback(others.close)
+        ledger.charge(own.prompt_tokens, own.completion_tokens, own.usd)
+        progress = Progress(on_event, total, ledger)
+        engine = _Engine(iter(questions), teachers, book, [own, others], ledger, progress, execution.timeout_seconds)
+        engine.start()
+        stack.callback(engine.join)
+        stack.callback(engine.drain)
+        yield from _outcomes(engine, progress)
+
+
+def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
+    try:
+        while True:
+            try:
+                group = engine.outcomes.get(timeout=0.5)
+            except queue.Empty:
+                progress.tell(engine.in_flight)
+                continue
+            if group is None:
+                break
+            for outcome in group:
+                engine.consumed += 1
+                yield outcome
+            progress.tell(engine.in_flight)
+    except KeyboardInterrupt:
+        _wait_for_drain(engine)
+        raise Interrupted(
+            f"interrupted after {progress.done} answers; those in flight were waited for",
+            hint="run the same command again to go on: nothing that was answered is asked again",
+        ) from None
+    engine.join()
+    progress.tell(0, last=True)
+    if engine.error is not None:
+        raise engine.error
+
+
+def _wait_for_drain(engine: _Engine) -> None:
+    engine.drain()
+    try:
+        while engine.outcomes.get() is not None:
+            pass
+    except KeyboardInterrupt:
+        engine.abort()
+    engine.join()

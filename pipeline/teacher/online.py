@@ -1,0 +1,351 @@
+"""The lane of an endpoint teacher: as many requests in flight as pace, breaker and budget allow, and no barrier.
+
+Whatever changes (an answer, a timer, a new question) calls `pump`, which starts all that can start. A request that
+failed and may be asked again goes to a heap of retries and holds no slot while it waits, so one slow or unlucky
+request never holds the others.
+"""
+
+import asyncio
+import heapq
+import itertools
+import math
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import tenacity
+
+from pipeline.errors import AuthenticationError, TeacherError
+from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
+from pipeline.teacher.money import Reservation
+from pipeline.teacher.pace import Breaker, Pace
+from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
+from pipeline.teacher.redaction import redact
+from pipeline.teacher.transport import Response, Transport, TransportError, transport
+from pipeline.teacher.wire import BodyWriter, Content, content_of, error_of, parse_body, retry_after
+
+_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30.0)
+"""Seconds before another try: uniform in [0, 0.5 * 2^tries], at most 30 ("full jitter")."""
+REJECTIONS_PER_RETRY = 6
+"""Waits for a rate limit allowed per retry allowed: a 429 is not the request's fault, but some requests never fit."""
+PROBES_BEFORE_FIRST_ANSWER = 3
+"""Probes that an endpoint which never answered is given before the run stops."""
+LONGEST_SILENCE = 600.0
+"""Seconds of trying without one answer after which the run stops."""
+BAD_REQUESTS = 5
+"""Requests refused as malformed, before any was answered, that show the recipe to be wrong and not the prompts."""
+TEMPLATE_TOKENS = 64
+"""Tokens that a chat template may add to a prompt (a default system message), for the worst case of a request."""
+
+
+class _Site:
+    """One endpoint at work."""
+
+    def __init__(self, teacher: EndpointTeacher, endpoint: Endpoint, variant: str) -> None:
+        execution = teacher.execution
+        self.endpoint = endpoint
+        self.variant = variant
+        self.writer = BodyWriter(endpoint.base_url, endpoint.model, teacher.sampling)
+        self.pace = Pace(execution.concurrency, execution.requests_per_minute, execution.tokens_per_minute)
+        self.breaker = Breaker()
+        self.transport: Transport = transport(
+            endpoint.base_url, endpoint.headers(dict(teacher.headers)), execution.timeout_seconds, execution.concurrency
+        )
+        self.credit = 0.0
+        self.answered = False
+        self.dead = ""
+
+    def wait(self, now: float, tokens: float) -> float:
+        if self.dead:
+            return math.inf
+        return max(self.breaker.wait(now), self.pace.wait(now, tokens))
+
+
+class OnlineLane:
+    """See the module."""
+
+    def __init__(self, teacher: EndpointTeacher, desk: Desk) -> None:
+        self._teacher = teacher
+        self._desk = desk
+        self._sites: list[_Site] = []
+        self._retries: list[tuple[float, int, Ticket]] = []
+        self._order = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._bad_requests = 0
+        self._last_answer = -math.inf
+        self._trying_since = math.inf
+        self._path = "/chat/completions" if teacher.sampling.api == "chat" else "/completions"
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def held(self) -> int:
+        return len(self._tasks) + len(self._retries)
+
+    @property
+    def appetite(self) -> int:
+        return 2 * self._teacher.execution.concurrency * len(self._teacher.endpoints)
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sites = [
+            _Site(self._teacher, endpoint, variant)
+            for endpoint, variant in zip(self._teacher.endpoints, self._teacher.variants, strict=True)
+        ]
+
+    async def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for site in self._sites:
+            await site.transport.close()
+
+    def pump(self) -> None:
+        now = self._loop.time()
+        while not self._desk.draining:
+            ticket = self._next(now)
+            if ticket is None:
+                break
+            site, wait = self._choose(ticket, now)
+            if site is None:
+                self._return(ticket)
+                self._wake(now + wait)
+                break
+            body = site.writer.body(ticket.question.messages, ticket.number)
+            reservation = self._desk.ledger.reserve(
+                len(body) + TEMPLATE_TOKENS, self._teacher.max_tokens, site.endpoint.price
+            )
+            if reservation is None:
+                self._return(ticket)
+                if not self._desk.ledger.waiting:
+                    self._desk.stop(self._desk.ledger.reached())
+                break
+            self._start(site, ticket, body, reservation, now)
+        if self._retries:
+            self._wake(self._retries[0][0])
+
+    def _next(self, now: float) -> Ticket | None:
+        if self._retries and self._retries[0][0] <= now:
+            return heapq.heappop(self._retries)[2]
+        return self._desk.take()
+
+    def _return(self, ticket: Ticket) -> None:
+        if ticket.attempts or ticket.rejections:
+            heapq.heappush(self._retries, (0.0, next(self._order), ticket))
+        else:
+            self._desk.put_back(ticket)
+
+    def _wake(self, when: float) -> None:
+        """Pump again at `when` (loop time); at once is never needed, and what is infinite is woken by an answer."""
+        if when == math.inf or when <= self._loop.time():
+            return
+        if self._timer is None or when < self._timer.when():
+            if self._timer:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _choose(self, ticket: Ticket, now: float) -> tuple[_Site | None, float]:
+        """The endpoint for a request by smooth weighted round robin among those that can take it now.
+
+        Where none can: None and the seconds until one can. A retry goes to another endpoint if there is one.
+        """
+        sites = self._sites
+        if len(sites) == 1:
+            wait = sites[0].wait(now, self._expected(sites[0], ticket))
+            return (sites[0], 0.0) if wait <= 0 else (None, wait)
+        waits = [site.wait(now, self._expected(site, ticket)) for site in sites]
+        able = [index for index, wait in enumerate(waits) if wait <= 0]
+        if not able:
+            return None, min(waits)
+        if len(able) > 1 and ticket.avoid in able:
+            able.remove(ticket.avoid)
+        for index in able:
+            sites[index].credit += sites[index].endpoint.weight
+        best = max(able, key=lambda index: sites[index].credit)
+        sites[best].credit -= sum(sites[index].endpoint.weight for index in able)
+        return sites[best], 0.0
+
+    def _expected(self, site: _Site, ticket: Ticket) -> float:
+        if not site.pace.counts_tokens:
+            return 0.0
+        prompt = sum(len(message.content) for message in ticket.question.messages) / 4
+        return site.pace.expected_tokens(prompt, self._teacher.max_tokens)
+
+    def _start(self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, now: float) -> None:
+        expected = self._expected(site, ticket)
+        site.pace.started(now, expected)
+        site.breaker.started()
+        if self._trying_since == math.inf:
+            self._trying_since = now
+        task = self._loop.create_task(self._ask(site, ticket, body, reservation, expected))
+        self._tasks.add(task)
+
+    async def _ask(self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, expected: float) -> None:
+        started = self._loop.time()
+        release = self._desk.ledger.release
+        try:
+            response = await site.transport.request("POST", self._path, body)
+        except TransportError as error:
+            release(reservation, maybe_billed=error.sent)
+            self._failed(site, ticket, Failure(error.trouble, error.detail), started)
+        except asyncio.CancelledError:
+            release(reservation, maybe_billed=True)
+            raise
+        except Exception as error:
+            release(reservation, maybe_billed=True)
+            self._desk.stop(error)
+        else:
+            try:
+                self._responded(site, ticket, response, reservation, started, expected)
+            except Exception as error:
+                self._desk.stop(error)
+        finally:
+            site.pace.ended()
+            task = asyncio.current_task()
+            if task is not None:
+                self._tasks.discard(task)
+        self.pump()
+
+    def _responded(
+        self,
+        site: _Site,
+        ticket: Ticket,
+        response: Response,
+        reservation: Reservation,
+        started: float,
+        expected: float,
+    ) -> None:
+        now = self._loop.time()
+        site.pace.read_headers(now, response.headers)
+        if response.status != 200:
+            self._desk.ledger.release(reservation)
+            failure = error_of(response.status, response.body)
+            self._failed(site, ticket, failure, started, retry_after(response.headers, time.time()))
+            return
+        body = parse_body(response.body)
+        if isinstance(body, Failure):
+            self._desk.ledger.release(reservation, maybe_billed=True)
+            self._failed(site, ticket, body, started)
+            return
+        self._desk.ledger.release(reservation)
+        self._answered(site, ticket, response.body, body, started, expected)
+
+    def _answered(
+        self, site: _Site, ticket: Ticket, raw: bytes, body: dict[str, Any], started: float, expected: float
+    ) -> None:
+        now = self._loop.time()
+        content = content_of(body)
+        assert isinstance(content, Content)
+        site.answered = True
+        site.breaker.succeeded()
+        used = content.prompt_tokens + content.completion_tokens
+        site.pace.succeeded(now, started, expected, used, content.completion_tokens)
+        self._bad_requests = 0
+        self._last_answer = now
+        reply = Reply(
+            key=answer_key(site.variant, ticket.messages, ticket.number),
+            endpoint=site.endpoint.base_url,
+            model=site.endpoint.model,
+            raw=raw,
+            body=body,
+            max_tokens=self._teacher.max_tokens,
+            usd=site.endpoint.price.usd(content.prompt_tokens, content.completion_tokens),
+        )
+        self._desk.answered(ticket, reply)
+
+    def _failed(self, site: _Site, ticket: Ticket, failure: Failure, started: float, wait: float | None = None) -> None:
+        now = self._loop.time()
+        trouble = failure.trouble
+        failure = Failure(trouble, redact(failure.detail))
+        if trouble is Trouble.AUTHENTICATION:
+            self._desk.stop(
+                AuthenticationError(
+                    f"{site.endpoint.base_url} refused the key of teacher {self._teacher.name!r}: {failure.detail}",
+                    hint="set the variable named by api_key_env to a valid key and run again",
+                )
+            )
+            return
+        if trouble in (Trouble.NOT_FOUND, Trouble.QUOTA):
+            site.dead = f"{site.endpoint.base_url} ({site.endpoint.model}): {trouble}: {failure.detail}"
+            heapq.heappush(self._retries, (now, next(self._order), ticket))
+            self._stop_if_all_dead()
+            return
+        if trouble is Trouble.RATE_LIMIT:
+            self._desk.rate_limited()
+            ticket.rejections += 1
+            delay = site.pace.rejected(now, started, wait)
+            if ticket.rejections > REJECTIONS_PER_RETRY * (self._teacher.execution.retries + 1):
+                self._desk.failed(ticket, failure)
+            else:
+                heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
+            self._stop_if_silent(now, failure)
+            return
+        if not trouble.may_pass:
+            self._desk.failed(ticket, failure)
+            self._stop_if_recipe_is_wrong(trouble, failure)
+            return
+        self._retry_later(site, ticket, failure, now, started, wait)
+
+    def _retry_later(
+        self, site: _Site, ticket: Ticket, failure: Failure, now: float, started: float, wait: float | None
+    ) -> None:
+        site.breaker.failed(now)
+        if failure.trouble in (Trouble.OVERLOAD, Trouble.TIMEOUT):
+            site.pace.overloaded(now, started)
+        ticket.attempts += 1
+        ticket.avoid = self._sites.index(site)
+        if ticket.attempts > self._teacher.execution.retries:
+            self._desk.failed(ticket, Failure(failure.trouble, f"{failure.detail} (tried {ticket.attempts} times)"))
+        else:
+            state = SimpleNamespace(attempt_number=ticket.attempts)
+            delay = max(_BACKOFF(cast(tenacity.RetryCallState, state)), wait or 0.0)
+            heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
+        never = [s for s in self._sites if not s.answered and s.breaker.probes_failed >= PROBES_BEFORE_FIRST_ANSWER]
+        if len(never) == len(self._sites):
+            self._desk.stop(
+                TeacherError(
+                    f"teacher {self._teacher.name!r} cannot be reached at {site.endpoint.base_url}: {failure.detail}",
+                    hint="start the server or correct teachers.base_url, then run again",
+                )
+            )
+        self._stop_if_silent(now, failure)
+
+    def _stop_if_all_dead(self) -> None:
+        if all(site.dead for site in self._sites):
+            self._desk.stop(
+                TeacherError(
+                    f"teacher {self._teacher.name!r} cannot go on: " + "; ".join(site.dead for site in self._sites),
+                    hint="correct teachers.model or teachers.base_url, or top up the account, then run again",
+                )
+            )
+
+    def _stop_if_silent(self, now: float, failure: Failure) -> None:
+        since = now - max(self._last_answer, self._trying_since)
+        if since > max(LONGEST_SILENCE, 5 * self._teacher.execution.timeout_seconds):
+            self._desk.stop(
+                TeacherError(
+                    f"teacher {self._teacher.name!r} has not answered for {since:.0f} s; last: {failure.detail}",
+                    hint="what was answered is kept: run again when the endpoint works",
+                )
+            )
+
+    def _stop_if_recipe_is_wrong(self, trouble: Trouble, failure: Failure) -> None:
+        if trouble is not Trouble.BAD_REQUEST or any(site.answered for site in self._sites):
+            return
+        self._bad_requests += 1
+        if self._bad_requests >= BAD_REQUESTS:
+            self._desk.stop(
+                TeacherError(
+                    f"teacher {self._teacher.name!r} refused the first {BAD_REQUESTS} requests: {failure.detail}",
+                    hint="correct the sampling settings or extra_body of this teacher",
+                )
+            )

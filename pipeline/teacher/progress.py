@@ -1,0 +1,76 @@
+"""How far a conversation is, as events for a progress line and for programs."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from pipeline.teacher.journal import Entry
+from pipeline.teacher.money import Ledger
+from pipeline.teacher.protocol import Answer, Failure
+
+Event = Mapping[str, object]
+_SECONDS = 0.5
+"""Shortest time between two events."""
+
+
+class Progress:
+    """Counts outcomes and tells of them at most twice a second.
+
+    An event is {"event": "teacher", "done", "total" (None if not known), "kept", "reused", "in_flight",
+    "requests_per_second", "tokens_per_second" (both over the time since the last but few events), "rate_limited",
+    "usd", "tokens", "eta_seconds" (None if not known)}.
+    """
+
+    def __init__(self, on_event: Callable[[Event], None], total: int | None, ledger: Ledger) -> None:
+        self._on_event = on_event
+        self._total = total
+        self._ledger = ledger
+        self.done = 0
+        self.kept = 0
+        self.reused = 0
+        self.rate_limited = 0
+        self._completion_tokens = 0
+        self._told_at = time.monotonic()
+        self._window = [(self._told_at, 0, 0)]
+
+    def count(self, result: Answer | Failure) -> None:
+        """Count an outcome; kept are answers that ended by themselves."""
+        self.done += 1
+        if isinstance(result, Answer) and result.finish_reason != "length":
+            self.kept += 1
+
+    def charge(self, ledger: Ledger, entry: Entry) -> None:
+        """Count what an answer cost. Where the endpoint does not say, its length is taken for it."""
+        prompt, completion = entry.prompt_tokens, entry.completion_tokens
+        ledger.charge(prompt, completion, entry.usd)
+        self._completion_tokens += completion
+
+    def tell(self, in_flight: int, *, last: bool = False) -> None:
+        """Emit an event if the last one is long enough ago, or if it is the last."""
+        now = time.monotonic()
+        if now - self._told_at < _SECONDS and not last:
+            return
+        self._told_at = now
+        asked = self.done - self.reused
+        self._window.append((now, asked, self._completion_tokens))
+        if len(self._window) > 21:
+            del self._window[0]
+        then, asked_then, tokens_then = self._window[0]
+        span = max(now - then, 1e-9)
+        rate = (asked - asked_then) / span
+        left = None if self._total is None else max(0, self._total - self.done)
+        self._on_event(
+            {
+                "event": "teacher",
+                "done": self.done,
+                "total": self._total,
+                "kept": self.kept,
+                "reused": self.reused,
+                "in_flight": in_flight,
+                "requests_per_second": round(rate, 2),
+                "tokens_per_second": round((self._completion_tokens - tokens_then) / span, 1),
+                "rate_limited": self.rate_limited,
+                "usd": round(self._ledger.usd, 6),
+                "tokens": self._ledger.tokens,
+                "eta_seconds": None if left is None or (left and not rate) else round(left / rate if left else 0.0, 1),
+            }
+        )

@@ -1,0 +1,106 @@
+"""The lane of a teacher that works in this process: one thread, which is given questions in groups."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket
+
+Result = tuple[Ticket, Reply | Failure]
+
+
+class Worker(Protocol):
+    """What a teacher does in its thread."""
+
+    group: int
+    """Most questions given at once; a model sorts them by length and fills its batches from them."""
+
+    def prepare(self) -> None:
+        """Load what is heavy. Called once, on the thread, before the first question."""
+
+    def close(self) -> None:
+        """Release what `prepare` took; called once the thread is done."""
+
+    def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
+        """Answer all tickets in any order; what is yielded together is journalled together.
+
+        Once `stopping()` is true, what is under way is finished and the rest is left unanswered.
+        """
+
+
+class ThreadLane:
+    """Feeds a worker; the next group is taken when the last one is done."""
+
+    def __init__(self, worker: Worker, desk: Desk) -> None:
+        self._worker = worker
+        self._desk = desk
+        self._held = 0
+        self._prepared = False
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return self._held if self._thread is not None else 0
+
+    @property
+    def held(self) -> int:
+        return self._held
+
+    @property
+    def appetite(self) -> int:
+        return self._worker.group
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def pump(self) -> None:
+        if self._desk.draining:
+            self._stopping.set()
+            return
+        if self._thread is not None:
+            return
+        tickets: list[Ticket] = []
+        while len(tickets) < self._worker.group and (ticket := self._desk.take()) is not None:
+            tickets.append(ticket)
+        if not tickets:
+            return
+        self._held = len(tickets)
+        self._thread = threading.Thread(target=self._run, args=(tickets,), name="teacher", daemon=True)
+        self._thread.start()
+
+    def _run(self, tickets: Sequence[Ticket]) -> None:
+        error: Exception | None = None
+        try:
+            if not self._prepared:
+                self._worker.prepare()
+                self._prepared = True
+            for results in self._worker.work(tickets, self._stopping.is_set):
+                self._loop.call_soon_threadsafe(self._finish, results)
+        except Exception as caught:
+            error = caught
+        self._loop.call_soon_threadsafe(self._done, error)
+
+    def _finish(self, results: list[Result]) -> None:
+        for ticket, result in results:
+            self._held -= 1
+            if isinstance(result, Failure):
+                self._desk.failed(ticket, result)
+            else:
+                self._desk.answered(ticket, result)
+
+    def _done(self, error: Exception | None) -> None:
+        self._thread = None
+        unanswered, self._held = self._held, 0
+        if error is not None:
+            self._desk.stop(error)
+        elif unanswered and not self._desk.draining:
+            self._desk.stop(RuntimeError(f"a teacher left {unanswered} questions unanswered"))
+        self.pump()
+
+    async def close(self) -> None:
+        self._stopping.set()
+        while self._thread is not None:
+            await asyncio.sleep(0.02)
+        self._worker.close()

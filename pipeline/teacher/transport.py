@@ -1,0 +1,332 @@
+"""Bytes to an endpoint and back: HTTP/1.1 over kept-alive connections.
+
+Two transports with one interface. `Wire` speaks plain HTTP over asyncio streams of its own and costs about a third of
+the CPU time of aiohttp, which matters when one core feeds a local vLLM; `Session` is aiohttp and does everything else:
+TLS, proxies, redirections refused. `transport` chooses.
+"""
+
+import asyncio
+import urllib.request
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from pipeline.teacher.protocol import Trouble
+
+LARGEST_BODY = 64 << 20
+"""A longer response is an error: no chat completion is 64 MiB."""
+_IDLE_SECONDS = 15.0
+"""Connections unused for longer are not trusted with a request: servers close them about then (uvicorn: 5 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """headers: names in lower case, the last value of each."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class TransportError(Exception):
+    """No response. trouble: TIMEOUT or CONNECTION; sent: the request may have reached the server."""
+
+    def __init__(self, trouble: Trouble, detail: str, *, sent: bool) -> None:
+        super().__init__(detail)
+        self.trouble = trouble
+        self.detail = detail
+        self.sent = sent
+
+
+class Transport(Protocol):
+    """One endpoint's connections."""
+
+    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        """Send a request, wait for the whole response. path: below the base URL, "/chat/completions"."""
+
+    async def close(self) -> None: ...
+
+
+def transport(base_url: str, headers: Mapping[str, str], timeout: float, most: int) -> Transport:
+    """The cheapest transport that can reach `base_url`. timeout: seconds for a whole request; most: connections."""
+    parts = urlsplit(base_url)
+    proxied = "http" in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.hostname or "")
+    if parts.scheme == "http" and not proxied:
+        return Wire(base_url, headers, timeout)
+    return Session(base_url, headers, timeout, most)
+
+
+class Session:
+    """aiohttp behind the interface."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float, most: int) -> None:
+        self._base = base_url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=most, keepalive_timeout=_IDLE_SECONDS),
+            headers=dict(headers),
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            trust_env=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        try:
+            async with self._session.request(
+                method, self._base + path, data=body or None, headers=headers, allow_redirects=False
+            ) as response:
+                raw = await response.read()
+                return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, raw)
+        except TimeoutError:
+            raise TransportError(Trouble.TIMEOUT, "no answer in time", sent=True) from None
+        except aiohttp.ClientConnectorError as error:
+            raise TransportError(Trouble.CONNECTION, str(error), sent=False) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError(Trouble.CONNECTION, f"{type(error).__name__}: {error}", sent=True) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class Wire:
+    """A minimal HTTP/1.1 client: one request at a time on each connection, connections reused last in first out."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float) -> None:
+        parts = urlsplit(base_url)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._path = parts.path.rstrip("/")
+        self._timeout = timeout
+        self._fixed = "".join(
+            f"{name}: {value}\r\n" for name, value in {"host": parts.netloc, "accept": "*/*", **headers}.items()
+        )
+        self._heads: dict[tuple[str, str], bytes] = {}
+        self._idle: deque[_Connection] = deque()
+        self._closed = False
+
+    def _head(self, method: str, path: str) -> bytes:
+        """Request line and fixed headers, up to the value of content-length."""
+        head = self._heads.get((method, path))
+        if head is None:
+            head = f"{method} {self._path}{path} HTTP/1.1\r\n{self._fixed}content-length: ".encode("latin-1")
+            self._heads[method, path] = head
+        return head
+
+    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        loop = asyncio.get_running_loop()
+        connection = self._reusable(loop.time())
+        if connection is None:
+            connection = await self._connect(loop)
+        extra = "".join(f"\r\n{name}: {value}" for name, value in (headers or {}).items())
+        data = b"%s%d%s\r\n\r\n%s" % (self._head(method, path), len(body), extra.encode("latin-1"), body)
+        try:
+            response = await connection.exchange(data, self._timeout)
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.reusable and not self._closed:
+            connection.idle_since = loop.time()
+            self._idle.append(connection)
+        else:
+            connection.abort()
+        return response
+
+    def _reusable(self, now: float) -> "_Connection | None":
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.open and now - connection.idle_since < _IDLE_SECONDS:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> "_Connection":
+        try:
+            async with asyncio.timeout(min(self._timeout, 30.0)):
+                _, connection = await loop.create_connection(lambda: _Connection(loop), self._host, self._port)
+        except TimeoutError:
+            raise TransportError(
+                Trouble.CONNECTION, f"no connection to {self._host}:{self._port}", sent=False
+            ) from None
+        except OSError as error:
+            detail = f"no connection to {self._host}:{self._port}: {error.strerror or error}"
+            raise TransportError(Trouble.CONNECTION, detail, sent=False) from None
+        return connection
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            self._idle.pop().abort()
+        # One turn of the loop, so that the sockets are really closed before it ends.
+        await asyncio.sleep(0)
+
+
+class _Connection(asyncio.Protocol):
+    """One socket and at most one request on it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Response] | None = None
+        self._parser = _Parser()
+        self.open = False
+        self.reusable = False
+        self.idle_since = 0.0
+
+    async def exchange(self, data: bytes, timeout: float) -> Response:
+        """Send `data`, return the response to it. Raises TransportError."""
+        if self._transport is None or not self.open:
+            raise TransportError(Trouble.CONNECTION, "connection closed by the server", sent=False)
+        self._waiter = self._loop.create_future()
+        self._parser = _Parser()
+        timer = self._loop.call_later(timeout, self._fail, Trouble.TIMEOUT, f"no answer in {timeout:g} s")
+        self._transport.write(data)
+        try:
+            return await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def abort(self) -> None:
+        self.open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.open = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self.abort()  # bytes that nobody asked for: the stream can no longer be trusted
+            return
+        try:
+            response = self._parser.feed(data)
+        except ValueError as error:
+            self._fail(Trouble.CONNECTION, f"not HTTP/1.1: {error}")
+            return
+        if response is not None:
+            self._finish(response)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.open = False
+        if self._waiter is None:
+            return
+        response = self._parser.at_end() if error is None else None
+        if response is not None:
+            self._finish(response)
+        else:
+            self._fail(Trouble.CONNECTION, f"connection lost before the answer was whole ({error or 'closed'})")
+
+    def _finish(self, response: Response) -> None:
+        self.reusable = self.open and self._parser.keep_alive and not self._parser.rest
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(response)
+
+    def _fail(self, trouble: Trouble, detail: str) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TransportError(trouble, detail, sent=True))
+
+
+class _Parser:
+    """Bytes of one response in, the response out."""
+
+    def __init__(self) -> None:
+        self.keep_alive = True
+        self.rest = b""
+        self._data = b""
+        self._more: list[bytes] = []
+        self._have = 0
+        self._status = 0
+        self._headers: dict[str, str] | None = None
+        self._length: int | None = None
+        self._chunked = False
+
+    def feed(self, data: bytes) -> Response | None:
+        """The response once it is whole, else None. Raises ValueError for what is not HTTP or too long."""
+        if self._headers is None:
+            self._data += data
+            if not self._read_head():
+                return None
+        else:
+            self._more.append(data)
+            self._have += len(data)
+        if self._have > LARGEST_BODY:
+            raise ValueError(f"a body of more than {LARGEST_BODY} bytes")
+        if self._chunked:
+            return self._read_chunks()
+        if self._length is not None and self._have >= self._length:
+            body = self._body()
+            self.rest = body[self._length :]
+            return self._response(body[: self._length])
+        return None
+
+    def at_end(self) -> Response | None:
+        """The response when the server closes: whole only if it gave no length."""
+        if self._headers is None or self._chunked or self._length is not None:
+            return None
+        self.keep_alive = False
+        return self._response(self._body())
+
+    def _read_head(self) -> bool:
+        end = self._data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._data) > 65536:
+                raise ValueError("more than 64 KiB of headers")
+            return False
+        head, rest = self._data[:end], self._data[end + 4 :]
+        lines = head.decode("latin-1").split("\r\n")
+        version, _, after = lines[0].partition(" ")
+        if not version.startswith("HTTP/1.") or not after[:3].isdigit():
+            raise ValueError(f"first line {lines[0][:60]!r}")
+        status = int(after[:3])
+        if 100 <= status < 200:
+            self._data = rest
+            return self._read_head()
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        self._status, self._headers = status, headers
+        self._more, self._have = [rest], len(rest)
+        self.keep_alive = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
+        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        length = headers.get("content-length")
+        if not self._chunked:
+            self._length = 0 if status in (204, 304) else int(length) if length is not None else None
+        return True
+
+    def _body(self) -> bytes:
+        return self._more[0] if len(self._more) == 1 else b"".join(self._more)
+
+    def _read_chunks(self) -> Response | None:
+        data = self._body()
+        self._more = [data]
+        # Nothing is decoded before the last chunk can be there.
+        if b"0\r\n" not in data[-4096:]:
+            return None
+        body, at = [], 0
+        while True:
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                return None
+            size = int(data[at:end].partition(b";")[0], 16)
+            at = end + 2
+            if size == 0:
+                break
+            if len(data) < at + size + 2:
+                return None
+            body.append(data[at : at + size])
+            at += size + 2
+        # Trailers, if any, end with an empty line; without them that line comes at once.
+        end = at if data[at : at + 2] == b"\r\n" else data.find(b"\r\n\r\n", at) + 2
+        if end < at or len(data) < end + 2:
+            return None
+        self.rest = data[end + 2 :]
+        return self._response(b"".join(body))
+
+    def _response(self, body: bytes) -> Response:
+        assert self._headers is not None
+        return Response(self._status, self._headers, body)
