@@ -61,7 +61,7 @@ def _composer_identity() -> Any:
 
 
 def _weights(spec: str) -> Any:
-    from pipeline.student.local import model_identity
+    from pipeline.student.loading import model_identity
 
     return model_identity(spec)
 

@@ -128,39 +128,45 @@ def _prompts(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def _completions(stage: PlannedStage, making: Making) -> Manifest:
+    """Ask the teachers. The journal is the folder of work in progress, and stays with the artifact: it is what a
+    replay teacher answers from, and where later runs find answers that are already paid for."""
     from pipeline import teacher
 
+    recipe, places = making.recipe, making.places
     teachers = {
-        table.name: teacher.build(table, making.execution, making.recipe.seed, making.places.models)
-        for table in making.recipe.teachers
+        table.name: teacher.build(table, making.execution, recipe.seed, places.models) for table in recipe.teachers
     }
-    partial = making.places.store.partial(stage.name, stage.key, making.places.models)
+    samples = recipe.completions.samples_per_prompt
+    partial = places.store.partial(stage.name, stage.key, places.models)
     complete = teacher.Complete(
         teachers,
         journal=partial,
         execution=making.execution,
-        samples_per_prompt=making.recipe.completions.samples_per_prompt,
         on_event=lambda event: making.log({"stage": stage.name, **event}),
+        reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
+        total=making.count(stage) * samples,
     )
     prompts = cast("Iterator[Prompt]", making.read(stage, "prompts"))
     tally = Tally()
     usage: dict[str, dict[str, Any]] = {
-        name: {"name": name, "kind": asked.kind, "completions": 0, "tokens": 0, "usd": 0.0}
+        name: {"name": name, "kind": asked.kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
         for name, asked in teachers.items()
     }
-
-    def counted() -> Iterator[Kept[Any] | Dropped]:
-        for outcome in checked(complete, prompts, tally):
-            if isinstance(outcome, Kept):
-                completion: Completion = outcome.record
-                spent = usage[completion.teacher]
-                spent["completions"] += 1
-                spent["tokens"] += completion.prompt_tokens + completion.completion_tokens
-                spent["usd"] = round(spent["usd"] + completion.usd, 8)
-                spent.setdefault("model", completion.model)
-            yield outcome
-
-    return _write(stage, making, counted(), tally, (Completion,), (Prompt,), lambda: {"teachers": list(usage.values())})
+    writer = Writer(places.store, stage.name, stage.key, (Completion,), (Prompt,))
+    for outcome in checked(complete, teacher.expand(prompts, samples), tally):
+        writer.write(outcome)
+        if isinstance(outcome, Kept):
+            completion = outcome.record
+            spent = usage[completion.teacher]
+            spent["model"] = spent["model"] or completion.model
+            spent["completions"] += 1
+            spent["tokens"] += completion.prompt_tokens + completion.completion_tokens
+            spent["usd"] = round(spent["usd"] + completion.usd, 8)
+    for entry in sorted(partial.iterdir()):
+        writer.add(entry)
+    manifest = _finish(writer, stage, tally, {"teachers": list(usage.values())})
+    shutil.rmtree(partial, ignore_errors=True)
+    return manifest
 
 
 def _raw_code(stage: PlannedStage, making: Making) -> Manifest:
