@@ -91,7 +91,8 @@ def trace_text(trace: Trace) -> str:
 def _step_lines(step: Step, head: str, body: str, above: str = "") -> list[str]:
     """head: what stands before the step's own line; body: before the lines below it; above: the last text shown."""
     where = f"{step.stage} {step.key[:12]}".strip()
-    parts = [f"{step.what} {step.id}".strip(), step.note, f"[{where}]" if where else ""]
+    name = "" if step.what == "remark" else f"{step.what} {step.id}".strip()
+    parts = [name, step.note, f"[{where}]" if where else ""]
     lines = [head + "  ".join(part for part in parts if part)]
     rail = "│" if len(step.next) > 1 else " "
     lines += [f"{body}{rail}     {line}".rstrip() for line in _shown(step.text, above)]

@@ -1,0 +1,250 @@
+"""report.html: one file that opens anywhere, without scripts and without anything to fetch.
+
+What is on the page is in `page.html` and how it looks in `page.css`; here are only the words and numbers that they
+need. Everything that a model wrote is escaped by the template engine, and code is coloured by Pygments, which escapes
+what it is given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+from pygments import highlight  # type: ignore[import-untyped]
+from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+
+from pipeline.report import plots, samples, scoring
+from pipeline.report.card import compact, dollars, duration
+from pipeline.report.corpus import text_of
+from pipeline.report.reading import CORPUS_STAGES
+from pipeline.report.summary import StageLine, Summary
+
+MOST_LINES = 60
+MOST_CHARACTERS = 4_000
+"""A longer text on the page is cut after this much, and says by how much."""
+
+BENCHMARKS = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"}
+"""How the benchmarks write themselves."""
+
+STAGES = {
+    "seeds": "what the teachers are asked for: topic, audience, form, words",
+    "prompts": "seeds rendered through a template",
+    "completions": "the teachers' answers as they came",
+    "raw-code": "real code, taken in beside the answers",
+    "documents": "answers parsed into passages and exercises",
+    "validated": "tests and examples executed in the sandbox",
+    "distinct": "exact, near and renamed duplicates removed",
+    "quality": "heuristics, secrets, educational value",
+    "decontaminated": "overlap with the benchmarks removed",
+    "tokens": "documents packed for training",
+    "soft-targets": "a teacher model's logits on the tokens",
+    "student": "training",
+    "samples-before": "answers of the untrained student",
+    "samples-after": "answers of the trained student",
+    "scores": "answers executed against the benchmark's tests",
+}
+"""What each stage does, for a reader who sees its name for the first time."""
+
+CHANGES = {
+    "gained": "learned: failed before, passes after",
+    "lost": "lost: passed before, fails after",
+    "solved": "solved",
+    "failed": "not solved",
+    "unscored": "could not be scored",
+}
+
+
+class _Facts(dict[str, Any]):
+    """Facts of a stage, in which what the stage did not say is None; any other unknown name on the page is an error."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a score chart: the same problems, before and after. Either may be missing."""
+
+    name: str
+    problems: int
+    before: scoring.Rate | None
+    after: scoring.Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One benchmark: its chart's rows (the whole first, then groups) and what may be said of it."""
+
+    name: str
+    models: tuple[scoring.ModelScore, ...]
+    rows: tuple[Row, ...]
+    comparison: scoring.Comparison | None
+
+    @property
+    def first(self) -> scoring.ModelScore:
+        """The score shown first: before, where there is one."""
+        return self.models[0]
+
+    @property
+    def last(self) -> scoring.ModelScore:
+        """The score that the headline is about."""
+        return self.models[-1]
+
+
+def render(summary: Summary) -> str:
+    """The whole page."""
+    return _template().render(
+        s=summary,
+        student=_Facts(summary.student),
+        tokens=_Facts(summary.tokens),
+        provenance=_Facts(summary.provenance),
+        sampling={name: _Facts(facts) for name, facts in summary.sampling.items()},
+        benchmarks=[_Facts(benchmark) for benchmark in summary.benchmarks],
+        css=Markup(_resource("page.css")),
+        boards=boards(summary),
+        lede=lede(summary),
+        chart=plots.loss_chart(summary.curve),
+        chart_width=plots.WIDTH,
+        chart_height=plots.HEIGHT,
+        widest=max((max(line.entered, line.kept) for line in summary.corpus_lines), default=1) or 1,
+        drops_by_stage=_drops_by_stage(summary),
+        samples_by_benchmark=_by_benchmark(summary.samples),
+        slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
+        stages=STAGES,
+        changes=CHANGES,
+    )
+
+
+def boards(summary: Summary) -> list[Board]:
+    """One board a benchmark, in the order of the scores."""
+    found = []
+    for name in dict.fromkeys(score.benchmark for score in summary.scores):
+        models = tuple(score for score in summary.scores if score.benchmark == name)
+        before = next((score for score in models if score.model == "before"), None)
+        after = next((score for score in models if score.model != "before"), None)
+        whole = (after or models[0]).overall
+        rows = [
+            Row("all problems", whole.problems, before.overall if before else None, after.overall if after else None)
+        ]
+        for group in (after or models[0]).groups:
+            rows.append(Row(group.name, group.problems, _group(before, group.name), _group(after, group.name)))
+        comparison = next((c for c in summary.comparisons if c.benchmark == name), None)
+        found.append(Board(name, models, tuple(rows), comparison))
+    return found
+
+
+def _group(score: scoring.ModelScore | None, name: str) -> scoring.Rate | None:
+    return next((group for group in score.groups if group.name == name), None) if score else None
+
+
+def lede(summary: Summary) -> list[str]:
+    """What the run did, in one or two sentences of plain words."""
+    sentences = []
+    writers = [teacher for teacher in summary.teachers if teacher.completions]
+    final = summary.line("decontaminated")
+    if writers:
+        answers = sum(teacher.completions for teacher in writers)
+        asked = " and ".join(f"{teacher.name} ({teacher.completions:,})" for teacher in writers)
+        sentences.append(f"{answers:,} answers came from {asked}.")
+    if final and final.counted:
+        tokens = summary.tokens.get("tokens")
+        packed = f", {compact(tokens)} tokens" if tokens else ""
+        sentences.append(f"After cleaning, {final.kept:,} documents{packed} were left to learn from.")
+    student = summary.student
+    if student.get("parameters"):
+        steps = f" in {student['steps']:,} steps" if student.get("steps") else ""
+        sentences.append(f"A student of {compact(student['parameters'])} parameters read them{steps}.")
+    if summary.state != "done":
+        sentences.append(f"The run is not complete: its state is “{summary.state}”.")
+    return sentences
+
+
+def _drops_by_stage(summary: Summary) -> list[tuple[StageLine, list[Any]]]:
+    lines = {line.name: line for line in summary.funnel}
+    return [
+        (lines[name], [drop for drop in summary.drops if drop.stage == name])
+        for name in CORPUS_STAGES
+        if any(drop.stage == name for drop in summary.drops)
+    ]
+
+
+def _by_benchmark(shown: Sequence[samples.Shown]) -> list[tuple[str, list[samples.Shown]]]:
+    names = dict.fromkeys(entry.benchmark for entry in shown)
+    return [(name, [entry for entry in shown if entry.benchmark == name]) for name in names]
+
+
+def visible(text: str) -> str:
+    """`text` with control characters as their pictures (U+2400 and on), so that a page never hides one."""
+    return "".join(
+        chr(0x2400 + ord(c)) if c < " " and c not in "\n\t" else "\ufffd" if "\ud800" <= c <= "\udfff" else c
+        for c in text
+    )
+
+
+def shortened(text: str) -> str:
+    """`text` cut to what a page can bear, with a last line that says what was cut."""
+    lines = text.strip("\n").splitlines()
+    kept = "\n".join(lines[:MOST_LINES])
+    if len(kept) > MOST_CHARACTERS:
+        return f"{kept[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS:,} more characters"
+    return kept + (f"\n… {len(lines) - MOST_LINES:,} more lines" if len(lines) > MOST_LINES else "")
+
+
+def code(text: str) -> Markup:
+    """Python, coloured. A text that is not Python is shown all the same."""
+    coloured = highlight(visible(shortened(text)), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    return Markup(coloured.rstrip("\n"))
+
+
+def prose(text: str) -> str:
+    """Markdown or a chat, as it is."""
+    return visible(shortened(text))
+
+
+def percent(value: float | None) -> str:
+    """ "55.0%", or a dash where nothing was scored."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def interval(rate: scoring.Rate) -> str:
+    """ "42.0 – 67.0"."""
+    return "" if rate.interval is None else f"{rate.interval.low * 100:.1f} – {rate.interval.high * 100:.1f}"
+
+
+def _plain(value: Any) -> str:
+    """A fact for a person: numbers with separators, tables as "key value" pairs."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def _resource(name: str) -> str:
+    return (resources.files("pipeline.report") / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "code": code,
+        "prose": prose,
+        "visible": visible,
+        "percent": percent,
+        "interval": interval,
+        "duration": duration,
+        "dollars": dollars,
+        "compact": compact,
+        "plain": _plain,
+        "p": scoring.format_p,
+        "benchmark": lambda name: BENCHMARKS.get(name, name),
+        "text_of": text_of,
+    }
+    return environment.from_string(_resource("page.html"))

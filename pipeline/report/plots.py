@@ -1,0 +1,91 @@
+"""Geometry of the report's charts: numbers in, places out. What is drawn with them is the template's part."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.report.summary import CurvePoint
+
+SMOOTHING = 0.9
+"""Weight of the past in the smoothed loss curve, an exponential mean with its start-up bias taken out."""
+
+WIDTH, HEIGHT = 1000.0, 300.0
+"""Units of the loss chart's view box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis. at: per cent of the axis' length from its start. text: what stands there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LossChart:
+    """SVG paths of the loss and of its smoothed form in a box of `WIDTH` x `HEIGHT`, and the ticks of both axes."""
+
+    raw: str
+    smooth: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    last: float
+    first: float
+    steps: int
+
+
+def loss_chart(points: Sequence[CurvePoint]) -> LossChart | None:
+    """The chart of a loss curve; None for fewer than two finite points."""
+    finite = [point for point in points if math.isfinite(point.loss)]
+    if len(finite) < 2:
+        return None
+    steps = [float(point.step) for point in finite]
+    losses = [point.loss for point in finite]
+    y_ticks = nice_ticks(0.0 if min(losses) < max(losses) / 3 else min(losses), max(losses), 5)
+    low, high = min(y_ticks[0], min(losses)), max(y_ticks[-1], max(losses))
+    x_ticks = [tick for tick in nice_ticks(steps[0], steps[-1], 5) if steps[0] <= tick <= steps[-1]]
+    smooth = smoothed(losses)
+    return LossChart(
+        raw=_path(steps, losses, low, high),
+        smooth=_path(steps, smooth, low, high),
+        x_ticks=tuple(Tick(_share(tick, steps[0], steps[-1]), f"{tick:,.0f}") for tick in x_ticks),
+        y_ticks=tuple(Tick(_share(tick, low, high), f"{tick:g}") for tick in y_ticks),
+        last=smooth[-1],
+        first=losses[0],
+        steps=int(steps[-1]),
+    )
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Exponential mean of the values so far, without the bias of its start."""
+    found, mean, weight = [], 0.0, 0.0
+    for value in values:
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * value
+        weight = SMOOTHING * weight + (1 - SMOOTHING)
+        found.append(mean / weight)
+    return found
+
+
+def nice_ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers (1, 2 or 5 times a power of ten apart) that cover [low, high]."""
+    span = high - low or abs(high) or 1.0
+    rough = span / max(count - 1, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    start = math.floor(low / step + 1e-9)
+    stop = math.ceil(high / step - 1e-9)
+    return [round(place * step, 10) for place in range(start, stop + 1)]
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """Where `value` lies between the ends, in per cent."""
+    return round(100 * (value - low) / ((high - low) or 1.0), 2)
+
+
+def _path(xs: Sequence[float], ys: Sequence[float], low: float, high: float) -> str:
+    across, up = (xs[-1] - xs[0]) or 1.0, (high - low) or 1.0
+    places = (
+        f"{(x - xs[0]) / across * WIDTH:.1f} {HEIGHT - (y - low) / up * HEIGHT:.1f}"
+        for x, y in zip(xs, ys, strict=True)
+    )
+    return "M" + "L".join(places)
