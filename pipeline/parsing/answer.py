@@ -81,11 +81,13 @@ def _code_lines(lines: list[str]) -> str:
 def chosen_function(pieces: list[Code], wanted: str) -> tuple[int, FunctionNode] | None:
     """The piece and the function that answer the request, or None where no piece defines a function.
 
-    In order of preference: the first function called `wanted`; the last one with a docstring of the first piece that
-    has one; the first function of all.
+    In order of preference: the first function called `wanted` that does something; the last one with a docstring, of
+    the first piece that has one; the first function of all.
     """
     found = [(place, node) for place, piece in enumerate(pieces) for node in piece.functions()]
     named = [choice for choice in found if choice[1].name == wanted]
+    # Chat models like to repeat the signature with an empty body before they fill it.
+    named = [choice for choice in named if not is_stub(choice[1])] or named
     if named:
         # A name defined twice in one piece means the last definition, as it does to Python.
         return [choice for choice in named if choice[0] == named[0][0]][-1]

@@ -143,7 +143,7 @@ def _broken_before_docstring(lines: list[str], docstring: ast.Expr, head: str, i
 def reindented(body: str, indent: str) -> str:
     """`body`, the indented statements of a function, with `indent` as the indent of its first statement.
 
-    Lines inside a string keep theirs. Returns `body` where it is no function's body.
+    Lines inside a string keep theirs; tabs become four spaces each. Returns `body` where it is no function's body.
     """
     tree = parse("def body():\n" + body)
     if tree is None or not isinstance(tree.body[0], FunctionNode):
@@ -155,7 +155,11 @@ def reindented(body: str, indent: str) -> str:
     for inner in ast.walk(tree):
         if isinstance(inner, ast.Constant | ast.JoinedStr) and (inner.end_lineno or 0) > inner.lineno:
             inside.update(range(inner.lineno - 1, (inner.end_lineno or 0) - 1))
-    return "\n".join(
-        indent + line[len(old) :] if line.startswith(old) and number not in inside and line.strip() else line
-        for number, line in enumerate(lines)
-    )
+    result = []
+    for number, line in enumerate(lines):
+        if number not in inside and line.startswith(old) and line.strip():
+            code = line.lstrip(" \t")
+            deeper = line[len(old) : len(line) - len(code)]
+            line = indent + deeper.replace("\t", "    ") + code
+        result.append(line)
+    return "\n".join(result)

@@ -66,6 +66,8 @@ class Parse:
                     yield Kept(_exercise(completion))
             except _Reject as verdict:
                 yield Dropped(completion, verdict.reason, verdict.detail)
+            except RecursionError:
+                yield Dropped(completion, "unparsable", "expressions nested too deeply to compare")
 
 
 def _passage(completion: Completion) -> Passage:
@@ -170,10 +172,11 @@ def _cut(found: _Found) -> tuple[str, str, str]:
     helpers = [unit for unit in helpers if "*" not in unit.binds()]
     prompt = "".join(unit.text for unit in before) + split.prompt
     solution = split.solution + "".join(unit.text for unit in helpers)
-    remaining = [unit for unit in found.after if unit not in helpers] + found.later
+    taken = {id(unit) for unit in (*before, *helpers)}
+    remaining = [unit for unit in found.after if id(unit) not in taken] + found.later
     test = attached_tests(remaining, found.node.name)
     wanted_by_test = names_in(node for unit in remaining for node in unit.nodes) if test else set()
-    unused = [unit for unit in found.before if unit not in before and not _defines(unit, found.node.name)]
+    unused = [unit for unit in found.before if id(unit) not in taken and not _defines(unit, found.node.name)]
     test_context = needed(wanted_by_test, [unit for unit in unused if unit.is_import or unit.is_definition])
     test = "".join(unit.text for unit in test_context).lstrip("\n") + test
     return prompt.lstrip("\n"), solution.rstrip() + "\n", test
@@ -206,9 +209,8 @@ def _body_for(task: Task, pieces: list[Code]) -> str:
     wanted = names_in([found.node])
     around = [unit for unit in (*found.before, *found.after) if not _defines(unit, task.entry_point)]
     context = _context(wanted - {task.entry_point}, around)
-    stars = [unit for unit in context if "*" in unit.binds()]
-    imports = [unit for unit in context if unit.is_import and unit not in stars and not _is_future(unit)]
-    helpers = [unit for unit in context if not unit.is_import] + stars
+    imports = [unit for unit in context if unit.is_import and "*" not in unit.binds() and not _is_future(unit)]
+    helpers = [unit for unit in context if not unit.is_import or "*" in unit.binds()]
     given = parse(task.prompt + base + "pass\n")
     already = set().union(*(_imported(node) for node in given.body)) if given else set()
     inner = "".join(indent(unit.code, base) for unit in imports if not unit.binds() <= already)
@@ -266,6 +268,18 @@ def _bare_body(task: Task, pieces: list[Code], base: str) -> str | None:
         last = tree.body[-1] if tree and tree.body else None
         if not isinstance(last, FunctionNode) or last.name != task.entry_point or is_stub(last):
             continue
-        if any(isinstance(inner, ast.Return | ast.Yield | ast.YieldFrom) for inner in ast.walk(last)):
+        if _gives_a_result(last):
             return body.lstrip("\n") + "\n"
     return None
+
+
+def _gives_a_result(node: FunctionNode) -> bool:
+    """Whether the function itself, not one inside it, returns or yields something."""
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.Return | ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(inner, FunctionNode | ast.ClassDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(inner))
+    return False
