@@ -162,8 +162,8 @@ def _completions(stage: PlannedStage, making: Making) -> Manifest:
             spent["completions"] += 1
             spent["tokens"] += completion.prompt_tokens + completion.completion_tokens
             spent["usd"] = round(spent["usd"] + completion.usd, 8)
-    for entry in sorted(partial.iterdir()):
-        writer.add(entry)
+    for shard in sorted(partial.glob("*.jsonl")):
+        writer.add(shard)
     manifest = _finish(writer, stage, tally, {"teachers": list(usage.values())})
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
