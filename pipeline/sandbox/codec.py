@@ -43,7 +43,7 @@ class Opaque:
     def _refuse(self, *_: Any) -> Any:
         raise OpaqueUsed(f"an object of type {self.kind}, not a plain value")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse
     __contains__ = __add__ = __radd__ = __sub__ = __rsub__ = __abs__ = __getitem__ = __float__ = __int__ = __str__ = (
         _refuse
     )
@@ -84,7 +84,7 @@ def encode(value: Any, reference: Reference = opaque, depth: int = 0) -> Any:
         return encode(value.tolist(), reference, depth)
     for base in _BASES:
         if isinstance(value, base):
-            if kind.__eq__ is not base.__eq__:
+            if getattr(kind, "__eq__", None) is not getattr(base, "__eq__", None):
                 break
             return {"u": [kind.__qualname__[:80], encode(_as_base(value, base), reference, depth), reference(value)]}
     return reference(value)

@@ -17,7 +17,7 @@ from pipeline.sandbox import codec, wire
 from pipeline.sandbox.reduce import SIGNS, Assertion, Irreducible, Reduced, evaluate, reduce
 from pipeline.sandbox.remote import decode_values
 from pipeline.sandbox.server import DONE, ENDED, LAYER_FAILED, unpack_end
-from pipeline.sandbox.show import error_text, same_output, shown
+from pipeline.sandbox.show import brief, error_text, same_output, shown
 from pipeline.sandbox.types import Limits
 
 _BLOCKED_ERRNOS = frozenset({1, 13, 30})
@@ -256,7 +256,7 @@ class Session:
                     return _raised(f"example {source.strip()[:200]!r}: ", error)
                 return Outcome(
                     "failed",
-                    f"example {source.strip()[:200]}: expected {shown(want.strip())}, got {shown(got.strip())}",
+                    f"example: {source.strip()[:200]}: expected {brief(want)}, got {brief(got)}",
                 )
         self.examples_held += 1
         return Outcome("passed", "") if self.examples_held == len(self.examples) else None
@@ -269,7 +269,7 @@ class Session:
         if kind == "broke":
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
         if kind == "raised":
-            bases, _, name, line, _ = parts[0]
+            bases = parts[0][0]
             if "SystemExit" in bases:
                 return Outcome("early-exit", "the program raised SystemExit in the test")
             return _raised("" if parts[1] else "the test: ", parts[0])
@@ -346,7 +346,7 @@ def judge_assertion(assertion: Assertion, results: list[Any], constants: list[An
 
 def _raised(where: str, description: Any) -> Outcome:
     """The verdict on a program that ended with an exception, from the child's description of it."""
-    bases, _, name, line, number = description
+    bases, _, _, line, number = description
     text = f"{where}{error_text(description)}" + (f" (line {int(line)})" if line else "")
     if "MemoryError" in bases:
         return Outcome("memory", text)

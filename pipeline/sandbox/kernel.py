@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import resource
+import stat
 import struct
 from collections.abc import Iterable
 
@@ -17,7 +18,7 @@ CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x02000000, 
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_THREAD = 0x10000000, 0x20000000, 0x40000000, 0x10000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
-_AT_FDCWD, _AT_RECURSIVE, _AT_EMPTY_PATH = -100, 0x8000, 0x1000
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -198,7 +199,7 @@ class Landlock:
     def _allow(self, path: str, rights: int) -> None:
         directory = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            if not os.path.isdir(path):  # noqa: PTH112 - called in the server, where pathlib is not loaded
+            if not stat.S_ISDIR(os.fstat(directory).st_mode):
                 rights &= _READ_FILE | 1 << 1 | _TRUNCATE | _IOCTL
             rule = struct.pack("<Qi", rights, directory)
             _checked(_syscall(number("landlock_add_rule"), self.fd, 1, rule, 0), f"landlock_add_rule {path}")

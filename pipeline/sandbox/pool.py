@@ -55,10 +55,16 @@ class Sandbox:
         self._running = False
         self.layers: tuple[Layer, ...] = ()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its workers are running."""
+        return bool(self._workers)
+
     def __enter__(self) -> "Sandbox":
         self._workers = [_Worker(self) for _ in range(self.workers)]
         try:
-            self.layers = [worker.ready() for worker in self._workers][0]
+            reports = [worker.ready() for worker in self._workers]
+            self.layers = reports[0]
             missing = [layer for layer in self.layers if not layer.available]
             if missing and self.mode == "strong":
                 names = ", ".join(layer.name for layer in missing)

@@ -13,12 +13,12 @@ from typing import Any
 
 from pipeline.sandbox import codec, wire
 
-FAR = frozenset(
-    "__len__ __iter__ __next__ __getitem__ __setitem__ __delitem__ __contains__ __call__ __enter__ __exit__ __eq__ __ne__"
-    " __lt__ __le__ __gt__ __ge__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __floordiv__ __mod__"
-    " __pow__ __neg__ __pos__ __abs__ __invert__ __and__ __or__ __xor__ __lshift__ __rshift__ __matmul__ __bool__"
-    " __int__ __float__ __index__ __str__ __repr__ __hash__ __reversed__ __round__ __format__ __iadd__ __complex__".split()
-)
+_FAR = """
+abs add and bool call complex contains delitem enter eq exit float floordiv format ge getitem gt hash iadd index int
+invert iter le len lshift lt matmul mod mul ne neg next or pos pow radd repr reversed rmul round rshift rsub setitem str
+sub truediv xor
+"""
+FAR = frozenset(f"__{name}__" for name in _FAR.split())
 """Special methods that a stand-in passes on."""
 
 

@@ -15,17 +15,15 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.sandbox import kernel, view
 
-# ruff: noqa: PTH
-
-PRELOADED = (
-    "abc ast bisect calendar collections collections.abc contextlib copy dataclasses datetime decimal enum fractions"
-    " functools hashlib heapq io itertools json math numbers operator random re statistics string textwrap time typing"
-    " unittest warnings"
-).split()
+PRELOADED = """
+abc ast bisect calendar collections collections.abc contextlib copy dataclasses datetime decimal enum fractions
+functools hashlib heapq io itertools json math numbers operator pathlib random re statistics string textwrap time typing unittest
+"""
 """Imported once, before the first fork: what exercises import most."""
 
 PROGRAM, TEST = 0, 1
@@ -97,10 +95,10 @@ class Server:
         try:
             if self.guards.isolated:
                 devices = ["/dev/null", "/dev/zero", "/dev/full"]
-                return kernel.Landlock(["/"], [self.guards.work, *(d for d in devices if os.path.exists(d))])
+                return kernel.Landlock(["/"], [self.guards.work, *existing(devices)])
             libraries = [p.source for p in view.python_paths()[0]]
             known = [*libraries, *view.LIBRARIES, "/dev", *self.guards.packages]
-            return kernel.Landlock([p for p in known if os.path.exists(p)], [self.guards.work, "/dev/null"])
+            return kernel.Landlock(existing(known), [self.guards.work, "/dev/null"])
         except OSError:
             return None
 
@@ -269,7 +267,9 @@ class Server:
                     os.waitpid(-1, 0)
                 except ChildProcessError:
                     break
-        if os.listdir(self.guards.work):
+        with os.scandir(self.guards.work) as left:
+            dirty = next(left, None) is not None
+        if dirty:
             self._empty_work()
 
     def _empty_work(self) -> None:
@@ -283,6 +283,11 @@ class Server:
         if self.landlock is not None:
             self.landlock.close()
             self.landlock = self._new_landlock()
+
+
+def existing(paths: list[str]) -> list[str]:
+    """Those of `paths` that are there."""
+    return [path for path in paths if Path(path).exists()]
 
 
 def unpack_end(message: bytes) -> tuple[int, int, float, str, int]:
@@ -324,7 +329,7 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
         sys.path_importer_cache.clear()
         sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = prefix
         sys.executable = ""
-    for name in PRELOADED:
+    for name in PRELOADED.split():
         __import__(name)
     sys.argv = ["program.py"]
     sys.dont_write_bytecode = True

@@ -20,6 +20,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
+def brief(text: object) -> str:
+    """Printed text for a person: stripped, cut to 200 characters, "nothing" where it is empty."""
+    stripped = str(text).strip() or "nothing"
+    return stripped if len(stripped) <= _SHOWN else stripped[: _SHOWN - 3] + "..."
+
+
 def error_text(description: Any) -> str:
     """ "ValueError: bad step" from the child's description of an exception; raises Malformed."""
     bases, arguments, name, _, _ = description
@@ -46,7 +52,7 @@ def same_output(want: str, got: str, raised: bool) -> bool:
         if not (raised and traceback):
             return False
         last = traceback["last"].strip()
-        return _matches(last, got) or last.split(":")[0] == got.split(":")[0].strip() and _message_is_open(last)
+        return _matches(last, got) or (":" not in last and last == got.split(":")[0].strip())
     if _matches(want, got):
         return True
     if len(got) > _LONGEST_LITERAL:
@@ -55,11 +61,6 @@ def same_output(want: str, got: str, raised: bool) -> bool:
         return bool(ast.literal_eval(want.strip()) == ast.literal_eval(got.strip()))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return False
-
-
-def _message_is_open(last: str) -> bool:
-    """Whether an expected exception is given by its type alone."""
-    return ":" not in last
 
 
 def _matches(want: str, got: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.sandbox import codec
-from pipeline.sandbox.remote import FAR, Peer, by_name, NamedDecoder
+from pipeline.sandbox.remote import FAR, NamedDecoder, Peer, by_name
 
 _TEST_MODULE = "test"
 
@@ -231,7 +231,8 @@ def _data_attribute(self: Any, name: str) -> Any:
 
 
 def _exception_number(self: Any) -> int | None:
-    return self.__dict__.get("_number")
+    number: int | None = self.__dict__.get("_number")
+    return number
 
 
 def _exception_text(self: Any) -> str:

@@ -122,7 +122,7 @@ TABLE = {
 }
 
 CALLED = frozenset(
-    "capset landlock_add_rule landlock_create_ruleset landlock_restrict_self mount_setattr pivot_root".split()
+    {"capset", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "mount_setattr", "pivot_root"}
 )
 """Made by the sandbox itself through `syscall(2)`; all but these are in the table only to be refused."""
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from pipeline.sandbox import codec, wire
 from pipeline.sandbox.child import CHANNEL, LINK, describe
+from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.show import shown
 from pipeline.sandbox.standin import Caller
 
@@ -43,7 +44,7 @@ _BY_SIGN = dict(_COMPARE.values())
 class _Asserts(ast.NodeTransformer):
     """Turns `assert a == b` into a call that says what `a` and `b` were; other asserts get their text as message."""
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # noqa: N802 - ast's own name
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
         text = ast.unparse(node.test)[:_SHOWN]
         if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1 and type(node.test.ops[0]) in _COMPARE:
             sign = _COMPARE[type(node.test.ops[0])][0]
@@ -61,16 +62,6 @@ def _assert(sign: str, left: Any, right: Any, text: str) -> None:
     elif not _BY_SIGN[sign](left, right):
         wanted = f"expected {shown(right)}" if sign == "==" else f"expected {sign} {shown(right)}"
         raise AssertionError(f"{text}: {wanted}, got {shown(left)}")
-
-
-def asserts_anything(tree: ast.Module) -> bool:
-    """Whether a test can fail other than by an exception of the program: it has an assert, a raise or a TestCase."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assert | ast.Raise):
-            return True
-        if isinstance(node, ast.Attribute) and node.attr.startswith("assert"):
-            return True
-    return False
 
 
 def _imported_names(source: str) -> dict[str, tuple[str, str]]:

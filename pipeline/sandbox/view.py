@@ -4,22 +4,19 @@ Built in a mount namespace of its own on an empty tmpfs and made the root, so th
 absent. There is no /proc, no /sys, no home and no /dev/shm.
 """
 
-import os
 import sys
 import sysconfig
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.sandbox import kernel
-
-# os.path rather than pathlib throughout: this runs in pid 1, which loads as little as it can.
-# ruff: noqa: PTH
 
 PREFIX = "/python"
 WORK = "/tmp"
 """The program's working directory, home and TMPDIR: a tmpfs that starts empty for each program."""
 
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/etc/ld.so.cache")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _HIDDEN = ("site-packages", "dist-packages")
 
 
@@ -31,17 +28,17 @@ class Place(NamedTuple):
 
 
 def python_paths() -> tuple[list[Place], list[str]]:
-    """Folders of the standard library to show, and `sys.path` inside (zip, library, extension modules)."""
+    """Folders of the standard library to show, and `sys.path` inside (library and extension modules)."""
     places, inside = [], []
     for key in ("stdlib", "platstdlib"):
-        folder = os.path.realpath(sysconfig.get_path(key, vars={"base": sys.base_prefix, "platbase": sys.base_prefix}))
-        parent, name = os.path.split(folder)
-        target = f"{PREFIX}/{os.path.basename(parent)}"
-        if Place(parent, target) not in places:
-            places.append(Place(parent, target))
-        for path in (f"{target}/{name}", f"{target}/{name}/lib-dynload"):
-            if path not in inside and os.path.isdir(f"{parent}/{path[len(target) + 1 :]}"):
-                inside.append(path)
+        base = {"base": sys.base_prefix, "platbase": sys.base_prefix}
+        library = Path(sysconfig.get_path(key, vars=base)).resolve()
+        target = f"{PREFIX}/{library.parent.name}"
+        if Place(str(library.parent), target) not in places:
+            places.append(Place(str(library.parent), target))
+        for name in (library.name, f"{library.name}/lib-dynload"):
+            if f"{target}/{name}" not in inside and (library.parent / name).is_dir():
+                inside.append(f"{target}/{name}")
     return places, inside
 
 
@@ -51,28 +48,30 @@ def build(packages: tuple[str, ...], tmp_mb: int, files: int) -> list[str]:
     packages: files and folders of site-packages to show. Raises OSError where the kernel refuses a step.
     """
     libraries, path = python_paths()
-    sources = [p.source for p in libraries] + list(packages)
-    root = next(d for d in ("/mnt", "/media", "/srv", "/opt", "/sys") if os.path.isdir(d) and not _holds(d, sources))
+    targets = {place.source: place.target for place in libraries}
+    sources = [*targets, *packages]
+    root = next(d for d in ("/mnt", "/media", "/srv", "/opt", "/sys") if Path(d).is_dir() and not _holds(d, sources))
     kernel.mount("", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
-    for place in libraries:
-        _show(root, place.source, place.target)
-        _hide_packages(root + place.target)
+    for source, target in targets.items():
+        _show(source, root + target)
+        _hide_packages(root + target)
     for source in LIBRARIES:
-        if os.path.islink(source):
-            os.symlink(os.readlink(source), root + source)
-        elif os.path.exists(source) and not any(p.source == source for p in libraries):
-            _show(root, source, source)
+        inside = Path(root + source)
+        if not Path(source).exists():
+            continue
+        if Path(source).is_symlink() or source in targets:
+            inside.parent.mkdir(parents=True, exist_ok=True)
+            inside.symlink_to(targets[source] if source in targets else Path(source).readlink())
+        else:
+            _show(source, root + source)
             _hide_packages(root + source)
-        elif os.path.exists(source):
-            os.makedirs(os.path.dirname(root + source), exist_ok=True)
-            os.symlink(next(p.target for p in libraries if p.source == source), root + source)
     for source in packages:
-        _show(root, source, f"{PREFIX}/packages/{os.path.basename(source)}")
-    for device in _DEVICES:
-        if os.path.exists(device):
-            _show(root, device, device, writable=True)
-    os.makedirs(root + WORK, exist_ok=True)
+        _show(source, f"{root}{PREFIX}/packages/{Path(source).name}")
+    for device in DEVICES:
+        if Path(device).exists():
+            _show(device, root + device, writable=True)
+    Path(root + WORK).mkdir(exist_ok=True)
     kernel.pivot(root)
     kernel.read_only("/")
     fresh_work(tmp_mb, files)
@@ -87,38 +86,31 @@ def fresh_work(tmp_mb: int, files: int) -> None:
 
 def remove_all(folder: str) -> None:
     """Empty a folder that is no mount of its own (weak mode), as far as permissions allow."""
-    for name in os.listdir(folder):
-        path = f"{folder}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            remove_all(path)
-            os.rmdir(path)
+    for path in Path(folder).iterdir():
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+            remove_all(str(path))
+            path.rmdir()
         else:
-            os.unlink(path)
+            path.unlink()
 
 
 def _holds(folder: str, paths: list[str]) -> bool:
     return any(p == folder or p.startswith(folder + "/") for p in paths)
 
 
-def _show(root: str, source: str, target: str, *, writable: bool = False) -> None:
-    place = root + target
-    if os.path.isdir(source):
-        os.makedirs(place, exist_ok=True)
+def _show(source: str, place: str, *, writable: bool = False) -> None:
+    if Path(source).is_dir():
+        Path(place).mkdir(parents=True, exist_ok=True)
     else:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).touch()
     kernel.bind(source, place, writable=writable)
 
 
 def _hide_packages(folder: str) -> None:
     """Cover the site-packages below a library folder with nothing."""
-    if not os.path.isdir(folder):
-        return
-    for name in sorted(os.listdir(folder)):
-        if not name.startswith("python"):
-            continue
-        for hidden in _HIDDEN:
-            path = f"{folder}/{name}/{hidden}"
-            if os.path.isdir(path) and not os.path.islink(path):
-                kernel.mount("tmpfs", path, "tmpfs", kernel.MS_RDONLY | kernel.MS_NOSUID, "size=4k,mode=755")
+    for hidden in _HIDDEN:
+        for path in sorted(Path(folder).glob(f"python*/{hidden}")):
+            if path.is_dir() and not path.is_symlink():
+                kernel.mount("tmpfs", str(path), "tmpfs", kernel.MS_RDONLY | kernel.MS_NOSUID, "size=4k,mode=755")

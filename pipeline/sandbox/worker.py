@@ -8,16 +8,14 @@ import json
 import os
 import resource
 import socket
-import sys
 import tempfile
 import traceback
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.sandbox import child, kernel, server, tester, view, wire
 from pipeline.sandbox.judge import Judge, ServerLost
 from pipeline.sandbox.types import Layer, Limits
-
-# ruff: noqa: PTH
 
 POOL = 3
 """File descriptor of the socket to the pool."""
@@ -131,7 +129,7 @@ def _enter_namespaces() -> Entered:
 def _why(flag: int) -> str:
     """What usually refuses a namespace."""
     if flag == kernel.CLONE_NEWUSER:
-        return "see user.max_user_namespaces, kernel.unprivileged_userns_clone, AppArmor, or the container's seccomp profile"
+        return "see user.max_user_namespaces, unprivileged_userns_clone, AppArmor, the container's seccomp profile"
     return "needs the user namespace"
 
 
@@ -150,8 +148,7 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     layers = list(entered.layers)
     isolated = all(layer.available for layer in layers)
     path: list[str] = []
-    with open("/proc/self/statm") as file:
-        own_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    own_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     if isolated:
         try:
             kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWCGROUP)
@@ -190,7 +187,7 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     finally:
         if not isolated:
             view.remove_all(work)
-            os.rmdir(work)
+            Path(work).rmdir()
 
 
 def _set_host_name() -> None:
@@ -207,4 +204,4 @@ def _try(name: str, action: Any) -> Layer:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
