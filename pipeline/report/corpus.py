@@ -69,15 +69,20 @@ class TeacherView:
 
 @dataclass(frozen=True, slots=True)
 class DropExample:
-    """One dropped record. text: what a person looks at to judge the drop. kept_id: for duplicates."""
+    """One dropped record. text: what a person looks at to judge the drop. kept_id, kept_text: for duplicates."""
 
     id: str
     type: str
     detail: str
     text: str
     kept_id: str = ""
+    kept_text: str = ""
     similarity: float | None = None
     teacher: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of a drop's `examples`."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,7 @@ class DropView:
 
     def to_json(self) -> dict[str, Any]:
         """One entry of the report's `drops`."""
-        examples = [
-            {"id": e.id, "type": e.type, "detail": e.detail, "text": e.text, "kept_id": e.kept_id,
-             "similarity": e.similarity, "teacher": e.teacher}
-            for e in self.examples
-        ]  # fmt: skip
+        examples = [example.to_json() for example in self.examples]
         return {"stage": self.stage, "reason": self.reason, "count": self.count, "examples": examples}
 
 
@@ -159,11 +160,21 @@ def drops(run: RunView) -> list[DropView]:
         if stage is None or stage.manifest is None or not stage.manifest.dropped:
             continue
         examples: dict[str, list[DropExample]] = defaultdict(list)
-        for row in smallest_ids(run.table(name, "dropped"), EXAMPLES_PER_REASON, by="reason").to_pylist():
-            examples[row["reason"]].append(
-                DropExample(row["id"], row["type"], row["detail"], text_of(row), row.get("kept_id") or "",
-                            row.get("similarity"), teacher_of(row))
-            )  # fmt: skip
+        rows = smallest_ids(run.table(name, "dropped"), EXAMPLES_PER_REASON, by="reason").to_pylist()
+        keepers = {row["kept_id"] for row in rows if row.get("kept_id")}
+        kept_texts = {row["id"]: text_of(row) for row in run.where(name, "part", "id", keepers)}
+        for row in rows:
+            example = DropExample(
+                id=row["id"],
+                type=row["type"],
+                detail=row["detail"],
+                text=text_of(row),
+                kept_id=row.get("kept_id") or "",
+                kept_text=kept_texts.get(row.get("kept_id") or "", ""),
+                similarity=row.get("similarity"),
+                teacher=teacher_of(row),
+            )
+            examples[row["reason"]].append(example)
         for reason, count in sorted(stage.manifest.dropped.items(), key=lambda item: (-item[1], item[0])):
             found.append(DropView(name, reason, count, tuple(examples[reason])))
     return found

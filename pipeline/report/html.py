@@ -152,7 +152,7 @@ def lede(summary: Summary) -> list[str]:
         sentences.append(f"{answers:,} answers came from {asked}.")
     if final and final.counted:
         tokens = summary.tokens.get("tokens")
-        packed = f", {compact(tokens)} tokens" if tokens else ""
+        packed = f" ({compact(tokens)} tokens)" if tokens else ""
         sentences.append(f"After cleaning, {final.kept:,} documents{packed} were left to learn from.")
     student = summary.student
     if student.get("parameters"):

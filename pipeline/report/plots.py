@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.report.summary import CurvePoint
 
-SMOOTHING = 0.9
-"""Weight of the past in the smoothed loss curve, an exponential mean with its start-up bias taken out."""
+SMOOTHED_SHARE = 40
+"""The smoothed curve averages one in this many points on either side of each, so it has no lag."""
 
 WIDTH, HEIGHT = 1000.0, 300.0
 """Units of the loss chart's view box."""
@@ -41,7 +41,7 @@ def loss_chart(points: Sequence[CurvePoint]) -> LossChart | None:
         return None
     steps = [float(point.step) for point in finite]
     losses = [point.loss for point in finite]
-    y_ticks = nice_ticks(0.0 if min(losses) < max(losses) / 3 else min(losses), max(losses), 5)
+    y_ticks = nice_ticks(0.0 if min(losses) < max(losses) / 3 else min(losses), max(losses), 6)
     low, high = min(y_ticks[0], min(losses)), max(y_ticks[-1], max(losses))
     x_ticks = [tick for tick in nice_ticks(steps[0], steps[-1], 5) if steps[0] <= tick <= steps[-1]]
     smooth = smoothed(losses)
@@ -57,12 +57,13 @@ def loss_chart(points: Sequence[CurvePoint]) -> LossChart | None:
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """Exponential mean of the values so far, without the bias of its start."""
-    found, mean, weight = [], 0.0, 0.0
-    for value in values:
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * value
-        weight = SMOOTHING * weight + (1 - SMOOTHING)
-        found.append(mean / weight)
+    """Centred mean of up to `len(values) // SMOOTHED_SHARE` neighbours on either side, fewer near the ends."""
+    reach = len(values) // SMOOTHED_SHARE
+    found = []
+    for place in range(len(values)):
+        near = min(reach, place, len(values) - 1 - place)
+        window = values[place - near : place + near + 1]
+        found.append(sum(window) / len(window))
     return found
 
 
