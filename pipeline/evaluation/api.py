@@ -1,5 +1,6 @@
 """Whole evaluations, as the command line asks for them: a file of samples, or a model that is asked first."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from pipeline.evaluation import problems, samples_file
 from pipeline.evaluation.models import StopRule
 from pipeline.evaluation.postprocess import PromptForm, chosen
 from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.results import Result, summarise
-from pipeline.evaluation.sampling import OnEvent, sample
+from pipeline.evaluation.results import Result, Speed, summarise
+from pipeline.evaluation.sampling import Event, OnEvent, sample
 from pipeline.evaluation.scoring import Judged, judge, references
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -153,6 +154,14 @@ def evaluate(
     answerer = open_model(
         model, execution=execution, cache=cache, endpoint_model=endpoint_model, api_key_env=api_key_env
     )
+    answers: list[tuple[int, float]] = []
+
+    def watch(event: Event) -> None:
+        if event["event"] == "sampled":
+            answers.append((event["tokens"], event["usd"]))
+        on_event(event)
+
+    start = time.monotonic()
     samples = list(
         sample(
             [problem_set],
@@ -163,10 +172,13 @@ def evaluate(
             seed=seed,
             execution=execution,
             journal=journal,
-            on_event=on_event,
+            on_event=watch,
             prompt_form=form,
             stop=stop,
         )
+    )
+    speed = Speed(
+        len(answers), sum(tokens for tokens, _ in answers), time.monotonic() - start, sum(usd for _, usd in answers)
     )
     settings = {
         "max_new_tokens": table.max_new_tokens,
@@ -175,4 +187,5 @@ def evaluate(
         "stop": stop,
         "seed": seed if table.temperature else None,
     }
-    return result_of(problem_set, samples, sandbox, ks, prompt_form=form, notes=notes, settings=settings, seed=seed)
+    result = result_of(problem_set, samples, sandbox, ks, prompt_form=form, notes=notes, settings=settings, seed=seed)
+    return replace(result, speed=speed)

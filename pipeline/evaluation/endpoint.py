@@ -75,4 +75,6 @@ class EndpointModel:
                 record = outcome.question.record
                 if isinstance(outcome.result, Answer) and isinstance(record, Asked):
                     answer = outcome.result
-                    yield Answered(record.index, answer.text, answer.finish_reason, answer.completion_tokens)
+                    yield Answered(
+                        record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
+                    )

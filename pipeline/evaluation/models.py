@@ -31,12 +31,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to prompt number `index`. text: as generated, up to where the stop rule ended it."""
+    """The answer to prompt number `index`. text: as generated, up to where the stop rule ended it.
+    usd: price of the answer, 0.0 for local models."""
 
     index: int
     text: str
     finish_reason: str
     tokens: int
+    usd: float = 0.0
 
 
 @runtime_checkable
@@ -65,6 +67,11 @@ class LocalModel:
     @property
     def checkpoint(self) -> str:
         return self._checkpoint
+
+    def size(self) -> tuple[int, int]:
+        """Parameters and bytes of the weights; weights that are tied count once."""
+        weights = list(self._loaded.model.parameters())
+        return sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights)
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         from pipeline.student.generation import chat_prompt, generate

@@ -110,6 +110,7 @@ def _set_samples(
                     "done": done,
                     "total": len(wanted),
                     "tokens": answer.tokens,
+                    "usd": answer.usd,
                 }
             )
     processing = chosen(form, whole)
