@@ -86,7 +86,7 @@ class PromptsTable(Table):
 
 
 class CompletionsTable(Table):
-    """How often each prompt is asked. Budgets stop a run without changing what it would write: they are execution settings."""
+    """How often each prompt is asked. Budgets do not change what is written: they are execution settings."""
 
     samples_per_prompt: Positive = 1
 
@@ -153,6 +153,9 @@ class QualityTable(Table):
     max_repeated_lines: Fraction = 0.5
     """Largest share of repeated lines kept."""
     secrets: Literal["drop", "mask", "off"] = "drop"
+    """What happens to documents with keys, tokens or passwords in them; "mask" replaces them by a mark."""
+    personal_data: Literal["drop", "mask", "off"] = "off"
+    """The same for e-mail and public IP addresses; meant for real code, where "mask" is usual."""
     classifier: bool = False
     """Train and apply the educational-value classifier."""
     annotate: Positive = 200
@@ -180,7 +183,7 @@ class TokensTable(Table):
     """Tokenizer and packing."""
 
     tokenizer: str = "student"
-    """"student" for the tokenizer of the pretrained student, "train" for a BPE trained on the corpus, or a folder or hub name."""
+    """"student" (the pretrained student's own), "train" (a BPE trained on the corpus), or a folder or hub name."""
     vocabulary: Positive = 4096
     """Vocabulary size where the tokenizer is trained."""
     sequence_length: Positive = 256

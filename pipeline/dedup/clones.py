@@ -124,7 +124,7 @@ class _Writer:
                 self.out.append("Assign")
                 self.node(target, scope)
                 self.out.append("\x02")
-                self.node(value, scope)
+                self.value(value, scope)
                 return
             case _:
                 self.statements += not (isinstance(node, _NO_CODE) or _is_stub(node))
@@ -227,7 +227,12 @@ def normal_form(text: str, *, constants: bool = True) -> bytes:
     are not statements of their own here): stubs would all be clones of each other.
     """
     tree = parse(text)
-    writer = _written(tree, constants) if tree is not None else None
+    return tree_form(tree, constants=constants) if tree is not None else b""
+
+
+def tree_form(tree: ast.Module, *, constants: bool = True) -> bytes:
+    """`normal_form` of a text that is parsed already."""
+    writer = _written(tree, constants)
     if writer is None or not writer.statements:
         return b""
     return hashlib.blake2b("\x00".join(writer.out).encode("utf-8", "surrogatepass"), digest_size=16).digest()

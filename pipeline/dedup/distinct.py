@@ -51,7 +51,7 @@ class Distinct:
     name: ClassVar[str] = "distinct"
     version: ClassVar[int] = 1
     reasons: ClassVar[frozenset[str]] = frozenset({"exact-duplicate", "near-duplicate", "clone"})
-    table: DistinctTable = DistinctTable()
+    table: DistinctTable = field(default_factory=DistinctTable)
     threads: int = 1
     index: "Index | None" = None
 

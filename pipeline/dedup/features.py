@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def permutations(count: int) -> tuple[Array, Array]:
 
 
 def joined(texts: Sequence[str]) -> tuple[Array, Array]:
-    """All texts end to end as UTF-8, (bytes,) uint8, and their (n + 1,) int64 offsets. Lone surrogates are encoded as they are."""
+    """All texts end to end as UTF-8, (bytes,) uint8, and their (n + 1,) int64 offsets; lone surrogates stay."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     starts = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(part) for part in encoded], out=starts[1:])
@@ -56,9 +57,7 @@ def features(texts: Sequence[str], table: DistinctTable) -> Features:
     """Features of `texts`; pure, and the same for a text whichever batch it is in."""
     data, starts = joined(texts)
     raw = data.tobytes()
-    digests = b"".join(
-        hashlib.blake2b(raw[a:b], digest_size=16).digest() for a, b in zip(starts[:-1], starts[1:], strict=True)
-    )
+    digests = b"".join(hashlib.blake2b(raw[a:b], digest_size=16).digest() for a, b in pairwise(starts))
     hashes, bounds = kernels.shingle(data, starts, table.shingle, False)
     multipliers, offsets = permutations(table.permutations)
     bands = kernels.band_keys(hashes, bounds, multipliers, offsets, table.bands)

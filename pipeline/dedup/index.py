@@ -5,7 +5,6 @@ fixed columns: for Python functions of 1 kB with 16 bands about 1.1 kB. Dropped 
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,7 +183,7 @@ class Index:
         """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.json").unlink(missing_ok=True)
-        columns = {
+        columns: dict[str, Array] = {
             "tags": self._tags[: self._entries],
             "owners": self._owners[: self._entries],
             "digests": self._digests[: self.size],
@@ -199,7 +198,7 @@ class Index:
         about = {"format": FORMAT, "documents": self.size, "table": self.table.model_dump()}
         partial = folder / "index.json.tmp"
         partial.write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
-        os.replace(partial, folder / "index.json")
+        partial.replace(folder / "index.json")
 
     @classmethod
     def load(cls, folder: Path, table: DistinctTable) -> "Index":

@@ -9,12 +9,10 @@ character is a word of its own, because those scripts put no spaces between word
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numba import njit
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WORD_PRIME = np.uint64(0x00000100000001B3)
@@ -22,12 +20,13 @@ SHINGLE_PRIME = np.uint64(0xFF51AFD7ED558CCD)
 EMPTY = np.uint64(0xCBF29CE484222325)
 
 
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` compiled on first call, cached on disk where a cache folder can be written."""
     try:
-        return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+        kernel: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba: "no locator available": neither this folder nor the user's cache is writable
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
+        kernel = njit(nogil=True)(function)
+    return kernel
 
 
 @compiled
@@ -210,8 +209,8 @@ def matches(
 
     query: (shingles,) sorted distinct uint64. keys: (bands,) uint32. heads: (2^k,) int32 chain heads, -1 for none;
     tags, owners, nexts: (entries,) the chained entries. hashes, bounds: the table's shingle sets. seen: (documents,)
-    int32 scratch, where `stamp`, greater than all before, marks the candidates of this call. Returns (numbers, similarities) in the
-    order found; every candidate is compared once, whichever number of bands it shares.
+    int32 scratch, where `stamp`, greater than all before, marks the candidates of this call. Returns (numbers,
+    similarities) in the order found; every candidate is compared once, whichever number of bands it shares.
     """
     found = np.empty(8, dtype=np.int32)
     scores = np.empty(8, dtype=np.float64)

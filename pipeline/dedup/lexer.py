@@ -6,6 +6,7 @@ outline are parsed: a twentieth of the cost of parsing all. Known exceptions, wh
 never a document: an annotation without a value, and a statement that begins with a name `match` or `case`.
 """
 
+import keyword
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,7 @@ def _word_hash(word: str) -> int:
     return h
 
 
-_KEYWORDS = (
-    "False None True and as assert async await break class continue def del elif else except finally for from global "
-    "if import in is lambda nonlocal not or pass raise return try while with yield"
-).split()
-KEYWORD_HASHES = np.array(sorted(_word_hash(word) for word in _KEYWORDS), dtype=np.uint64)
+KEYWORD_HASHES = np.array(sorted(_word_hash(word) for word in keyword.kwlist), dtype=np.uint64)
 _DEF, _LAMBDA, _ELIF, _ELSE, _IF, _PASS = (
     np.uint64(_word_hash(word)) for word in ("def", "lambda", "elif", "else", "if", "pass")
 )

@@ -1,0 +1,260 @@
+"""`hornbook clean`: the cleaning stages alone, on anybody's data.
+
+The inputs are read twice: once to decide, once to write, so that memory holds the texts of the documents that are
+compared but never a row's other columns. Order of the stages: quality, distinct, decontaminated. Quality comes first
+here, unlike in a run, so that `kept_id` of a duplicate names a document that is there.
+
+::
+
+    OUT/kept/part-00000.parquet       id, text (unchanged), origin, the input's other columns
+    OUT/dropped/part-00000.parquet    the same, and reason, detail, kept_id, similarity
+    OUT/clean.json                    the summary and the settings, written last
+"""
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.errors import UsageError
+from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
+from pipeline.records import Document, Passage, Problem
+from pipeline.stage import Kept, Tally, checked
+
+if TYPE_CHECKING:
+    from pipeline.sources.rows import Row, Rows
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+RESULTS = ("kept", "dropped", "clean.json")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanSummary:
+    """What came of it. entered = kept + sum of dropped, in rows; out: the folder, "" where nothing was written."""
+
+    entered: int
+    kept: int
+    dropped: dict[str, int]
+    out: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {"in": self.entered, "kept": self.kept, "dropped": self.dropped, "out": self.out}
+
+    def to_text(self) -> str:
+        """The same for a person."""
+        lines = [f"{self.entered:>9,} rows", f"{self.kept:>9,} kept"]
+        lines += [f"{count:>9,} dropped: {reason}" for reason, count in self.dropped.items()]
+        return "\n".join([*lines, f"written to {self.out}" if self.out else "nothing written"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    reason: str = ""
+    detail: str = ""
+    kept_id: str = ""
+    similarity: float | None = None
+
+
+_KEPT = _Verdict()
+
+
+Verdicts = Mapping[str, _Verdict]
+"""The verdict on each distinct text, by record id."""
+
+
+def clean(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    field: str = "",
+    benchmarks: Sequence[str] = (),
+    problems: Sequence[Problem] = (),
+    report_only: bool = False,
+    on_event: OnEvent | None = None,
+    distinct: DistinctTable | None = None,
+    quality: QualityTable | None = None,
+    decontaminated: DecontaminatedTable | None = None,
+    threads: int = 1,
+) -> CleanSummary:
+    """Clean the rows of `inputs` into the folder `out`.
+
+    inputs: JSON Lines, JSON, Parquet (also compressed), .py files, saved HF datasets, folders of these. field: name of
+    the text field, "" for `text`, else `content`. benchmarks: names or files to decontaminate against; problems: the
+    same, loaded already. report_only: decide and count, write nothing. Tables: settings of the stages; None for
+    their defaults. threads: batches hashed at once, which changes nothing in the result.
+
+    Rows without a usable text are dropped as "unreadable". Results of an earlier clean in `out` are replaced, once the
+    new ones are complete; a folder that holds anything else is refused. Raises UsageError (InputError where an input
+    is not there or is not what its name says) before anything is written.
+    """
+    from pipeline.decontamination import Decontaminate
+    from pipeline.dedup import Distinct
+    from pipeline.quality import Quality
+    from pipeline.sources.rows import Rows
+    from pipeline.sources.writing import Writer
+
+    tell = on_event or _ignore
+    distinct, quality = distinct or DistinctTable(), quality or QualityTable()
+    decontaminated = decontaminated or DecontaminatedTable()
+    _check_quality(quality)
+    if not report_only:
+        _check_out(out, inputs)
+    rows = Rows(inputs, field)
+    for note in rows.notes:
+        tell({"event": "note", "text": note})
+    problems = [*problems, *_problems(benchmarks)]
+    stages: list[Any] = [Quality(quality), Distinct(distinct, threads)]
+    if problems:
+        stages.append(Decontaminate(decontaminated, problems))
+    verdicts = _decided(rows, stages, tell)
+    if report_only:
+        counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
+        return _summary(counts, "")
+    if out.is_dir() and any(out.iterdir()):
+        tell({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
+    started = time.monotonic()
+    tell({"event": "stage-started", "stage": "written"})
+    with _partial(out) as folder:
+        with Writer(folder) as writer:
+            counts = Counter(_verdicts(rows, verdicts, writer.write))
+        summary = _summary(counts, str(out))
+        settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
+        about = summary.to_json() | {
+            "inputs": [str(path) for path in inputs],
+            "benchmarks": list(benchmarks),
+            "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
+        }
+        (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        _replace(folder, out)
+    tell(_finished("written", summary.kept, summary.dropped, started))
+    return summary
+
+
+def _ignore(event: Mapping[str, Any]) -> None:
+    """For callers who do not watch."""
+
+
+def _check_quality(quality: QualityTable) -> None:
+    if quality.classifier:
+        raise UsageError(
+            "quality.classifier needs a judge, which `clean` does not have", hint="use a recipe and `hornbook run`"
+        )
+    masking = [name for name in ("secrets", "personal_data") if getattr(quality, name) == "mask"]
+    if masking:
+        raise UsageError(
+            f"quality.{masking[0]} = 'mask' changes texts, and `clean` leaves them as they are",
+            hint=f"set quality.{masking[0]} to 'drop' or 'off', or use a recipe and `hornbook run`",
+        )
+
+
+def _check_out(out: Path, inputs: Sequence[Path]) -> None:
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", hint="name a folder for the results")
+    if out.is_dir() and any(out.iterdir()) and not (out / "clean.json").is_file():
+        raise UsageError(
+            f"{out} is not empty and holds no results of an earlier clean", hint="name another folder, or empty it"
+        )
+    for path in inputs:
+        if path.resolve() == out.resolve() or out.resolve() in path.resolve().parents:
+            raise UsageError(f"the input {path} lies in the output folder {out}", hint="name another output folder")
+
+
+def _problems(names: Sequence[str]) -> list[Problem]:
+    if not names:
+        return []
+    from pipeline.evaluation.problems import load
+
+    return [problem for name in names for problem in load(name).problems]
+
+
+def _decided(rows: "Rows", stages: Sequence[Any], tell: OnEvent) -> Verdicts:
+    """Run the stages one after the other over the distinct texts of `rows`."""
+    verdicts: dict[str, _Verdict] = {}
+    records: Iterable[Document] = _distinct_texts(rows)
+    for stage in stages:
+        started = time.monotonic()
+        tell({"event": "stage-started", "stage": stage.name})
+        tally = Tally()
+        kept: list[Document] = []
+        for outcome in checked(stage, records, tally):
+            if isinstance(outcome, Kept):
+                kept.append(outcome.record)
+            else:
+                verdict = _Verdict(outcome.reason, outcome.detail, outcome.kept_id, outcome.similarity)
+                verdicts[outcome.record.id] = verdict
+            if (tally.kept + tally.dropped.total()) % 10_000 == 0:
+                tell({"event": "progress", "stage": stage.name, "documents": tally.entered})
+        tell(_finished(stage.name, tally.kept, dict(tally.dropped), started))
+        records = kept
+    verdicts.update((document.id, _KEPT) for document in records)
+    return verdicts
+
+
+def _distinct_texts(rows: "Rows") -> Iterator[Document]:
+    seen: set[str] = set()
+    for row in rows:
+        if not row.problem and row.text is not None:
+            passage = Passage(text=row.text)
+            if passage.id not in seen:
+                seen.add(passage.id)
+                yield passage
+
+
+Ruled = TypeVar("Ruled")
+
+
+def _verdicts(rows: "Rows", verdicts: Verdicts, use: "Callable[[Row, _Verdict], Ruled]") -> Iterator[Ruled]:
+    """`use` of each row and its verdict, in the order of the input.
+
+    Of the rows with one text the first has the text's verdict. The others are exact duplicates of it where it is
+    kept, and share its verdict where it is not.
+    """
+    seen: set[str] = set()
+    for row in rows:
+        if row.problem or row.text is None:
+            yield use(row, _Verdict("unreadable", row.problem))
+            continue
+        record_id = Passage(text=row.text).id
+        verdict = verdicts[record_id]
+        if record_id in seen and not verdict.reason:
+            verdict = _Verdict("exact-duplicate", "equal text: 1.00 = 1.00", record_id, 1.0)
+        seen.add(record_id)
+        yield use(row, verdict)
+
+
+def _summary(counts: Mapping[str, int], out: str) -> CleanSummary:
+    dropped = {reason: n for reason, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if reason}
+    return CleanSummary(sum(counts.values()), counts.get("", 0), dropped, out)
+
+
+def _finished(stage: str, kept: int, dropped: Mapping[str, int], started: float) -> dict[str, Any]:
+    seconds = round(time.monotonic() - started, 3)
+    return {"event": "stage-finished", "stage": stage, "kept": kept, "dropped": dict(dropped), "seconds": seconds}
+
+
+@contextlib.contextmanager
+def _partial(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write in; gone at the end, whatever happened."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace(folder: Path, out: Path) -> None:
+    """Move the finished results into `out`; `clean.json` goes first and comes last, so that it vouches for the rest."""
+    out.mkdir(exist_ok=True)
+    (out / "clean.json").unlink(missing_ok=True)
+    for name in RESULTS:
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        (folder / name).replace(out / name)

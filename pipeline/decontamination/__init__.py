@@ -1,0 +1,9 @@
+"""Decontamination: n-gram, syntax-tree and embedding overlap of the corpus with benchmark problems (phi-1, section 5).
+
+`Decontaminate` is the stage; `split` says which problems of a benchmark have a similar document in a corpus.
+"""
+
+from pipeline.decontamination.decontaminate import Decontaminate
+from pipeline.decontamination.split import ProblemMatch, Split, split
+
+__all__ = ["Decontaminate", "ProblemMatch", "Split", "split"]

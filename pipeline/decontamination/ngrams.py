@@ -1,0 +1,146 @@
+"""Word n-grams of benchmark problems, and the documents that share them.
+
+Words are those of `dedup.kernels`, case folded: "13 words" is the measure of GPT-3 (Brown et al. 2020, appendix C)
+and of phi-1 (5.1). Three things that go wrong when every shared n-gram counts are dealt with here. N-grams of the
+benchmark's own boilerplate (in three problems or more) and runs of numbers are never looked for. N-grams that are
+common in the corpus are stock phrases of the corpus, and are not counted by themselves; a document that holds nearly
+all n-grams of a problem is dropped all the same. A problem statement shorter than an n-gram is matched as a whole.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.dedup.clones import parse, top_level_functions
+from pipeline.records import Problem
+
+Array = npt.NDArray[Any]
+
+BOILERPLATE_PROBLEMS = 3
+"""Problems from which on an n-gram is the benchmark's boilerplate."""
+COMMON_DOCUMENTS = 20
+COMMON_SHARE = 0.005
+"""An n-gram in more documents than both `COMMON_DOCUMENTS` and this share of the corpus is a stock phrase of it."""
+WHOLE_SHARE = 0.8
+"""Share of a problem's n-grams at which a document holds the problem, stock phrases or not."""
+WHOLE_NGRAMS = 5
+"""Fewest n-grams of a problem for which that share is looked at."""
+SHORTEST_STATEMENT = 6
+"""Words under which a problem statement says too little to be matched as a whole ("Return the sum.")."""
+
+_WORD = re.compile(r"\w+")
+_NUMERIC = re.compile(r"\d+")
+
+
+class NgramMatch(NamedTuple):
+    """The overlap of a document with a problem. words: the n-gram; share: of the problem's n-grams, in [0, 1]."""
+
+    problem: Problem
+    words: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Gram:
+    words: str
+    problems: tuple[int, ...]
+
+
+class ProblemNgrams:
+    """N-grams of `problems`, by length: `n`, and the length of each statement that is shorter."""
+
+    def __init__(self, problems: Sequence[Problem], n: int) -> None:
+        self._problems = list(problems)
+        self._n = n
+        self._size = Counter[int]()
+        by_length: dict[int, dict[str, set[int]]] = {n: {}}
+        for number, problem in enumerate(problems):
+            for part in (problem.prompt + problem.canonical_solution, problem.test):
+                for words in _ngrams(part, n):
+                    by_length[n].setdefault(words, set()).add(number)
+            statement = _WORD.findall(_statement(problem).lower())
+            if SHORTEST_STATEMENT <= len(statement) < n:
+                by_length.setdefault(len(statement), {}).setdefault(" ".join(statement), set()).add(number)
+        self._hashes: dict[int, Array] = {}
+        self._grams: dict[int, list[_Gram]] = {}
+        for length, grams in by_length.items():
+            listed = [
+                _Gram(words, tuple(sorted(numbers)))
+                for words, numbers in sorted(grams.items())
+                if length < n or len(numbers) < BOILERPLATE_PROBLEMS
+            ]
+            if listed:
+                hashes = _hashed([gram.words for gram in listed], length)
+                order = np.argsort(hashes)
+                self._hashes[length] = hashes[order]
+                self._grams[length] = [listed[i] for i in order]
+            if length == n:
+                self._size.update(number for gram in listed for number in gram.problems)
+
+    def matches(self, texts: Sequence[str]) -> list[NgramMatch | None]:
+        """For each text the problem it overlaps with most, or None."""
+        hits = self._hits(texts)
+        frequency = Counter(gram.words for row in hits for gram in row)
+        common = max(COMMON_DOCUMENTS, COMMON_SHARE * len(texts))
+        found: list[NgramMatch | None] = []
+        for row in hits:
+            shared = Counter(number for gram in row if self._is_long(gram) for number in gram.problems)
+            best: NgramMatch | None = None
+            for gram in row:
+                for number in gram.problems:
+                    size = self._size[number]
+                    share = min(1.0, shared[number] / size) if size else 1.0
+                    whole = share >= WHOLE_SHARE and size >= WHOLE_NGRAMS
+                    if (whole or frequency[gram.words] <= common) and (best is None or share > best.share):
+                        best = NgramMatch(self._problems[number], gram.words, share)
+            found.append(best)
+        return found
+
+    def _is_long(self, gram: _Gram) -> bool:
+        return gram.words.count(" ") == self._n - 1
+
+    def _hits(self, texts: Sequence[str]) -> list[list[_Gram]]:
+        from pipeline.dedup.features import joined
+        from pipeline.dedup.kernels import shingle
+
+        rows: list[list[_Gram]] = [[] for _ in texts]
+        for start in range(0, len(texts), 1_024):
+            batch = joined(texts[start : start + 1_024])
+            for length, wanted in self._hashes.items():
+                hashes, bounds = shingle(*batch, length, True)
+                places = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+                for k in np.flatnonzero(wanted[places] == hashes):
+                    document = int(np.searchsorted(bounds, k, side="right")) - 1
+                    rows[start + document].append(self._grams[length][places[k]])
+        return rows
+
+
+def _hashed(grams: list[str], length: int) -> Array:
+    """(grams,) uint64 hashes as the kernel gives them to the same words in a document."""
+    from pipeline.dedup.features import joined
+    from pipeline.dedup.kernels import shingle
+
+    hashes, _ = shingle(*joined(grams), length, True)
+    return np.asarray(hashes)
+
+
+def _ngrams(text: str, n: int) -> list[str]:
+    words = _WORD.findall(text.lower())
+    grams = (words[i : i + n] for i in range(len(words) - n + 1))
+    return [" ".join(gram) for gram in grams if 2 * sum(map(bool, map(_NUMERIC.fullmatch, gram))) < n]
+
+
+def _statement(problem: Problem) -> str:
+    """The problem in words: the docstring of the function asked for, without examples; the prompt where it has none."""
+    tree = parse(problem.prompt) or parse(problem.prompt.rstrip() + "\n    pass\n")
+    if tree is None:
+        return problem.prompt
+    documented = [ast.get_docstring(f) or "" for f in top_level_functions(tree)]
+    text = documented[-1] if documented else ast.get_docstring(tree) or ""
+    return text.split(">>>")[0]
