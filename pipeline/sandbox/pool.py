@@ -27,6 +27,7 @@ _QUEUED = 2
 """Programs handed to one worker at a time: the second waits in its socket, so that the worker never does."""
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.sandbox.worker import main; main()"
 _START_SECONDS = 60.0
+_END_SECONDS = 5.0
 _MISSING = (
     "use --sandbox=weak to run model-written code without it, at your own risk; `hornbook doctor` lists the layers"
 )
@@ -307,9 +308,15 @@ class _Worker:
             pass
 
     def close(self) -> None:
-        """Kill it; the kernel then kills all it has started."""
+        """Kill it; the kernel then kills all it has started. Returns when that is done."""
         self.process.kill()
         self.process.wait()
+        self.socket.settimeout(_END_SECONDS)
+        try:
+            while self.socket.recv(1 << 16):
+                pass
+        except OSError:
+            pass
         self.socket.close()
 
 

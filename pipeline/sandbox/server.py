@@ -22,7 +22,8 @@ from pipeline.sandbox import kernel, view
 
 PRELOADED = """
 abc ast bisect calendar collections collections.abc contextlib copy dataclasses datetime decimal enum fractions
-functools hashlib heapq io itertools json math numbers operator pathlib random re statistics string textwrap time typing unittest
+functools hashlib heapq io itertools json math numbers operator pathlib random re statistics string textwrap time
+typing unittest
 """
 """Imported once, before the first fork: what exercises import most."""
 

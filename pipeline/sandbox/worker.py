@@ -13,8 +13,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.sandbox import child, kernel, server, tester, view, wire
+from pipeline.sandbox import child, kernel, namespaces, server, tester, view, wire
 from pipeline.sandbox.judge import Judge, ServerLost
+from pipeline.sandbox.namespaces import Ids
 from pipeline.sandbox.types import Layer, Limits
 
 POOL = 3
@@ -83,46 +84,18 @@ def main() -> None:
 
 def _enter_namespaces() -> Entered:
     """Leave the host's namespaces, all or none: the fork-server's are one piece."""
-    layers = []
-    uid, gid = os.getuid(), os.getgid()
-    two_users = uid == 0
-    ready_read, ready_write = os.pipe()
-    done_read, done_write = os.pipe()
-    helper = os.fork() if two_users else 0
-    if two_users and helper == 0:
-        os.close(ready_write)
-        os.read(ready_read, 1)
-        parent = os.getppid()
-        lines = f"0 0 1\n{SANDBOX_USER} {NOBODY} 1\n"
-        try:
-            _write(f"/proc/{parent}/uid_map", lines)
-            _write(f"/proc/{parent}/gid_map", lines)
-            os.write(done_write, b"1")
-        finally:
-            os._exit(0)
+    two_users = os.getuid() == 0 and namespaces.maps_id(NOBODY)
+    own, other = Ids(0, 0, 1), Ids(SANDBOX_USER, NOBODY, 1)
+    users = [own, other] if two_users else [Ids(SANDBOX_USER, os.getuid(), 1)]
+    flags = 0
+    for flag in _NAMESPACES.values():
+        flags |= flag
     refused = ""
     try:
-        flags = 0
-        for flag in _NAMESPACES.values():
-            flags |= flag
-        kernel.unshare(flags)
-        if two_users:
-            os.write(ready_write, b"1")
-            os.close(done_write)
-            if not os.read(done_read, 1):
-                refused = "two users could not be mapped"
-        else:
-            _write("/proc/self/setgroups", "deny")
-            _write("/proc/self/uid_map", f"{SANDBOX_USER} {uid} 1\n")
-            _write("/proc/self/gid_map", f"{SANDBOX_USER} {gid} 1\n")
+        namespaces.enter(flags, users)
     except OSError as error:
         refused = str(error)
-    for fd in (ready_read, ready_write, done_read):
-        os.close(fd)
-    if two_users:
-        os.waitpid(helper, 0)
-    for name, flag in _NAMESPACES.items():
-        layers.append(Layer(name, not refused, refused and f"{refused} ({_why(flag)})"))
+    layers = [Layer(name, not refused, refused and f"{refused} ({_why(flag)})") for name, flag in _NAMESPACES.items()]
     return Entered(layers, two_users)
 
 
@@ -133,18 +106,12 @@ def _why(flag: int) -> str:
     return "needs the user namespace"
 
 
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
 def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], entered: Entered) -> None:
-    """In pid 1: build the view, try every layer, report, serve."""
+    """In pid 1: build the view, try every layer, report, serve.
+
+    It keeps `POOL` open, and its forks do not: the pool sees the end of the socket when this process, too, is gone.
+    """
     kernel.die_with_parent()
-    os.close(POOL)
     layers = list(entered.layers)
     isolated = all(layer.available for layer in layers)
     path: list[str] = []
