@@ -1,5 +1,6 @@
 """The report card: what a run came to, in plain text that fits a terminal."""
 
+import math
 from pathlib import Path
 
 from pipeline.report.scoring import Comparison, ModelScore, format_p
@@ -27,8 +28,10 @@ def duration(seconds: float) -> str:
 
 
 def dollars(usd: float) -> str:
-    """ "$0.00" for nothing, cents where there are cents, more digits below."""
-    return f"${usd:,.2f}" if usd == 0 or usd >= 0.1 else f"${usd:.2g}"
+    """ "$12.50"; below ten cents with two significant digits, "$0.000042"."""
+    if usd == 0 or usd >= 0.1:
+        return f"${usd:,.2f}"
+    return f"${usd:.{1 - math.floor(math.log10(usd))}f}"
 
 
 def compact(number: float) -> str:

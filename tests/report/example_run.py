@@ -6,7 +6,7 @@ stage with drops, a loss curve, a benchmark with groups, gained, lost, solved, f
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipeline.store import Store, Writer
 
 RECIPE = """
 name = "example"
-description = "Composed exercises and a few answers of a small language model; the student is fine-tuned on what passed."
+description = "Composed exercises and a few answers of a small language model; a student fine-tuned on what passed."
 seed = 7
 
 [seeds]
@@ -65,7 +65,7 @@ FAMILIES = (
     ("add_{n}_to_each", "values: list[int]", "list[int]", "Return a new list in which each value is larger by {n}.",
      "    return [value + {n} for value in values]\n", "[1, 2]", "[{a}, {b}]"),
     ("keep_above_{n}", "values: list[int]", "list[int]", "Keep the values that are greater than {n}, in their order.",
-     "    kept = []\n    for value in values:\n        if value > {n}:\n            kept.append(value)\n    return kept\n",
+     "    kept = []\n    for value in values:\n        if value > {n}:\n            kept += [value]\n    return kept\n",
      "[0, 1000]", "[1000]"),
     ("repeat_{n}_times", "text: str", "str", "Return `text` written {n} times, one after the other, with no space.",
      "    return text * {n}\n", "''", "''"),
@@ -167,7 +167,7 @@ def build(
     source.write_text(dump(loaded.recipe, loaded.execution), encoding="utf-8")
     planned = plan(loaded.recipe, {})
     made = _corpus(_Artifacts(store, planned), exercises, textbooks)
-    asked, samples, scores = _scores(_Artifacts(store, planned), loaded, root)
+    asked, samples, scores = _scores(_Artifacts(store, planned), loaded)
     _student(_Artifacts(store, planned), loaded, made["kept"], root)
     _run_files(folder, planned, name)
     return Example(folder, store, planned, loaded, problems=asked, samples=samples, scores=scores, **made)
@@ -179,9 +179,17 @@ def _corpus(artifacts: _Artifacts, exercises: int, textbooks: int) -> dict[str, 
         kind: Any = "exercise" if number < exercises else "textbook"
         teacher = "smollm2" if kind == "exercise" and number % 5 == 4 else "composer"
         topic = TOPICS[number % len(TOPICS)]
-        seed = Seed(kind=kind, number=number, topic=topic, title=topic.split("/")[1], audience=AUDIENCES[number % 3],
-                    form="function with a docstring" if kind == "exercise" else "short chapter", teacher=teacher,
-                    function_name=exercise_text(number)[2] if kind == "exercise" else "", words=("river", "count"))  # fmt: skip
+        seed = Seed(
+            kind=kind,
+            number=number,
+            topic=topic,
+            title=topic.split("/")[1],
+            audience=AUDIENCES[number % 3],
+            form="function with a docstring" if kind == "exercise" else "short chapter",
+            teacher=teacher,
+            function_name=exercise_text(number)[2] if kind == "exercise" else "",
+            words=("river", "count"),
+        )
         asked = f"Write a {seed.form} on {seed.title} for {seed.audience}."
         messages = (Message("system", "You write Python teaching material."), Message("user", asked))
         seeds.append(seed)
@@ -263,8 +271,12 @@ def _documents(answers: Iterable[Completion]) -> tuple[list[Exercise | Passage],
             documents.append(Passage(text=answer.text, **common))
         else:
             prompt, solution, entry_point, test = exercise_text(answer.seed.number)
-            documents.append(Exercise(prompt=prompt, solution=solution, entry_point=entry_point, test=test,
-                                      test_owner="seed" if answer.teacher == "smollm2" else "teacher", **common))  # fmt: skip
+            owner: Any = "seed" if answer.teacher == "smollm2" else "teacher"
+            documents.append(
+                Exercise(
+                    prompt=prompt, solution=solution, entry_point=entry_point, test=test, test_owner=owner, **common
+                )
+            )
     return documents, dropped
 
 
@@ -298,14 +310,10 @@ def _student(artifacts: _Artifacts, loaded: Loaded, documents: Sequence[Exercise
     facts = {"documents": packed.documents, "tokens": packed.tokens, "loss_tokens": packed.loss_tokens}
     artifacts.write("tokens", documents, facts=facts, folder=scratch)
     noise = rng(7, "curve")
-    curve = [
-        {
-            "step": step,
-            "loss": 1.9 * 0.985**step + 0.32 + noise.gauss(0, 0.03),
-            "lr": 5e-5 * min(1, step / 10) * (1 - step / 160),
-        }
-        for step in range(1, 151)
-    ]
+    curve = []
+    for step in range(1, 151):
+        lr = 5e-5 * min(1, step / 10) * (1 - step / 160)
+        curve.append({"step": step, "loss": 1.9 * 0.985**step + 0.32 + noise.gauss(0, 0.03), "lr": lr})
     weights = root / "weights-scratch"
     weights.mkdir()
     (weights / "config.json").write_text("{}", encoding="utf-8")
@@ -320,9 +328,7 @@ def _problem_row(number: int) -> dict[str, str]:
             "canonical_solution": solution, "group": GROUPS[number % 3]}  # fmt: skip
 
 
-def _scores(
-    artifacts: _Artifacts, loaded: Loaded, root: Path
-) -> tuple[tuple[Problem, ...], tuple[Sample, ...], tuple[Score, ...]]:
+def _scores(artifacts: _Artifacts, loaded: Loaded) -> tuple[tuple[Problem, ...], tuple[Sample, ...], tuple[Score, ...]]:
     from pipeline.evaluation.problems import load as load_problems
 
     sets = [load_problems(entry) for entry in loaded.recipe.evaluation.benchmarks]
@@ -354,10 +360,15 @@ def _answer(problem: Problem, model: str, key: str) -> tuple[Sample, Score]:
     verdict, detail = ("pass", "") if passed else ("fail", f"check failed: {problem.entry_point}(...) returned None")
     if passed is None:
         verdict, detail = "infrastructure", "the sandbox could not start: no space left on device"
-    sample = Sample(problem_id=problem.id, benchmark=problem.benchmark, task_id=problem.task_id, model=model,
-                    checkpoint=key, raw=body + "\nprint(1)", completion=body, finish_reason="stop", tokens=len(body) // 3)  # fmt: skip
-    return sample, Score(sample_id=sample.id, problem_id=problem.id, benchmark=problem.benchmark, passed=passed,
-                         task_id=problem.task_id, model=model, group=problem.group, verdict=verdict, detail=detail)  # fmt: skip
+    common: Any = {
+        "problem_id": problem.id,
+        "benchmark": problem.benchmark,
+        "task_id": problem.task_id,
+        "model": model,
+    }
+    sample = Sample(checkpoint=key, raw=body + "\nprint(1)", completion=body, tokens=len(body) // 3, **common)
+    score = Score(sample_id=sample.id, group=problem.group, passed=passed, verdict=verdict, detail=detail, **common)
+    return sample, score
 
 
 def _run_files(folder: Path, planned: Plan, name: str) -> None:
@@ -366,24 +377,31 @@ def _run_files(folder: Path, planned: Plan, name: str) -> None:
          "seconds": round(rng(7, "seconds", stage.name).uniform(0.2, 90), 3)}
         for stage in planned.stages
     ]  # fmt: skip
-    info = {"run": name, "recipe": "example", "state": "done", "started": "2026-02-03T09:10:11.000+00:00",
-            "finished": "2026-02-03T09:22:43.500+00:00", "seconds": 752.5, "hornbook": "0.1.0", "commit": "0123456789ab",
-            "python": "3.11.9", "torch": "2.13.0", "machine": {"system": "Linux-6.1-x86_64", "cores": 2},
-            "stages": stages}  # fmt: skip
+    info = {
+        "run": name,
+        "recipe": "example",
+        "state": "done",
+        "started": "2026-02-03T09:10:11.000+00:00",
+        "finished": "2026-02-03T09:22:43.500+00:00",
+        "seconds": 752.5,
+        "hornbook": "0.1.0",
+        "commit": "0123456789ab",
+        "python": "3.11.9",
+        "torch": "2.13.0",
+        "machine": {"system": "Linux-6.1-x86_64", "cores": 2},
+        "stages": stages,
+    }
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    train = {"event": "train", "stage": "student", "steps": 4}
     events = [
         {"time": 1.0, "event": "stage-started", "stage": "student"},
-        *(
-            {"time": 2.0 + step, "event": "train", "stage": "student", "step": step, "steps": 4, "loss": 2.0 / step}
-            for step in (1, 2, 3)
-        ),
+        *({"time": 2.0 + step, **train, "step": step, "loss": 2.0 / step} for step in (1, 2, 3)),
     ]
     text = "".join(json.dumps(event) + "\n" for event in events) + '{"time": 9, "event": "tra'
     (folder / "events.jsonl").write_text(text, encoding="utf-8")
 
 
-def changed(example: Example, **info: Any) -> Example:
-    """The same run with other values in run.json."""
-    path = example.folder / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | info), encoding="utf-8")
-    return replace(example)
+def change_run(folder: Path, **info: Any) -> None:
+    """Set keys of run.json."""
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | info), encoding="utf-8")

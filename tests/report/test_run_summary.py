@@ -1,0 +1,158 @@
+"""The summary says what the manifests say, whatever state the run is in."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from example_run import Example, build, change_run
+
+from pipeline.errors import InputError
+from pipeline.report import write_report
+from pipeline.report.card import card
+from pipeline.report.summary import Summary, status, status_text, summarise
+from pipeline.store import Store
+
+
+def test_status_has_the_promised_keys_and_every_stage_balances(example: Example) -> None:
+    found = status(example.folder, example.store)
+    assert found["run"] == "example"
+    assert [stage["name"] for stage in found["stages"]] == [stage.name for stage in example.plan.stages]
+    for stage in found["stages"]:
+        assert {"name", "key", "state", "in", "kept", "dropped", "seconds"} <= stage.keys()
+        assert stage["in"] == stage["kept"] + sum(stage["dropped"].values())
+
+
+def test_report_json_has_the_promised_keys(summary: Summary) -> None:
+    report = json.loads(json.dumps(summary.to_json()))
+    assert {"run", "funnel", "scores", "teachers", "seconds"} <= report.keys()
+    for score in report["scores"]:
+        assert {"benchmark", "model", "problems", "pass@1", "interval"} <= score.keys()
+        low, high = score["interval"]
+        assert low <= score["pass@1"] <= high
+    for teacher in report["teachers"]:
+        assert {"name", "kind", "completions", "kept", "tokens", "usd"} <= teacher.keys()
+
+
+def test_documents_kept_are_shared_out_among_teachers_and_raw_code(example: Example, summary: Summary) -> None:
+    assert sum(teacher.kept for teacher in summary.teachers) == len(example.kept)
+    by_name = {teacher.name: teacher for teacher in summary.teachers}
+    assert by_name["raw code"].kept == sum(1 for document in example.kept if not document.teacher)
+    assert "no model in it" in by_name["composer"].what
+
+
+def test_drops_of_all_teachers_add_up_to_the_drops_of_each_stage(summary: Summary) -> None:
+    for line in summary.corpus_lines:
+        counted = sum(sum(teacher.dropped.get(line.name, {}).values()) for teacher in summary.teachers)
+        assert counted == sum(line.dropped.values()), line.name
+
+
+def test_each_reason_has_examples_with_its_detail(example: Example, summary: Summary) -> None:
+    counts = {(d.stage, d.reason): d for d in summary.drops}
+    for stage, dropped in example.drops.items():
+        for entry in dropped:
+            view = counts[stage, entry.reason]
+            assert view.count == sum(1 for other in dropped if other.reason == entry.reason)
+            assert len(view.examples) == min(2, view.count)
+            assert all(example.detail for example in view.examples)
+    duplicate = counts["distinct", "near-duplicate"].examples[0]
+    assert duplicate.similarity == 0.83
+    assert duplicate.kept_text == example.documents[0].text
+
+
+def test_unscored_answers_count_as_neither_passed_nor_failed(summary: Summary) -> None:
+    after = next(score for score in summary.scores if score.model == "after")
+    assert after.overall.scored == after.overall.problems - 1
+    assert after.partial
+    assert after.overall.value == after.overall.passed / after.overall.scored
+
+
+def test_diversity_and_cost_are_those_of_the_kept_documents(example: Example, summary: Summary) -> None:
+    assert summary.diversity is not None
+    assert summary.diversity.documents == len(example.kept)
+    assert summary.diversity.topics == len({d.topic for d in example.kept if d.topic})
+    assert 1 <= summary.diversity.effective_topics <= summary.diversity.topics
+    cost = summary.cost()
+    assert cost["usd"] == pytest.approx(sum(answer.usd for answer in example.completions))
+    assert cost["usd_per_kept_document"] == pytest.approx(cost["usd"] / cost["kept_documents"], rel=1e-3)
+
+
+def test_a_run_that_has_made_nothing_yet_still_has_a_report(example: Example, run_copy: Path) -> None:
+    stages = [{"name": s.name, "key": "0" * 32, "state": "to-make", "seconds": 0.0} for s in example.plan.stages]
+    change_run(run_copy, state="running", stages=stages)
+    summary, text = write_report(run_copy, example.store)
+    assert summary.scores == ()
+    assert summary.diversity is None
+    assert "running" in text
+    assert "not complete" in (run_copy / "report.html").read_text(encoding="utf-8")
+    assert all(stage["in"] == 0 for stage in status(run_copy, example.store)["stages"])
+
+
+def test_a_run_without_recipe_events_or_stages_still_has_a_report(example: Example, run_copy: Path) -> None:
+    (run_copy / "recipe.toml").unlink()
+    (run_copy / "events.jsonl").unlink()
+    (run_copy / "run.json").write_text("{}", encoding="utf-8")
+    summary, _ = write_report(run_copy, example.store)
+    assert (summary.run, summary.funnel, summary.curve) == ("copy", (), ())
+
+
+def test_a_student_that_is_still_learning_shows_its_curve_and_progress(example: Example, run_copy: Path) -> None:
+    info = json.loads((run_copy / "run.json").read_text(encoding="utf-8"))
+    for stage in info["stages"]:
+        if stage["name"] == "student":
+            stage |= {"key": "f" * 32, "state": "making"}
+    change_run(run_copy, state="running", stages=info["stages"])
+    assert [point.loss for point in summarise(run_copy, example.store).curve] == [2.0, 1.0, 2 / 3]
+    found = status(run_copy, example.store)
+    student = next(stage for stage in found["stages"] if stage["name"] == "student")
+    assert student["progress"]["step"] == 3
+    assert "3 of 4" in status_text(found)
+
+
+def test_a_folder_that_is_no_run_is_refused(example: Example, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no run\.json"):
+        status(tmp_path, example.store)
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="not JSON"):
+        status(tmp_path, example.store)
+
+
+def test_the_card_fits_a_terminal_and_names_what_matters(summary: Summary) -> None:
+    text = card(summary)
+    lines = text.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines[:-2])) <= 110
+    for wanted in ("decontaminated", "McNemar p", "new wordings", "report.html", "hornbook trace example", "unscored"):
+        assert wanted in text
+
+
+def test_a_store_of_another_filesystem_gives_the_same_report(example: Example, summary: Summary) -> None:
+    import fsspec
+
+    remote = Store("memory://report-test/store")
+    memory = fsspec.filesystem("memory")
+    memory.put(example.store.root, "/report-test/store", recursive=True)
+    found = summarise(example.folder, remote)
+    assert found.to_json() == summary.to_json()
+
+
+def test_three_thousand_records_are_summarised_in_two_seconds_without_torch(tmp_path: Path) -> None:
+    large = build(tmp_path, exercises=2900, textbooks=100, problems=60)
+    program = (
+        "import sys, time; from pathlib import Path; from pipeline.store import Store; "
+        "from pipeline.report import write_report, browse\n"
+        f"folder, store = Path({str(large.folder)!r}), Store({large.store.root!r})\n"
+        "start = time.process_time(); write_report(folder, store); wrote = time.process_time() - start\n"
+        f"start = time.process_time(); browse.trace(folder, store, {large.scores[-1].id!r})\n"
+        "traced = time.process_time() - start\n"
+        "assert not {'torch', 'transformers', 'sklearn', 'datasets'} & set(sys.modules), sorted(sys.modules)\n"
+        "print(wrote, traced)"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wrote, traced = map(float, done.stdout.split())
+    assert wrote < 4, f"{wrote} CPU s (imports of the page's libraries included), {time.monotonic() - started} wall s"
+    assert traced < 2

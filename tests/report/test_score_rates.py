@@ -1,0 +1,96 @@
+"""Rates, comparisons and the sentences that may be said of them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.report.scoring import compare, format_p, model_scores, rate
+
+
+def rows(model: str, passed: list[bool | None], benchmark: str = "b") -> list[dict[str, Any]]:
+    return [
+        {"benchmark": benchmark, "model": model, "problem_id": f"{n:04d}", "task_id": f"b/{n}", "group": "",
+         "number": 0, "passed": p, "verdict": "none" if p is None else "pass" if p else "fail"}
+        for n, p in enumerate(passed)
+    ]  # fmt: skip
+
+
+def comparison(before: list[bool | None], after: list[bool | None]) -> Any:
+    both = rows("before", before) + rows("after", after)
+    (found,) = compare(both, model_scores(both, 0, {}), "before", "after")
+    return found
+
+
+def test_a_clear_rise_is_called_one() -> None:
+    found = comparison([False] * 40, [True] * 30 + [False] * 10)
+    assert (found.claim, found.test.gained, found.test.lost) == ("rise", 30, 0)
+    assert found.sentence().startswith("A rise that chance does not explain: 30 gained, 0 lost on 40 problems")
+
+
+def test_a_clear_fall_is_called_one() -> None:
+    assert comparison([True] * 30 + [False] * 10, [False] * 40).claim == "fall"
+
+
+def test_no_claim_where_chance_could_do_it() -> None:
+    found = comparison([True] * 8 + [False] * 156, [True] * 11 + [False] * 153)
+    assert found.claim == "none"
+    assert "No claim" in found.sentence()
+
+
+def test_no_claim_where_the_intervals_overlap_though_the_paired_test_is_sure() -> None:
+    found = comparison([True] * 20 + [False] * 80, [True] * 30 + [False] * 70)
+    assert found.test.p < 0.05
+    assert found.overlap
+    assert found.claim == "none"
+    assert "overlap" in found.sentence()
+
+
+def test_problems_without_a_score_on_one_side_are_not_compared() -> None:
+    found = comparison([None, False, False], [True, None, True])
+    assert (found.problems, found.test.gained) == (1, 1)
+
+
+def test_nothing_to_compare_is_no_comparison() -> None:
+    both = rows("before", [None]) + rows("after", [True])
+    assert compare(both, model_scores(both, 0, {}), "before", "after") == []
+
+
+def test_nothing_scored_is_no_rate() -> None:
+    found = rate("", [[None], [None, None]], 0)
+    assert (found.problems, found.scored, found.value, found.interval) == (2, 0, None, None)
+    assert found.to_json()["pass@1"] is None
+
+
+def test_several_samples_give_several_k() -> None:
+    many = [row | {"number": n, "passed": n == 0} for row in rows("after", [True] * 3) for n in range(5)]
+    (found,) = model_scores(many, 0, {})
+    assert found.pass_at == {1: pytest.approx(0.2), 5: 1.0}
+
+
+def test_a_benchmark_that_was_not_asked_whole_is_partial() -> None:
+    (found,) = model_scores(rows("after", [True] * 4), 0, {"b": 164})
+    assert found.partial
+    assert found.to_json()["benchmark_problems"] == 164
+
+
+@given(st.lists(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_an_unscored_sample_changes_no_rate(problems: list[list[bool | None]]) -> None:
+    without = [[p for p in samples if p is not None] for samples in problems]
+    found, wanted = rate("", problems, 0), rate("", [samples for samples in without if samples], 0)
+    assert (found.value, found.scored, found.interval) == (wanted.value, wanted.scored, wanted.interval)
+    assert found.problems == len(problems)
+
+
+@given(st.permutations(range(12)), st.integers(0, 2**12 - 1))
+def test_the_order_of_the_rows_changes_nothing(order: list[int], bits: int) -> None:
+    passed: list[bool | None] = [bool(bits >> n & 1) for n in range(12)]
+    both = rows("before", [not p for p in passed]) + rows("after", passed)
+    shuffled = [both[n] for n in order] + [both[n + 12] for n in order]
+    assert [s.to_json() for s in model_scores(both, 0, {})] == [s.to_json() for s in model_scores(shuffled, 0, {})]
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0001, "< 0.001"), (0.0312, "= 0.031"), (0.45, "= 0.45"), (1.0, "= 1.00")])
+def test_p_is_written_as_readers_expect(p: float, text: str) -> None:
+    assert format_p(p) == text
