@@ -6,7 +6,7 @@ Only code written in this package is executed here, never a model's.
 import copy
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -177,6 +177,8 @@ def write(
     body_number: int = -1,
 ) -> Piece:
     """An exercise of `family` under `choice`. name: the wanted function name, or "" for one of the family's own."""
+    if "$" in family.returns:
+        family = replace(family, returns=fill(family.returns, choice))
     arguments = family.arguments
     template = clean(family.bodies[body_number] if body_number >= 0 else random.choice(family.bodies))
     own = [fill(n, {k: str(v) for k, v in choice.items()}) for n in (family.name, family.name, *family.names)]

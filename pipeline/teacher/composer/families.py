@@ -8,10 +8,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from pipeline.teacher.composer import lists_building, lists_scanning, numbers, strings_building, strings_counting
+from pipeline.teacher.composer import (
+    dictionaries,
+    grids,
+    lists_building,
+    lists_scanning,
+    numbers,
+    ordering,
+    strings_building,
+    strings_counting,
+    words,
+)
 from pipeline.teacher.composer.fragments import Choice, Family, fill, split
 
-_MODULES = (numbers, strings_counting, strings_building, lists_scanning, lists_building)
+_MODULES = (
+    numbers,
+    strings_counting,
+    strings_building,
+    words,
+    lists_scanning,
+    lists_building,
+    ordering,
+    dictionaries,
+    grids,
+)
 _STOP = frozenset(
     re.findall(
         r"\w+",
