@@ -20,6 +20,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -156,11 +157,13 @@ def inside(answer: int) -> None:
     os._exit(0)
 
 
-def _reap() -> None:
-    """Collect what has ended: this process is pid 1 here, and orphans are its own."""
+def _reap(seconds: float = 2.0) -> None:
+    """Collect what has ended or is about to: this process is pid 1 here, and orphans are its own."""
+    end = time.monotonic() + seconds
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while time.monotonic() < end:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                time.sleep(0.01)
 
 
 def _outer_view() -> None:
