@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,18 +31,35 @@ from pipeline.records import (
     Seed,
 )
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
-from pipeline.store import Manifest, Writer
+from pipeline.store import Manifest, Writer, cpu_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time since a stage began, wall and CPU (this process and its finished children), both in seconds."""
+
+    started: float = field(default_factory=time.monotonic)
+    cpu_started: float = field(default_factory=cpu_seconds)
+
+    def seconds(self) -> float:
+        """Wall seconds."""
+        return time.monotonic() - self.started
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds."""
+        return cpu_seconds() - self.cpu_started
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What every maker needs. log: takes events."""
+    """What every maker needs. log: takes events. clock: of the stage being made."""
 
     recipe: Recipe
     execution: Execution
     places: Places
     plan: Plan
     log: Callable[[Event], None]
+    clock: Clock = field(default_factory=Clock)
 
     def read(self, stage: PlannedStage, *names: str) -> Iterator[Record]:
         """Kept records of the named inputs that the recipe has, one after the other."""
@@ -58,7 +75,7 @@ class Making:
 
 def make(stage: PlannedStage, making: Making) -> Manifest:
     """Make one artifact; its inputs are in the store."""
-    return MAKERS[stage.name](stage, making)
+    return MAKERS[stage.name](stage, replace(making, clock=Clock()))
 
 
 def _write(
@@ -77,12 +94,14 @@ def _write(
         writer.write(outcome)
         if number % 256 == 0:
             making.log({"event": "records", "stage": stage.name, "done": number, "total": total, "kept": tally.kept})
-    return _finish(writer, stage, tally, facts())
+    return _finish(writer, stage, making, tally, facts())
 
 
-def _finish(writer: Writer, stage: PlannedStage, tally: Tally, facts: Mapping[str, Any]) -> Manifest:
+def _finish(writer: Writer, stage: PlannedStage, making: Making, tally: Tally, facts: Mapping[str, Any]) -> Manifest:
     return writer.finish(
         tally,
+        seconds=making.clock.seconds(),
+        cpu_seconds=making.clock.cpu_seconds(),
         version=stage.version,
         inputs=stage.inputs,
         settings=stage.settings,
@@ -164,7 +183,7 @@ def _completions(stage: PlannedStage, making: Making) -> Manifest:
             spent["usd"] = round(spent["usd"] + completion.usd, 8)
     for shard in sorted(partial.glob("*.jsonl")):
         writer.add(shard)
-    manifest = _finish(writer, stage, tally, {"teachers": list(usage.values())})
+    manifest = _finish(writer, stage, making, tally, {"teachers": list(usage.values())})
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
@@ -410,7 +429,7 @@ def _folder_artifact(
         if keep and entry.name not in keep:
             continue
         writer.add(entry)
-    manifest = _finish(writer, stage, Tally(documents, documents), facts)
+    manifest = _finish(writer, stage, making, Tally(documents, documents), facts)
     shutil.rmtree(folder, ignore_errors=True)
     return manifest
 

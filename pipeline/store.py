@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +191,6 @@ class Writer:
         self._buffers: dict[str, list[dict[str, Any]]] = {"part": [], "dropped": []}
         self._counts = {"part": 0, "dropped": 0}
         self._files: dict[str, int] = {}
-        self._started, self._cpu_started = time.monotonic(), _cpu_seconds()
         with disk_errors(self._folder):
             if self._fs.exists(self._folder):
                 self._fs.rm(self._folder, recursive=True)
@@ -227,7 +225,8 @@ class Writer:
         settings: Mapping[str, Any],
         facts: Mapping[str, Any],
         made_by: str,
-        seconds_before: float = 0.0,
+        seconds: float,
+        cpu_seconds: float,
     ) -> Manifest:
         """Write what is left and then the manifest; after this the artifact is complete."""
         for name in self._buffers:
@@ -242,8 +241,8 @@ class Writer:
             entered=tally.entered,
             kept=tally.kept,
             dropped=dict(sorted(tally.dropped.items())),
-            seconds=round(time.monotonic() - self._started + seconds_before, 3),
-            cpu_seconds=round(_cpu_seconds() - self._cpu_started, 3),
+            seconds=round(seconds, 3),
+            cpu_seconds=round(cpu_seconds, 3),
             files=dict(sorted(self._files.items())),
             facts=dict(facts),
             made_by=made_by,
@@ -309,7 +308,7 @@ def disk_errors(path: str | Path) -> Iterator[None]:
         raise
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """CPU seconds of this process and its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

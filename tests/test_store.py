@@ -40,6 +40,8 @@ def write(store, key="k", kept=KEPT, dropped=DROPPED, finish=True):
             settings={"a": 1},
             facts={"b": 2},
             made_by="test",
+            seconds=1.5,
+            cpu_seconds=0.5,
         )
     return writer
 
@@ -50,6 +52,7 @@ def test_what_was_written_is_read(store):
     assert list(store.dropped("quality", "k")) == DROPPED
     manifest = store.manifest("quality", "k")
     assert (manifest.entered, manifest.kept, manifest.dropped) == (6, 5, {"too-short": 1})
+    assert (manifest.seconds, manifest.cpu_seconds) == (1.5, 0.5)
     assert (manifest.inputs, manifest.settings, manifest.facts) == ({"distinct": "d"}, {"a": 1}, {"b": 2})
 
 
@@ -79,7 +82,7 @@ def test_files_beside_the_records(store, tmp_path):
     (tmp_path / "work" / "model" / "weights.bin").write_bytes(b"abc")
     writer = Writer(store, "student", "k", [Passage])
     writer.add(tmp_path / "work" / "model")
-    writer.finish(Tally(), version=1, inputs={}, settings={}, facts={}, made_by="test")
+    writer.finish(Tally(), version=1, inputs={}, settings={}, facts={}, made_by="test", seconds=1.5, cpu_seconds=0.5)
     assert store.manifest("student", "k").files == {"model/weights.bin": 3}
     assert (store.local("student", "k", tmp_path / "cache") / "model" / "weights.bin").read_bytes() == b"abc"
 

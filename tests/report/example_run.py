@@ -141,7 +141,8 @@ class _Artifacts:
             settings=stage.settings,
             facts=facts or {},
             made_by="hornbook test",
-            seconds_before=rng(7, "seconds", name).uniform(0.2, 90),
+            seconds=rng(7, "seconds", name).uniform(0.2, 90),
+            cpu_seconds=rng(7, "cpu seconds", name).uniform(0.1, 90),
         )
 
 
