@@ -11,13 +11,10 @@ from pipeline.evaluation.models import Answered, Ask
 from pipeline.evaluation.postprocess import STOP_STRINGS
 from pipeline.execution import Execution
 from pipeline.records import Message, Record
-from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
-from pipeline.teacher.engine import converse
-from pipeline.teacher.protocol import Answer, Question
-from pipeline.teacher.redaction import from_environment
-from pipeline.teacher.wire import Sampling
+from pipeline.teacher import Answer, Question, converse, evaluation_teacher
 
-_TEACHER = "scored"
+MOST_STOPS = 4
+"""Stop strings that OpenAI's endpoints accept in one request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +39,7 @@ class EndpointModel:
             )
         self._url = url.rstrip("/")
         self._model = model
-        self._key = from_environment(api_key_env, f"the endpoint {url}")
+        self._key_variable = api_key_env
         self._execution = execution
 
     @property
@@ -52,22 +49,26 @@ class EndpointModel:
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored."""
         stops = () if ask.chat or ask.stop == "none" else STOP_STRINGS
-        sampling = Sampling(
+        teacher = evaluation_teacher(
+            self._url,
+            self._model,
+            execution=self._execution,
+            api="chat" if ask.chat else "completions",
+            api_key_env=self._key_variable,
             temperature=ask.temperature,
             max_tokens=ask.max_new_tokens,
-            stop=(*ask.stop_strings, *stops)[:4],
+            stop=(*ask.stop_strings, *stops)[:MOST_STOPS],
             seed=seeds[0] % 2**31 if ask.temperature and seeds else None,
-            api="chat" if ask.chat else "completions",
         )
-        teacher = EndpointTeacher(_TEACHER, (Endpoint(self._url, self._model, self._key),), sampling, self._execution)
         questions = (
-            Question(Asked(index=index), _TEACHER, (Message("user", prompt),)) for index, prompt in enumerate(prompts)
+            Question(Asked(index=index), teacher.name, (Message("user", prompt),))
+            for index, prompt in enumerate(prompts)
         )
         # The evaluation's own journal is what outlives this process; the engine's only serves its retries.
         with tempfile.TemporaryDirectory(prefix="hornbook-") as folder:
             for outcome in converse(
                 questions,
-                {_TEACHER: teacher},
+                {teacher.name: teacher},
                 journal=Path(folder),
                 execution=self._execution,
                 total=len(prompts),

@@ -23,8 +23,7 @@ from pipeline.prompting import Template
 from pipeline.prompting import load as load_template
 from pipeline.records import Problem, Sample, Score
 from pipeline.resources import shipped
-from pipeline.teacher.engine import converse
-from pipeline.teacher.protocol import Answer, Question, Teacher
+from pipeline.teacher import Answer, Question, Teacher, converse
 
 TEMPLATE = "judge/understanding.md"
 HIGHEST = 10

@@ -87,7 +87,7 @@ WRONG = {
     "surrogate": "    return '\ud800'\n",
     "exit": "    import os\n    os._exit(0)\n",
     "system-exit": "    return 2 * x\n\nraise SystemExit(0)\n",
-    "equals-everything": "    class Any:\n        def __eq__(self, other):\n            return True\n    return Any()\n",
+    "equals-everything": "    class A:\n        def __eq__(self, other):\n            return True\n    return A()\n",
     "int-that-equals": (
         "    class Any(int):\n        def __eq__(self, other):\n            return True\n"
         "        __hash__ = int.__hash__\n    return Any(0)\n"

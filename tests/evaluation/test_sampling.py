@@ -1,0 +1,202 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.evaluation.models import Answered, Ask
+from pipeline.evaluation.postprocess import CHAT, asked, chosen, cut_body, first_fence, joined
+from pipeline.evaluation.problems import ProblemSet, data_digest
+from pipeline.evaluation.sampling import sample
+from pipeline.execution import Execution
+from pipeline.recipe import EvaluationTable
+from pipeline.records import Problem, Sample
+
+PROBLEMS = tuple(
+    Problem(
+        benchmark="mine",
+        task_id=f"Mine/{number}",
+        prompt=f'def f{number}(x):\n    """Add {number}."""\n',
+        entry_point=f"f{number}",
+        test=f"def check(candidate):\n    assert candidate(1) == {number + 1}\n",
+    )
+    for number in range(4)
+)
+MINE = ProblemSet("mine", data_digest(PROBLEMS), "here", PROBLEMS)
+
+
+class Killed(Exception):
+    pass
+
+
+class Echo:
+    """Answers each prompt with its seed or its length, last prompt first; dies after `most` answers."""
+
+    checkpoint = "weights-1"
+
+    def __init__(self, most: int = 10**9) -> None:
+        self.asked: list[str] = []
+        self.asks: list[Ask] = []
+        self.most = most
+
+    def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        self.asks.append(ask)
+        for index in reversed(range(len(prompts))):
+            if len(self.asked) == self.most:
+                raise Killed
+            self.asked.append(prompts[index])
+            value = seeds[index] if ask.temperature else len(prompts[index])
+            yield Answered(index, f"\n    return {value}\nprint(1)\n", "eos", 7)
+
+
+def run(model: Echo, journal: Path | None = None, seed: int = 0, **table: object) -> list[Sample]:
+    return list(
+        sample(
+            [MINE],
+            model,
+            EvaluationTable(**table),  # type: ignore[arg-type]
+            model_name="before",
+            checkpoint="",
+            seed=seed,
+            execution=Execution(),
+            journal=journal,
+        )
+    )
+
+
+def test_samples_come_in_the_order_of_the_problems_with_raw_and_processed_text() -> None:
+    model = Echo()
+    samples = run(model)
+    assert [s.task_id for s in samples] == [p.task_id for p in PROBLEMS]
+    assert model.asked[-1] == PROBLEMS[0].prompt.rstrip("\n")
+    length = len(model.asked[-1])
+    assert samples[0].raw == f"    return {length}\nprint(1)\n"
+    assert samples[0].completion == f"    return {length}\n"
+    assert (samples[0].model, samples[0].checkpoint, samples[0].tokens) == ("before", "weights-1", 7)
+
+
+def test_the_raw_form_asks_the_prompt_as_it_is() -> None:
+    model = Echo()
+    samples = run(model, prompt_form="raw")
+    assert model.asked[-1] == PROBLEMS[0].prompt
+    assert samples[0].raw.startswith("\n    return")
+
+
+def test_a_killed_evaluation_asks_only_for_what_is_missing(tmp_path: Path) -> None:
+    journal = tmp_path / "answers" / "journal.jsonl"
+    with pytest.raises(Killed):
+        run(Echo(most=3), journal)
+    with journal.open("a") as file:
+        file.write('{"key": "cut sh')
+    second = Echo()
+    samples = run(second, journal)
+    assert len(second.asked) == 1
+    assert samples == run(Echo())
+    third = Echo()
+    assert run(third, journal) == samples
+    assert third.asked == []
+
+
+def test_a_journal_serves_only_what_it_was_written_for(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    run(Echo(), journal)
+    for other in ({"prompt_form": "raw"}, {"max_new_tokens": 7}, {"temperature": 0.5}):
+        model = Echo()
+        run(model, journal, **other)
+        assert len(model.asked) == 4, other
+    newer = Echo()
+    newer.checkpoint = "weights-2"
+    run(newer, journal)
+    assert len(newer.asked) == 4
+    seeded = Echo()
+    run(seeded, journal, seed=5)
+    assert seeded.asked == []
+
+
+def test_a_journal_that_is_none_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text("[]\n")
+    with pytest.raises(InputError, match=r"journal.jsonl line 1: is no journal line"):
+        run(Echo(), journal)
+
+
+def test_each_sample_has_a_seed_of_its_own_whatever_is_asked_beside_it() -> None:
+    every = run(Echo(), samples=3, temperature=0.8)
+    assert len({s.raw for s in every}) == 12
+    some = run(Echo(), samples=3, temperature=0.8, limit=2)
+    assert [s.raw for s in some] == [s.raw for s in every[:6]]
+    assert [s.number for s in some] == [0, 1, 2, 0, 1, 2]
+
+
+def test_several_greedy_samples_are_refused() -> None:
+    with pytest.raises(InputError, match="all samples would be equal"):
+        run(Echo(), samples=2)
+
+
+def test_an_answer_that_never_came_leaves_no_sample() -> None:
+    class Silent(Echo):
+        def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+            return iter(())
+
+    assert run(Silent()) == []
+
+
+def test_whole_programs_are_asked_with_the_prompt_as_it_is_and_cut_at_done() -> None:
+    model = Echo()
+    few_shot = ProblemSet("few", MINE.digest, "here", PROBLEMS[:1], answer="whole", stop=("[DONE]",))
+    made = list(
+        sample(
+            [few_shot],
+            model,
+            EvaluationTable(),
+            model_name="m",
+            checkpoint="",
+            seed=0,
+            execution=Execution(),
+        )
+    )
+    assert model.asked == [PROBLEMS[0].prompt]
+    assert model.asks[0].stop_strings == ("[DONE]",)
+    assert made[0].whole
+    assert chosen("stripped", True).apply(PROBLEMS[0], "def f(): pass\n[DONE]\nmore") == "def f(): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("\n    return x", "\n    return x"),
+        ("\n    return x\nprint(f(1))\n", "\n    return x\n"),
+        ("\n# first\n    return x\n# after\n", "\n# first\n    return x\n"),
+        ("\n\n\n    return x\n\n\ndef g():\n", "\n\n\n    return x\n\n\n"),
+        ("\n    return [\n        x,\n]\nclass A: pass", "\n    return [\n        x,\n]\n"),
+    ],
+)
+def test_a_body_ends_where_it_is_left(text: str, body: str) -> None:
+    assert cut_body(PROBLEMS[0], text) == body
+
+
+@pytest.mark.parametrize(
+    ("answer", "completion"),
+    [
+        ("Sure!\n```python\ndef f0(x):\n    return x\n```\nDone.", "\n\ndef f0(x):\n    return x\n"),
+        ("```\n    return x\n```", "    return x\n"),
+        ("    return x\nHope that helps", "    return x\n"),
+        ("```python\ndef f0(x):\n    return x", "\n\ndef f0(x):\n    return x"),
+    ],
+)
+def test_chat_answers_become_completions(answer: str, completion: str) -> None:
+    assert CHAT.apply(PROBLEMS[0], answer) == completion
+
+
+def test_a_prompt_that_ends_with_the_signature_is_finished_before_it_is_replaced() -> None:
+    bare = Problem(benchmark="b", task_id="t", prompt="import math\n\ndef f(x):\n", entry_point="f", test="")
+    made = bare.prompt + CHAT.apply(bare, "```python\ndef f(x):\n    return math.pi\n```")
+    compile(made, "answer", "exec")
+
+
+def test_a_stripped_prompt_and_its_answer_make_the_program_that_the_model_saw() -> None:
+    prompt = asked(PROBLEMS[0], "stripped")
+    text = "\n    return x\n"
+    assert PROBLEMS[0].prompt + joined(PROBLEMS[0], "stripped", False, text) == prompt + text
+    assert first_fence("no code") == "no code"
+    assert PROBLEMS[0].prompt in asked(PROBLEMS[0], "chat") + "\n"
