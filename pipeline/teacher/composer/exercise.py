@@ -113,7 +113,7 @@ def plain_source(family: Family, choice: Choice, body: str, name: str = "answer"
 def draw_cases(random: Random, family: Family, choice: Choice, words: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """Argument lists and results as source, edge cases first, different results preferred, at most `MOST_TESTS`."""
     function = load(plain_source(family, choice, family.bodies[0]), "answer")
-    inputs = Inputs(random, words)
+    inputs = Inputs(random, words, choice)
     types = [arg.type for arg in family.arguments]
     edges = list(family.edges[:4])
     drawn = [family.draw(inputs) if family.draw else tuple(map(inputs.by_type, types)) for _ in range(12)]

@@ -9,12 +9,14 @@ from functools import lru_cache
 from random import Random
 
 from pipeline.teacher.composer import (
+    conversions,
     dictionaries,
     grids,
     lists_building,
     lists_scanning,
     numbers,
     ordering,
+    recursion,
     strings_building,
     strings_counting,
     words,
@@ -31,6 +33,8 @@ _MODULES = (
     ordering,
     dictionaries,
     grids,
+    conversions,
+    recursion,
 )
 _STOP = frozenset(
     re.findall(

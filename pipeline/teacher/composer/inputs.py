@@ -1,7 +1,7 @@
 """Random arguments for the composer's examples and tests, small enough to read in a docstring."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -22,11 +22,18 @@ NAMES: list[str] = re.findall(
 
 
 class Inputs:
-    """Draws of arguments. words: words to prefer, e.g. those that a seed asks to be used."""
+    """Draws of arguments. words: words to prefer, e.g. those that a seed asks to be used. choice: the family's."""
 
-    def __init__(self, random: Random, words: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, random: Random, words: tuple[str, ...] = (), choice: Mapping[str, str | int] | None = None
+    ) -> None:
         self.random = random
+        self.parameters = choice or {}
         self.pool = list(words) * 4 + WORDS
+
+    def slot(self, name: str) -> str:
+        """Value of one of the family's parameters, as text."""
+        return str(self.parameters[name])
 
     def integer(self, low: int = 0, high: int = 30) -> int:
         return self.random.randint(low, high)

@@ -92,6 +92,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "tuple[str, str]": ("a pair of strings",),
     "tuple[str, int]": ("a pair of a string and an integer",),
     "tuple[list[int], list[int]]": ("a pair of lists of integers",),
+    "list[object]": ("a nested list of integers", "a list of integers and of lists of the same kind"),
     "int | None": ("an integer or None",),
     "str | None": ("a string or None",),
 }
@@ -160,6 +161,8 @@ def typing_name(type_name: str) -> str:
     """The type as `typing` spelt it before Python 3.9: list[int] is List[int], int | None is Optional[int]."""
     if type_name.endswith(" | None"):
         return f"Optional[{typing_name(type_name.removesuffix(' | None'))}]"
+    if type_name == "list[object]":
+        return "List"
     return re.sub(r"\b(list|dict|tuple|set)\b", lambda match: match[1].capitalize(), type_name)
 
 
