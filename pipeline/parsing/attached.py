@@ -2,7 +2,7 @@
 
 Models write asserts, `test_` functions that nobody calls, a main guard, an import of the solution from a file that does
 not exist, or the function once more before its tests. What is left here is statements that run at the top level and
-use the function that is tested.
+use the function that is tested, or `unittest.TestCase` classes that do.
 """
 
 import ast
@@ -27,9 +27,10 @@ def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
         if isinstance(first, ast.ImportFrom) and entry_point in {alias.name for alias in first.names}:
             continue
         if isinstance(first, ast.If) and _is_main_guard(first):
-            parts.append("\n".join(ast.unparse(node) for node in first.body) + "\n")
-            calls |= names_in(first.body)
-        elif all(_is_print(node) for node in unit.nodes):
+            body = [node for node in first.body if not _is_noise(node)]
+            parts += [ast.unparse(node) + "\n" for node in body]
+            calls |= names_in(body)
+        elif all(_is_noise(node) for node in unit.nodes):
             continue
         else:
             parts.append(unit.text)
@@ -45,8 +46,12 @@ def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
 
 
 def _tests(nodes: list[ast.stmt], entry_point: str) -> bool:
-    """Whether something is asserted and the function, or HumanEval's `candidate`, occurs."""
-    asserts = any(isinstance(inner, ast.Assert) for node in nodes for inner in ast.walk(node))
+    """Whether something is asserted, by a statement or a method of unittest, and the function or `candidate` occurs."""
+    asserts = any(
+        isinstance(inner, ast.Assert) or (isinstance(inner, ast.Attribute) and inner.attr.startswith("assert"))
+        for node in nodes
+        for inner in ast.walk(node)
+    )
     return asserts and bool(names_in(nodes) & {entry_point, "candidate"})
 
 
@@ -54,10 +59,11 @@ def _is_main_guard(node: ast.If) -> bool:
     return "__name__" in names_in([node.test]) and not node.orelse
 
 
-def _is_print(node: ast.stmt) -> bool:
+def _is_noise(node: ast.stmt) -> bool:
+    """Whether a statement only prints, or hands over to a test runner (whoever runs the tests finds them)."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
         return False
-    return isinstance(node.value.func, ast.Name) and node.value.func.id == "print"
+    return ast.unparse(node.value.func) in {"print", "unittest.main", "doctest.testmod", "pytest.main"}
 
 
 def _is_pytest(node: FunctionNode) -> bool:

@@ -141,6 +141,11 @@ def test_an_empty_first_version_is_passed_over() -> None:
             "import math\nx = f(1)\nassert x == math.floor(1.5)\n",
             "import math\nx = f(1)\nassert x == math.floor(1.5)\n",
         ),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 1)\n"
+            "if __name__ == '__main__':\n    unittest.main()\n",
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 1)\n",
+        ),
         ("print(f(1))\n", ""),
         ("assert 1 == 1\n", ""),
         (">>> f(1)\n1\n", ""),
