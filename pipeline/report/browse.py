@@ -121,7 +121,7 @@ def _record_text(record: Mapping[str, Any]) -> str:
     lines = [" · ".join(about)]
     if record["reason"]:
         near = f"  (kept instead: {row['kept_id']})" if row.get("kept_id") else ""
-        lines.append(f"dropped: {record['reason']}: {record['detail']}{near}")
+        lines.append(f"dropped: {record['reason']}: {' '.join(record['detail'].split())}{near}")
     if record["type"] == "score":
         state = {True: "passed", False: "failed", None: "unscored"}[row.get("passed")]
         lines.append(f"{state}: {row.get('verdict')}" + (f": {row['detail']}" if row.get("detail") else ""))
@@ -134,6 +134,6 @@ def _record_text(record: Mapping[str, Any]) -> str:
 
 def indented(text: str, most: int) -> list[str]:
     """Lines of `text` behind four spaces, at most `most`, and how many more there are."""
-    lines = text.rstrip().splitlines()
+    lines = text.strip("\n").rstrip().splitlines()
     more = [f"    ... {len(lines) - most} more lines"] if len(lines) > most else []
     return [f"    {line}".rstrip() for line in lines[:most]] + more

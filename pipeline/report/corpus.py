@@ -1,6 +1,5 @@
 """What can be said of a run's documents: who wrote what was kept, why the rest was dropped, how varied it is."""
 
-import hashlib
 import math
 import zlib
 from collections import Counter, defaultdict
@@ -288,8 +287,3 @@ def _distinct_ngrams(texts: Iterable[str], size: int) -> float | None:
 def _compression(texts: Sequence[str]) -> float | None:
     data = "\n".join(texts).encode("utf-8", "replace")
     return round(len(data) / len(zlib.compress(data, 6)), 3) if data else None
-
-
-def recipe_digest(text: str) -> str:
-    """SHA-256 of a run's recipe.toml, 12 hex digits, to tell two reports apart at a glance."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -265,7 +265,8 @@ def _note(kind: str, row: Mapping[str, Any]) -> str:
         case "sample":
             return f"{row['model']}, {row.get('tokens') or 0} tokens, ended by {row['finish_reason']}"
         case "completion":
-            spent = f"{row['completion_tokens']} tokens, ended by {row['finish_reason']}"
+            tokens = f"{row['completion_tokens']:,} tokens, " if row["completion_tokens"] else ""
+            spent = f"{tokens}ended by {row['finish_reason']}"
             return f"teacher {row['teacher']} ({row['teacher_kind']}, {row['model']}), {spent}"
         case "prompt":
             return f"template {row['template']} {row['template_digest'][:12]}"

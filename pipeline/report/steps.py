@@ -7,6 +7,9 @@ from typing import Any
 TEXT_LINES = 14
 """Lines of a step's text that `trace_text` prints."""
 
+REPEATED_SHARE = 0.2
+"""Share of a text that the text above it must make up to be referred to, not printed again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -93,7 +96,7 @@ def _step_lines(step: Step, head: str, body: str, above: str = "") -> list[str]:
     where = f"{step.stage} {step.key[:12]}".strip()
     name = "" if step.what == "remark" else f"{step.what} {step.id}".strip()
     parts = [name, step.note, f"[{where}]" if where else ""]
-    lines = [head + "  ".join(part for part in parts if part)]
+    lines = [head + "  ".join(" ".join(part.split()) for part in parts if part)]
     rail = "│" if len(step.next) > 1 else " "
     lines += [f"{body}{rail}     {line}".rstrip() for line in _shown(step.text, above)]
     shown = step.text or above
@@ -109,8 +112,9 @@ def _step_lines(step: Step, head: str, body: str, above: str = "") -> list[str]:
 
 def _shown(text: str, above: str) -> list[str]:
     """Lines to print of a text: not all of a long one, and not again what the step above it has shown."""
-    if above.strip() and above.strip() in text:
-        return [f"(the text above, in {len(text):,} characters)"] if text.strip() != above.strip() else []
-    lines = text.rstrip().splitlines()
+    repeated = above.strip()
+    if repeated and repeated in text and len(repeated) >= REPEATED_SHARE * len(text):
+        return [f"(the text above, in {len(text):,} characters)"] if text.strip() != repeated else []
+    lines = text.strip("\n").rstrip().splitlines()
     more = [f"... {len(lines) - TEXT_LINES} more lines"] if len(lines) > TEXT_LINES else []
     return lines[:TEXT_LINES] + more

@@ -1,5 +1,6 @@
 """The typed summary of a run, from its manifests: what report.json holds, what the card and the page are made of."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,7 +191,10 @@ def benchmark_problems(run: RunView) -> dict[str, tuple[Problem, ...]]:
 
 
 def stage_line(stage: StageView) -> StageLine:
-    """Counts and time of one stage; zeros, and `counted` false, where its artifact is not complete."""
+    """Counts and time of one stage; zeros, and `counted` false, where its artifact is not complete.
+
+    A manifest's clock starts when its files are opened, which is after training; the run's own clock has it all.
+    """
     manifest = stage.manifest
     return StageLine(
         name=stage.name,
@@ -199,7 +203,7 @@ def stage_line(stage: StageView) -> StageLine:
         entered=manifest.entered if manifest else 0,
         kept=manifest.kept if manifest else 0,
         dropped=manifest.dropped if manifest else {},
-        seconds=manifest.seconds if manifest else stage.seconds,
+        seconds=max(manifest.seconds, stage.seconds if stage.state == "made" else 0.0) if manifest else stage.seconds,
         cpu_seconds=manifest.cpu_seconds if manifest else 0.0,
         seconds_here=stage.seconds,
         counted=manifest is not None,
@@ -212,7 +216,7 @@ def _provenance(run: RunView) -> dict[str, Any]:
     found = {name: run.info[name] for name in names if run.info.get(name)}
     recipe_file = run.folder / "recipe.toml"
     if recipe_file.is_file():
-        found["recipe_digest"] = corpus.recipe_digest(recipe_file.read_text(encoding="utf-8"))
+        found["recipe_digest"] = hashlib.sha256(recipe_file.read_bytes()).hexdigest()[:12]
     if run.loaded:
         found["seed"] = run.loaded.recipe.seed
     return found

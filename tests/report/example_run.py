@@ -308,7 +308,12 @@ def _student(artifacts: _Artifacts, loaded: Loaded, documents: Sequence[Exercise
 
     scratch = root / "tokens-scratch"
     packed = pack(documents, table=loaded.recipe.tokens, student=loaded.recipe.student, seed=7, out=scratch, cache=root)
-    facts = {"documents": packed.documents, "tokens": packed.tokens, "loss_tokens": packed.loss_tokens}
+    facts: dict[str, Any] = {
+        "documents": packed.documents,
+        "held_out_documents": packed.held_out_documents,
+        "tokens": packed.tokens,
+        "loss_tokens": packed.loss_tokens,
+    }
     artifacts.write("tokens", documents, facts=facts, folder=scratch)
     noise = rng(7, "curve")
     curve = []

@@ -154,3 +154,15 @@ def test_a_chain_keeps_its_end(example: Example) -> None:
     with pytest.raises(ValueError, match="at least one"):
         chain([])
     assert isinstance(example.kept[0], Exercise)
+
+
+def test_a_text_is_not_printed_twice_in_a_row() -> None:
+    answer = Step("completion", text="Here it is:\ndef f(x):\n    return x\n")
+    text = trace_text(Trace("r", "i", Step("document", text="def f(x):\n    return x\n"), back=(answer,)))
+    assert text.count("return x") == 1
+    assert "the text above" in text
+
+
+def test_a_short_text_does_not_hide_a_long_one_that_contains_it() -> None:
+    long = Step("document", text="def f(x):\n    y = x + 1\n    return y\n")
+    assert "y = x + 1" in trace_text(Trace("r", "i", Step("sample", text="return"), back=(long,)))
