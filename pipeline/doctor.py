@@ -125,6 +125,7 @@ def _embedded_model() -> dict[str, Any]:
 
 
 def _benchmarks() -> list[dict[str, Any]]:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # what is here, not what could be fetched: no network, no retries
     from pipeline.evaluation.problems import load, names
 
     found = []
