@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 
 from pipeline.errors import HornbookError, RecipeError
@@ -34,12 +35,14 @@ class Deck:
     """Deals `items` in shuffled rounds: each once before any twice.
 
     scope: names the deck's randomness. Among the cards left in a round, `deal(partner)` takes one that `partner` has
-    met least, the first in the round's order where several are equal.
+    met least; of several such cards the one that is most like the partner, then the first in the round's order.
+    likeness(partner, card): how well the two go together, higher for better.
     """
 
     items: Sequence[str]
     seed: int
     scope: tuple[str, ...]
+    likeness: Callable[[str, str], int] = lambda partner, card: 0
     _round: int = 0
     _left: list[str] = field(default_factory=list)
     _met: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -52,7 +55,10 @@ class Deck:
             self._round += 1
         if not partner:
             return self._left.pop()
-        place = min(range(len(self._left) - 1, -1, -1), key=lambda i: self._met[partner, self._left[i]])
+        place = min(
+            range(len(self._left) - 1, -1, -1),
+            key=lambda i: (self._met[partner, self._left[i]], -self.likeness(partner, self._left[i])),
+        )
         card = self._left.pop(place)
         self._met[partner, card] += 1
         return card
@@ -66,6 +72,13 @@ class Deck:
             (held_back if card in cards else cards).append(card)
         self._left[:0] = held_back
         return tuple(cards)
+
+
+@lru_cache(maxsize=100_000)
+def shared_stems(topic: str, name: str) -> int:
+    """How many words of a function name begin as a word of the topic's leaf does (five letters): a cheap likeness."""
+    leaf = {part[:5] for part in topic.rpartition("/")[2].split("-")}
+    return len(leaf & {part[:5] for part in name.split("_")})
 
 
 def apportion(total: int, shares: Sequence[float]) -> list[int]:
@@ -162,7 +175,7 @@ class _Dealer:
         self.form_deck = Deck(tuple(self.forms), seed, (kind, "forms"))
         self.word_deck = Deck(curriculum.words, seed, (kind, "words"))
         self.name_decks = {
-            group: Deck(names, seed, (kind, "names", group)) for group, names in curriculum.names.items()
+            group: Deck(names, seed, (kind, "names", group), shared_stems) for group, names in curriculum.names.items()
         }
 
     def seed_record(self, number: int, teacher: str) -> Seed:
