@@ -161,7 +161,7 @@ def _completions(stage: PlannedStage, making: Making) -> Manifest:
         teachers,
         journal=partial,
         execution=making.execution,
-        on_event=lambda event: making.log({"stage": stage.name, **event}),
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
         reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
         total=making.count(stage) * samples,
     )
@@ -303,7 +303,7 @@ def _student(stage: PlannedStage, making: Making) -> Manifest:
         if event["event"] == "train":
             with curve.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({name: event.get(name) for name in ("step", "loss", "lr")}) + "\n")
-        making.log({"stage": stage.name, **event})
+        making.log({**event, "stage": stage.name})
 
     summary = train(
         tokens,
@@ -370,7 +370,7 @@ def _samples(stage: PlannedStage, making: Making) -> Manifest:
         seed=recipe.seed,
         execution=making.execution,
         journal=partial / "samples.jsonl",
-        on_event=lambda event: making.log({"stage": stage.name, **event}),
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
     )
     tally = Tally()
     facts: dict[str, Any] = {"prompt_form": table.prompt_form, "model": spec, "tokens": 0}

@@ -272,6 +272,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> int:
     """Write beside `path`, sync, rename over it; returns the size in bytes. A crash leaves the old file or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.fchmod(handle, 0o666 & ~_umask())
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -288,6 +289,15 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> int:
     finally:
         os.close(directory)
     return size
+
+
+def _umask() -> int:
+    """The process's umask; the kernel has no call that only reads it, /proc has."""
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o022
 
 
 @contextlib.contextmanager

@@ -130,6 +130,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+def test_files_are_as_readable_as_the_umask_says(tmp_path):
+    previous = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
 def _hold(root, held, release):
     with Store(root).lock("quality", "k", lambda text: None):
         held.set()
