@@ -57,7 +57,8 @@ def phi_config(shape: Shape, *, vocabulary: int, positions: int, dropout: float,
 
     if shape.vocabulary and vocabulary > shape.vocabulary:
         raise ValueError(f"a tokenizer of {vocabulary} entries does not fit the architecture's {shape.vocabulary}")
-    return PhiConfig(
+    make: Any = PhiConfig
+    return make(
         vocab_size=shape.vocabulary or vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=shape.inner,

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,10 @@ _LLAMA_TENSORS = {
 }
 _DIGITS = pre_tokenizers.Digits(individual_digits=True)
 _GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
     "smollm": lambda: pre_tokenizers.Sequence([_DIGITS, _GPT2]),
     "gpt-2": lambda: _GPT2,
@@ -61,16 +64,18 @@ _PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A GGUF file's metadata and tensors."""
+    """A GGUF file's metadata and tensors. read: values already decoded (the vocabulary takes a while)."""
 
     path: Path
     reader: Any
+    read: dict[str, Any] = field(default_factory=dict)
 
     def value(self, key: str, default: Any = None) -> Any:
         """Metadata `key`; raises InputError where it is missing and has no default."""
-        field = self.reader.fields.get(key)
-        if field is not None:
-            return field.contents()
+        if key in self.reader.fields:
+            if key not in self.read:
+                self.read[key] = self.reader.fields[key].contents()
+            return self.read[key]
         if default is None:
             raise InputError(
                 f"{self.path}: the metadata key {key!r} is missing",
@@ -120,7 +125,9 @@ def _convert(path: Path, folder: Path) -> None:
     tied = "output.weight" not in {tensor.name for tensor in file.reader.tensors}
     config["tie_word_embeddings"] = tied
     save_file(_weights(file, config), folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / "generation_config.json", {k: config[k] for k in ("bos_token_id", "eos_token_id", "pad_token_id")})
+    _write_json(
+        folder / "generation_config.json", {k: config[k] for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    )
     for written in folder.iterdir():
         with written.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -204,7 +211,8 @@ def tokenizer_files(file: _File, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
     def token(key: str, fallback: str) -> str:
-        return tokens[file.value(f"tokenizer.ggml.{key}_token_id", file.value(f"tokenizer.ggml.{fallback}_token_id"))]
+        number: int = file.value(f"tokenizer.ggml.{key}_token_id", file.value(f"tokenizer.ggml.{fallback}_token_id"))
+        return tokens[number]
 
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.student.lean import Lean, causal, packed
 
@@ -107,7 +107,9 @@ class LeanEngine:
             values[row_index, :, positions] = v[:, :, 0]
             # The query heads that share a key-value head stand where queries of several positions would.
             shared = q.reshape(rows, self.lean.kv_heads, group, self.lean.head)
-            out = F.scaled_dot_product_attention(shared, keys[:, :, :width], values[:, :, :width], attn_mask=mask)
+            out = functional.scaled_dot_product_attention(
+                shared, keys[:, :, :width], values[:, :, :width], attn_mask=mask
+            )
             return out.reshape(rows, self.lean.heads, 1, self.lean.head)
 
         ids = torch.tensor(tokens, device=device)[:, None]

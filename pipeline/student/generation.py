@@ -86,10 +86,13 @@ def generate(
     A prompt that leaves no room in the model's context gives an empty text with the reason "length".
     """
     if temperature > 0 and len(seeds) != len(prompts):
-        raise ValueError(f"temperature {temperature} needs one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds")
+        raise ValueError(
+            f"temperature {temperature} needs one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds"
+        )
     cut: Stop = stop if callable(stop) else string_stop(stop)
     context = int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))
-    rows, full = [], []
+    rows: list[_Row] = []
+    full: list[_Row] = []
     for index, prompt in enumerate(prompts):
         ids = encode_prompt(loaded.tokenizer, prompt)
         limit = min(max_new_tokens, context - len(ids))
@@ -152,9 +155,10 @@ def _finished(row: _Row, token: int, ends: set[int], tokenizer: Any, cut: Stop) 
 
 
 def _draws(seed: int, count: int) -> list[float]:
-    """`count` uniform numbers in [0, 1) of one prompt: the n-th decides its n-th token, whatever else is in the batch."""
+    """`count` uniform numbers in [0, 1): the n-th decides the prompt's n-th token, whatever else is in the batch."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(count, generator=generator, dtype=torch.float64).tolist()  # type: ignore[no-any-return]
+    draws: list[float] = torch.rand(count, generator=generator, dtype=torch.float64).tolist()
+    return draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +169,15 @@ class _Chooser:
     def __call__(self, logits: Tensor, rows: Sequence[_Row]) -> list[int]:
         """The next token of each row, for logits (rows, vocab)."""
         if self.temperature == 0:
-            return logits.argmax(-1).tolist()  # type: ignore[no-any-return]
-        probabilities, tokens = (logits.double() / self.temperature).softmax(-1).sort(-1, descending=True, stable=True)
+            best: list[int] = logits.argmax(-1).tolist()
+            return best
+        probabilities, tokens = (
+            (logits.double() / self.temperature).softmax(-1).sort(stable=True, dim=-1, descending=True)
+        )
         before = probabilities.cumsum(-1) - probabilities
         probabilities = probabilities.masked_fill(before >= self.top_p, 0.0)
         reached = probabilities.cumsum(-1)
         draws = torch.tensor([row.draws[len(row.made)] for row in rows], dtype=torch.float64, device=logits.device)
         places = torch.searchsorted(reached, (draws * reached[:, -1])[:, None], right=True)
-        return tokens.gather(-1, places.clamp(max=tokens.shape[-1] - 1))[:, 0].tolist()  # type: ignore[no-any-return]
+        drawn: list[int] = tokens.gather(-1, places.clamp(max=tokens.shape[-1] - 1))[:, 0].tolist()
+        return drawn

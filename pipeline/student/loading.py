@@ -1,4 +1,4 @@
-"""Loading a causal LM by a short name, a folder, a hub name or a GGUF file, with the same tokenizer behaviour for all."""
+"""Loading a causal LM by short name, folder, hub name or GGUF file, with the same tokenizer behaviour for all."""
 
 import json
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from pipeline.errors import InputError
 from pipeline.identity import digest
@@ -16,6 +16,7 @@ from pipeline.student.conversion import converted
 from pipeline.student.local import file_digest, find_smollm2
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+_progress: Any = logging
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -105,7 +106,7 @@ def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto")
     try:
         tokenizer = load_tokenizer(source)
         with _quiet():
-            model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 source, dtype=kind, local_files_only=local, attn_implementation="sdpa"
             )
     except (OSError, ValueError) as error:
@@ -138,7 +139,7 @@ def pick_dtype(dtype: Dtype, device: torch.device) -> Literal["fp32", "bf16", "f
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a folder that plain transformers loads (`AutoModelForCausalLM`, `AutoTokenizer`) and that behaves the same."""
+    """Write a folder that plain transformers loads, model and tokenizer, and that behaves the same there."""
     with _quiet():
         model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
@@ -160,10 +161,10 @@ class _quiet:  # noqa: N801
     """No progress bars of transformers while inside."""
 
     def __enter__(self) -> None:
-        transformers.utils.logging.disable_progress_bar()
+        _progress.disable_progress_bar()
 
     def __exit__(self, *_: object) -> None:
-        transformers.utils.logging.enable_progress_bar()
+        _progress.enable_progress_bar()
 
 
 def _not_found(spec: str) -> InputError:

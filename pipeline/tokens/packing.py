@@ -40,7 +40,11 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class TokensSummary:
-    """What was packed. loss_tokens: tokens that carry loss, end-of-text tokens included. spans: the span table's file."""
+    """What was packed.
+
+    documents: those for training, the held-out ones not counted. tokens, loss_tokens: of all documents, end-of-text
+    tokens included. spans: the span table's file.
+    """
 
     documents: int
     held_out_documents: int
@@ -92,7 +96,9 @@ def pack(
         for encoded in _encoded(chosen, tokenizer):
             writer.add(encoded)
     if not writer.documents:
-        raise EmptyCorpus("there is no document to train on", hint="look at what the cleaning stages dropped: hornbook show")
+        raise EmptyCorpus(
+            "there is no document to train on", hint="look at what the cleaning stages dropped: hornbook show"
+        )
     save_tokenizer(tokenizer, out / "tokenizer")
     return writer.finish(table.repeat_corpus)
 
@@ -188,7 +194,7 @@ class _Writer:
         table = pa.table({"id": [span.id for span in spans], **self.columns}, schema=_SCHEMA)
         pq.write_table(table, path, compression="zstd")
         summary = TokensSummary(
-            documents=self.documents,
+            documents=self.documents - sum(self.columns["held_out"]),
             held_out_documents=sum(self.columns["held_out"]),
             tokens=sum(self.sizes),
             loss_tokens=self.loss_tokens,

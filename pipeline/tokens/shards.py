@@ -72,7 +72,9 @@ class TokenStore:
     def spans(self) -> SpanTable:
         """The span table."""
         table = pq.read_table(self.folder / "spans.parquet")
-        columns = {name: table[name].to_numpy() for name in ("shard", "start", "loss_start", "stop", "kind", "held_out")}
+        columns = {
+            name: table[name].to_numpy() for name in ("shard", "start", "loss_start", "stop", "kind", "held_out")
+        }
         return SpanTable(table["document_id"].to_pylist(), **columns)
 
     @property

@@ -31,8 +31,8 @@ def tokenizer_for(table: TokensTable, student: StudentTable, documents: Iterable
         return load_tokenizer(source_folder(table.tokenizer, cache))
     if student.init == "scratch":
         raise RecipeError(
-            "recipe: tokens.tokenizer = \"student\" needs a pretrained student, but student.init = \"scratch\"",
-            hint='set tokens.tokenizer = "train", or name a tokenizer folder or hub name ("Salesforce/codegen-350M-mono")',
+            'recipe: tokens.tokenizer = "student" needs a pretrained student, but student.init = "scratch"',
+            hint='set tokens.tokenizer = "train", or a folder or hub name ("Salesforce/codegen-350M-mono")',
         )
     return load_tokenizer(source_folder(student.init, cache))
 
@@ -67,8 +67,11 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> Any:
     )
     tokenizer.train_from_iterator(watched(), trainer)
     if not seen:
-        raise EmptyCorpus("there is no document to train a tokenizer on", hint="look at what the cleaning stages dropped")
-    return PreTrainedTokenizerFast(
+        raise EmptyCorpus(
+            "there is no document to train a tokenizer on", hint="look at what the cleaning stages dropped"
+        )
+    make: Any = PreTrainedTokenizerFast
+    return make(
         tokenizer_object=tokenizer,
         bos_token=END,
         eos_token=END,

@@ -141,11 +141,11 @@ def pieces_of(store: TokenStore, documents: Array) -> Iterator[Piece]:
 
 def masked_rows(pieces: Iterator[Piece], length: int) -> list[Row]:
     """A row per document, cut into several where it is longer than `length`; rows without any loss are left out."""
-    rows = []
+    rows: list[Row] = []
     for piece in pieces:
         for start in range(piece.start, piece.stop, length):
             stop = min(start + length, piece.stop)
-            row = (Piece(piece.shard, start, min(max(piece.loss_start, start), stop), stop),)
+            row: Row = (Piece(piece.shard, start, min(max(piece.loss_start, start), stop), stop),)
             if label_count(row) > 0:
                 rows.append(row)
     return rows

@@ -38,15 +38,18 @@ DIVERGED = 3.0
 """Nats by which the running loss may exceed its best before training counts as diverged."""
 
 CPU_MICRO_TOKENS = 1024
-"""Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones measured no faster, only larger."""
+"""Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
 
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """What training did. loss: mean over the last tenth of the steps. held_out_loss: nats per loss token, None where
-    no document is held out. seconds: of this process and earlier ones that it resumed. model: folder in HF format."""
+    """What training did.
+
+    loss: mean over the last tenth of the steps. held_out_loss: nats per loss token, None where no document is held
+    out. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
+    """
 
     steps: int
     tokens: int
@@ -104,7 +107,8 @@ class _Run:
         vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
         if vocabulary < self.store.manifest["vocabulary"]:
             raise RecipeError(
-                f"recipe: the tokens have a vocabulary of {self.store.manifest['vocabulary']}, the student of {vocabulary}",
+                f"recipe: the tokens have a vocabulary of {self.store.manifest['vocabulary']}, "
+                f"the student has one of {vocabulary}",
                 hint='set tokens.tokenizer = "student", so that both are the same',
             )
         self.objective = Objective(self.model)
@@ -234,7 +238,7 @@ class _Run:
     def _check(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
             raise self._failed(f"the loss is {loss} at step {step + 1} of {self.total}")
-        recent = self.losses[-19:] + [loss]
+        recent = [*self.losses[-19:], loss]
         best = min((sum(self.losses[i : i + 20]) / 20 for i in range(0, len(self.losses) - 19, 20)), default=math.inf)
         if len(recent) == 20 and sum(recent) / 20 > best + DIVERGED:
             raise self._failed(

@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from pipeline.student.lean import Lean, causal
 from pipeline.training.batches import IGNORE, Batch
@@ -25,7 +26,8 @@ class Objective:
 
     def __call__(self, batch: Batch, *, training: bool) -> Tensor:
         """The sum over all labels that are not `IGNORE`, as a scalar that has a gradient."""
-        return cross_entropy_sum(self.selected(batch, training=training), batch.labels[batch.labels != IGNORE], self.head)
+        labels = batch.labels[batch.labels != IGNORE]
+        return cross_entropy_sum(self.selected(batch, training=training), labels, self.head)
 
     def selected(self, batch: Batch, *, training: bool) -> Tensor:
         """What `head` turns into logits, at the label positions: (labels, hidden), or the logits for unknown models."""
@@ -44,23 +46,22 @@ class Objective:
 
 
 def cross_entropy_sum(selected: Tensor, labels: Tensor, head: Any) -> Tensor:
-    """Sum of cross-entropies of `head(selected)` against `labels`, (labels,), recomputing no chunk twice.
+    """Sum of cross-entropies of `head(selected)` against `labels`, (labels,).
 
-    The gradient of a chunk is taken while its logits are there, so that of a large vocabulary only
-    `CHUNK_LOGITS` logits are ever alive.
+    Where there are more than `CHUNK_LOGITS` logits they are made a chunk at a time, and again for the gradient, so
+    that memory stays bounded for any vocabulary.
     """
     if not len(labels):
         return selected.sum() * 0.0
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return functional.cross_entropy(head(x), y, reduction="sum")
+
     size = max(1, CHUNK_LOGITS // _width(head, selected))
-    if len(labels) <= size or not torch.is_grad_enabled():
-        pieces = zip(selected.split(size), labels.split(size), strict=True)
-        total: Tensor = torch.stack([F.cross_entropy(head(x), y, reduction="sum") for x, y in pieces]).sum()
-        return total
-    losses = [
-        torch.utils.checkpoint.checkpoint(lambda x, y: F.cross_entropy(head(x), y, reduction="sum"), x, y, use_reentrant=False)
-        for x, y in zip(selected.split(size), labels.split(size), strict=True)
-    ]
-    return torch.stack(losses).sum()  # type: ignore[arg-type]
+    chunks = list(zip(torch.split(selected, size), torch.split(labels, size), strict=True))
+    if len(chunks) == 1 or not torch.is_grad_enabled():
+        return torch.stack([loss(x, y) for x, y in chunks]).sum()
+    return torch.stack([checkpoint(loss, x, y, use_reentrant=False) for x, y in chunks]).sum()
 
 
 def _width(head: Any, selected: Tensor) -> int:

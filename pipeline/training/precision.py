@@ -12,7 +12,9 @@ ADVANTAGE = 1.2
 """bf16 must beat fp32 by this factor on matrix products: casts and the optimiser, which stays in fp32, eat the rest."""
 
 
-def gemm_gflops(dtype: torch.dtype, rows: int = 1024, inner: int = 576, columns: int = 1536, seconds: float = 0.1) -> float:
+def gemm_gflops(
+    dtype: torch.dtype, rows: int = 1024, inner: int = 576, columns: int = 1536, seconds: float = 0.1
+) -> float:
     """Measured rate of a matrix product on the CPU, in 1e9 floating point operations per second, best of several."""
     left = torch.randn(rows, inner).to(dtype)
     right = torch.randn(columns, inner).to(dtype)
