@@ -41,7 +41,7 @@ class Opaque:
         return f"<{self.kind} object>"
 
     def _refuse(self, *_: Any) -> Any:
-        raise OpaqueUsed(f"an object of type {self.kind}, not a plain value")
+        raise OpaqueUsed(f"an object of type {self.kind}")
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse
     __contains__ = __add__ = __radd__ = __sub__ = __rsub__ = __abs__ = __getitem__ = __float__ = __int__ = __str__ = (

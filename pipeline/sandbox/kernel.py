@@ -12,7 +12,15 @@ import stat
 import struct
 from collections.abc import Iterable
 
-from pipeline.sandbox.syscalls import ARCHES, CALLED, FILTERED_BY_ARGUMENT, MACHINE, NEWEST, TABLE, number
+from pipeline.sandbox.syscalls import (
+    ARCHES,
+    FILTERED_BY_ARGUMENT,
+    MACHINE,
+    NEWEST,
+    SERVER_NEEDS,
+    TABLE,
+    number,
+)
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x02000000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_THREAD = 0x10000000, 0x20000000, 0x40000000, 0x10000
@@ -102,71 +110,80 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCH, _ARGUMENT_0 = 0, 4, 16
 _instruction = struct.Struct("<HBBI").pack
 _OWN_PID = 0xFFFFFFFE
+_Block = tuple[int, int, int, int]
+_HEAD: list[_Block] = [
+    (_LOAD, 0, 0, _ARCH),
+    (_EQUAL, 1, 0, ARCHES.get(MACHINE, (0, 0))[1]),
+    (_RETURN, 0, 0, _KILL),
+    (_LOAD, 0, 0, _NUMBER),
+]
+_DENY: _Block = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
+_THREADS_ONLY: list[_Block] = [
+    (_EQUAL, 0, 4, TABLE["clone"][ARCHES.get(MACHINE, (0, 0))[0]]),
+    (_LOAD, 0, 0, _ARGUMENT_0),
+    (_ANY_BIT, 0, 1, CLONE_THREAD),
+    (_RETURN, 0, 0, _ALLOW),
+    _DENY,
+]
 
 
 class SeccompFilter:
     """Refuses what a program that computes has no use for; EPERM, so that it sees a PermissionError.
 
-    New processes, other programs, mounts, namespaces, sockets, keys, tracing, anonymous memory files, System V IPC,
-    clocks, users, priorities and io_uring are refused; threads are allowed, signals go to the program itself only.
-    Built once; `install` puts in the caller's own pid.
+    In two parts, because a long filter takes the kernel a third of a millisecond to check. `install_common`, once in
+    the server and inherited by its forks: other programs, namespaces, sockets, keys, tracing, anonymous memory files,
+    System V IPC, clocks, priorities, io_uring, and calls newer than this list. `install_program`, in each fork: new
+    processes, mounts and users, which the server itself needs; threads are allowed, signals go to the program alone.
     """
 
     def __init__(self) -> None:
         if MACHINE not in ARCHES:
             raise OSError(f"seccomp: the filter is written for {', '.join(ARCHES)}, not for {MACHINE}")
-        deny, nosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
-        allowed = CALLED - {"pivot_root", "mount_setattr", "capset"}
-        refused = sorted(number(n) for n in TABLE if n not in FILTERED_BY_ARGUMENT | allowed | {"clone3"})
-        blocks: list[tuple[int, int, int, int]] = [
-            (_LOAD, 0, 0, _ARCH),
-            (_EQUAL, 1, 0, ARCHES[MACHINE][1]),
-            (_RETURN, 0, 0, _KILL),
-            (_LOAD, 0, 0, _NUMBER),
+        refused = set(TABLE) - FILTERED_BY_ARGUMENT - SERVER_NEEDS - {"clone3"}
+        nosys = _ERRNO | errno.ENOSYS
+        newer = [
             (_GREATER, 0, 1, NEWEST),
             (_RETURN, 0, 0, nosys),
             (_EQUAL, 0, 1, number("clone3")),
             (_RETURN, 0, 0, nosys),
         ]
-        for name in ("kill", "tgkill", "prlimit64"):
-            blocks += [
-                (_EQUAL, 0, 5 if name == "prlimit64" else 4, number(name)),
-                (_LOAD, 0, 0, _ARGUMENT_0),
-                *([(_EQUAL, 1, 0, 0)] if name == "prlimit64" else []),
-                (_EQUAL, 0, 1, _OWN_PID),
-                (_RETURN, 0, 0, _ALLOW),
-                (_RETURN, 0, 0, deny),
-            ]
-        blocks += [
-            (_EQUAL, 0, 4, number("clone")),
-            (_LOAD, 0, 0, _ARGUMENT_0),
-            (_ANY_BIT, 0, 1, CLONE_THREAD),
-            (_RETURN, 0, 0, _ALLOW),
-            (_RETURN, 0, 0, deny),
-        ]
-        blocks += _denied(refused, deny)
-        code = b"".join(_instruction(*block) for block in blocks)
-        self._template = code
-        self._places = [i * 8 + 4 for i, block in enumerate(blocks) if block[3] == _OWN_PID]
-        self._count = len(blocks)
+        self._common = [*_HEAD, *newer, *_denied(refused)]
+        self._program = [*_HEAD, *_own_only("kill"), *_own_only("tgkill"), *_own_only("prlimit64"), *_THREADS_ONLY]
+        self._program += _denied(SERVER_NEEDS)
+        self._packed = b"".join(_instruction(*block) for block in self._program)
+        self._places = [i * 8 + 4 for i, block in enumerate(self._program) if block[3] == _OWN_PID]
 
-    def install(self) -> None:
-        """Filter this process from here on; needs `no_new_privileges`."""
-        code = bytearray(self._template)
+    def install_common(self) -> None:
+        """Filter the server and all it forks from here on; needs `no_new_privileges`."""
+        _install(b"".join(_instruction(*block) for block in self._common))
+
+    def install_program(self) -> None:
+        """Filter this process, a fork of the server, from here on."""
+        code = bytearray(self._packed)
         own = struct.pack("<I", os.getpid())
         for place in self._places:
             code[place : place + 4] = own
-        buffer = (ctypes.c_char * len(code)).from_buffer(code)
-        program = struct.pack("<HxxxxxxQ", self._count, ctypes.addressof(buffer))
-        _checked(_prctl(_PR_SET_SECCOMP, 2, program, 0, 0), "prctl PR_SET_SECCOMP")
+        _install(bytes(code))
 
 
-def _denied(numbers: Iterable[int], answer: int) -> list[tuple[int, int, int, int]]:
-    """A chain of tests that answers `answer` for `numbers` (-1: not on this machine) and allows the rest."""
-    chain = sorted({n for n in numbers if n >= 0})
-    count = len(chain)
-    tests = [(_EQUAL, count - i, 0, n) for i, n in enumerate(chain)]
-    return [*tests, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, answer)]
+def _install(code: bytes) -> None:
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("<HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
+    _checked(_prctl(_PR_SET_SECCOMP, 2, program, 0, 0), "prctl PR_SET_SECCOMP")
+
+
+def _own_only(name: str) -> list[_Block]:
+    """Allow a call only where its first argument is the process's own pid (or 0, which means that for prlimit64)."""
+    or_zero = [(_EQUAL, 1, 0, 0)] if name == "prlimit64" else []
+    tests = [(_LOAD, 0, 0, _ARGUMENT_0), *or_zero, (_EQUAL, 0, 1, _OWN_PID), (_RETURN, 0, 0, _ALLOW), _DENY]
+    return [(_EQUAL, 0, len(tests), number(name)), *tests]
+
+
+def _denied(names: Iterable[str]) -> list[_Block]:
+    """A chain of tests that refuses `names`, where this machine has them, and allows the rest."""
+    chain = sorted(n for n in map(number, names) if n >= 0)
+    tests = [(_EQUAL, len(chain) - i, 0, n) for i, n in enumerate(chain)]
+    return [*tests, (_RETURN, 0, 0, _ALLOW), _DENY]
 
 
 # Landlock: see linux/landlock.h. Rights by the version of the interface (ABI) that brought them.

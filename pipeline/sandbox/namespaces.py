@@ -9,11 +9,11 @@ from pipeline.sandbox import kernel
 
 
 class Ids(NamedTuple):
-    """A run of ids: `count` ids from `inside` in the new namespace are those from `outside` in this one."""
+    """A run of ids: `length` ids from `inside` in the new namespace are those from `outside` in this one."""
 
     inside: int
     outside: int
-    count: int
+    length: int
 
 
 def maps_id(outside: int) -> bool:

@@ -308,7 +308,13 @@ class _Worker:
             pass
 
     def close(self) -> None:
-        """Kill it; the kernel then kills all it has started. Returns when that is done."""
+        """Have it end, or kill it where it is at work: the kernel then kills all it has started. Returns when done."""
+        if not self.queue:
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+                self.process.wait(_END_SECONDS)
+            except (OSError, subprocess.TimeoutExpired):
+                pass
         self.process.kill()
         self.process.wait()
         self.socket.settimeout(_END_SECONDS)

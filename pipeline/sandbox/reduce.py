@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.sandbox import codec
 from pipeline.sandbox.remote import by_name
@@ -25,19 +25,25 @@ class Irreducible(Exception):
     """The test is not of the reducible form; the message says at what."""
 
 
+class Element(NamedTuple):
+    """The result of a call (store "_r") or a constant (store "_k"), by its place."""
+
+    store: str
+    place: int
+
+
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One assert. first, last: the calls it uses, [first, last). sign is "" for a plain truth test.
+    """One assert. last: how many calls have been made when it is judged. sign is "" for a plain truth test.
 
-    text: its source. left, right: code over `_r`, the list of results, and `_k`, constants.
+    node: its expression, for `text_of`. left, right: an element, or code over `_r`, the results, and `_k`, constants.
     """
 
-    text: str
-    first: int
+    node: ast.expr
     last: int
     sign: str
-    left: CodeType
-    right: CodeType | None
+    left: CodeType | Element
+    right: CodeType | Element | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,9 @@ class _Reducer:
             return
         if not isinstance(statement, ast.Assert):
             raise Irreducible(f"line {statement.lineno}: {type(statement).__name__}")
-        test, first = statement.test, len(self.calls)
+        test = statement.test
         if isinstance(test, ast.Constant) and test.value is True:
             return
-        text = ast.unparse(test)[:200]
         sign, right = "", None
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             sign = _COMPARISONS[type(test.ops[0])]
@@ -186,9 +191,8 @@ class _Reducer:
             right = self.expression(test.comparators[0])
         else:
             left = self.expression(test)
-        codes = [None if e is None else _code(e) for e in (left, right)]
-        assert codes[0] is not None
-        self.assertions.append(Assertion(text, first, len(self.calls), sign, codes[0], codes[1]))
+        operand = None if right is None else _operand(right)
+        self.assertions.append(Assertion(test, len(self.calls), sign, _operand(left), operand))
 
     def expression(self, node: ast.expr) -> ast.expr:
         """`node` with calls of the program replaced by their results, once all of it is known to be harmless."""
@@ -324,12 +328,22 @@ def _encode(value: Any) -> Any:
     return codec.encode(value, _named_type)
 
 
-def _code(node: ast.expr) -> CodeType:
+def _operand(node: ast.expr) -> CodeType | Element:
+    match node:
+        case ast.Subscript(value=ast.Name(id="_r" | "_k" as store), slice=ast.Constant(value=int() as index)):
+            return Element(store, index)
     return compile(ast.fix_missing_locations(ast.Expression(node)), "<assert>", "eval")
 
 
-def evaluate(code: CodeType, results: list[Any], constants: list[Any]) -> Any:
-    """Value of a reduced expression; `results` holds the values of the calls made so far."""
+def text_of(assertion: Assertion) -> str:
+    """The assertion's expression, for a person."""
+    return ast.unparse(assertion.node)[:200]
+
+
+def evaluate(operand: CodeType | Element, results: list[Any], constants: list[Any]) -> Any:
+    """Value of one side of an assertion; `results` holds the values of the calls made so far."""
+    if isinstance(operand, Element):
+        return (results if operand.store == "_r" else constants)[operand.place]
     names: dict[str, Any] = {"__builtins__": {}, "_r": results, "_k": constants}
     names.update((name.replace(".", "_"), function) for name, function in PURE.items())
-    return eval(code, names)  # noqa: S307 - a closed set of syntax and functions, see the module's docstring
+    return eval(operand, names)  # noqa: S307 - a closed set of syntax and functions, see the module's docstring

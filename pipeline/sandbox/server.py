@@ -105,15 +105,20 @@ class Server:
 
     def serve(self) -> None:
         """Run until the judge is gone."""
+        channels: list[int] = []
         while True:
-            message, channels = _receive(self.control)
-            if not message:
-                return
-            if message == b"R":
-                self._run(channels)
+            if not channels:
+                message, channels = _receive(self.control)
+                if not message:
+                    return
+            if channels:
+                channels = self._run(channels)
 
-    def _run(self, channels: list[int]) -> None:
-        """One program: channels are its own, or its own, its link, the test's own and the test's link."""
+    def _run(self, channels: list[int]) -> list[int]:
+        """One program: channels are its own, or its own, its link, the test's own and the test's link.
+
+        Returns the channels of the next one, where the judge has sent them along with the word to stop.
+        """
         output, written = os.pipe2(os.O_CLOEXEC)
         groups = [channels[:2], channels[2:]] if len(channels) == 4 else [channels]
         running = [self._fork(role, ends, output, written) for role, ends in enumerate(groups)]
@@ -121,14 +126,16 @@ class Server:
         for channel in channels:
             os.close(channel)
         os.set_blocking(output, False)
+        following: list[int] = []
         try:
-            self._watch(running, output)
+            following = self._watch(running, output)
         finally:
             self._clear(running)
             os.close(output)
             for process in running:
                 os.close(process.watch)
         self.control.send(DONE)
+        return following
 
     def _fork(self, role: int, channels: list[int], output: int, written: int) -> Running:
         pid = os.fork()
@@ -164,7 +171,7 @@ class Server:
             landlock.enforce()
             landlock.close()
         if self.guards.seccomp is not None:
-            self.guards.seccomp.install()
+            self.guards.seccomp.install_program()
 
     def _limit(self) -> None:
         settings = self.settings
@@ -184,8 +191,11 @@ class Server:
             if value != resource.RLIM_INFINITY:
                 kernel.limit(what, value)
 
-    def _watch(self, running: list[Running], output: int) -> None:
-        """Until the judge says stop: enforce the limits, drain output, tell the judge who has ended."""
+    def _watch(self, running: list[Running], output: int) -> list[int]:
+        """Until the judge says stop: enforce the limits, drain output, tell the judge who has ended.
+
+        Returns the channels that came with that word.
+        """
         settings = self.settings
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
@@ -200,8 +210,7 @@ class Server:
             events = poller.poll(timeout * 1000)
             for fd, _ in events:
                 if fd == self.control.fileno():
-                    self.control.recv(16)
-                    return
+                    return _receive(self.control)[1]
                 if fd == output:
                     written += _drain(output)
                     if written > settings.output_bytes:
@@ -342,6 +351,8 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
 
 def run(control: socket.socket, settings: Settings, guards: Guards, entries: dict[int, Any]) -> None:
     """Serve until the judge is gone."""
+    if guards.seccomp is not None:
+        guards.seccomp.install_common()
     server = Server(control, settings, guards)
     server.entries = entries
     server.serve()

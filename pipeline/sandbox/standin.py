@@ -1,13 +1,21 @@
 """The test's end of the calls between processes: stand-ins for the program's functions, classes and objects."""
 
 import builtins
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.sandbox import codec
+from pipeline.sandbox import codec, wire
 from pipeline.sandbox.remote import FAR, NamedDecoder, Peer, by_name
 
 _TEST_MODULE = "test"
+_TELLING = FAR - {
+    *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__setitem__", "__delitem__", "__call__"),
+    *("__enter__", "__exit__", "__str__", "__repr__", "__format__"),
+}
+"""Special methods by which an object decides a comparison or passes for a number."""
+_UNTRUSTED_MODULES = frozenset({"unittest", "doctest", "pdb", "bdb"})
+"""Modules whose exceptions steer a test, such as `unittest.SkipTest`."""
 
 
 class StandIn:
@@ -82,14 +90,29 @@ def _call(self: Any, *arguments: Any, **named: Any) -> Any:
 
 
 class Caller(Peer):
-    """The test's end: asks the program's end, and lets it call functions and read instances of the test, no more."""
+    """The test's end: asks the program's end, and lets it call functions and read instances of the test, no more.
 
-    def __init__(self, fd: int) -> None:
+    lost: called, and not expected to return, when the program is gone or sends what is not in the encoding; a test
+    that expects exceptions must not take that for one. strict: refuse to have the program's objects compare themselves
+    with builtin values or do arithmetic with them, which would tell the program the expected value and leave it the
+    verdict; set where the function under test is a function, not a class.
+    """
+
+    def __init__(self, fd: int, lost: Callable[[Exception], Any]) -> None:
         super().__init__(fd)
+        self.lost = lost
+        self.strict = True
         self.known: dict[int, Any] = {}
         self.shapes: dict[tuple[Any, ...], type] = {}
         self.raised: BaseException | None = None
         self.decode = NamedDecoder(self._resolve, self._subclass, trusted=False)
+
+    def ask(self, *request: Any) -> Any:
+        """As `Peer.ask`, but never raises for a broken channel."""
+        try:
+            return super().ask(*request)
+        except (wire.Closed, codec.Malformed) as error:
+            return self.lost(error)
 
     def look_up(self, name: str) -> tuple[bool, Any]:
         """(whether the program defines `name`, its value)."""
@@ -98,7 +121,11 @@ class Caller(Peer):
 
     def call(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call a function of the program; what it changed in lists, dicts and sets is changed here too."""
-        tree, changed, same = self.ask("call", number, self.encode(arguments), self.encode(named))
+        try:
+            tree, changed, same = self.ask("call", number, self.encode(arguments), self.encode(named))
+        except StopIteration as error:
+            # Raised in a function given to `map` or `filter`, it would end the test's iteration early and silently.
+            raise RuntimeError("the program raised StopIteration") from error
         for index, new in changed:
             _restore(arguments[int(index)], self.decode(new))
         return arguments[same] if type(same) is int and 0 <= same < len(arguments) else self.decode(tree)
@@ -113,6 +140,8 @@ class Caller(Peer):
 
     def special(self, number: int, name: str, arguments: tuple[Any, ...]) -> Any:
         """The result of a special method of one of the program's objects."""
+        if self.strict and name in _TELLING and not all(isinstance(a, StandIn) for a in arguments or (None,)):
+            raise TypeError(f"{name} of an object of the program, where a plain value is expected")
         tree = self.ask("special", number, name, self.encode(arguments))[0]
         return NotImplemented if tree == {"l": 1} else self.decode(tree)
 
@@ -144,7 +173,7 @@ class Caller(Peer):
         raise AttributeError(f"the program may not reach this of the test: {action}")
 
     def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
-        cls = self.decode(kind)
+        cls = _library_error(kind) or (self.decode(kind) if "h" in kind or kind["b"][0] == "builtins" else None)
         values = self.decode(arguments)
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             cls = next(
@@ -222,6 +251,16 @@ class Caller(Peer):
         value = made(data)
         value.__dict__.update(_caller=self, _number=int(body[0]))
         return value
+
+
+def _library_error(kind: Any) -> type | None:
+    """The standard library's exception class that the program named, where this process has it loaded already."""
+    module, name = kind.get("b", ("", ""))
+    loaded = sys.modules.get(str(module))
+    if module == "builtins" or loaded is None or str(module).split(".")[0] in _UNTRUSTED_MODULES:
+        return None
+    found = vars(loaded).get(name)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 def _data_attribute(self: Any, name: str) -> Any:

@@ -121,10 +121,13 @@ TABLE = {
     "vhangup": (153, 58),
 }
 
-CALLED = frozenset(
-    {"capset", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "mount_setattr", "pivot_root"}
+SERVER_NEEDS = frozenset(
+    {
+        *("fork", "vfork", "mount", "umount2", "pidfd_open", "capset", "setgroups", "setresuid", "setresgid"),
+        *("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"),
+    }
 )
-"""Made by the sandbox itself through `syscall(2)`; all but these are in the table only to be refused."""
+"""Calls that the fork-server itself makes, so that only its forks are refused them."""
 
 FILTERED_BY_ARGUMENT = frozenset({"clone", "kill", "tgkill", "prlimit64"})
 """Allowed for the program's own threads and the program itself, refused otherwise."""

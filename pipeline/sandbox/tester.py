@@ -4,10 +4,11 @@ The test runs here unchanged, apart from asserts that record what they compared;
 called by message (remote.py). So a program cannot reach the test, its `unittest` or its expected values.
 
 What this does not stop. The test believes what the program's own objects and helper functions say of themselves: where
-it compares two objects of the program's classes, the program's `__eq__` decides, and where it checks an answer with a
-function of the prompt (HumanEval/38 and 50 decode what `encode_cyclic` encoded), a program that redefines that function
-can make its own answer right. An object of the program never equals a builtin value, whatever its `__eq__` says. Names
-that the program imported from the standard library, and all builtins, are the real ones here.
+it compares two objects of the program's classes, or tests a class, the program's methods decide; where it checks an
+answer with a function of the prompt (HumanEval/38 and 50 decode what `encode_cyclic` encoded), a program that redefines
+that function can make its own answer right. An object of the program never equals a builtin value,
+whatever its `__eq__` says. Names that the program imported from the standard library, and all builtins, are the real
+ones here.
 """
 
 import ast
@@ -99,20 +100,23 @@ def main() -> None:
     """Run the test that the judge sends and tell it how it ended."""
     request = codec.load(wire.receive(CHANNEL))
     random.seed(0)
-    caller = Caller(LINK)
+    caller = Caller(LINK, _lost)
     try:
         _run(request["test"], request["entry_point"], request["source"], caller)
         answer: list[Any] = ["held"]
     except AssertionError as error:
         answer = ["broke", str(error)[:600]]
-    except (wire.Closed, codec.Malformed) as error:
-        answer = ["lost", type(error).__name__]
     except BaseException as error:
-        # Where the program raised, the error has the program's own description: an `exit` of the program is not the
-        # test's.
         answer = ["raised", describe(error), caller.raised is error]
     wire.send(CHANNEL, codec.dump(answer))
     os.close(LINK)
+
+
+def _lost(error: Exception) -> None:
+    """Tell the judge that the program is gone or sends nonsense, and go no further."""
+    wire.send(CHANNEL, codec.dump(["lost" if isinstance(error, wire.Closed) else "nonsense", str(error)[:200]]))
+    os.read(CHANNEL, 1)
+    os._exit(70)
 
 
 def _run(test: str, entry_point: str, source: str, caller: Caller) -> None:
@@ -136,6 +140,7 @@ def _run(test: str, entry_point: str, source: str, caller: Caller) -> None:
             elif name in sys.stdlib_module_names:
                 names[name] = __import__(name)
     candidate = names.get(entry_point)
+    caller.strict = not isinstance(candidate, type)
     if candidate is None:
         raise AssertionError(f"the program defines no {entry_point}")
     names.setdefault("candidate", candidate)

@@ -7,6 +7,7 @@ keys is in it. Speaks with the pool over the socket on `POOL`: first what it cou
 import json
 import os
 import resource
+import select
 import socket
 import tempfile
 import traceback
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.sandbox import child, kernel, namespaces, server, tester, view, wire
-from pipeline.sandbox.judge import Judge, ServerLost
+from pipeline.sandbox.judge import Judge, ServerLost, Session
 from pipeline.sandbox.namespaces import Ids
 from pipeline.sandbox.types import Layer, Limits
 
@@ -73,13 +74,28 @@ def main() -> None:
     if not report:
         return
     kernel.limit(resource.RLIMIT_CORE, 0)
-    judge = Judge(control, POOL, limits)
     try:
-        while True:
-            answer = judge.run(json.loads(wire.receive(POOL)))
-            wire.send(POOL, json.dumps(answer).encode())
+        _judge_all(Judge(control, POOL, limits))
     except (wire.Closed, ServerLost, BrokenPipeError, ConnectionResetError):
         pass
+    control.close()
+    os.waitpid(pid, 0)
+
+
+def _judge_all(judge: Judge) -> None:
+    """Answer the pool's programs in order; the next one starts while the one before is reported."""
+    session: Session | None = None
+    while True:
+        if session is None:
+            session = judge.begin(json.loads(wire.receive(POOL)), None)
+        session.run()
+        following = None
+        if select.select([POOL], [], [], 0)[0]:
+            following = judge.begin(json.loads(wire.receive(POOL)), session)
+        else:
+            session.stop()
+        wire.send(POOL, json.dumps(session.finish()).encode())
+        session = following
 
 
 def _enter_namespaces() -> Entered:
