@@ -11,6 +11,7 @@ from pipeline.records import Prompt, Seed, Task
 from pipeline.teacher.composer.exercise import Piece, indent, load, plain_source, write
 from pipeline.teacher.composer.families import any_entry, by_name, fits, match
 from pipeline.teacher.composer.fragments import clean, fill
+from pipeline.teacher.composer.passages import passage_answer
 from pipeline.teacher.composer.steps import chain_family, draw_chain
 
 VERSION = 1
@@ -37,6 +38,8 @@ class Composer:
         random = rng(self.seed, "composer", prompt.id, number)
         if prompt.seed.task is not None:
             return answer_task(random, prompt.seed.task)
+        if prompt.seed.kind == "textbook":
+            return passage_answer(random, prompt.seed)
         return exercise_answer(random, prompt.seed)
 
 

@@ -299,9 +299,13 @@ FAMILIES = (
             "parse $text, which holds entries separated by $sepname, each a key and a value with $eqname between them",
         ),
         result=(
-            "a dictionary of the entries in $text, where entries are separated by $sepname and keys from values by $eqname",
+            "a dictionary of the entries in $text, where entries are separated by $sepname and keys from values by "
+            "$eqname",
         ),
-        says=("Read a line of settings from $text into a dictionary of strings.",),
+        says=(
+            "In $text, $sepname separate the entries, and $eqname stands between a name and its value. Read all "
+            "into a dictionary.",
+        ),
         edge=("An empty $text gives an empty dictionary.", "If a key comes twice, its last value counts."),
         bodies=(
             """
@@ -343,7 +347,8 @@ FAMILIES = (
         result=("$words whole numbers written in $text",),
         does=("find the whole numbers in $text and ^return $words numbers found",),
         says=(
-            "Letters and numbers are mixed in $text; digits that stand together form one number. Return $words numbers.",
+            "Letters and numbers are mixed in $text; digits that stand together form one number. Return $words "
+            "numbers.",
         ),
         edge=("There are no signs or decimal points to care about.",),
         bodies=(
@@ -425,7 +430,8 @@ FAMILIES = (
             "each '$opening' in $text is closed by a later '$closing' and no '$closing' comes too early",
         ),
         says=(
-            "An editor warns of unclosed $label. Return True if $text would raise no warning, also none about stray '$closing'.",
+            "An editor warns of unclosed $label. Return True if $text would raise no warning, also none about "
+            "stray '$closing'.",
         ),
         edge=("All other characters are ignored.", "Text without $label is fine."),
         bodies=(

@@ -175,8 +175,13 @@ def write(
     name: str = "",
     words: tuple[str, ...] = (),
     body_number: int = -1,
+    hints: str = "",
 ) -> Piece:
-    """An exercise of `family` under `choice`. name: the wanted function name, or "" for one of the family's own."""
+    """An exercise of `family` under `choice`.
+
+    name: the wanted function name, or "" for one of the family's own. words: words to prefer in examples. body_number,
+    hints ("typing", "builtin" or "none"): fixed instead of drawn.
+    """
     if "$" in family.returns:
         family = replace(family, returns=fill(family.returns, choice))
     arguments = family.arguments
@@ -189,7 +194,8 @@ def write(
     lists = {names[arg.name] for arg in arguments if arg.type.startswith(("list", "str"))}
     code = _restyled(random, code, lists)
     code = rename_locals(random, code, set(names.values()) | {entry})
-    hints = random.choices(("typing", "builtin", "none", "none"), (38, 30, 22, 10))[0]
+    drawn_hints = random.choices(("typing", "builtin", "none", "none"), (38, 30, 22, 10))[0]
+    hints = hints or drawn_hints
     signature, imports = _signature(family, entry, names, hints, imports_for(code))
     cases = [Example(f"{entry}({args})", result) for args, result in draw_cases(random, family, choice, words)]
     wording = word_it(random, family, names, dict(choice))

@@ -17,6 +17,7 @@ from pipeline.teacher.composer import (
     numbers,
     ordering,
     recursion,
+    simulation,
     strings_building,
     strings_counting,
     words,
@@ -35,6 +36,7 @@ _MODULES = (
     grids,
     conversions,
     recursion,
+    simulation,
 )
 _STOP = frozenset(
     re.findall(
@@ -123,8 +125,8 @@ def match(random: Random, topic: str, name: str) -> Entry:
     """An entry near the wanted topic and name. Where nothing is near, or little, any family may come."""
     scores: dict[int, float] = defaultdict(float)
     index = _index()
-    for words, weight in ((stems(topic), _TOPIC_WEIGHT), (stems(name), _NAME_WEIGHT)):
-        for word in words:
+    for wanted, weight in ((stems(topic), _TOPIC_WEIGHT), (stems(name), _NAME_WEIGHT)):
+        for word in wanted:
             for number, rarity in index.get(word, {}).items():
                 scores[number] += weight * rarity
     best = max(scores.values(), default=0.0)

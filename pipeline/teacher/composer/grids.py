@@ -358,7 +358,8 @@ FAMILIES = (
         result=("the $words sum of numbers on a way from the upper left to the lower right cell of $grid",),
         does=("find the $words total along a path through $grid from its upper left to its lower right corner",),
         says=(
-            "A beetle crosses $grid from the first to the last cell and adds up the numbers it steps on. Find the $words sum.",
+            "A beetle crosses $grid from the first to the last cell and adds up the numbers it steps on. Find the "
+            "$words sum.",
         ),
         must=(
             "Each step goes one cell to the right or one cell down.",

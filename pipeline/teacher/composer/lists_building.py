@@ -228,7 +228,8 @@ FAMILIES = (
         does=("drop every element of $xs that has already occurred earlier in the list",),
         result=("the different elements of $xs in the order of their first appearance",),
         says=(
-            "Guests sign $xs with their number, some several times. Make the list in which each stands once, at first signing.",
+            "Guests sign $xs with their number, some several times. Make the list in which each stands once, at "
+            "first signing.",
         ),
         edge=("The order of first appearances is kept.",),
         bodies=(

@@ -400,7 +400,8 @@ FAMILIES = (
         result=("the largest value of a later element of $xs minus an earlier one",),
         does=("find the greatest gain that buying once and selling later at the prices in $xs can bring",),
         says=(
-            "$xs lists the price of a share day by day. You buy on one day and sell on a later one: what is the best profit?",
+            "$xs lists the price of a share day by day. You buy on one day and sell on a later one: what is the "
+            "best profit?",
         ),
         must=("If every trade would lose money, the answer is 0.",),
         bodies=(

@@ -174,7 +174,8 @@ FAMILIES = (
         result=("the index of $target in the sorted list $xs, or -1 if it is not there",),
         does=("look up $target in the ascending list $xs and ^return its index",),
         says=(
-            "The numbers in $xs ascend without repetition. Halve the search range until you hit $target; return its index.",
+            "The numbers in $xs ascend without repetition. Halve the search range until you hit $target; return "
+            "its index.",
         ),
         must=("If $target is missing, return -1.",),
         edge=("All elements of $xs are different.",),

@@ -90,6 +90,28 @@ RESULT = (
     "Produce {r}.",
     "Figure out {r}.",
 )
+ASKED = (
+    "Return {r}.",
+    "Return {r}.",
+    "Returns {r}.",
+    "Find out {r}.",
+    "Find out and return {r}.",
+    "Work out {r}.",
+    "Determine {r}.",
+    "Given {args}, return {r}.",
+    "Given {args}, find out {r}.",
+    "For {args}, tell {r}.",
+    "You are given {args}. Return {r}.",
+    "You are given {args}. Your task is to find out {r}.",
+    "Write a function that returns {r}.",
+    "Write a function that takes {args} and returns {r}.",
+    "Implement a function that tells {r}.",
+    "This function returns {r}.",
+    "Tell {r}.",
+    "We would like to know {r}.",
+    "Your function should return {r}.",
+    "Say {r}.",
+)
 COND = (
     "Return True if {c}, and False otherwise.",
     "Return True if {c}, False otherwise.",
@@ -120,7 +142,7 @@ COND = (
     "The result is True only if {c}.",
     "Verify that {c}.",
 )
-"""Frames. {d}: imperative clause, {d3}: the same in the third person, {r}: noun phrase, {c}: condition, {args}: the
+"""Frames; ASKED is for results that begin with "how" or "whether". {d}: imperative clause, {d3}: the same in the third person, {r}: noun phrase, {c}: condition, {args}: the
 arguments introduced ("a string `s` and an integer `n`"), {plain}: the only argument without its article; capitals
 start a sentence."""
 
@@ -190,7 +212,10 @@ def _lead(random: Random, family: Family, slots: dict[str, str | int]) -> tuple[
     kinds = [(DOES, family.does, 4), (RESULT, family.result, 4), (COND, family.cond, 5), (("{s}",), family.says, 4)]
     usable = [(frames, clauses, weight) for frames, clauses, weight in kinds if clauses]
     frames, clauses, _ = random.choices(usable, [weight for *_, weight in usable])[0]
-    return random.choice(frames), fill(random.choice(clauses), slots)
+    clause = fill(random.choice(clauses), slots)
+    if frames is RESULT and clause.startswith(("how ", "whether ")):
+        frames = ASKED
+    return random.choice(frames), clause
 
 
 def word_it(random: Random, family: Family, names: dict[str, str], choice: dict[str, str | int]) -> Wording:

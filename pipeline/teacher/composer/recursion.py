@@ -206,7 +206,8 @@ FAMILIES = (
         result=("the depth of the nested list $tree, where a list without lists inside has depth 1",),
         does=("find how many levels of lists are nested in $tree",),
         says=(
-            "Boxes contain numbers and further boxes. If $tree is the outermost box, how many boxes deep can you reach?",
+            "Boxes contain numbers and further boxes. If $tree is the outermost box, how many boxes deep can you "
+            "reach?",
         ),
         edge=("An empty list has depth 1.",),
         bodies=(
@@ -346,7 +347,8 @@ FAMILIES = (
         names=("max_nonadjacent_sum", "largest_spaced_sum"),
         result=("the largest sum of elements of $xs of which no two are neighbours",),
         does=(
-            "choose elements of $xs, never two neighbours, so that their sum is as large as possible, and ^return that sum",
+            "choose elements of $xs, never two neighbours, so that their sum is as large as possible, and ^return "
+            "that sum",
         ),
         says=("Seats in a row have the values $xs, but no two adjacent seats may be taken. What is the best total?",),
         edge=("Choosing nothing gives 0.",),
@@ -416,7 +418,8 @@ FAMILIES = (
                     (
                         "staircase",
                         '" " * ($n - i) + "$symbol"',
-                        "each row has a single one, and it moves one place to the left from row to row, starting behind $n - 1 blanks",
+                        "each row has a single one, and it moves one place to the left from row to row, starting "
+                        "behind $n - 1 blanks",
                     ),
                 ],
             ),

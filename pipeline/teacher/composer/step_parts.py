@@ -781,7 +781,7 @@ ENDS: dict[str, tuple[End, ...]] = {
         End(
             "last",
             "str",
-            '([""] + [{gen}])[-1]',
+            "",
             'last = ""',
             "last = {v}",
             "last",

@@ -77,11 +77,10 @@ def _sensible(chain: Chain) -> bool:
             return False
         if chain.map_first and change.name in {"reversed", "doubled"} and kept.name in {"palindromic", *_BY_LENGTH}:
             return False
-    if change and chain.domain == "characters" and kept:
-        if chain.map_first or (
-            kept.name in {"digits", "upper", "lower"} and change.name in {"upper", "lower", "swapped"}
-        ):
-            return False
+    cased = {"upper", "lower", "swapped"}
+    recased = bool(kept and change and kept.name in {"digits", "upper", "lower"} and change.name in cased)
+    if chain.domain == "characters" and change and kept and (chain.map_first or recased):
+        return False
     if change and kept and chain.domain == "numbers":
         if kept.name in {"positive", "above", "at_least"} and change.name == "sizes":
             return False
@@ -136,7 +135,8 @@ def bodies(chain: Chain, fp: str, mp: str) -> tuple[str, ...]:
             steps.append(f"changed = [{change} for x in {last}]")
             last = "changed"
     whole = end.whole.replace("{gen}", gen)
-    made = [f"return {whole}", f"{end.start}\nfor x in {over}:\n{_indented(loop)}\nreturn {end.close}"]
+    made = [f"return {whole}"] if whole else []
+    made.append(f"{end.start}\nfor x in {over}:\n{_indented(loop)}\nreturn {end.close}")
     if last != over:
         made.append("\n".join([*steps, f"return {_of_list(end, last)}"]))
     if test and not chain.map_first and len(loop.splitlines()) <= 3:

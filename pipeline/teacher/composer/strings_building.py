@@ -299,7 +299,8 @@ FAMILIES = (
         does=("change the case of $text so that letters at even indices are $first case and the others $second case",),
         result=("$text with $first-case characters at index 0, 2, 4 and so on, and $second-case ones in between",),
         says=(
-            "Write $text up and down like a wave: the first character in $first case, the next in $second case, and so on.",
+            "Write $text up and down like a wave: the first character in $first case, the next in $second case, "
+            "and so on.",
         ),
         edge=("Characters that are not letters count as positions too, but do not change.",),
         bodies=(

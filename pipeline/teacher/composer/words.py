@@ -247,7 +247,8 @@ FAMILIES = (
         does=("put $markname before every capital letter of $text and ^write all letters small",),
         result=("$text in lower case, with $markname before each letter that was a capital",),
         says=(
-            "The name $text is in camel case: capitals mark where a word starts. Mark it by $markname instead, all small.",
+            "The name $text is in camel case: capitals mark where a word starts. Mark it by $markname instead, all "
+            "small.",
         ),
         edge=("$text starts with a small letter.",),
         bodies=(
@@ -337,7 +338,8 @@ FAMILIES = (
         does=("break $sentence into lines of at most $limit characters without splitting words",),
         result=("a list of lines, each filled with as many words of $sentence as fit into $limit characters",),
         says=(
-            "Set $sentence in a column $limit characters wide: put a word on the current line if it fits, else start a new one.",
+            "Set $sentence in a column $limit characters wide: put a word on the current line if it fits, else "
+            "start a new one.",
         ),
         edge=("Words on a line are separated by one space.", "No word is longer than $limit."),
         bodies=(
