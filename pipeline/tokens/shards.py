@@ -45,7 +45,7 @@ class SpanTable:
         return len(self.document_id)
 
 
-@dataclass(frozen=True)
+@dataclass
 class TokenStore:
     """A folder written by `pack`."""
 

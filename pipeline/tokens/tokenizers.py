@@ -15,10 +15,6 @@ from pipeline.student.loading import load_tokenizer, source_folder
 END = "<|endoftext|>"
 """Between documents, and the only special token of a trained tokenizer (Gunasekar et al. 2023, 2.3)."""
 
-CODEGEN_SPACES = 31
-CODEGEN_TABS = 9
-"""CodeGen's longest runs of spaces and tabs that are tokens of their own (Nijkamp et al. 2022, 2.1)."""
-
 SMALLEST = 256 + 1
 """Bytes and the end-of-text token: less cannot spell every text."""
 
@@ -38,10 +34,11 @@ def tokenizer_for(table: TokensTable, student: StudentTable, documents: Iterable
 
 
 def train_bpe(texts: Iterable[str], vocabulary: int) -> Any:
-    """A byte-level BPE of at most `vocabulary` entries, with runs of spaces and tabs as CodeGen has them.
+    """A byte-level BPE of at most `vocabulary` entries, learned from `texts`.
 
-    Every text decodes to itself: the alphabet is all 256 bytes, nothing is normalised. Ties between merges are
-    broken by the trainer in a fixed order, so equal corpora give equal tokenizers. Raises EmptyCorpus for no text.
+    Runs of spaces that are frequent in the corpus become tokens. Every text decodes to itself: the alphabet is all
+    256 bytes, nothing is normalised. Ties between merges are broken by the trainer in a fixed order, so equal corpora
+    give equal tokenizers. Raises EmptyCorpus for no text.
     """
     if vocabulary < SMALLEST:
         raise RecipeError(

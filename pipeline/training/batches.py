@@ -140,7 +140,10 @@ def pieces_of(store: TokenStore, documents: Array) -> Iterator[Piece]:
 
 
 def masked_rows(pieces: Iterator[Piece], length: int) -> list[Row]:
-    """A row per document, cut into several where it is longer than `length`; rows without any loss are left out."""
+    """A row per document, cut into several where it is longer than `length`; rows without any loss are left out.
+
+    Such are the parts of a long exercise's prompt, and an end-of-text token that a cut has left alone.
+    """
     rows: list[Row] = []
     for piece in pieces:
         for start in range(piece.start, piece.stop, length):

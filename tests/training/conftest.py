@@ -1,0 +1,62 @@
+"""A tiny corpus, packed, and a tiny pretrained student."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.recipe import PhaseTable, StudentTable, TokensTable
+from pipeline.records import Document, Exercise, Passage
+from pipeline.student.loading import save
+from pipeline.tokens.packing import pack
+from pipeline.tokens.tokenizers import train_bpe
+
+
+def documents() -> list[Document]:
+    exercises: list[Document] = [
+        Exercise(
+            prompt=f'def f{n}(x):\n    """Add {n} to x{" and again" * (n % 5)}."""\n',
+            solution=f"    return x + {n}\n",
+            entry_point=f"f{n}",
+            test="",
+            test_owner="seed",
+        )
+        for n in range(60)
+    ]
+    return exercises + [Passage(text=f"Lesson {n}. " + "Lists hold items. " * (n % 9)) for n in range(30)]
+
+
+TOKENS = TokensTable(tokenizer="train", vocabulary=320, sequence_length=32)
+PHASE = PhaseTable(batch=4, epochs=1, lr=1e-2, warmup_steps=2)
+STUDENT = StudentTable(init="scratch", architecture="phi-1-nano", phases=(PHASE,), held_out=0.1)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packed tokens."""
+    out = tmp_path_factory.mktemp("tokens")
+    pack(documents(), table=TOKENS, student=STUDENT, seed=0, out=out, cache=out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny Llama model and the corpus' tokenizer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = train_bpe([document.text for document in documents()], 320)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    folder = tmp_path_factory.mktemp("llama")
+    save(LlamaForCausalLM(config), tokenizer, folder)
+    return folder
