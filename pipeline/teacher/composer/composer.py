@@ -17,7 +17,7 @@ from pipeline.teacher.composer.steps import chain_family, draw_chain
 VERSION = 1
 """Raised when the same prompt would get another answer; part of the key of every artifact that the composer made."""
 
-COMPOSITION_SHARE = 0.4
+COMPOSITION_SHARE = 0.37
 """Share of compositions among the exercises whose wanted name is no family's own; about 35% of all."""
 
 

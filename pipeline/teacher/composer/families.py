@@ -11,11 +11,16 @@ from random import Random
 from pipeline.teacher.composer import (
     conversions,
     dictionaries,
+    digits,
+    dynamic,
+    games,
     grids,
     lists_building,
+    lists_runs,
     lists_scanning,
     numbers,
     ordering,
+    parsing,
     recursion,
     simulation,
     strings_building,
@@ -26,17 +31,22 @@ from pipeline.teacher.composer.fragments import Choice, Family, fill, split
 
 _MODULES = (
     numbers,
+    digits,
     strings_counting,
     strings_building,
     words,
     lists_scanning,
+    lists_runs,
     lists_building,
     ordering,
     dictionaries,
     grids,
     conversions,
+    parsing,
     recursion,
+    dynamic,
     simulation,
+    games,
 )
 _STOP = frozenset(
     re.findall(

@@ -142,9 +142,9 @@ COND = (
     "The result is True only if {c}.",
     "Verify that {c}.",
 )
-"""Frames; ASKED is for results that begin with "how" or "whether". {d}: imperative clause, {d3}: the same in the third person, {r}: noun phrase, {c}: condition, {args}: the
-arguments introduced ("a string `s` and an integer `n`"), {plain}: the only argument without its article; capitals
-start a sentence."""
+"""Frames; ASKED is for results that begin with "how" or "whether". {d}: imperative clause, {d3}: the same in the third
+person, {r}: noun phrase, {c}: condition, {args}: the arguments introduced ("a string `s` and an integer `n`"), {plain}:
+the only argument without its article; capitals start a sentence."""
 
 
 class Wording(NamedTuple):

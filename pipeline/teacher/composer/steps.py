@@ -9,7 +9,11 @@ from random import Random
 from typing import NamedTuple
 
 from pipeline.teacher.composer.fragments import Family, is_reserved
-from pipeline.teacher.composer.step_parts import ENDS, FILTERS, MAPS, SOURCES, End, Filter, Map, Source
+from pipeline.teacher.composer.step_ends import ENDS
+from pipeline.teacher.composer.step_filters import FILTERS
+from pipeline.teacher.composer.step_maps import MAPS
+from pipeline.teacher.composer.step_parts import End, Filter, Map, Source
+from pipeline.teacher.composer.step_sources import SOURCES
 
 
 class Chain(NamedTuple):

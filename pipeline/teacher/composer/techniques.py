@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Technique:
-    """title: a heading. ideas: paragraphs, each enough by itself. mistake: prose before and code that shows the mistake.
-    edge: the case that is easy to miss."""
+    """title: a heading. ideas: paragraphs, each enough by itself. mistake: the prose before `code`, which shows the
+    mistake at work. edge: the case that is easy to miss."""
 
     title: str
     ideas: tuple[str, ...]
