@@ -5,6 +5,7 @@ Rows have positions of their own, so a row's logits do not depend on which other
 rounding of matrix products of other sizes: about 1e-5 in fp32).
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -133,6 +134,8 @@ class TransformersEngine:
     def __init__(self, model: Any, slots: int, length: int) -> None:
         self.model = model
         self.slots = slots
+        # transformers calls the argument and the output field `past_key_values`, and from 5.24 on the argument `cache`.
+        self.argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
         self.cache: Any = None
         self.mask = torch.zeros((0, 0), dtype=torch.long, device=model.device)
 
@@ -159,11 +162,11 @@ class TransformersEngine:
             input_ids=ids,
             attention_mask=self.mask,
             position_ids=positions,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self.argument: self.cache},
         )
-        self.cache = answer.past_key_values
+        self.cache = answer.get(self.argument, None) or answer["past_key_values"]
         return answer.logits[:, -1].float()  # type: ignore[no-any-return]
 
     def keep(self, rows: Sequence[int]) -> None:

@@ -1,0 +1,75 @@
+"""Generation: independent of the batch, seeded per prompt, ended where it should be."""
+
+import pytest
+import torch
+
+from pipeline.errors import InputError
+from pipeline.records import Message
+from pipeline.student import Generation, generate
+from pipeline.student.generation import chat_prompt, encode_prompt
+from pipeline.student.loading import LoadedModel
+
+PROMPTS = ["def f(x):", "x = [1", "for i in range(3):\n    print", "return a", "a", "def add(a, b):\n    return a +"]
+
+
+def texts(generations: list[Generation]) -> list[str]:
+    return [entry.raw for entry in sorted(generations, key=lambda entry: entry.index)]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_answer_does_not_depend_on_the_batch(tiny: LoadedModel, temperature: float) -> None:
+    seeds = list(range(len(PROMPTS)))
+    answers = [
+        texts(list(generate(tiny, PROMPTS, max_new_tokens=12, temperature=temperature, seeds=seeds, batch=batch)))
+        for batch in (1, 2, 4, 6)
+    ]
+    assert answers[0] == answers[1] == answers[2] == answers[3]
+
+
+def test_greedy_is_what_transformers_generates(tiny: LoadedModel) -> None:
+    ids = torch.tensor([encode_prompt(tiny.tokenizer, PROMPTS[0])])
+    whole = tiny.model.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False, pad_token_id=0
+    )
+    want = [token for token in whole[0, ids.shape[1] :].tolist() if token != tiny.tokenizer.eos_token_id]
+    [ours] = generate(tiny, PROMPTS[:1], max_new_tokens=10)
+    assert ours.raw == tiny.tokenizer.decode(want)
+
+
+def test_other_seeds_give_other_samples(tiny: LoadedModel) -> None:
+    first, second = (
+        texts(list(generate(tiny, ["x"] * 4, max_new_tokens=12, temperature=1.5, seeds=s)))
+        for s in ([1, 1, 2, 3], [1, 1, 2, 3])
+    )
+    assert first == second
+    assert first[0] == first[1]
+    assert len(set(first)) == 3
+
+
+def test_stop_strings_cut_and_are_named_as_the_reason(tiny: LoadedModel) -> None:
+    [whole] = generate(tiny, PROMPTS[:1], max_new_tokens=12)
+    needle = whole.raw[3:5]
+    [cut] = generate(tiny, PROMPTS[:1], max_new_tokens=12, stop=[needle])
+    assert cut.text == whole.raw[: whole.raw.index(needle)]
+    assert cut.finish_reason == "stop"
+    assert cut.tokens < whole.tokens
+
+
+def test_a_prompt_that_fills_the_context_is_answered_with_nothing(tiny: LoadedModel) -> None:
+    answers = {g.index: g for g in generate(tiny, ["x = 1\n" * 200, "x"], max_new_tokens=4)}
+    assert (answers[0].text, answers[0].finish_reason, answers[0].tokens) == ("", "length", 0)
+    assert answers[1].tokens == 4
+
+
+def test_temperature_without_seeds_is_refused(tiny: LoadedModel) -> None:
+    with pytest.raises(ValueError, match="one seed per prompt: 2 prompts, 0 seeds"):
+        list(generate(tiny, ["a", "b"], max_new_tokens=4, temperature=0.5))
+
+
+def test_no_prompts_give_no_answers(tiny: LoadedModel) -> None:
+    assert list(generate(tiny, [], max_new_tokens=4)) == []
+
+
+def test_chat_needs_a_template(tiny: LoadedModel) -> None:
+    with pytest.raises(InputError, match="no chat template"):
+        chat_prompt(tiny, [Message("user", "Hi")])
