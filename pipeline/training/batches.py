@@ -41,10 +41,19 @@ Row = tuple[Piece, ...]
 
 
 class Batch(NamedTuple):
-    """Right-padded token ids and next-token labels, each (rows, time); labels are `IGNORE` where there is no loss."""
+    """Right-padded rows, each field (rows, time).
+
+    ids: token ids. labels: next tokens, `IGNORE` where there is no loss. numbers: where the label is in the store,
+    counted over all shards, -1 where there is no loss; by it soft targets are found.
+    """
 
     ids: Tensor
     labels: Tensor
+    numbers: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on `device`; `numbers`, which only find things on disk, stay on the CPU."""
+        return Batch(self.ids.to(device), self.labels.to(device), self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,8 @@ def collate(store: TokenStore, rows: Sequence[Row]) -> Batch:
     width = max(sum(piece.stop - piece.start for piece in row) for row in rows)
     ids = np.zeros((len(rows), width), dtype=np.int64)
     labels = np.full((len(rows), width), IGNORE, dtype=np.int64)
+    numbers = np.full((len(rows), width), -1, dtype=np.int64)
+    before = np.cumsum([0, *store.manifest["shards"]])
     for number, row in enumerate(rows):
         at = 0
         for piece in row:
@@ -214,8 +225,10 @@ def collate(store: TokenStore, rows: Sequence[Row]) -> Batch:
             ids[number, at : at + len(tokens)] = tokens
             first = max(piece.loss_start - piece.start + at, 1)
             labels[number, first - 1 : at + len(tokens) - 1] = tokens[first - at :]
+            start = int(before[piece.shard]) + piece.start - at
+            numbers[number, first - 1 : at + len(tokens) - 1] = np.arange(start + first, start + at + len(tokens))
             at += len(tokens)
-    return Batch(torch.from_numpy(ids), torch.from_numpy(labels))
+    return Batch(torch.from_numpy(ids), torch.from_numpy(labels), torch.from_numpy(numbers))
 
 
 def held_out_rows(store: TokenStore, limits: TokensTable | Any, count: int) -> list[Row]:

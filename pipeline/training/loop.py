@@ -24,7 +24,7 @@ from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.batches import Batch, Loader, Row, held_out_rows, micro_batches
 from pipeline.training.initial import initial_model
-from pipeline.training.objective import Objective
+from pipeline.training.objective import NamedLoss, Objective, cross_entropy
 from pipeline.training.precision import DTYPES, pick_precision
 from pipeline.training.schedule import learning_rate
 
@@ -72,15 +72,17 @@ def train(
     cache: Path,
     execution: Execution,
     on_event: Callable[[Event], None] = lambda event: None,
+    loss: NamedLoss | None = None,
 ) -> TrainingSummary:
     """Train the student on the token folder `tokens`; the result is `out / "model"`.
 
     limits: the recipe's tokens table (sequence length, document mask). out: kept between calls; where it holds a
-    checkpoint of the same settings, training goes on from there. cache: folder of converted models.
+    checkpoint of the same settings, training goes on from there. cache: folder of converted models. loss: what
+    is minimised, None for the next-token cross-entropy (which is always what is reported for held-out documents).
 
     Raises TrainingError where the loss is not finite or diverges, naming the last good checkpoint.
     """
-    return _Run(tokens, student, limits, seed, out, cache, execution, on_event).train()
+    return _Run(tokens, student, limits, seed, out, cache, execution, on_event, loss).train()
 
 
 class _Run:
@@ -94,12 +96,14 @@ class _Run:
         cache: Path,
         execution: Execution,
         on_event: Callable[[Event], None],
+        loss: NamedLoss | None,
     ) -> None:
         self.student, self.limits, self.execution, self.on_event, self.out = student, limits, execution, on_event, out
         self.device = pick_device(execution.device)
         if self.device.type == "cpu":
             torch.set_num_threads(execution.thread_count())
         self.store = TokenStore(tokens)
+        self.loss = loss
         self.precision = pick_precision(student.precision, self.device)
         torch.manual_seed(rng_seed(seed, "student"))
         self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
@@ -125,7 +129,10 @@ class _Run:
         self.held_out = held_out_rows(self.store, limits, HELD_OUT_ROWS)
         self.total = sum(loader.total for loader in self.loaders)
         manifest = {key: value for key, value in self.store.manifest.items() if key != "format"}
-        self.settings = digest([VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest])
+        minimised = loss.settings if loss else None
+        self.settings = digest(
+            [VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest, minimised]
+        )
         self.optimizer = make_optimizer(self.model)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.losses: list[float] = []
@@ -220,9 +227,9 @@ class _Run:
 
     def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
         """Summed loss of a batch under the run's precision."""
-        batch = Batch(batch.ids.to(self.device), batch.labels.to(self.device))
+        loss = self.loss if self.loss is not None and training else cross_entropy
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
-            return self.objective(batch, training=training)
+            return self.objective(batch.to(self.device), training=training, loss=loss)
 
     @torch.no_grad()
     def held_out_loss(self) -> float | None:

@@ -1,21 +1,39 @@
 """The next-token loss of a batch, with logits computed only where there is loss, a chunk at a time."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.student.lean import Lean, causal
+from pipeline.student.lean import Lean, Linear, causal
 from pipeline.training.batches import IGNORE, Batch
 
 CHUNK_LOGITS = 1 << 25
 """Most logits held at once: 128 MB in fp32, and as much again for their gradient."""
 
 
+class Loss(Protocol):
+    """Sum of the losses of logits (positions, vocab) against labels and store numbers, each (positions,)."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor: ...
+
+
+class NamedLoss(Loss, Protocol):
+    """A loss with what decides it, in JSON's types, so that a checkpoint is resumed under the same loss only."""
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
+    """Sum of next-token cross-entropies, nats; `numbers` are not used."""
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
 class Objective:
-    """Sum of the next-token cross-entropies (nats) of a batch.
+    """Sum of the losses of a batch at the positions that carry loss.
 
     model: a transformers causal LM; Llama and Phi take the lean forward, others their own.
     """
@@ -24,10 +42,11 @@ class Objective:
         self.model = model
         self.lean = Lean(model) if Lean.knows(model) else None
 
-    def __call__(self, batch: Batch, *, training: bool) -> Tensor:
+    def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
         """The sum over all labels that are not `IGNORE`, as a scalar that has a gradient."""
-        labels = batch.labels[batch.labels != IGNORE]
-        return cross_entropy_sum(self.selected(batch, training=training), labels, self.head)
+        at = batch.labels != IGNORE
+        numbers = batch.numbers[at.cpu()]
+        return chunked(self.selected(batch, training=training), batch.labels[at], numbers, self.head, loss)
 
     def selected(self, batch: Batch, *, training: bool) -> Tensor:
         """What `head` turns into logits, at the label positions: (labels, hidden), or the logits for unknown models."""
@@ -45,8 +64,8 @@ class Objective:
         return selected.float() if self.lean is None else self.lean.lm_head(selected).float()
 
 
-def cross_entropy_sum(selected: Tensor, labels: Tensor, head: Any) -> Tensor:
-    """Sum of cross-entropies of `head(selected)` against `labels`, (labels,).
+def chunked(selected: Tensor, labels: Tensor, numbers: Tensor, head: Linear, loss: Loss) -> Tensor:
+    """Sum of `loss(head(selected), labels, numbers)` over all positions.
 
     Where there are more than `CHUNK_LOGITS` logits they are made a chunk at a time, and again for the gradient, so
     that memory stays bounded for any vocabulary.
@@ -54,16 +73,16 @@ def cross_entropy_sum(selected: Tensor, labels: Tensor, head: Any) -> Tensor:
     if not len(labels):
         return selected.sum() * 0.0
 
-    def loss(x: Tensor, y: Tensor) -> Tensor:
-        return functional.cross_entropy(head(x), y, reduction="sum")
+    def of(x: Tensor, y: Tensor, n: Tensor) -> Tensor:
+        return loss(head(x), y, n)
 
     size = max(1, CHUNK_LOGITS // _width(head, selected))
-    chunks = list(zip(torch.split(selected, size), torch.split(labels, size), strict=True))
+    chunks = list(zip(*(torch.split(entry, size) for entry in (selected, labels, numbers)), strict=True))
     if len(chunks) == 1 or not torch.is_grad_enabled():
-        return torch.stack([loss(x, y) for x, y in chunks]).sum()
-    return torch.stack([checkpoint(loss, x, y, use_reentrant=False) for x, y in chunks]).sum()
+        return torch.stack([of(*chunk) for chunk in chunks]).sum()
+    return torch.stack([checkpoint(of, *chunk, use_reentrant=False) for chunk in chunks]).sum()
 
 
-def _width(head: Any, selected: Tensor) -> int:
+def _width(head: Linear, selected: Tensor) -> int:
     with torch.no_grad():
         return int(head(selected[:1]).shape[-1])

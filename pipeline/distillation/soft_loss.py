@@ -1,0 +1,34 @@
+"""The training loss with soft targets: a mixture of the divergence from the teacher and the hard labels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from pipeline.distillation.divergences import Targets, soft_loss
+from pipeline.distillation.soft_targets import SoftTargets
+from pipeline.recipe import SoftTargetsTable
+from pipeline.training.objective import cross_entropy
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLoss:
+    """alpha * T^2 * divergence + (1 - alpha) * cross-entropy, summed over positions (Hinton et al. 2015, 2).
+
+    T is the temperature under which the targets were written.
+    """
+
+    targets: SoftTargets
+    table: SoftTargetsTable
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides this loss."""
+        return {"soft_targets": self.table.model_dump(), "temperature": self.targets.manifest["temperature"]}
+
+    def __call__(self, logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
+        """The summed loss of logits (positions, vocab)."""
+        tokens, log_probabilities = self.targets.targets(numbers)
+        there = Targets(tokens.to(logits.device), log_probabilities.to(logits.device))
+        soft = soft_loss(logits, there, self.table.divergence, float(self.targets.manifest["temperature"]))
+        return self.table.alpha * soft + (1 - self.table.alpha) * cross_entropy(logits, labels, numbers)
