@@ -5,6 +5,7 @@ other values, which are then compared like any others.
 """
 
 import io
+import itertools
 import os
 import random
 import sys
@@ -17,6 +18,7 @@ CHANNEL, LINK = 3, 4
 """File descriptors: to the judge, and to the test's process where there is one."""
 NAME = "program"
 _MESSAGE = 300
+_MAX_ITEMS = 100_000
 
 
 class Reply:
@@ -64,10 +66,17 @@ def main() -> None:
     else:
         reply("loaded")
         if request["serve"]:
-            remote.Owner(LINK, namespace).serve()
+            remote.Owner(LINK, namespace, request["most"], lambda size: too_large(reply, size)).serve()
     if request["examples"]:
         codec.load(wire.receive(CHANNEL))
         run_examples(namespace, request["examples"], reply)
+
+
+def too_large(reply: Reply, size: int) -> None:
+    """Tell the judge of a value that is larger than allowed, and wait for the end."""
+    reply("large", size)
+    os.read(CHANNEL, 1)
+    os._exit(0)
 
 
 def load(source: str, reply: Reply) -> dict[str, Any] | None:
@@ -91,7 +100,7 @@ def load(source: str, reply: Reply) -> dict[str, Any] | None:
 
 def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None:
     """Make each call with arguments of its own and send what it returned; stops at the first exception."""
-    for index, (name, arguments, keywords) in enumerate(calls):
+    for index, (name, arguments, keywords, iterated) in enumerate(calls):
         try:
             function = namespace[name]
         except KeyError:
@@ -102,12 +111,22 @@ def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None
         try:
             value = function(*positional, **named)
             tree = codec.encode(value, remote.builtin_class_or_opaque)
+            if iterated and type(tree) is dict and "h" in tree:
+                tree = with_items(value, tree)
         except codec.TooDeep:
             tree = {"h": ["", "deeply nested"]}
         except BaseException as error:
             reply("exit" if isinstance(error, SystemExit) else "error", index, describe(error))
             return
         reply("value", index, tree)
+
+
+def with_items(value: Any, tree: Any) -> Any:
+    """The encoding of an iterator or view with its items, where the test iterates over it."""
+    items = list(itertools.islice(iter(value), _MAX_ITEMS + 1))
+    if len(items) > _MAX_ITEMS:
+        return tree
+    return {"g": [type(value).__qualname__[:80], codec.encode(items, remote.builtin_class_or_opaque)]}
 
 
 def run_examples(namespace: dict[str, Any], examples: list[Any], reply: Reply) -> None:

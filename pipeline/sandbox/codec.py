@@ -49,6 +49,22 @@ class Opaque:
     )
 
 
+class OpaqueItems(Opaque):
+    """Stands for an iterator or view, of which the items were sent: it can be iterated, nothing else."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, kind: str, items: list[Any]) -> None:
+        super().__init__(kind)
+        self.items = items
+
+    def __iter__(self) -> Any:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
 class OpaqueUsed(Exception):
     """An assertion looked into an object that has no encoding."""
 
@@ -194,6 +210,8 @@ class Decoder:
         if tag == "u":
             name, data, reference = body
             return self.subclass(str(name), self._value(data), reference)
+        if tag == "g":
+            return OpaqueItems(str(body[0]), [self._value(v) for v in body[1]])
         if tag == "i":
             return int(body, 16)
         if tag == "f":

@@ -33,10 +33,11 @@ def enter(flags: int, users: list[Ids]) -> None:
     """
     text = "".join(f"{i} {o} {n}\n" for i, o, n in users)
     if users == [Ids(users[0].inside, os.getuid(), 1)]:
+        group = os.getgid()
         kernel.unshare(flags)
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(text)
-        Path("/proc/self/gid_map").write_text(f"{users[0].inside} {os.getgid()} 1\n")
+        Path("/proc/self/gid_map").write_text(f"{users[0].inside} {group} 1\n")
         return
     unshared_read, unshared_write = os.pipe()
     mapped_read, mapped_write = os.pipe()

@@ -48,7 +48,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """calls: [function name, encoded arguments, encoded keywords], in order of evaluation."""
+    """calls: [function name, encoded arguments, encoded keywords, whether the result is only iterated over]."""
 
     calls: list[Any]
     assertions: list[Assertion]
@@ -84,6 +84,7 @@ PURE: dict[str, Callable[..., Any]] = {
     "math.isinf": math.isinf,
 }
 """Functions that an expression may call in the judge."""
+_ITERATE = frozenset({"tuple", "list", "sorted", "sum", "min", "max", "all", "any", "set", "frozenset", "dict"})
 _KEYWORDS = {"sorted": {"reverse"}, "math.isclose": {"rel_tol", "abs_tol"}}
 _TYPES = {t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, frozenset, bytes, complex, object)}
 _COMPARISONS: dict[type[ast.cmpop], str] = {
@@ -194,8 +195,11 @@ class _Reducer:
         operand = None if right is None else _operand(right)
         self.assertions.append(Assertion(test, len(self.calls), sign, _operand(left), operand))
 
-    def expression(self, node: ast.expr) -> ast.expr:
-        """`node` with calls of the program replaced by their results, once all of it is known to be harmless."""
+    def expression(self, node: ast.expr, iterated: bool = False) -> ast.expr:
+        """`node` with calls of the program replaced by their results, once all of it is known to be harmless.
+
+        iterated: whether what it gives is only iterated over.
+        """
         if not self._uses_program(node):
             return self._element("_k", self.constants, self.constant(node))
         match node:
@@ -204,7 +208,7 @@ class _Reducer:
                 if any(k.arg is None for k in keywords):
                     raise Irreducible("**keywords")
                 named = {str(k.arg): self.constant(k.value) for k in keywords}
-                call = [self.names[name], _encode(positional), _encode(named)]
+                call = [self.names[name], _encode(positional), _encode(named), iterated]
                 return self._element("_r", self.calls, call)
             case ast.Call(args=args, keywords=keywords):
                 name = _dotted(node.func)
@@ -212,7 +216,7 @@ class _Reducer:
                     raise Irreducible(f"{name or 'a call'} is not evaluated in the judge")
                 if name in ("sum", "round", "int", "str") and len(args) != 1:
                     self._small_digits(name, args)
-                inner = [self.expression(a) for a in args]
+                inner = [self.expression(a, iterated=name in _ITERATE) for a in args]
                 named_inner = [ast.keyword(k.arg, self.expression(k.value)) for k in keywords]
                 return ast.Call(ast.Name(name.replace(".", "_"), ast.Load()), inner, named_inner)
             case ast.Compare(left=left, ops=ops, comparators=others):

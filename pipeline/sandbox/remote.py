@@ -9,6 +9,7 @@ attributes of instances of classes that the test defines.
 import builtins
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.sandbox import codec, wire
@@ -129,7 +130,11 @@ class Peer:
             raise
         except BaseException as error:
             body = ["!", *self.describe(error)]
-        wire.send(self.fd, codec.dump(body))
+        self.send_answer(codec.dump(body))
+
+    def send_answer(self, body: bytes) -> None:
+        """Send an encoded answer."""
+        wire.send(self.fd, body)
 
     def perform(self, action: str, *arguments: Any) -> list[Any]:
         raise NotImplementedError
@@ -154,12 +159,22 @@ class Peer:
 
 
 class Owner(Peer):
-    """The program's end: everything in its namespace can be called, read and set."""
+    """The program's end: everything in its namespace can be called, read and set.
 
-    def __init__(self, fd: int, namespace: dict[str, Any]) -> None:
+    most: bytes of the largest answer; `too_large` is called with the size of a larger one, and does not return.
+    """
+
+    def __init__(self, fd: int, namespace: dict[str, Any], most: int, too_large: Callable[[int], Any]) -> None:
         super().__init__(fd)
+        self.most = most
+        self.too_large = too_large
         self.namespace = namespace
         self.decode = NamedDecoder(self._resolve, self._subclass, trusted=True)
+
+    def send_answer(self, body: bytes) -> None:
+        if len(body) > self.most:
+            self.too_large(len(body))
+        super().send_answer(body)
 
     def _subclass(self, name: str, data: Any, reference: Any) -> Any:
         body = reference.get("h") if isinstance(reference, dict) else None

@@ -92,9 +92,9 @@ def read_problems(path: Path | None) -> list[Problem]:
         path = next((c for c in candidates if c.exists()), None)
         if path is None:
             sys.exit("no HumanEval file found; name one with --problems HumanEval.jsonl.gz")
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        return [json.loads(line) for line in lines if line.strip()]
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def measure(

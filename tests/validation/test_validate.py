@@ -1,0 +1,86 @@
+"""The validated stage: what is kept, why the rest is dropped, and the law that nothing is lost."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.recipe import ValidatedTable
+from pipeline.records import Document, Exercise, Passage
+from pipeline.sandbox import Sandbox
+from pipeline.stage import Dropped, Kept, Tally, checked
+from pipeline.validation import Validate, limits_of
+
+TABLE = ValidatedTable(cpu_seconds=1.0)
+PROMPT = 'def f(x):\n    """Double x.\n\n    >>> f(2)\n    4\n    """\n'
+
+
+def exercise(solution: str = "    return x * 2\n", test: str = "assert f(3) == 6\n", prompt: str = PROMPT) -> Exercise:
+    return Exercise(prompt=prompt, solution=solution, entry_point="f", test=test, test_owner="teacher")
+
+
+def passage(text: str, *, teacher: bool = True) -> Passage:
+    return Passage(text=text, completion_id="c" if teacher else "", origin="" if teacher else "a.py")
+
+
+CASES: list[tuple[Document, str]] = [
+    (exercise(), ""),
+    (exercise(test=""), "no-test"),
+    (exercise(test="f(3)\n"), "no-test"),
+    (exercise(solution="    return x * 3\n"), "test-failed"),
+    (exercise(prompt=PROMPT.replace("4", "5")), "test-failed"),
+    (exercise(solution="    return (\n"), "syntax-error"),
+    (exercise(solution="    import os\n    os._exit(0)\n"), "crash"),
+    (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n2\n```\n"), ""),
+    (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n3\n```\n"), "test-failed"),
+    (passage("Prose.\n\n```python\nprint(undefined)\n```\n"), "test-failed"),
+    (passage("Prose.\n\n```python\nx = (\n```\n"), "syntax-error"),
+    (passage("Prose alone.\n"), ""),
+    (passage("import os\nos._exit(1)\n", teacher=False), ""),
+    (passage("import os\nos._exit(1\n", teacher=False), "syntax-error"),
+]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Validate]:
+    with Sandbox(limits_of(TABLE)) as sandbox:
+        yield Validate(TABLE, sandbox)
+
+
+def run(stage: Validate, records: list[Document]) -> list[tuple[Document, str]]:
+    tally = Tally()
+    outcomes = [(o.record, o.reason if isinstance(o, Dropped) else "") for o in checked(stage, records, tally)]
+    assert tally.balanced
+    return outcomes
+
+
+def test_each_document_has_its_outcome_in_order(stage: Validate) -> None:
+    assert run(stage, [record for record, _ in CASES]) == CASES
+
+
+def test_a_program_that_never_ends_is_dropped_as_timeout(stage: Validate) -> None:
+    assert run(stage, [exercise(solution="    while True:\n        pass\n")])[0][1] == "timeout"
+
+
+@given(st.lists(st.sampled_from(range(len(CASES))), max_size=8))
+@settings(max_examples=8, deadline=None)
+def test_outcomes_do_not_depend_on_order_or_company(stage: Validate, places: list[int]) -> None:
+    assert run(stage, [CASES[i][0] for i in places]) == [CASES[i] for i in places]
+
+
+def test_a_drop_shows_the_value_expected_and_the_value_got(stage: Validate) -> None:
+    (outcome,) = stage([exercise(prompt=PROMPT.replace("4", "5"))])
+    assert isinstance(outcome, Dropped)
+    assert outcome.detail == "example: f(2): expected 5, got 4"
+    (outcome,) = stage([exercise(solution="    return x * 3 if x != 2 else 4\n")])
+    assert isinstance(outcome, Dropped)
+    assert outcome.detail == "assert f(3) == 6: expected 6, got 9"
+
+
+def test_an_exercise_without_a_test_is_kept_where_the_recipe_allows_it() -> None:
+    lenient = Validate(ValidatedTable(require_test=False), Sandbox())
+    assert [type(o) for o in lenient([exercise(test=""), exercise(test="", solution="    return 1\n")])] == [
+        Kept,
+        Dropped,
+    ]
