@@ -1,0 +1,171 @@
+"""Training speed beside transformers' Trainer: same Phi model, batch, sequence length, precision and threads, one run.
+
+    python scripts/bench/training.py [--json] [--threads 2] [--seconds 20] [--models 1M,5M,10M]
+
+Both train on the same random tokens with loss on every token: batches of 8 rows of 256. `share_of_gemm` is the
+model's floating point operations per second (6 per parameter and token, and causal attention) over the best rate that
+a 2048 x 1024 x 1024 matrix product reaches here. Rounds of the two alternate, the best round of each counts.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.student.architectures import Shape, phi_config
+from pipeline.training.batches import Batch
+from pipeline.training.loop import make_optimizer
+from pipeline.training.objective import Objective
+from pipeline.training.precision import gemm_gflops
+
+ROWS, TIME, VOCABULARY = 8, 256, 1024
+SHAPES = {
+    "1M": Shape(4, 128, 512, 2, 32, tied=True),
+    "5M": Shape(6, 256, 1024, 4, 32, tied=True),
+    "10M": Shape(8, 320, 1280, 5, 32, tied=True),
+}
+
+
+def model_of(shape: Shape) -> Any:
+    """The Phi model of a shape, random weights."""
+    from transformers import PhiForCausalLM
+
+    torch.manual_seed(0)
+    return PhiForCausalLM(phi_config(shape, vocabulary=VOCABULARY, positions=TIME, dropout=0.0, end=0))
+
+
+def flops_per_token(shape: Shape) -> float:
+    """Forward and backward: 6 per parameter (a tied embedding is used once as a matrix), and causal attention."""
+    return 6 * shape.parameters(VOCABULARY) + 6 * shape.layers * shape.hidden * TIME
+
+
+def token_rows(count: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(0).integers(0, VOCABULARY, (count, TIME))
+
+
+def hornbook(shape: Shape) -> Callable[[float], float]:
+    """A function that trains for some seconds and returns tokens per second."""
+    model = model_of(shape).train()
+    objective, optimizer = Objective(model), make_optimizer(model)
+    for group in optimizer.param_groups:
+        group["lr"] = 1e-4
+    ids = torch.from_numpy(token_rows(ROWS))
+    labels = torch.full_like(ids, -100)
+    labels[:, :-1] = ids[:, 1:]
+    batch = Batch(ids, labels, torch.full_like(ids, -1))
+    count = ROWS * (TIME - 1)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss = objective(batch, training=True) / count
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+
+    step()
+
+    def run(seconds: float) -> float:
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            step()
+            steps += 1
+        return steps * ROWS * TIME / (time.perf_counter() - start)
+
+    return run
+
+
+def hf_trainer(shape: Shape) -> Callable[[float], float]:
+    """The same with transformers' Trainer, its overhead of logging and saving switched off."""
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Until(TrainerCallback):
+        seconds = 0.0
+        start = 0.0
+        steps = 0
+
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            Until.start, Until.steps = time.perf_counter(), 0
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            Until.steps += 1
+            if time.perf_counter() - Until.start > Until.seconds:
+                control.should_training_stop = True
+
+    rows = [{"input_ids": row.tolist(), "labels": row.tolist()} for row in token_rows(4096)]
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        per_device_train_batch_size=ROWS,
+        max_steps=100_000,
+        learning_rate=1e-4,
+        lr_scheduler_type="constant",
+        optim="adamw_torch_fused",
+        logging_strategy="no",
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    model = model_of(shape)
+
+    def run(seconds: float) -> float:
+        Until.seconds = seconds
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Trainer(model=model, args=arguments, train_dataset=rows, callbacks=[Until()]).train()
+        return Until.steps * ROWS * TIME / (time.perf_counter() - Until.start)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", default=",".join(SHAPES))
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    result: dict[str, Any] = {"threads": torch.get_num_threads(), "models": {}}
+    peak = 0.0
+    for name in options.models.split(","):
+        shape = SHAPES[name]
+        runs = {"hornbook": hornbook(shape), "hf_trainer": hf_trainer(shape)}
+        best = dict.fromkeys(runs, 0.0)
+        for _ in range(options.rounds):
+            peak = max(peak, gemm_gflops(torch.float32, 2048, 1024, 1024, seconds=1.0))
+            for tool, run in runs.items():
+                best[tool] = max(best[tool], run(options.seconds))
+        result["models"][name] = {tool: {"tokens_per_second": round(rate)} for tool, rate in best.items()}
+        result["models"][name]["parameters"] = shape.parameters(VOCABULARY)
+    result["gemm_gflops"] = round(peak, 1)
+    for name, row in result["models"].items():
+        for tool in ("hornbook", "hf_trainer"):
+            rate = row[tool]["tokens_per_second"] * flops_per_token(SHAPES[name]) / 1e9
+            row[tool]["share_of_gemm"] = round(rate / peak, 3)
+    if options.json:
+        print(json.dumps(result))
+        return
+    print(f"{result['threads']} threads, matrix product {result['gemm_gflops']} GFLOP/s")
+    for name, row in result["models"].items():
+        mine, theirs = row["hornbook"], row["hf_trainer"]
+        print(
+            f"{name:>4}: hornbook {mine['tokens_per_second']:7d} tokens/s ({mine['share_of_gemm']:.0%} of the peak), "
+            f"HF Trainer {theirs['tokens_per_second']:7d} ({theirs['share_of_gemm']:.0%}), "
+            f"{mine['tokens_per_second'] / theirs['tokens_per_second']:.2f}x"
+        )
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    main()
