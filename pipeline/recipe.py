@@ -125,7 +125,7 @@ class DistinctTable(Table):
 
     permutations: Positive = 128
     """MinHash permutations."""
-    bands: Positive = 16
+    bands: Positive = 32
     """LSH bands; rows per band = permutations / bands."""
     shingle: Positive = 5
     """Word n-gram of a shingle."""

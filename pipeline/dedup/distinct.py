@@ -124,39 +124,32 @@ class _Run:
         twin = index.exact(features, i)
         if twin is not None:
             return self._dropped(document, "exact-duplicate", twin, 1.0, "equal text: 1.00 = 1.00")
-        form = variant = None
+        form: bytes | None = None
+        variant: bytes | None = None
+        matches = index.near(features, i)
+        if matches and isinstance(document, Exercise):
+            form, variant = normal_form(document.text), normal_form(document.text, constants=False)
+            matches = [match for match in matches if not self._is_variant(match.number, form, variant)]
+        if matches:
+            best = matches[0]
+            detail = f"{best.similarity:.2f} >= {table.similarity}"
+            return self._dropped(document, "near-duplicate", best.number, best.similarity, detail)
         if table.clones:
             candidates = index.same_outline(features, i)
-            if candidates or (self.eager and features.outlines[i]):
+            if form is None and (candidates or (self.eager and features.outlines[i])):
                 form = normal_form(document.text)
-            if form:
-                for number in candidates:
-                    if self._form(number) == form:
-                        similarity = self._similarity(features, i, number)
-                        return self._dropped(
-                            document, "clone", number, similarity, f"equal normal form; text {similarity:.2f}"
-                        )
+            twin = next((number for number in candidates if form and self._form(number) == form), None)
+            if twin is not None:
+                similarity = self._similarity(features, i, twin)
+                return self._dropped(document, "clone", twin, similarity, f"equal normal form; text {similarity:.2f}")
         cap = table.max_constant_variants
         if cap and features.outlines[i]:
-            variant = normal_form(document.text, constants=False)
+            variant = normal_form(document.text, constants=False) if variant is None else variant
             others = self.variants.get(variant, []) if variant else []
             if len(others) >= cap:
                 similarity = self._similarity(features, i, others[0])
                 detail = f"differs in constants only from {len(others)} kept >= {cap}; text {similarity:.2f}"
                 return self._dropped(document, "clone", others[0], similarity, detail)
-        matches = index.near(features, i)
-        if matches and isinstance(document, Exercise):
-            variant = normal_form(document.text, constants=False) if variant is None else variant
-            form = normal_form(document.text) if form is None else form
-            matches = [
-                m
-                for m in matches
-                if not (variant and self._variant(m.number) == variant and self._form(m.number) != form)
-            ]
-        if matches:
-            best = matches[0]
-            detail = f"{best.similarity:.2f} >= {table.similarity}"
-            return self._dropped(document, "near-duplicate", best.number, best.similarity, detail)
         number = index.add(features, i, document.id)
         self.kept[number] = document
         if self.eager and variant is None and isinstance(document, Exercise):
@@ -176,6 +169,10 @@ class _Run:
         from pipeline.dedup.kernels import jaccard
 
         return float(jaccard(features.shingles(i), self.index.shingles(number)))
+
+    def _is_variant(self, number: int, form: bytes, variant: bytes) -> bool:
+        """Whether kept document `number` is an exercise that differs from these forms in its constants only."""
+        return bool(variant) and self._variant(number) == variant and self._form(number) != form
 
     def _form(self, number: int) -> bytes:
         form = self.index.form(number)

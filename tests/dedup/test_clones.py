@@ -1,0 +1,148 @@
+import ast
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.dedup.clones import normal_form
+
+BASE = """
+def merge(left, right, key=len):
+    out = []
+    while left and right:
+        source = left if key(left[0]) <= key(right[0]) else right
+        out.append(source.pop(0))
+    return out + left + right
+"""
+
+SAME = {
+    "names": BASE.replace("left", "a").replace("right", "b").replace("out", "acc").replace("merge", "join"),
+    "docstring": BASE.replace("key=len):\n", 'key=len):\n    """Merge two sorted lists."""\n'),
+    "comments": BASE.replace("    out = []\n", "    # the result\n    out = []  # empty\n\n"),
+    "annotations": BASE.replace(
+        "(left, right, key=len)", "(left: list[str], right: 'list', key: Callable = len) -> list"
+    ),
+    "variable annotation": BASE.replace("out = []", "out: list[str] = []"),
+    "layout": BASE.replace("key(left[0])", "(key( left[0] ))").replace(
+        "out + left + right", "(\n out + left\n + right)"
+    ),
+    "indentation": "".join("    " + line + "\n" for line in BASE.splitlines()),
+}
+OTHER = {
+    "operator": BASE.replace("<=", "<"),
+    "constant": BASE.replace("pop(0)", "pop(1)"),
+    "builtin": BASE.replace("key=len", "key=abs"),
+    "attribute": BASE.replace("append", "extend"),
+    "swapped names": BASE.replace("out + left + right", "out + right + left"),
+    "statement": BASE.replace("    return out", "    out.sort()\n    return out"),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_a_change_of_words_only_leaves_the_normal_form(change: str) -> None:
+    assert SAME[change] != BASE
+    assert normal_form(SAME[change]) == normal_form(BASE) != b""
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_change_of_the_program_changes_the_normal_form(change: str) -> None:
+    assert OTHER[change] != BASE
+    assert normal_form(OTHER[change]) != normal_form(BASE)
+
+
+def test_names_are_renamed_scope_by_scope() -> None:
+    two = "def f(x):\n    return x + 1\n\n\ndef g(x):\n    return f(x) * 2\n"
+    assert normal_form(two) == normal_form(two.replace("def g(x)", "def h(y)").replace("f(x) *", "f(y) *"))
+    assert normal_form(two) != normal_form(two.replace("return f(x)", "return g(x)"))
+
+
+def test_closures_globals_and_imports_resolve() -> None:
+    text = (
+        "import json as j\nCOUNT = 0\ndef f(a):\n    global COUNT\n    COUNT += 1\n"
+        "    def g():\n        return j.dumps(a)\n    return g\n"
+    )
+    renamed = (
+        text.replace("COUNT", "N").replace("as j", "as codec").replace("j.dumps", "codec.dumps").replace("(a)", "(b)")
+    )
+    assert normal_form(text) == normal_form(renamed)
+    assert normal_form(text) != normal_form(text.replace("json", "pickle"))
+    assert normal_form(text) != normal_form(text.replace("    global COUNT\n", ""))
+
+
+def test_method_names_are_attributes_and_stay() -> None:
+    text = "class A:\n    def go(self):\n        return self.n + 1\n"
+    assert normal_form(text) == normal_form(text.replace("class A", "class Other").replace("self", "this"))
+    assert normal_form(text) != normal_form(text.replace("go", "run"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "    ",
+        "This is some prose, without code.",
+        "def f(:\n",
+        "x = '\x00'",
+        '"""Only words."""',
+        "def f():\n    pass\n",
+        "import os\nfrom a import b\n",
+        "class A:\n    x: int\n",
+        "(" * 500 + ")" * 500,
+    ],
+)
+def test_what_is_not_python_or_says_nothing_has_no_normal_form(text: str) -> None:
+    assert normal_form(text) == b""
+
+
+def test_a_tree_deeper_than_the_stack_is_let_be() -> None:
+    assert normal_form("x = " + "+".join(["1"] * (sys.getrecursionlimit() * 3))) == b""
+
+
+def test_without_constants_only_constants_are_ignored() -> None:
+    assert normal_form("x = f(1, 'a')", constants=False) == normal_form("x = f(-22, None)", constants=False)
+    assert normal_form("x = f(1, 'a')", constants=False) != normal_form("x = f(1, y)", constants=False)
+
+
+def test_every_node_of_the_grammar_is_written() -> None:
+    text = """
+async def f(a, /, b, *c, d=1, **e):
+    async with a as b, c: pass
+    async for i in b: await i
+    try:
+        x = [i async for i in a if i]
+    except (A, B) as error:
+        raise error from None
+    except* C: ...
+    finally:
+        del x[1:2, ...]
+    return lambda q, *r: (yield)
+""".replace("    except* C: ...\n", "")
+    text += """
+match command:
+    case {"a": 1, **rest}: print(rest)
+    case [x, *others] | (x, others): x
+    case Point(x=0) as p if p: p
+    case _: f"{command!r:>{10}}"
+with open(a) as (b, c): b @= c
+global z
+assert z, "no"
+(y := 5)
+"""
+    assert normal_form(text) != b""
+    assert normal_form(text) == normal_form(
+        text.replace("others", "tail").replace("rest", "more").replace("error", "e2")
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(["alpha", "beta", "gamma", "delta", "omega"]))
+def test_any_consistent_renaming_is_a_clone(names: list[str]) -> None:
+    tree = ast.parse(BASE)
+    table = dict(zip(["left", "right", "key", "out", "source"], names, strict=True))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = table.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = table[node.arg]
+    assert normal_form(ast.unparse(tree)) == normal_form(BASE)

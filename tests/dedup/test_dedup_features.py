@@ -1,0 +1,109 @@
+import random
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.dedup import kernels, lexer
+from pipeline.dedup.clones import normal_form
+from pipeline.dedup.features import exact_jaccard, features, joined, permutations
+from pipeline.recipe import DistinctTable
+
+
+def outline(text: str) -> int:
+    return int(lexer.outlines(*joined([text]), lexer.KEYWORD_HASHES)[0])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(["a", "b", "Ab", "x1", "_", "é"]), min_size=5, max_size=30), st.integers(2, 5), st.data()
+)
+def test_shingles_are_the_word_ngrams(words: list[str], n: int, data: st.DataObject) -> None:
+    separators = [data.draw(st.sampled_from([" ", "\n", ", ", " = ", "("])) for _ in words]
+    text = "".join(word + separator for word, separator in zip(words, separators, strict=True))
+    hashes, bounds = kernels.shingle(*joined([text]), n, False)
+    found = re.findall(r"\w+", text)
+    assert len(hashes) == bounds[1] == len({tuple(found[i : i + n]) for i in range(len(found) - n + 1)})
+    assert (np.diff(hashes.astype(object)) > 0).all()
+
+
+def test_folding_case_and_batches_do_not_change_hashes() -> None:
+    texts = ["One two THREE four five six", "", "one two three four five six", "x"]
+    plain, bounds = kernels.shingle(*joined(texts), 5, True)
+    assert list(plain[bounds[0] : bounds[1]]) == list(plain[bounds[2] : bounds[3]])
+    alone, _ = kernels.shingle(*joined([texts[2]]), 5, True)
+    assert list(alone) == list(plain[bounds[2] : bounds[3]])
+    assert bounds[1] == bounds[2]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40), st.integers(1, 6))
+def test_any_text_can_be_shingled(text: str, n: int) -> None:
+    hashes, bounds = kernels.shingle(*joined([text, text]), n, False)
+    assert list(hashes[: bounds[1]]) == list(hashes[bounds[1] :])
+    assert (bounds[1] > 0) == bool(text.strip(" \t\n\r\x0b\x0c"))
+    lexer.outlines(*joined([text]), lexer.KEYWORD_HASHES)
+
+
+def test_jaccard_agrees_with_sets() -> None:
+    draw = random.Random(3)
+    for _ in range(50):
+        a, b = ({draw.randrange(30) for _ in range(draw.randrange(20))} for _ in range(2))
+        x, y = (np.array(sorted(s), dtype=np.uint64) for s in (a, b))
+        assert kernels.jaccard(x, y) == pytest.approx(len(a & b) / len(a | b) if a | b else 0.0)
+
+
+def test_signatures_estimate_the_similarity() -> None:
+    draw = random.Random(0)
+    words = [f"w{i}" for i in range(5_000)]
+    base = draw.choices(words, k=600)
+    other = base[:450] + draw.choices(words, k=150)
+    table = DistinctTable(permutations=4_096, bands=4_096)
+    batch = features([" ".join(base), " ".join(other)], table)
+    estimate = (batch.bands[0] == batch.bands[1]).mean()
+    assert estimate == pytest.approx(exact_jaccard(" ".join(base), " ".join(other), 5), abs=0.04)
+    assert (permutations(128)[0] % 2 == 1).all()
+
+
+CODE = """
+@wraps(f)
+def parse(items, limit=10, *rest):
+    for i, item in enumerate(items):
+        if item.name == 'x' and not item.done:
+            return {"a": i + 0x10, **rest[0]}
+        elif limit < 3:
+            total = lambda v: v * 2
+    return None
+"""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        CODE.replace("items", "xs").replace("item", "thing").replace("limit", "most").replace("parse", "scan"),
+        CODE.replace("*rest):\n", '*rest):\n    """A docstring: with (brackets\n    and lines."""\n'),
+        CODE.replace("    return None", "    # nothing found: so\n    return None  # done"),
+        CODE.replace(
+            "(items, limit=10, *rest)", "(items: dict[str, list[int]], limit: int = 10, *rest: Any) -> dict[str, int]"
+        ),
+        CODE.replace("total = lambda", "total: Callable[[int], int] = lambda"),
+        CODE.replace("'x'", '"x"').replace("i + 0x10", "(\n i + 16)"),
+        CODE.replace(
+            "        elif limit < 3:\n            total",
+            "        else:\n            if limit < 3:\n                total",
+        ),
+    ],
+)
+def test_clones_share_their_outline(changed: str) -> None:
+    assert changed != CODE
+    assert outline(changed) == outline(CODE) != 0
+    if "else:\n" not in changed:
+        assert normal_form(changed) == normal_form(CODE)
+
+
+def test_other_programs_have_other_outlines() -> None:
+    assert outline(CODE) != outline(CODE.replace("i + 0x10", "i - 0x10"))
+    assert outline(CODE) != outline(CODE.replace("item.done", "item.open"))
+    assert outline("") == outline("# only a comment\n") == outline('"""doc"""') == 0
