@@ -34,7 +34,7 @@ from pipeline.sandbox import Limits, Program, Sandbox, Verdict, kernel, namespac
 
 CANARY = Path("/tmp/canary")
 SECRET = "canary-secret-5b1f0c"
-LIMITS = Limits(cpu_seconds=4.0, idle_seconds=6.0, wall_seconds=60.0, output_kb=1024)
+LIMITS = Limits(cpu_seconds=4.0, idle_seconds=6.0, wall_seconds=60.0)
 WORDS = {
     "passed": "pass",
     "failed": "fail",

@@ -34,6 +34,8 @@ _END = struct.Struct("<cBiddI")
 MET = ("", "cpu", "wall", "idle", "output")
 _HIGH = 40
 """Descriptors from here on are used to move the low ones; the server itself has far fewer open."""
+_BARELY = 0.0002
+"""Share of one core below which a process counts as asleep: less than a busy machine gives the least urgent one."""
 LAYER_FAILED = 71
 """Exit status of a fork that could not put on its layers, and has run nothing."""
 
@@ -231,7 +233,7 @@ class Server:
         alive = [p for p in running if not p.ended and not p.met]
         for process in alive:
             used = process.cpu()
-            if used - process.last_cpu > 0.001 * max(now - process.moved, 0.1):
+            if used - process.last_cpu > _BARELY * max(now - process.moved, 0.1):
                 process.last_cpu, process.moved = used, now
             if used >= settings.cpu_seconds:
                 self._kill(process, "cpu")

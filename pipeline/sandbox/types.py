@@ -75,7 +75,7 @@ class Limits:
     output_kb: int = 4096
     tmp_mb: int = 16
     files: int = 1024
-    threads: int = 32
+    threads: int = 64
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for the manifest and the worker's configuration."""
