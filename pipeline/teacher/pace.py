@@ -4,14 +4,15 @@ Three things hold a request back, and each says for how long: concurrency (addit
 with a floor), buckets of requests and tokens a minute, and the pause that a Retry-After asks of everyone.
 
 Limits are taken from the execution settings, else from `x-ratelimit-limit-*` headers, else learned from rejections:
-what an endpoint accepted between two pauses, pauses included, is what it allows. From there the rate grows like TCP
-CUBIC's window, slowly near the last known limit and faster the longer no rejection comes.
+what an endpoint accepted between two pauses, pauses included, is what it allows. From there the rate goes the way of
+TCP CUBIC's window: back to the last known limit, along it, and ever faster beyond it the longer no rejection comes.
 
 Some endpoints reject at random, whatever is sent (a busy shared deployment). There, slowing down only slows down: when
 several learned rates in a row were obeyed and rejected all the same, the rate is forgotten for a while and a
 Retry-After holds back only the request that got it, until the share of rejections shows that obeying mattered.
 """
 
+import heapq
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -19,17 +20,27 @@ from collections.abc import Mapping
 from pipeline.teacher.wire import duration
 
 FIRST_CONCURRENCY = 4
-"""Requests in flight before anything is known of an endpoint; doubles each round trip."""
+"""Requests in flight before anything is known of an endpoint."""
 STATED_SHARE = 0.97
 """Share of a stated limit that is used: at 1.0, the jitter of the network alone makes rejections."""
 DECREASE = 0.7
 """Factor of the concurrency after an overload."""
-GROWTH = 0.02
-"""Relative growth of a learned rate per second right after a rejection."""
-GROWTH_SECONDS = 3.0
-"""Time after which that growth has doubled; it goes with the square of time, as CUBIC's does."""
+BACK_OFF = 0.05
+"""Share of the learned limit that is given up after a rejection."""
+PLATEAU_SECONDS = 6.0
+"""Time in which the rate comes back to the limit learned last; it doubles each time that the limit is confirmed."""
+LONGEST_PLATEAU = 60.0
+SURE = 10
+"""Answers from which a limit is learned with some trust."""
+UNSURE_SECONDS = 2.0
+"""A limit learned from fewer is held this long without a rejection; then the rate doubles every second."""
 OBEYED_IN_VAIN = 3
-"""Learned rates in a row that were rejected at once, before rejections count as unrelated to the rate."""
+"""Learned rates in a row that were rejected within `SURE` answers, before rejections count as unrelated to the rate.
+
+Doubles each time that this proves wrong.
+"""
+VAIN_DECREASE = 0.5
+"""Factor of a learned rate that was obeyed in vain: three in a row are an eighth of the rate."""
 UNRELATED_SECONDS = 30.0
 """How long that verdict holds before it is tested again."""
 LONGEST_BACKOFF = 30.0
@@ -39,18 +50,22 @@ LONGEST_BACKOFF = 30.0
 class Bucket:
     """A token bucket. Debts are allowed: what turns out larger than estimated is paid back by waiting."""
 
-    __slots__ = ("_at", "_level", "rate")
+    __slots__ = ("_at", "_held_at", "_level", "rate")
 
     def __init__(self, per_second: float) -> None:
         self.rate = per_second
         self._level = 1.0
         self._at = -math.inf
+        self._held_at = -math.inf
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds until `amount` may be taken; 0.0 for now."""
         self._fill(now)
         missing = min(amount, self._burst()) - self._level
-        return missing / self.rate if missing > 1e-9 else 0.0
+        if missing <= 1e-9:
+            return 0.0
+        self._held_at = now
+        return missing / self.rate
 
     def take(self, now: float, amount: float) -> None:
         self._fill(now)
@@ -60,9 +75,13 @@ class Bucket:
         """Take back what was taken too much, or take more (negative)."""
         self._level = min(self._burst(), self._level + amount)
 
+    def binding(self, now: float) -> bool:
+        """Whether this bucket held a request back within the last second."""
+        return now - self._held_at < 1.0
+
     def _burst(self) -> float:
-        # A fiftieth of a second's worth: enough to be woken rarely, too little to look like a burst.
-        return max(1.0, self.rate / 50)
+        # A quarter of a second's worth: what a busy machine that wakes up late must catch up with.
+        return max(1.0, self.rate / 4)
 
     def _fill(self, now: float) -> None:
         if now > self._at:
@@ -84,6 +103,7 @@ class Pace:
         self._requests = Bucket(requests_per_minute / 60) if requests_per_minute else None
         self._tokens_told = tokens_per_minute > 0
         self._tokens = Bucket(tokens_per_minute / 60) if tokens_per_minute else None
+        self._stated_at = -math.inf
         self._slow_start = True
         self._decreased_at = -math.inf
         self._paused_until = -math.inf
@@ -92,11 +112,15 @@ class Pace:
         self._accepted = 0
         self._last_epoch = -math.inf
         self._last_accepted = 0
-        self._rejected_at = -math.inf
+        self._limit = 0.0
+        self._plateau = PLATEAU_SECONDS
+        self._sure = True
         self._in_vain = 0
+        self._patience = OBEYED_IN_VAIN
         self._backoff = 0
         self._unrelated_until = -math.inf
         self._recent: deque[bool] = deque(maxlen=50)
+        self._trial = _Trial(0.0, 0.0)
         self._mean_completion = 0.0
 
     def wait(self, now: float, tokens: float) -> float:
@@ -137,47 +161,57 @@ class Pace:
         if completion:
             self._mean_completion += (completion - self._mean_completion) * (0.05 if self._mean_completion else 1.0)
         if self._slow_start:
-            self.concurrency = min(self.most, self.concurrency + 1)
+            # Without a stated limit half as bold: what is sent in one round trip too many is rejected.
+            step = 0.5 if self._requests is None else 1.0
+            self.concurrency = min(self.most, self.concurrency + step)
         elif self.concurrency < self.most:
             self.concurrency = min(self.most, self.concurrency + 1 / self.concurrency)
         self._backoff = 0
         self._recent.append(True)
+        if now < self._unrelated_until and self._trial.answered(started):
+            self._unrelated_until = -math.inf
+            self._patience *= 2
         if started >= self._epoch:
             self._accepted += 1
         elif started >= self._last_epoch:
             self._last_accepted += 1
-        if self._learned is not None:
-            self._grow(now)
+        self._grow(now)
 
     def _grow(self, now: float) -> None:
+        """Raise the learned rate for one answer: at most by 0.7, which is to double it in a second."""
         learned = self._learned
-        assert learned is not None
-        if now < self._epoch:
+        if learned is None or now < self._epoch:
             return
-        since = now - self._rejected_at
-        # One answer's part of the growth of a second, in which `rate` answers come.
-        learned.rate += GROWTH * (1 + (since / GROWTH_SECONDS) ** 2)
-        learned.rate = max(learned.rate, self._last_accepted / (self._epoch - self._last_epoch))
+        # Answers to requests sent before the pause came after it: the endpoint allows more than it seemed to.
+        self._limit = max(self._limit, self._last_accepted / (self._epoch - self._last_epoch))
+        if self._sure:
+            after = (now - self._epoch) / self._plateau - 1
+            wanted = self._limit * (1 + BACK_OFF * after**3)
+        elif now - self._epoch < UNSURE_SECONDS:
+            return
+        else:
+            wanted = math.inf
+        learned.rate = max(learned.rate, min(wanted, learned.rate + 0.7, learned.rate * 2))
 
     def rejected(self, now: float, started: float, retry_after: float | None) -> float:
         """A 429 came to a request sent at `started`. Returns the seconds that this request itself must wait."""
         self.rejections += 1
         self._recent.append(False)
-        if retry_after is None:
-            wait = min(LONGEST_BACKOFF, 2.0**self._backoff)
-            self._backoff += started >= self._epoch
-        else:
+        if retry_after is not None:
             wait = retry_after
+        elif started < self._epoch:
+            wait = max(0.0, self._paused_until - now)
+        else:
+            wait = min(LONGEST_BACKOFF, 2.0**self._backoff)
+            self._backoff += 1
         if now < self._unrelated_until:
-            if self._recent.count(False) > len(self._recent) / 2:
-                self._unrelated_until = -math.inf
-            else:
-                return wait
+            self._trial.rejected(started)
+            return wait
         until = now + wait
-        if started < self._epoch:
-            # Sent before the pause that is already kept: it can only make it longer.
+        if started < max(self._epoch, self._stated_at):
+            # Sent before the pause that is already kept, or before the limit was known: nothing to learn from.
             if until > self._paused_until:
-                self._epoch += until - self._paused_until
+                self._epoch = max(self._epoch, until)
                 self._paused_until = until
             return wait
         self._new_epoch(now, until)
@@ -185,32 +219,42 @@ class Pace:
 
     def _new_epoch(self, now: float, until: float) -> None:
         span = max(until - self._epoch, 1e-3)
-        measured = self._accepted / span
+        # One even where none was accepted yet: answers come later than rejections.
+        measured = max(1, self._accepted) / span
         current = self._learned.rate if self._learned else 0.0
-        if current and self._accepted < max(3.0, current):
-            self._in_vain += 1
+        vain = bool(current) and self._accepted < SURE
+        if vain:
+            limit = max(measured, current * VAIN_DECREASE)
+        elif current and self._sure:
+            limit = max(measured, min(current, self._accepted / max(now - self._epoch, 1e-3)))
+            confirmed = limit < 1.25 * self._limit
+            self._plateau = min(LONGEST_PLATEAU, self._plateau * 2) if confirmed else PLATEAU_SECONDS
         else:
-            self._in_vain = 0
+            limit = max(measured, current * DECREASE)
+        self._in_vain = self._in_vain + 1 if vain else 0
+        # A slow start that took long was slower than the limit for most of its time.
+        self._sure = self._accepted >= SURE and (current > 0 or now - self._epoch < UNSURE_SECONDS)
         self._last_epoch, self._last_accepted = self._epoch, self._accepted
         self._epoch, self._accepted = until, 0
-        self._paused_until, self._rejected_at = until, now
-        if self._in_vain >= OBEYED_IN_VAIN:
-            self._in_vain = 0
-            self._learned = None
-            self._unrelated_until = now + UNRELATED_SECONDS
-            self._paused_until = now
-            self._epoch = now
-            self.concurrency = float(self.most)
+        self._paused_until = until
+        if self._in_vain >= self._patience:
+            self._believe_unrelated(now)
             return
-        rate = max(measured, DECREASE * current, 1 / 60)
-        if self._requests is not None:
-            rate = max(rate, self._requests.rate / 2)
-        elif self._learned is None or self._slow_start:
-            self.concurrency = max(self.floor, self.concurrency * DECREASE)
-        self._slow_start = False
+        if self._requests is not None and self._requests.binding(now):
+            limit = max(limit, self._requests.rate)
+        self._limit = max(limit, 1 / 60)
+        rate = self._limit * (1 - BACK_OFF)
         if self._learned is None:
             self._learned = Bucket(rate)
         self._learned.rate = rate
+
+    def _believe_unrelated(self, now: float) -> None:
+        """Stop holding back for rejections that come whatever is sent; `_Trial` watches whether that was right."""
+        self._trial = _Trial(now, self._recent.count(False) / len(self._recent))
+        self._in_vain = 0
+        self._learned = None
+        self._unrelated_until = now + UNRELATED_SECONDS
+        self._paused_until = self._epoch = now
 
     def overloaded(self, now: float, started: float) -> None:
         """The endpoint could not keep up (503, timeout): fewer at once, by one step for all that were in flight."""
@@ -222,6 +266,8 @@ class Pace:
     def read_headers(self, now: float, headers: Mapping[str, str]) -> None:
         """Learn stated limits (`x-ratelimit-limit-requests`, `-tokens`, a minute each) and what is left of them."""
         if not self._told:
+            if self._requests is None and "x-ratelimit-limit-requests" in headers:
+                self._stated_at = now
             self._requests = self._stated(self._requests, headers.get("x-ratelimit-limit-requests"))
         if not self._tokens_told:
             self._tokens = self._stated(self._tokens, headers.get("x-ratelimit-limit-tokens"))
@@ -236,12 +282,46 @@ class Pace:
             return bucket
         rate = int(value) / 60 * STATED_SHARE
         if bucket is None:
-            # With a stated limit there is nothing to feel out: the bucket holds the rate from here on.
-            if self._slow_start:
-                self.concurrency = float(self.most)
             return Bucket(rate)
         bucket.rate = rate
         return bucket
+
+
+class _Trial:
+    """Watches rejections while they are believed to be unrelated to the rate.
+
+    Requests are judged together that were sent within a second, and only when an answer comes to one sent later:
+    rejections come sooner than answers, and at any other moment there would seem to be too many of them.
+    """
+
+    SECONDS = 1.0
+    RESPONSES = 50
+    """Fewest responses that are judged."""
+
+    def __init__(self, now: float, share: float) -> None:
+        """share: of rejections among responses when the trial began at `now`."""
+        self._most = min(0.95, max(0.5, 1.5 * share))
+        self._until = now + self.SECONDS
+        self._answers = 0
+        self._rejected: list[float] = []
+
+    def rejected(self, started: float) -> None:
+        """A request sent at `started` was rejected."""
+        heapq.heappush(self._rejected, started)
+
+    def answered(self, started: float) -> bool:
+        """A request sent at `started` was answered; True if rejections are so many that the rate matters after all."""
+        if started < self._until:
+            self._answers += 1
+            return False
+        rejections = sum(sent < self._until for sent in self._rejected)
+        total = self._answers + rejections
+        self._until = started + self.SECONDS
+        if total < self.RESPONSES:
+            return False
+        self._rejected = sorted(sent for sent in self._rejected if sent >= started)
+        self._answers = 1
+        return rejections > self._most * total
 
 
 class Breaker:
