@@ -1,6 +1,6 @@
 """From scores to a result: pass@k with intervals, groups, what was not scored, and the JSON that programs rely on."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,6 +120,35 @@ class Result:
                 for s in self.scores
             ],
         }
+
+    def to_text(self) -> str:
+        """A few lines for a person: the numbers, then all that limits them."""
+        head = f"{self.benchmark}: {_points(self.estimate)}"
+        lines = [head, f"  data {self.data_digest[:12]} from {self.source}"]
+        lines.append(f"  prompt form {self.prompt_form}, post-processing {self.post_processing}")
+        lines += [f"  {name}: {_points(estimate)}" for name, estimate in self.groups.items()]
+        if self.raw is not None:
+            lines.append(f"  without post-processing: {_points(self.raw)}")
+        if self.partial:
+            lines.append(f"  PARTIAL: {self.partial}; the rest is unscored, not wrong")
+        verdicts = Counter(score.verdict for score in self.scores)
+        lines.append("  samples: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()))
+        if self.speed is not None and self.speed.tokens_per_second is not None:
+            lines.append(
+                f"  {self.speed.answers} answers, {self.speed.tokens} tokens in {self.speed.seconds:.0f} s "
+                f"({self.speed.tokens_per_second:.0f} tokens/s)"
+            )
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def _points(estimate: Estimate) -> str:
+    """ "pass@1 6.7% [3.7, 11.0], 164 of 164 problems"."""
+    parts = []
+    for k, value in estimate.pass_at_k.items():
+        low, high = estimate.intervals[k]
+        parts.append(f"pass@{k} {100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}]")
+    return ", ".join([*parts, f"{estimate.scored} of {estimate.problems} problems"])
 
 
 def summarise(

@@ -133,10 +133,13 @@ def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
     sample that could not be scored.
     """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for line, judged in lines:
-            file.write(json.dumps(line.row | _outcome(judged)) + "\n")
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            for line, judged in lines:
+                file.write(json.dumps(line.row | _outcome(judged)) + "\n")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}", hint="copy the samples to another folder") from error
 
 
 def _outcome(judged: Judged) -> dict[str, Any]:

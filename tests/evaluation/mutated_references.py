@@ -36,8 +36,13 @@ def _by_tree(problem: Problem, draw: random.Random, changes: int) -> str:
         if not nodes:
             return ""
         _change(draw.choice(nodes), draw)
+    ast.fix_missing_locations(tree)
+    if f"def {problem.entry_point}" not in problem.prompt:
+        return (
+            "\n".join(map(ast.unparse, tree.body[1:])) + "\n"
+        )  # a benchmark whose prompt is a docstring: the answer is all the code
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    lines = [line for node in body for line in ast.unparse(ast.fix_missing_locations(node)).split("\n")]
+    lines = [line for node in body for line in ast.unparse(node).split("\n")]
     return "".join(f"    {line}\n" for line in lines) or "    pass\n"
 
 

@@ -106,3 +106,14 @@ def test_problems_are_scored_or_unscored_and_pass_at_1_is_the_mean_of_means(outc
     means = [sum(map(bool, kept)) / len(kept) for many in outcomes if (kept := [p for p in many if p is not None])]
     if means:
         assert result.estimate.pass_at_k[1] == pytest.approx(sum(means) / len(means))
+
+
+def test_the_text_names_the_numbers_and_what_limits_them() -> None:
+    text = summarise([score(ONE, True), score(TWO, None)], problem_set(ONE, TWO, THREE), ks=(1, 2)).to_text()
+    assert text.startswith("b: pass@1 100.0% [")
+    assert "1 of 3 problems" in text
+    assert "PARTIAL: 1 of 3 problems scored; the rest is unscored, not wrong" in text
+    assert "samples: 1 passed, 1 infrastructure" in text
+    assert "note: pass@2 needs 2 scored samples a problem" in text
+    assert "nothing" not in text
+    assert summarise([], problem_set(ONE)).to_text().startswith("b: 0 of 1 problems")
