@@ -37,13 +37,20 @@ def doctests(text: str) -> tuple[Example, ...]:
 
 
 def passage_examples(markdown: str) -> tuple[Example, ...]:
-    """What a passage shows, to run in order in one namespace: `>>>` blocks with their output, other blocks without."""
+    """What a passage shows, to run in order in one namespace.
+
+    A block that is Python runs as it stands, and then the `>>>` examples in its docstrings, with their output. A block
+    that is not, and has `>>>` in it, is a session at the prompt: its examples run, with their output.
+    """
     examples: list[Example] = []
     for block in python_blocks(markdown):
-        if re.search(r"^\s*>>> ", block, re.M):
+        tree = _tree(block)
+        if tree is None and re.search(r"^\s*>>> ", block, re.M):
             examples += doctests(block)
         elif block.strip():
             examples.append(Example(block))
+            for docstring in _docstrings(tree):
+                examples += doctests(docstring)
     return tuple(examples)
 
 
@@ -55,13 +62,27 @@ def passage_program(id: str, markdown: str) -> Program | None:
 
 def docstring_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
     """The `>>>` examples in the docstring of `entry_point`, where `prompt` ends in its signature and docstring."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(prompt.rstrip() + "\n    pass\n")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    for node in ast.walk(tree):
+    tree = _tree(prompt.rstrip() + "\n    pass\n")
+    for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
             return doctests(ast.get_docstring(node) or "")
     return ()
+
+
+def _tree(source: str) -> ast.Module | None:
+    """The syntax tree, None where `source` is not Python (or too deep for the parser)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _docstrings(tree: ast.Module | None) -> list[str]:
+    """Docstrings of the module, functions and classes of a tree that have one, outermost first."""
+    if tree is None:
+        return []
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds))
+    return [docstring for docstring in found if docstring]

@@ -20,6 +20,16 @@ def exercise(solution: str = "    return x * 2\n", test: str = "assert f(3) == 6
     return Exercise(prompt=prompt, solution=solution, entry_point="f", test=test, test_owner="teacher")
 
 
+DOCUMENTED = '''def double(x):
+    """Twice x.
+
+    >>> double(2)
+    {}
+    """
+    return 2 * x
+'''
+
+
 def passage(text: str, *, teacher: bool = True) -> Passage:
     return Passage(text=text, completion_id="c" if teacher else "", origin="" if teacher else "a.py")
 
@@ -34,6 +44,8 @@ CASES: list[tuple[Document, str]] = [
     (exercise(solution="    import os\n    os._exit(0)\n"), "crash"),
     (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n2\n```\n"), ""),
     (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n3\n```\n"), "test-failed"),
+    (passage(f"```python\n{DOCUMENTED.format(4)}```\n\n```python\ndouble(3)\n```\n"), ""),
+    (passage(f"```python\n{DOCUMENTED.format(5)}```\n"), "test-failed"),
     (passage("Prose.\n\n```python\nprint(undefined)\n```\n"), "test-failed"),
     (passage("Prose.\n\n```python\nx = (\n```\n"), "syntax-error"),
     (passage("Prose alone.\n"), ""),
