@@ -73,7 +73,7 @@ class ConservationError(AssertionError):
 
 
 def checked(stage: Stage[In, Out], records: Iterable[In], tally: Tally) -> Iterator[Kept[Out] | Dropped]:
-    """Run `stage`, counting into `tally`; raises ConservationError for an unknown reason or, at the end, an imbalance."""
+    """Run `stage`, counting into `tally`; raises ConservationError for an unknown reason or a final imbalance."""
 
     def entering() -> Iterator[In]:
         for record in records:
