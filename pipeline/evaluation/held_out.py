@@ -1,18 +1,22 @@
 """Hornbook's own held-out problems: 120, in three groups of 40, each further from the composer's corpus.
 
 "new parameters": families that the composer teaches, under parameter values that its answers never use. "new
-compositions": combinations of a filter, a map and an end that its answers never use. "new wordings": problems written by
-hand, `data/held_out/new_wordings.toml`, over skills that the families teach, in words that no wording of the composer
-has. The first two groups measure whether the student learnt a procedure or a text; the third whether it understands
-what is asked.
+compositions": combinations of a filter, a map and an end that its answers never use. "new wordings": problems written
+by hand over skills that the families teach, in words that no wording of the composer has. The first two groups measure
+whether the student learnt a procedure or a text; the third whether it understands what is asked.
 
-The problems are in HumanEval's form (typed signature and docstring, `check(candidate)`), and are the same for ever:
-nothing here depends on a recipe.
+The problems are in HumanEval's form (typed signature and docstring, `check(candidate)`) and are data, below
+`data/held_out/`: `composed.jsonl` was drawn once from the composer's reserved part (`draw`), `new_wordings.toml` was
+written by hand. A change of the composer does not change the benchmark; that its answers keep off the benchmark's keys
+is held by the tests.
 """
 
+import json
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.identity import digest, rng
@@ -25,75 +29,76 @@ from pipeline.teacher.composer.steps import chain_family, draw_chain
 
 BENCHMARK = "held-out"
 GROUP_SIZE = 40
+NEW_PARAMETERS, NEW_COMPOSITIONS, NEW_WORDINGS = "new parameters", "new compositions", "new wordings"
+_FIELDS = ("group", "prompt", "entry_point", "test", "canonical_solution")
 _SEED = 20230620
-"""Fixes which problems are drawn; the day on which phi-1's paper appeared."""
-
-
-@lru_cache(maxsize=1)
-def _all() -> tuple[Problem, ...]:
-    groups = (
-        ("new parameters", _new_parameters()),
-        ("new compositions", _new_compositions()),
-        ("new wordings", _new_wordings()),
-    )
-    numbered = ((group, fields) for group, problems in groups for fields in problems)
-    return tuple(
-        Problem(benchmark=BENCHMARK, task_id=f"{BENCHMARK}/{number:03d}", group=group, **fields)
-        for number, (group, fields) in enumerate(numbered)
-    )
+"""Fixes which problems `draw` draws; the day on which phi-1's paper appeared."""
 
 
 def problems() -> list[Problem]:
     """All 120 problems, in a fixed order; `group` tells the three kinds apart."""
-    return list(_all())
+    return list(_load())
 
 
-def _fields(piece: Piece) -> dict[str, str]:
+@lru_cache(maxsize=1)
+def _load() -> tuple[Problem, ...]:
+    folder = shipped("held_out")
+    entries = [*_composed(folder / "composed.jsonl"), *_new_wordings(folder / "new_wordings.toml")]
+    return tuple(
+        Problem(benchmark=BENCHMARK, task_id=f"{BENCHMARK}/{number:03d}", **fields)
+        for number, fields in enumerate(entries)
+    )
+
+
+def _composed(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            yield _checked(json.loads(line), f"{path}, line {number}")
+
+
+def _new_wordings(path: Path) -> Iterator[dict[str, str]]:
+    with path.open("rb") as file:
+        entries = tomllib.load(file)["problem"]
+    for number, entry in enumerate(entries, 1):
+        yield _checked({"group": NEW_WORDINGS, **entry}, f"{path}, problem {number}")
+
+
+def _checked(entry: dict[str, Any], where: str) -> dict[str, str]:
+    """The fields that a problem needs. Raises InputError, naming the place, where one is missing or no text."""
+    wrong = [name for name in _FIELDS if not isinstance(entry.get(name), str)]
+    if wrong:
+        raise InputError(f"{where}: no text for {', '.join(wrong)}", hint=f"each problem needs {', '.join(_FIELDS)}")
+    return {name: entry[name] for name in _FIELDS}
+
+
+def draw() -> Iterator[dict[str, object]]:
+    """The entries of `composed.jsonl`, drawn from what the composer reserves, with the key of each.
+
+    key: [family, choice] for new parameters, the chain's key for new compositions.
+    """
+    reserving = [family for family in families() if split(family).reserved]
+    chosen = sorted(reserving, key=lambda family: digest([_SEED, family.name]))[:GROUP_SIZE]
+    for family in sorted(chosen, key=lambda family: family.topic):
+        random = rng(_SEED, NEW_PARAMETERS, family.name)
+        choice = random.choice(split(family).reserved)
+        yield _entry(NEW_PARAMETERS, [family.name, choice], write(random, family, choice, hints="typing"))
+    used: list[list[str]] = []
+    number = 0
+    while len(used) < GROUP_SIZE:
+        random = rng(_SEED, NEW_COMPOSITIONS, number)
+        number += 1
+        chain = draw_chain(random, reserved=True)
+        if chain.key not in used:
+            used.append(chain.key)
+            yield _entry(NEW_COMPOSITIONS, chain.key, write(random, chain_family(random, chain), {}, hints="typing"))
+
+
+def _entry(group: str, key: list[Any], piece: Piece) -> dict[str, object]:
     return {
+        "group": group,
+        "key": key,
         "prompt": piece.prompt,
         "entry_point": piece.entry_point,
         "test": piece.check,
         "canonical_solution": piece.body,
     }
-
-
-def _new_parameters() -> Iterator[dict[str, str]]:
-    """One problem from each of `GROUP_SIZE` families that reserve choices."""
-    reserving = [family for family in families() if split(family).reserved]
-    chosen = sorted(reserving, key=lambda family: digest([_SEED, family.name]))[:GROUP_SIZE]
-    for family in sorted(chosen, key=lambda family: family.topic):
-        random = rng(_SEED, "new parameters", family.name)
-        yield _fields(write(random, family, random.choice(split(family).reserved), hints="typing"))
-
-
-def _new_compositions() -> Iterator[dict[str, str]]:
-    """`GROUP_SIZE` different reserved combinations of steps."""
-    used: list[list[str]] = []
-    number = 0
-    while len(used) < GROUP_SIZE:
-        random = rng(_SEED, "new compositions", number)
-        number += 1
-        chain = draw_chain(random, reserved=True)
-        if chain.key not in used:
-            used.append(chain.key)
-            yield _fields(write(random, chain_family(random, chain), {}, hints="typing"))
-
-
-def _new_wordings() -> Iterator[dict[str, str]]:
-    """The problems of `new_wordings.toml`. Raises InputError for an entry that lacks a field."""
-    path = shipped("held_out") / "new_wordings.toml"
-    with path.open("rb") as file:
-        entries = tomllib.load(file)["problem"]
-    for number, entry in enumerate(entries, 1):
-        missing = sorted({"prompt", "entry_point", "test", "solution"} - entry.keys())
-        if missing:
-            raise InputError(
-                f"{path}: problem {number} has no {', '.join(missing)}",
-                hint="each [[problem]] needs prompt, entry_point, test and solution",
-            )
-        yield {
-            "prompt": entry["prompt"],
-            "entry_point": entry["entry_point"],
-            "test": entry["test"],
-            "canonical_solution": entry["solution"],
-        }

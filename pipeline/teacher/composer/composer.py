@@ -45,14 +45,17 @@ class Composer:
 
 def exercise_answer(random: Random, seed: Seed) -> str:
     """A sentence or two, the function in one fence, its asserts in a second one."""
+    return markdown(random, exercise_piece(random, seed), seed.function_name)
+
+
+def exercise_piece(random: Random, seed: Seed) -> Piece:
+    """The exercise for a seed: the family that its topic and function name call for, or a composition."""
     entry = match(random, f"{seed.topic} {seed.title}", seed.function_name)
     fitting = bool(seed.function_name) and fits(seed.function_name, entry)
     if not fitting and random.random() < COMPOSITION_SHARE:
-        piece = write(random, chain_family(random, draw_chain(random, reserved=False)), {}, words=seed.words)
-    else:
-        name = seed.function_name if fitting else ""
-        piece = write(random, entry.family, entry.choice, name=name, words=seed.words)
-    return markdown(random, piece, seed.function_name)
+        return write(random, chain_family(random, draw_chain(random, reserved=False)), {}, words=seed.words)
+    name = seed.function_name if fitting else ""
+    return write(random, entry.family, entry.choice, name=name, words=seed.words)
 
 
 def markdown(random: Random, piece: Piece, wanted: str) -> str:
@@ -68,7 +71,7 @@ def markdown(random: Random, piece: Piece, wanted: str) -> str:
         )
     opening = random.choice(
         (
-            f"An exercise about {piece.family.topic.split('/')[-1].replace('-', ' ')}.",
+            f"An exercise about {piece.family.topic.split('/')[-1].replace('-', ' ').replace('_', ' ')}.",
             "A function to complete, with its solution.",
             f"Here is `{piece.entry_point}`.",
             f"The exercise asks for `{piece.entry_point}`.",

@@ -12,7 +12,7 @@ FAMILIES = (
         names=("count_each_word", "tally_words"),
         does=("count how often each word occurs in $sentence",),
         result=("a dictionary from each word of $sentence to the number of times it occurs",),
-        says=("Make a tally: for every different word of $sentence, how many times is it there?",),
+        says=("Make a tally: for every different word of $sentence, how many times is it there? Return a dictionary.",),
         must=(
             "Words are separated by blanks; capitals are treated as small letters.",
             "The words are lower-cased before they are counted.",
@@ -313,7 +313,10 @@ FAMILIES = (
         names=("sum_by_name", "totals_per_key"),
         does=("add up the numbers in $pairs separately for each string",),
         result=("a dictionary from each name in $pairs to the sum of its numbers",),
-        says=("$pairs is a list of payments, each a name and an amount. How much did each person pay in all?",),
+        says=(
+            "$pairs is a list of payments, each a name and an amount. How much did each person pay in all? Answer "
+            "with a dictionary.",
+        ),
         edge=("A name may occur several times.", "Without pairs the dictionary is empty."),
         bodies=(
             """

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from pipeline.teacher.composer.docstring import Example, docstring
-from pipeline.teacher.composer.fragments import Choice, Family, clean, fill
+from pipeline.teacher.composer.fragments import Choice, Family, clean, fill, natural_names
 from pipeline.teacher.composer.inputs import Inputs
 from pipeline.teacher.composer.naming import (
     identifiers,
@@ -186,8 +186,8 @@ def write(
         family = replace(family, returns=fill(family.returns, choice))
     arguments = family.arguments
     template = clean(family.bodies[body_number] if body_number >= 0 else random.choice(family.bodies))
-    own = [fill(n, {k: str(v) for k, v in choice.items()}) for n in (family.name, family.name, *family.names)]
-    entry = name or random.choice(own)
+    own = natural_names(family, choice)
+    entry = name or random.choice((own[0], *own))
     used = identifiers(template) | {entry}
     names = name_arguments(random, arguments, used)
     code = fill(template, {**choice, **names, "self": entry})

@@ -27,7 +27,7 @@ from pipeline.teacher.composer import (
     strings_counting,
     words,
 )
-from pipeline.teacher.composer.fragments import Choice, Family, fill, split
+from pipeline.teacher.composer.fragments import Choice, Family, natural_names, split
 
 _MODULES = (
     numbers,
@@ -57,6 +57,8 @@ _STOP = frozenset(
 )
 _TOPIC_WEIGHT = 1.0
 _NAME_WEIGHT = 1.6
+_CANDIDATES = 60
+"""How many of the nearest entries are tried for whether the wanted name fits them."""
 
 
 @lru_cache(maxsize=1)
@@ -75,6 +77,7 @@ class Entry:
     words: frozenset[str]
 
 
+@lru_cache(maxsize=8192)
 def stems(text: str) -> frozenset[str]:
     """The words of a name, path or title in a crude normal form: lower case, no plural, no stop words."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower())
@@ -87,7 +90,7 @@ def entries() -> tuple[Entry, ...]:
     made = []
     for family in families():
         for choice in split(family).open:
-            names = tuple(fill(name, {k: str(v) for k, v in choice.items()}) for name in (family.name, *family.names))
+            names = natural_names(family, choice)
             words = stems(" ".join((*names, family.keywords, family.topic)))
             made.append(Entry(family, choice, names, words))
     return tuple(made)
@@ -132,13 +135,18 @@ def fits(name: str, entry: Entry) -> bool:
 
 
 def match(random: Random, topic: str, name: str) -> Entry:
-    """An entry near the wanted topic and name. Where nothing is near, or little, any family may come."""
+    """An entry that the wanted name fits, else one near the topic and the name. Where nothing is near, any family."""
     scores: dict[int, float] = defaultdict(float)
     index = _index()
     for wanted, weight in ((stems(topic), _TOPIC_WEIGHT), (stems(name), _NAME_WEIGHT)):
         for word in wanted:
             for number, rarity in index.get(word, {}).items():
                 scores[number] += weight * rarity
+    if name:
+        ranked = sorted(scores, key=lambda number: (-scores[number], number))[:_CANDIDATES]
+        fitting = [number for number in ranked if fits(name, entries()[number])]
+        if fitting:
+            return entries()[random.choice(fitting)]
     best = max(scores.values(), default=0.0)
     if best >= 0.45:
         near: dict[str, list[int]] = defaultdict(list)

@@ -87,6 +87,18 @@ class Family:
         return arguments(self.args)
 
 
+def natural_names(family: Family, choice: Choice) -> tuple[str, ...]:
+    """What the function may be called under `choice`, the most natural name first.
+
+    The family's own name is left out where it says nothing of a choice that other names tell: a function that
+    returns whether intervals overlap is not called overlap_length.
+    """
+    words = {slot for slot, value in choice.items() if isinstance(value, str)}
+    telling = tuple(name for name in family.names if words & set(_SLOT.findall(name)))
+    names = telling if telling and "$" not in family.name else (family.name, *family.names)
+    return tuple(fill(name, {slot: str(value) for slot, value in choice.items()}) for name in names)
+
+
 class Split(NamedTuple):
     """A family's choices: those that answers may use, and those reserved for held-out problems."""
 

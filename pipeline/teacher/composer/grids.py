@@ -180,7 +180,7 @@ FAMILIES = (
         args="grid: list[list[int]], target: int",
         returns="int",
         keywords="count occurrences value grid matrix cells",
-        names=("occurrences_in_grid", "count_cells_equal"),
+        names=("count_cells", "grid_count"),
         choices=options(
             "sign words", [("==", "equal to"), ("<", "less than"), (">", "greater than"), ("!=", "different from")]
         ),

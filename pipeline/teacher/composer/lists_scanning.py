@@ -26,7 +26,7 @@ FAMILIES = (
             "the number of entries in $xs that are $words $limit",
             "how many of the numbers in $xs are $words $limit",
         ),
-        says=("Somebody sets a mark at $limit. Tell them how many numbers of $xs are $words it.",),
+        says=("Somebody sets a mark at $limit. Tell them how many numbers of $xs are $words that mark.",),
         edge=("An empty list gives 0.",),
         bodies=(
             "return sum(1 for x in $xs if x $sign $limit)",
@@ -251,14 +251,16 @@ FAMILIES = (
         choices=options(
             "name sign words",
             [
-                ("non_decreasing", "<=", "never smaller than"),
+                ("non_decreasing", "<=", "at least as large as"),
                 ("strictly_increasing", "<", "greater than"),
-                ("non_increasing", ">=", "never greater than"),
+                ("non_increasing", ">=", "at most as large as"),
                 ("strictly_decreasing", ">", "less than"),
             ],
         ),
         cond=("each element of $xs after the first is $words the one before it",),
-        says=("Compare every element of $xs with its successor. Is the later one always $words the earlier one?",),
+        says=(
+            "Compare every element of $xs with its successor. Is the later one in every case $words the earlier one?",
+        ),
         edge=("Lists with at most one element satisfy this.",),
         bodies=(
             "return all(x $sign y for x, y in zip($xs, $xs[1:]))",

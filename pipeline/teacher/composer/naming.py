@@ -117,10 +117,17 @@ def identifiers(code: str) -> set[str]:
 def name_arguments(random: Random, args: tuple[Argument, ...], taken: set[str]) -> dict[str, str]:
     """Names for the arguments, by canonical name; none collides with `taken` or with another.
 
-    An argument keeps its canonical name where every name of its pool is taken.
+    An argument keeps its canonical name where every name of its pool is taken. Two arguments a and b are named as a
+    pair: x and y, never x and second.
     """
     chosen: dict[str, str] = {}
+    if {"a", "b"} <= {arg.name for arg in args}:
+        pairs = [pair for pair in zip(POOLS["a"], POOLS["b"], strict=True) if not taken & set(pair)]
+        if pairs:
+            chosen["a"], chosen["b"] = random.choice(pairs)
     for arg in args:
+        if arg.name in chosen:
+            continue
         free = [name for name in POOLS.get(arg.name, (arg.name,)) if name not in taken and name not in chosen.values()]
         chosen[arg.name] = random.choice(free) if free else arg.name
     return chosen
