@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,9 +49,7 @@ class Writer:
         self._types: dict[str, pa.DataType] = {}
         self._as_json: set[str] = set()
         self._open = ExitStack()
-        self._spools = {
-            name: self._open.enter_context(tempfile.TemporaryFile(dir=folder)) for name in ("kept", "dropped")
-        }
+        self._spools = {name: self._spooled_to(folder) for name in ("kept", "dropped")}
         self._batches: dict[str, list[dict[str, Any]]] = {name: [] for name in self._spools}
 
     def write(self, row: Row, verdict: _Verdict) -> str:
@@ -83,6 +81,9 @@ class Writer:
                     self._spool(name)
                 for name in self._spools:
                     self._finish(name)
+
+    def _spooled_to(self, folder: Path) -> IO[bytes]:
+        return self._open.enter_context(tempfile.TemporaryFile(dir=folder))
 
     def _spool(self, name: str) -> None:
         batch = self._batches[name]
