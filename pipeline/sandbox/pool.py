@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -36,8 +37,8 @@ _MISSING = (
 class Sandbox:
     """Runs untrusted programs in `workers` processes; a context manager.
 
-    mode "strong" raises SandboxUnavailable at the start where the kernel refuses a layer, "weak" goes on with what
-    there is. packages: distributions whose modules programs may import, with what they require.
+    mode "strong" raises SandboxUnavailable at the start where the kernel refuses a layer, "weak" warns and goes on
+    with what there is. packages: distributions whose modules programs may import, with what they require.
     """
 
     def __init__(
@@ -66,16 +67,22 @@ class Sandbox:
         try:
             reports = [worker.ready() for worker in self._workers]
             self.layers = reports[0]
-            missing = [layer for layer in self.layers if not layer.available]
-            if missing and self.mode == "strong":
-                names = ", ".join(layer.name for layer in missing)
-                raise SandboxUnavailable(
-                    f"this machine refuses a layer of the sandbox: {names} ({missing[0].detail})", hint=_MISSING
-                )
+            self._refuse_or_warn([layer for layer in self.layers if not layer.available])
         except BaseException:
             self.close()
             raise
         return self
+
+    def _refuse_or_warn(self, missing: list[Layer]) -> None:
+        if not missing:
+            return
+        names = ", ".join(layer.name for layer in missing)
+        found = f"this machine refuses a layer of the sandbox: {names} ({missing[0].detail})"
+        if self.mode == "strong":
+            raise SandboxUnavailable(found, hint=_MISSING)
+        warnings.warn(
+            f"{found}; model-written code runs without it, as --sandbox=weak asks", RuntimeWarning, stacklevel=3
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -331,8 +338,10 @@ def layers() -> list[Layer]:
     if not sys.platform.startswith("linux"):
         return [Layer("Linux", False, f"the sandbox needs Linux, this is {sys.platform}")]
     try:
-        with Sandbox(mode="weak") as sandbox:
-            return list(sandbox.layers)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            with Sandbox(mode="weak") as sandbox:
+                return list(sandbox.layers)
     except SandboxUnavailable as error:
         return [Layer("worker", False, error.message)]
 
