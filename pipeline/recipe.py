@@ -239,6 +239,8 @@ class StudentTable(Table):
     """Arithmetic of the forward pass; "auto" measures this machine, and then two machines may differ."""
     held_out: Fraction = 0.02
     """Share of the documents kept out of training for the held-out loss."""
+    prompt_gradient: bool = True
+    """Whether gradients flow through an exercise's prompt; false reads it as context only, at about half the cost."""
 
 
 class SoftTargetsTable(Table):

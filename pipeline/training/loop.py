@@ -115,7 +115,7 @@ class _Run:
                 f"the student has one of {vocabulary}",
                 hint='set tokens.tokenizer = "student", so that both are the same',
             )
-        self.objective = Objective(self.model)
+        self.objective = Objective(self.model, student.prompt_gradient)
         self.loaders = [
             Loader(
                 self.store,

@@ -35,12 +35,15 @@ def cross_entropy(logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
 class Objective:
     """Sum of the losses of a batch at the positions that carry loss.
 
-    model: a transformers causal LM; Llama and Phi take the lean forward, others their own.
+    model: a transformers causal LM; Llama and Phi take the lean forward, others their own. prompt_gradient: False lets
+    no gradient through what stands before a row's first label: it is run without one, and its keys and values are
+    context for the rest. The loss is the same, the gradient is cut short, and a prompt token costs a third.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, prompt_gradient: bool = True) -> None:
         self.model = model
         self.lean = Lean(model) if Lean.knows(model) else None
+        self.prompt_gradient = prompt_gradient
 
     def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
         """The sum over all labels that are not `IGNORE`, as a scalar that has a gradient."""
@@ -54,6 +57,8 @@ class Objective:
         if self.lean is None:
             logits = self.model(input_ids=batch.ids).logits
             return logits.flatten(0, 1)[at]  # type: ignore[no-any-return]
+        if training and not self.prompt_gradient:
+            return after_context(self.lean, batch)
         positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
         attend = causal(self.lean.dropout[1] if training else 0.0)
         hidden = self.lean.hidden(batch.ids, self.lean.rotary(positions), attend, training)
@@ -62,6 +67,49 @@ class Objective:
     def head(self, selected: Tensor) -> Tensor:
         """Logits, (labels, vocab), fp32."""
         return selected.float() if self.lean is None else self.lean.lm_head(selected).float()
+
+
+def after_context(lean: Lean, batch: Batch) -> Tensor:
+    """Hidden states at the label positions, (labels, hidden), without a gradient through what precedes the first label.
+
+    Two passes: the contexts, right-padded, of which keys and values are kept; then the rest of each row, which sees
+    its context and itself. Same order and same values as one pass over whole rows.
+    """
+    carried = batch.labels != IGNORE
+    device = batch.ids.device
+    context = carried.int().argmax(-1)
+    width = int(context.max())
+    rest = int((carried.int() * torch.arange(1, carried.shape[1] + 1, device=device)).amax(-1).sub(context).max())
+    places = torch.arange(rest, device=device)[None]
+    at = (context[:, None] + places).clamp(max=carried.shape[1] - 1)
+    past = _context(lean, batch.ids[:, :width]) if width else []
+    seen = (torch.arange(width, device=device)[None] < context[:, None])[:, None].expand(-1, rest, -1)
+    own = torch.ones(rest, rest, dtype=torch.bool, device=device).tril().expand(len(context), -1, -1)
+    mask = torch.cat([seen, own], -1)[:, None]
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if past:
+            k, v = torch.cat([past[layer][0], k], 2), torch.cat([past[layer][1], v], 2)
+        dropout, grouped = lean.dropout[1], q.shape[1] != k.shape[1]
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, enable_gqa=grouped)
+
+    hidden = lean.hidden(batch.ids.gather(1, at), lean.rotary(context[:, None] + places), attend, training=True)
+    valid = carried.gather(1, at) & (context[:, None] + places < carried.shape[1])
+    return hidden.flatten(0, 1).index_select(0, valid.flatten().nonzero()[:, 0])
+
+
+@torch.no_grad()
+def _context(lean: Lean, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Keys and values of each layer, (rows, kv_heads, time, head), for right-padded contexts."""
+    past: list[tuple[Tensor, Tensor]] = []
+    within = causal(lean.dropout[1])
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        past.append((k, v))
+        return within(layer, q, k, v)
+
+    lean.hidden(ids, lean.rotary(torch.arange(ids.shape[1], device=ids.device)[None]), attend, training=True)
+    return past
 
 
 def chunked(selected: Tensor, labels: Tensor, numbers: Tensor, head: Linear, loss: Loss) -> Tensor:

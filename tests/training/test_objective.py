@@ -1,5 +1,6 @@
 """The loss: right under packing, accumulation and chunking."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,50 @@ def test_chunks_change_nothing(corpus: Path, llama: Path, monkeypatch: pytest.Mo
     whole = gradients(model, [collate(store, rows)])
     monkeypatch.setattr(objective, "CHUNK_LOGITS", 7 * 320)
     same(whole, gradients(model, [collate(store, rows)]))
+
+
+def test_without_a_gradient_through_the_prompt_the_loss_is_the_same(corpus: Path, llama: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(llama)
+    store, rows = rows_of(corpus)
+    batches = list(micro_batches(store, rows, 256))
+    whole, cut = Objective(model), Objective(model, prompt_gradient=False)
+    for batch in batches:
+        with torch.no_grad():
+            first, second = (loss_of.selected(batch, training=True) for loss_of in (whole, cut))
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_the_prompt_is_context_only(corpus: Path, llama: Path) -> None:
+    """The gradient is that of transformers with the prompt's cache taken as a constant."""
+    model = AutoModelForCausalLM.from_pretrained(llama)
+    store, rows = rows_of(corpus)
+    row = next(row for row in rows if row[0].loss_start > row[0].start + 2)
+    batch = collate(store, [row])
+    model.zero_grad()
+    Objective(model, prompt_gradient=False)(batch, training=True).backward()  # type: ignore[no-untyped-call]
+    ours = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    context = row[0].loss_start - row[0].start - 1
+    argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    with torch.no_grad():
+        past = model(batch.ids[:, :context], use_cache=True)[argument]
+    logits = model(batch.ids[:, context:-1], **{argument: past}).logits
+    functional.cross_entropy(logits[0], batch.labels[0, context:-1], reduction="sum").backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_without_a_prompt_have_the_whole_gradient(
+    corpus: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(llama)
+    store, rows = rows_of(corpus)
+    batches = [collate(store, [row]) for row in rows if row[0].loss_start == row[0].start]
+    assert batches
+    whole = gradients(model, batches)
+    monkeypatch.setattr(Objective, "__init__", lambda self, model: _cut(self, model))
+    same(whole, gradients(model, batches))
+
+
+def _cut(self: Objective, model: torch.nn.Module) -> None:
+    self.model, self.lean, self.prompt_gradient = model, Lean(model), False
