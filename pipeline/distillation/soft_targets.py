@@ -28,7 +28,7 @@ from pipeline.execution import Execution
 from pipeline.recipe import SoftTargetsTable, TokensTable
 from pipeline.student.loading import LoadedModel, load
 from pipeline.tokens.shards import Array, TokenStore
-from pipeline.training.batches import Batch, masked_rows, micro_batches, pieces_of
+from pipeline.training.batches import Batch, document_rows, micro_batches
 from pipeline.training.objective import CHUNK_LOGITS, Objective
 
 FORMAT = 1
@@ -81,7 +81,7 @@ def write_soft_targets(
     loaded = teacher or load(table.teacher, cache=cache, device=execution.device)
     check_vocabulary(store, loaded)
     objective = Objective(loaded.model)
-    rows = masked_rows(pieces_of(store, np.arange(len(store.spans))), limits.sequence_length)
+    rows = document_rows(store, np.arange(len(store.spans)), limits.sequence_length)
     out.mkdir(parents=True, exist_ok=True)
     id_type = np.dtype(store.manifest["dtype"])
     row_of = np.full(sum(store.manifest["shards"]), -1, dtype=np.int64)

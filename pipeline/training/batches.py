@@ -10,9 +10,10 @@ forward pass. Without it the documents of an epoch are one stream, cut every `se
 Gunasekar et al. 2023, 2.3.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from pipeline.errors import EmptyCorpus
 from pipeline.identity import rng_seed
-from pipeline.recipe import PhaseTable, TokensTable
+from pipeline.recipe import PhaseTable
 from pipeline.tokens.shards import KINDS, Array, TokenStore
 
 IGNORE = -100
@@ -73,7 +74,8 @@ def label_count(row: Row) -> int:
 class Loader:
     """The steps of one phase.
 
-    store: packed tokens. limits: `mask_documents`. total: optimiser steps of the phase.
+    store: packed tokens. total: optimiser steps of the phase. Memory is some tens of bytes per document: an epoch is
+    a permutation and the places where its steps begin, and the rows of a step are made when it is asked for.
     """
 
     def __init__(
@@ -96,105 +98,166 @@ class Loader:
             )
         ids = np.array([spans.document_id[row] for row in rows])
         self.documents = rows[np.argsort(ids, kind="stable")]
-        self._epoch_rows: dict[int, list[Row]] = {}
-        self._steps = self._plan()
+        self._epochs: dict[int, _Epoch] = {}
+        self._starts = self._plan()
 
     @property
     def total(self) -> int:
         """Optimiser steps of this phase."""
-        return len(self._steps)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens that the phase reads, padding not counted."""
-        return sum(step.tokens for step in self._steps)
+        return self._starts[-1]
 
     def step(self, number: int) -> Step:
         """Step `number`, from 0."""
-        return self._steps[number]
+        if not 0 <= number < self.total:
+            raise IndexError(f"step {number} of a phase of {self.total}")
+        epoch = bisect_right(self._starts, number) - 1
+        rows = self._epoch(epoch).rows(number - self._starts[epoch])
+        tokens = sum(piece.stop - piece.start for row in rows for piece in row)
+        return Step(rows, tokens, max(sum(map(label_count, rows)), 1))
 
-    def _plan(self) -> list[Step]:
-        steps: list[Step] = []
-        budget = self.phase.batch * self.length
+    def _plan(self) -> list[int]:
+        """The step with which each epoch begins, and the total at the end."""
         whole, part = divmod(self.phase.epochs * self.store.manifest["repeat"], 1)
-        read = epoch = 0
+        starts, read = [0], 0
         while True:
-            rows = self._rows(epoch)
-            if not self.phase.steps and epoch >= whole:
-                rows = rows[: round(part * len(rows))]
-            for step in _steps(rows, budget):
-                if self.phase.steps and len(steps) == self.phase.steps:
-                    return steps
-                if self.phase.max_tokens and steps and read + step.tokens > self.phase.max_tokens:
-                    return steps
-                steps.append(step)
-                read += step.tokens
-            epoch += 1
-            if not self.phase.steps and epoch >= whole + (part > 0):
-                return steps
+            number = len(starts) - 1
+            epoch = self._epoch(number)
+            if self.phase.steps:
+                steps = min(epoch.steps, self.phase.steps - starts[-1])
+            else:
+                steps = epoch.steps if number < whole else epoch.steps_within(part)
+            if self.phase.max_tokens:
+                fitting = epoch.steps_of(self.phase.max_tokens - read)
+                steps = min(steps, max(fitting, 1 if number == 0 else 0))
+                read += epoch.tokens
+            starts.append(starts[-1] + steps)
+            done = starts[-1] >= self.phase.steps if self.phase.steps else number + 1 >= whole + (part > 0)
+            if done or steps < epoch.steps:
+                return starts
 
-    def _rows(self, epoch: int) -> list[Row]:
-        shuffle = np.random.default_rng(rng_seed(self.seed, "order", self.phase.name, epoch))
-        order = self.documents[shuffle.permutation(len(self.documents))]
-        pieces = pieces_of(self.store, order)
-        return masked_rows(pieces, self.length) if self.mask else stream_rows(pieces, self.length)
-
-
-def pieces_of(store: TokenStore, documents: Array) -> Iterator[Piece]:
-    """One piece per document, in the given order."""
-    spans = store.spans
-    columns = [spans.shard[documents], spans.start[documents], spans.loss_start[documents], spans.stop[documents]]
-    for values in zip(*(column.tolist() for column in columns), strict=True):
-        yield Piece(*values)
+    def _epoch(self, number: int) -> "_Epoch":
+        if number not in self._epochs:
+            shuffle = np.random.default_rng(rng_seed(self.seed, "order", self.phase.name, number))
+            order = self.documents[shuffle.permutation(len(self.documents))]
+            kind = _MaskedEpoch if self.mask else _StreamEpoch
+            self._epochs = {number: kind(self.store, order, self.length, self.phase.batch)}
+        return self._epochs[number]
 
 
-def masked_rows(pieces: Iterator[Piece], length: int) -> list[Row]:
-    """A row per document, cut into several where it is longer than `length`; rows without any loss are left out.
+class _Epoch(Protocol):
+    """One pass over the documents in one order. tokens: that its steps hold."""
 
-    Such are the parts of a long exercise's prompt, and an end-of-text token that a cut has left alone.
-    """
-    rows: list[Row] = []
-    for piece in pieces:
-        for start in range(piece.start, piece.stop, length):
-            stop = min(start + length, piece.stop)
-            row: Row = (Piece(piece.shard, start, min(max(piece.loss_start, start), stop), stop),)
-            if label_count(row) > 0:
-                rows.append(row)
-    return rows
+    tokens: int
+
+    @property
+    def steps(self) -> int: ...
+
+    def steps_within(self, share: float) -> int:
+        """Steps that make up the first `share` of the epoch."""
+        ...
+
+    def steps_of(self, tokens: int) -> int:
+        """Steps that hold at most `tokens` tokens together."""
+        ...
+
+    def rows(self, step: int) -> tuple[Row, ...]: ...
 
 
-def stream_rows(pieces: Iterator[Piece], length: int) -> list[Row]:
-    """Rows of exactly `length` tokens cut from the documents end to end; what is left at the end is dropped."""
-    rows: list[Row] = []
-    row: list[Piece] = []
-    filled = 0
-    for piece in pieces:
-        start = piece.start
-        while start < piece.stop:
-            stop = min(piece.stop, start + length - filled)
+class _MaskedEpoch:
+    """A row per document or part of one; a step takes rows until the next would pass its budget."""
+
+    def __init__(self, store: TokenStore, order: Array, length: int, batch: int) -> None:
+        self.columns = row_columns(store, order, length)
+        sizes = self.columns.stop - self.columns.start
+        self.ends = np.cumsum(sizes)
+        self.tokens = int(self.ends[-1]) if len(self.ends) else 0
+        self.first = [0]
+        while self.first[-1] < len(sizes):
+            at = self.first[-1]
+            before = int(self.ends[at]) - int(sizes[at])
+            self.first.append(max(int(np.searchsorted(self.ends, before + batch * length, side="right")), at + 1))
+
+    @property
+    def steps(self) -> int:
+        return len(self.first) - 1
+
+    def steps_within(self, share: float) -> int:
+        return bisect_right(self.first, round(share * self.first[-1])) - 1
+
+    def steps_of(self, tokens: int) -> int:
+        return bisect_right(self.first, int(np.searchsorted(self.ends, tokens, side="right"))) - 1
+
+    def rows(self, step: int) -> tuple[Row, ...]:
+        return tuple((piece,) for piece in self.columns.pieces(self.first[step], self.first[step + 1]))
+
+
+class _StreamEpoch:
+    """The documents end to end, cut into rows of exactly `length` tokens; what is left at the end is dropped."""
+
+    def __init__(self, store: TokenStore, order: Array, length: int, batch: int) -> None:
+        spans = store.spans
+        self.columns = Columns(spans.shard[order], spans.start[order], spans.loss_start[order], spans.stop[order])
+        self.ends = np.cumsum(self.columns.stop - self.columns.start)
+        whole = int(self.ends[-1])
+        self.length, self.batch = min(length, whole), batch
+        self.count = whole // self.length
+        self.tokens = self.count * self.length
+
+    @property
+    def steps(self) -> int:
+        return -(-self.count // self.batch)
+
+    def steps_within(self, share: float) -> int:
+        return round(share * self.steps)
+
+    def steps_of(self, tokens: int) -> int:
+        return max(tokens, 0) // (self.batch * self.length)
+
+    def rows(self, step: int) -> tuple[Row, ...]:
+        return tuple(self._row(n) for n in range(step * self.batch, min((step + 1) * self.batch, self.count)))
+
+    def _row(self, number: int) -> Row:
+        low, high = number * self.length, (number + 1) * self.length
+        first, last = (int(np.searchsorted(self.ends, place, side="right")) for place in (low, high - 1))
+        row = []
+        for piece, end in zip(self.columns.pieces(first, last + 1), self.ends[first : last + 1].tolist(), strict=True):
+            begin = end - (piece.stop - piece.start)
+            start, stop = piece.start + max(low - begin, 0), piece.stop - max(end - high, 0)
             row.append(Piece(piece.shard, start, min(max(piece.loss_start, start), stop), stop))
-            filled += stop - start
-            start = stop
-            if filled == length:
-                rows.append(tuple(row))
-                row, filled = [], 0
-    if not rows and row:
-        rows.append(tuple(row))
-    return [row for row in rows if label_count(row) > 0]
+        return tuple(row)
 
 
-def _steps(rows: Sequence[Row], budget: int) -> Iterator[Step]:
-    group: list[Row] = []
-    tokens = 0
-    for row in rows:
-        size = sum(piece.stop - piece.start for piece in row)
-        if group and tokens + size > budget:
-            yield Step(tuple(group), tokens, sum(map(label_count, group)))
-            group, tokens = [], 0
-        group.append(row)
-        tokens += size
-    if group:
-        yield Step(tuple(group), tokens, sum(map(label_count, group)))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Pieces as columns, each (pieces,)."""
+
+    shard: Array
+    start: Array
+    loss_start: Array
+    stop: Array
+
+    def pieces(self, first: int, last: int) -> Iterator[Piece]:
+        """Pieces [first, last)."""
+        columns = (self.shard, self.start, self.loss_start, self.stop)
+        for values in zip(*(column[first:last].tolist() for column in columns), strict=True):
+            yield Piece(*values)
+
+
+def row_columns(store: TokenStore, documents: Array, length: int) -> Columns:
+    """The documents in the given order, cut into pieces of at most `length` tokens; those without any loss left out.
+
+    Left out are parts of a long exercise's prompt, and an end-of-text token that a cut has left alone.
+    """
+    spans = store.spans
+    sizes = spans.stop[documents] - spans.start[documents]
+    counts = -(-sizes // length)
+    owner = np.repeat(documents, counts)
+    part = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = spans.start[owner] + part * length
+    stop = np.minimum(start + length, spans.stop[owner])
+    loss_start = np.minimum(np.maximum(spans.loss_start[owner], start), stop)
+    kept = stop > np.maximum(loss_start, start + 1)
+    return Columns(spans.shard[owner][kept], start[kept], loss_start[kept], stop[kept])
 
 
 def micro_batches(store: TokenStore, rows: Sequence[Row], tokens: int) -> Iterator[Batch]:
@@ -231,10 +294,14 @@ def collate(store: TokenStore, rows: Sequence[Row]) -> Batch:
     return Batch(torch.from_numpy(ids), torch.from_numpy(labels), torch.from_numpy(numbers))
 
 
-def held_out_rows(store: TokenStore, limits: TokensTable | Any, count: int) -> list[Row]:
-    """Rows of the held-out documents, at most `count` of them, drawn by their order of ids."""
+def document_rows(store: TokenStore, documents: Array, length: int) -> list[Row]:
+    """A row for each of the documents, or several where it is longer than `length`."""
+    columns = row_columns(store, documents, length)
+    return [(piece,) for piece in columns.pieces(0, len(columns.start))]
+
+
+def held_out_rows(store: TokenStore, length: int, count: int) -> list[Row]:
+    """Rows of the held-out documents, at most `count` of them, in the order of the documents' ids."""
     spans = store.spans
-    rows = np.flatnonzero(spans.held_out)
-    ids = np.array([spans.document_id[row] for row in rows])
-    ordered = rows[np.argsort(ids, kind="stable")] if len(rows) else rows
-    return masked_rows(pieces_of(store, ordered), limits.sequence_length)[:count]
+    chosen = sorted(np.flatnonzero(spans.held_out).tolist(), key=lambda row: spans.document_id[row])
+    return document_rows(store, np.array(chosen[:count], dtype=np.int64), length)[:count]

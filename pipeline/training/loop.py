@@ -126,7 +126,7 @@ class _Run:
             )
             for phase in student.phases
         ]
-        self.held_out = held_out_rows(self.store, limits, HELD_OUT_ROWS)
+        self.held_out = held_out_rows(self.store, limits.sequence_length, HELD_OUT_ROWS)
         self.total = sum(loader.total for loader in self.loaders)
         manifest = {key: value for key, value in self.store.manifest.items() if key != "format"}
         minimised = loss.settings if loss else None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from pipeline.student.loading import LoadedModel, save
 from pipeline.tokens import TokenStore, pack
 from pipeline.tokens.tokenizers import train_bpe
 from pipeline.training import train
-from pipeline.training.batches import masked_rows, micro_batches, pieces_of
+from pipeline.training.batches import document_rows, micro_batches
 from pipeline.training.objective import Objective, cross_entropy
 
 TEXTS: list[Document] = [Passage(text=f"def f{n}(x):\n    return x + {n}\n" * (1 + n % 3)) for n in range(30)]
@@ -48,7 +49,7 @@ def write(tokens: Path, teacher: LoadedModel, out: Path, k: int = 300, temperatu
 
 def all_batches(tokens: Path) -> list:  # type: ignore[type-arg]
     store = TokenStore(tokens)
-    rows = masked_rows(pieces_of(store, range(len(store.spans))), TOKENS.sequence_length)  # type: ignore[arg-type]
+    rows = document_rows(store, np.arange(len(store.spans)), TOKENS.sequence_length)
     return list(micro_batches(store, rows, 200))
 
 

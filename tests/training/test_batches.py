@@ -20,6 +20,10 @@ def pieces(entry: Loader) -> list[tuple[int, int, int]]:
     return [(p.shard, p.start, p.stop) for n in range(entry.total) for row in entry.step(n).rows for p in row]
 
 
+def tokens(entry: Loader) -> int:
+    return sum(entry.step(n).tokens for n in range(entry.total))
+
+
 def test_an_epoch_reads_each_training_token_once(corpus: Path) -> None:
     entry = loader(corpus, PhaseTable(batch=2))
     spans = entry.store.spans
@@ -27,7 +31,7 @@ def test_an_epoch_reads_each_training_token_once(corpus: Path) -> None:
     covered = sorted(pieces(entry))
     assert len(set(covered)) == len(covered)
     lone_ends = int((sizes % 32 == 1).sum())
-    assert entry.tokens == sum(stop - start for _, start, stop in covered) == int(sizes.sum()) - lone_ends
+    assert tokens(entry) == sum(stop - start for _, start, stop in covered) == int(sizes.sum()) - lone_ends
 
 
 def test_a_step_stays_within_its_budget(corpus: Path) -> None:
@@ -58,9 +62,9 @@ def test_phases_read_their_kind(corpus: Path) -> None:
 def test_steps_and_caps_decide_how_far_a_phase_goes(corpus: Path) -> None:
     assert loader(corpus, PhaseTable(batch=2, steps=7)).total == 7
     assert loader(corpus, PhaseTable(batch=2, steps=500)).total == 500
-    assert loader(corpus, PhaseTable(batch=2, max_tokens=300)).tokens <= 300
-    whole = loader(corpus, PhaseTable(batch=2)).tokens
-    assert abs(loader(corpus, PhaseTable(batch=2, epochs=1.5)).tokens - 1.5 * whole) < 0.1 * whole
+    assert tokens(loader(corpus, PhaseTable(batch=2, max_tokens=300))) <= 300
+    whole = tokens(loader(corpus, PhaseTable(batch=2)))
+    assert abs(tokens(loader(corpus, PhaseTable(batch=2, epochs=1.5))) - 1.5 * whole) < 0.1 * whole
 
 
 def test_labels_are_the_next_tokens_of_the_answer(corpus: Path) -> None:
@@ -68,10 +72,10 @@ def test_labels_are_the_next_tokens_of_the_answer(corpus: Path) -> None:
     for row in entry.step(0).rows:
         [piece] = row
         batch = collate(entry.store, [row])
-        tokens = entry.store.shards[piece.shard][piece.start : piece.stop]
+        ids = entry.store.shards[piece.shard][piece.start : piece.stop]
         given = max(piece.loss_start - piece.start, 1)
-        assert batch.ids[0].tolist() == tokens.tolist()
-        assert batch.labels[0].tolist() == [IGNORE] * (given - 1) + tokens[given:].tolist() + [IGNORE]
+        assert batch.ids[0].tolist() == ids.tolist()
+        assert batch.labels[0].tolist() == [IGNORE] * (given - 1) + ids[given:].tolist() + [IGNORE]
 
 
 def test_streamed_rows_are_full_and_in_one_piece(corpus: Path) -> None:
@@ -81,11 +85,11 @@ def test_streamed_rows_are_full_and_in_one_piece(corpus: Path) -> None:
     assert any(len(row) > 1 for row in rows)
     for row in rows[:10]:
         batch = collate(entry.store, [row])
-        tokens = np.concatenate([entry.store.shards[p.shard][p.start : p.stop] for p in row])
-        assert batch.ids[0].tolist() == tokens.tolist()
+        ids = np.concatenate([entry.store.shards[p.shard][p.start : p.stop] for p in row])
+        assert batch.ids[0].tolist() == ids.tolist()
         carried = batch.labels[0] != IGNORE
         assert batch.labels[0][carried].tolist() == [
-            t for t, c in zip(tokens[1:], carried[:-1].tolist(), strict=True) if c
+            t for t, c in zip(ids[1:], carried[:-1].tolist(), strict=True) if c
         ]
         assert int(carried.sum()) == label_count(row)
 
@@ -97,6 +101,15 @@ def test_micro_batches_hold_all_rows_within_their_size(corpus: Path) -> None:
     assert sum(len(batch.ids) for batch in batches) == len(step.rows)
     assert all(batch.ids.numel() <= 64 for batch in batches)
     assert sum(int((batch.labels != IGNORE).sum()) for batch in batches) == step.loss_tokens
+
+
+def test_a_step_is_the_same_in_whatever_order_steps_are_asked_for(corpus: Path) -> None:
+    for mask in (True, False):
+        entry, other = (loader(corpus, PhaseTable(batch=2, epochs=3), mask=mask) for _ in range(2))
+        forward = [entry.step(n) for n in range(entry.total)]
+        assert [other.step(n) for n in reversed(range(other.total))] == forward[::-1]
+        with pytest.raises(IndexError):
+            entry.step(entry.total)
 
 
 def test_a_phase_without_documents_is_an_error(corpus: Path) -> None:
