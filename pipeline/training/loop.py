@@ -27,6 +27,7 @@ from pipeline.training.initial import initial_model
 from pipeline.training.objective import NamedLoss, Objective, cross_entropy
 from pipeline.training.precision import DTYPES, pick_precision
 from pipeline.training.schedule import learning_rate
+from pipeline.training.world import join
 
 VERSION = 1
 """Raised when the same settings would give other weights; a checkpoint of another version is not resumed."""
@@ -102,6 +103,7 @@ class _Run:
         self.device = pick_device(execution.device)
         if self.device.type == "cpu":
             torch.set_num_threads(execution.thread_count())
+        self.world = join(self.device)
         self.store = TokenStore(tokens)
         self.loss = loss
         self.precision = pick_precision(student.precision, self.device)
@@ -115,6 +117,8 @@ class _Run:
                 f"the student has one of {vocabulary}",
                 hint='set tokens.tokenizer = "student", so that both are the same',
             )
+        if self.world.size > 1:
+            torch.manual_seed(rng_seed(seed, "dropout", self.world.rank))
         self.objective = Objective(self.model, student.prompt_gradient)
         self.loaders = [
             Loader(
@@ -191,7 +195,7 @@ class _Run:
         self.losses.append(loss)
         self.read += step.tokens
         seconds = time.monotonic() - start
-        self.on_event(
+        self._report(
             {
                 "event": "train",
                 "phase": phase.name,
@@ -212,11 +216,12 @@ class _Run:
         """
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), dtype=torch.float64)
-        for batch in micro_batches(self.store, rows, self.micro_tokens(phase)):
+        for batch in micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)):
             loss = self.loss_sum(batch, training=True) / loss_tokens
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach().double().cpu()
-        return float(total)
+        self.world.sum_gradients(self.model.parameters())
+        return self.world.sum(float(total))
 
     def micro_tokens(self, phase: PhaseTable) -> int:
         """Tokens of a forward pass, padding included."""
@@ -271,8 +276,10 @@ class _Run:
         }
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        if not self.world.first:
+            return
         saved = checkpoint.write(self.out / "checkpoints", step, state, self.settings)
-        self.on_event({"event": "checkpoint", "step": step, "steps": self.total, "folder": str(saved.folder)})
+        self._report({"event": "checkpoint", "step": step, "steps": self.total, "folder": str(saved.folder)})
 
     def _resume(self) -> int:
         found = checkpoint.newest(self.out / "checkpoints", self.settings)
@@ -287,17 +294,25 @@ class _Run:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.losses, self.read = state["losses"], state["read"]
         self.seconds, self.before = state["seconds"], state["before"]
-        self.on_event({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
+        self._report({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
         return found.step
 
     def _finish(self) -> Path:
         folder, partial = self.out / "model", self.out / ".model"
+        if not self.world.first:
+            self.world.wait()
+            return folder
         shutil.rmtree(partial, ignore_errors=True)
         save(self.model.eval(), self.tokenizer, partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+        self.world.wait()
         return folder
+
+    def _report(self, event: Event) -> None:
+        if self.world.first:
+            self.on_event(event)
 
 
 def make_optimizer(model: Any) -> torch.optim.AdamW:
