@@ -42,7 +42,12 @@ def _build(table: TeacherTable, execution: Execution, seed: int, cache: Path, *,
         from pipeline.teacher.inprocess import ComposerTeacher
 
         drawn = seed if table.seed is None else table.seed
-        return ComposerTeacher(table.name, Composer(table.name, drawn), table.max_tokens)
+        repertoire = table.model or "full"
+        if repertoire not in ("full", "basic"):
+            raise RecipeError(
+                f"teacher {table.name!r}: model = {table.model!r}", hint='a composer takes "full" or "basic"'
+            )
+        return ComposerTeacher(table.name, Composer(table.name, drawn, repertoire), table.max_tokens)
     return _replay(table)
 
 

@@ -46,7 +46,10 @@ class _Site:
         self.endpoint = endpoint
         self.variant = variant
         self.writer = BodyWriter(endpoint.base_url, endpoint.model, teacher.sampling)
-        self.pace = Pace(execution.concurrency, execution.requests_per_minute, execution.tokens_per_minute)
+        # With a long queue every endpoint is always as full as it may be, so the weight must bound that.
+        heaviest = max(other.weight for other in teacher.endpoints)
+        most = max(1, round(execution.concurrency * endpoint.weight / heaviest))
+        self.pace = Pace(most, execution.requests_per_minute, execution.tokens_per_minute)
         self.breaker = Breaker()
         self.transport: Transport = transport(
             endpoint.base_url, endpoint.headers(dict(teacher.headers)), execution.timeout_seconds, execution.concurrency
@@ -236,7 +239,10 @@ class OnlineLane:
             self._desk.ledger.release(reservation, maybe_billed=True)
             self._failed(site, ticket, body, started)
             return
-        self._desk.ledger.release(reservation)
+        content = content_of(body)
+        told = isinstance(content, Content) and content.prompt_tokens + content.completion_tokens > 0
+        # A server that does not tell its tokens is charged the worst case, or a cap could not hold.
+        self._desk.ledger.release(reservation, maybe_billed=not told)
         self._answered(site, ticket, response.body, body, started, expected)
 
     def _answered(

@@ -64,8 +64,10 @@ class Bucket:
         missing = min(amount, self._burst()) - self._level
         if missing <= 1e-9:
             return 0.0
-        self._held_at = now
-        return missing / self.rate
+        wait = missing / self.rate
+        if wait > 0.001:
+            self._held_at = now
+        return wait
 
     def take(self, now: float, amount: float) -> None:
         self._fill(now)
@@ -80,8 +82,8 @@ class Bucket:
         return now - self._held_at < 1.0
 
     def _burst(self) -> float:
-        # A quarter of a second's worth: what a busy machine that wakes up late must catch up with.
-        return max(1.0, self.rate / 4)
+        # A tenth of a second's worth: what a busy machine that wakes up late must catch up with.
+        return max(1.0, self.rate / 10)
 
     def _fill(self, now: float) -> None:
         if now > self._at:

@@ -1,0 +1,163 @@
+"""Generation on a server that fails: what is lost, what is asked twice, and what survives `kill -9`.
+
+    python scripts/bench/generation_faults.py [--json] [--server URL]
+
+faults: 2,000 rows against 20% 429 (Retry-After 1), 5% 500, 2% cut-off JSON, 1% connection resets.
+limiter: 300 rows at concurrency 64 against a real limiter of 20 requests a second that names no limit in its headers;
+`limit_seconds` is the least time that it allows. kills: 1,000 rows, the process killed ten times at random moments and
+started again; repeated counts requests beyond one per row, `arrived_lost` answers that the journal had before a kill
+and not after it.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from serving import Mock, mock_server
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTS = {"latency": 0.05, "p429": 0.2, "p500": 0.05, "pbad": 0.02, "preset": 0.01, "retry_after": 1}
+LIMIT, BURST = 20, 20
+
+
+def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, float]:
+    """Ask all rows; {"kept", "dropped", "seconds"}."""
+    sys.path.insert(0, str(ROOT))
+    from pipeline import teacher
+    from pipeline.execution import Execution
+    from pipeline.recipe import TeacherTable
+    from pipeline.records import Message, Prompt, Seed
+    from pipeline.stage import Kept
+
+    def prompts() -> Iterator[Prompt]:
+        for number in range(rows):
+            seed = Seed(
+                kind="textbook",
+                number=number,
+                topic="a/b",
+                title="b",
+                audience="students",
+                form="lesson",
+                teacher="mock",
+            )
+            messages = (Message("user", f"ID={number} Write a lesson on binary search."),)
+            yield Prompt(seed=seed, messages=messages, template="t", template_digest="")
+
+    execution = Execution(concurrency=concurrency)
+    table = TeacherTable(name="mock", kind="openai", base_url=base_url, model="gpt-4o-mini")
+    teachers = {"mock": teacher.build(table, execution, 0)}
+    start = time.perf_counter()
+    kept = dropped = 0
+    for outcome in teacher.complete(prompts(), teachers, journal=journal, execution=execution):
+        if isinstance(outcome, Kept):
+            kept += 1
+        else:
+            dropped += 1
+    return {"kept": kept, "dropped": dropped, "seconds": time.perf_counter() - start}
+
+
+def faults(mock: Mock) -> dict[str, Any]:
+    mock.control(**FAULTS)
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(mock.base_url, 2000, 64, Path(folder))
+    return {
+        "rows": 2000,
+        "lost": 2000 - found["kept"],
+        "requests": int(mock.stats()["total"]),
+        "seconds": round(found["seconds"], 2),
+    }
+
+
+def limiter(mock: Mock) -> dict[str, Any]:
+    mock.control(latency=0.05, limit_per_second=LIMIT, limit_burst=BURST, limit_headers=False)
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(mock.base_url, 300, 64, Path(folder))
+    return {
+        "rows": 300,
+        "lost": 300 - found["kept"],
+        "rejections": int(mock.stats()["e429"]),
+        "seconds": round(found["seconds"], 2),
+        "limit_seconds": (300 - BURST) / LIMIT,
+    }
+
+
+def journal_keys(folder: Path) -> set[str]:
+    sys.path.insert(0, str(ROOT))
+    from pipeline.teacher.journal import entries
+
+    return {entry.key for entry in entries(folder)}
+
+
+def kills(mock: Mock, rows: int = 1000, times: int = 10) -> dict[str, Any]:
+    mock.control(latency=0.05)
+    draw = random.Random(0)
+    in_flight = lost = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        before: set[str] = set()
+        for _ in range(times):
+            process = _worker(mock, rows, folder)
+            wanted = len(before) + draw.randint(20, 2 * rows // times - 40)
+            while process.poll() is None and len(journal_keys(folder)) < wanted:
+                time.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            in_flight += int(mock.stats()["inflight"])
+            time.sleep(0.3)
+            after = journal_keys(folder)
+            lost += len(before - after)
+            before = after
+        process = _worker(mock, rows, folder)
+        process.wait()
+        after = journal_keys(folder)
+        lost += len(before - after)
+    total = int(mock.stats()["total"])
+    return {
+        "rows": rows,
+        "kills": times,
+        "missing": rows - len(after),
+        "repeated": total - rows,
+        "in_flight_at_kills": in_flight,
+        "arrived_lost": lost,
+    }
+
+
+def _worker(mock: Mock, rows: int, folder: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, __file__, "--worker", mock.base_url, "--rows", str(rows), "--journal", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def table(result: dict[str, Any]) -> str:
+    lines = []
+    for name, figures in result.items():
+        lines.append(f"{name:<10}" + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items()))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--server", default="", help="root URL of a mock_server.py that already runs")
+    parser.add_argument("--worker", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=1000, help=argparse.SUPPRESS)
+    parser.add_argument("--journal", default="", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        run(arguments.worker, arguments.rows, 16, Path(arguments.journal))
+        return
+    with mock_server(arguments.server) as mock:
+        result = {"faults": faults(mock), "limiter": limiter(mock), "kills": kills(mock)}
+    print(json.dumps(result) if arguments.json else table(result))
+
+
+if __name__ == "__main__":
+    main()

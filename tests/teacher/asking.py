@@ -1,0 +1,46 @@
+"""Short ways to ask, shared by the teacher's tests."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import teacher
+from pipeline.execution import Execution
+from pipeline.recipe import TeacherTable
+from pipeline.records import Completion, Message, Prompt, Seed
+from pipeline.stage import Dropped, Kept, Tally, checked
+
+
+def prompt(number: int, text: str = "", asked: str = "mock") -> Prompt:
+    seed = Seed(kind="textbook", number=number, topic="a/b", title="b", audience="x", form="y", teacher=asked)
+    messages = (Message("system", "You teach."), Message("user", text or f"question {number}"))
+    return Prompt(seed=seed, messages=messages, template="t", template_digest="d")
+
+
+def table(url: str, **settings: Any) -> TeacherTable:
+    return TeacherTable(**{"name": "mock", "kind": "openai", "base_url": url, "model": "m", **settings})
+
+
+def execution(**settings: Any) -> Execution:
+    return Execution(**{"concurrency": 8, "timeout_seconds": 10.0, **settings})
+
+
+def ask_all(
+    prompts: Iterable[Prompt],
+    journal: Path,
+    tables: Iterable[TeacherTable],
+    settings: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> tuple[dict[str, Completion], dict[str, Dropped]]:
+    """Ask and check conservation; completions and drops by prompt id."""
+    run = execution(**(settings or {}))
+    teachers = {entry.name: teacher.build(entry, run, 0) for entry in tables}
+    kept: dict[str, Completion] = {}
+    dropped: dict[str, Dropped] = {}
+    stage = teacher.Complete(teachers, journal, run, **more)
+    for outcome in checked(stage, prompts, Tally()):
+        if isinstance(outcome, Kept):
+            kept[outcome.record.prompt_id] = outcome.record
+        else:
+            dropped[outcome.record.id] = outcome
+    return kept, dropped
