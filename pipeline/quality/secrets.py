@@ -57,6 +57,13 @@ _CREDENTIALS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
     )
 )
 
+_NO_PASSWORD = re.compile(
+    r"@[\w.-]*(?:example|localhost|host|test|domain|server)\b|://(?:user|username|login|foo|usr|me)\d?:"
+    r"|:(?:pass|password|passwd|pwd|pw|secret|bar)\d?@",
+    re.I,
+)
+"""URLs that show where a password would go."""
+
 _EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
 _NOBODY = re.compile(
     r"@(?:[\w-]+\.)*(?:example|invalid|test|localhost|local|domain|foo|bar|spam|host|company|acme)(?:\.\w+)*$|^(?:no-?reply|git|user(?:name)?)@",
@@ -73,9 +80,7 @@ def credentials(text: str) -> Iterator[Finding]:
             continue
         for match in pattern.finditer(text):
             found = match.group()
-            if kind == "password in a URL" and re.search(
-                r"@[\w.-]*(?:example|localhost|host|test|domain|server)\b", found, re.I
-            ):
+            if kind == "password in a URL" and _NO_PASSWORD.search(found):
                 continue
             if kind == "private key" or not _PLACEHOLDER.search(found):
                 yield Finding(kind, match.start(), match.end())

@@ -59,7 +59,8 @@ def test_details_show_both_numbers() -> None:
 
 def test_blank_and_bracket_lines_are_no_repeats() -> None:
     assert heuristics.repeated_line_fraction("a\n\n\n\n)\n)\n)\nb\n") == 0.0
-    assert heuristics.repeated_line_fraction("a\na\nb\nb\n") == 0.5
+    assert heuristics.repeated_line_fraction("a\na\na\na\n") == 0.5
+    assert heuristics.repeated_line_fraction("a\nb\na\nc\na\nd\n") == 0.0
     assert heuristics.repeated_line_fraction("") == 0.0
 
 
