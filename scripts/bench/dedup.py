@@ -124,11 +124,14 @@ def datatrove(texts: list[str]) -> dict[int, int]:
         MinhashDedupSignature,
     )
     from datatrove.pipeline.dedup.minhash import MinhashConfig
+    from datatrove.utils.hashing import HashConfig
     from loguru import logger
 
     logger.remove()
     stages.load_word_tokenizer = lambda language: SimpleNamespace(word_tokenize=WORD.findall)  # its own needs spaCy
-    config = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8)
+    # sha1, because its xxhash call fails with xxhash 4
+    hashing = HashConfig(precision=64, hash_fc="sha1")
+    config = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8, hash_config=hashing)
     documents = [Document(text=text, id=str(i)) for i, text in enumerate(texts)]
     with tempfile.TemporaryDirectory() as folder:
         MinhashDedupSignature(f"{folder}/signatures", config).run(iter(documents), 0, 1)
@@ -139,12 +142,16 @@ def datatrove(texts: list[str]) -> dict[int, int]:
         cluster = MinhashDedupCluster(f"{folder}/buckets", f"{folder}/remove", config=config, save_cluster_id=True)
         cluster.run(None, 0, 1)
         kept = list(MinhashDedupFilter(f"{folder}/remove", load_cluster_ids=True).run(iter(documents), 0, 1))
-    survivor = {d.metadata["minhash_cluster_id"]: int(d.id) for d in kept if d.metadata["minhash_cluster_id"] != -1}
+    survivor = {
+        d.metadata.get("minhash_cluster_id", -1): int(d.id)
+        for d in kept
+        if d.metadata.get("minhash_cluster_id", -1) != -1
+    }
     kept_ids = {int(d.id) for d in kept}
     return {
-        i: survivor[d.metadata["minhash_cluster_id"]]
+        i: survivor[d.metadata.get("minhash_cluster_id", -1)]
         for i, d in enumerate(documents)
-        if i not in kept_ids and d.metadata["minhash_cluster_id"] in survivor
+        if i not in kept_ids and d.metadata.get("minhash_cluster_id", -1) in survivor
     }
 
 
