@@ -13,6 +13,7 @@ A line starts with fixed fields, so that an index of a million answers is built 
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import re
@@ -94,11 +95,15 @@ def encode(entry: Entry, raw: bytes) -> bytes:
     head = (
         f'{{"key": "{entry.key}", "messages": "{entry.messages}", "n": {entry.number}, "finish": "{entry.finish}", '
         f'"max_tokens": {entry.max_tokens}, "tokens": [{entry.prompt_tokens}, {entry.completion_tokens}], '
-        f'"usd": {entry.usd!r}, "model": {json.dumps(entry.model)}, '
-        f'"endpoint": {json.dumps(entry.endpoint)}, "answer": '
+        f'"usd": {entry.usd!r}, {_origin(entry.model, entry.endpoint)}, "answer": '
     )
     flat = raw.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in raw or b"\r" in raw else raw
     return head.encode() + redact_bytes(flat) + b"}\n"
+
+
+@functools.lru_cache(maxsize=64)
+def _origin(model: str, endpoint: str) -> str:
+    return f'"model": {json.dumps(model)}, "endpoint": {json.dumps(endpoint)}'
 
 
 def decode(line: bytes) -> Entry | None:

@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import tenacity
 
@@ -22,10 +22,11 @@ from pipeline.teacher.pace import Breaker, Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
 from pipeline.teacher.transport import Response, Transport, TransportError, transport
-from pipeline.teacher.wire import BodyWriter, Content, content_of, error_of, parse_body, retry_after
+from pipeline.teacher.wire import BodyWriter, Parsed, error_of, parse_body, retry_after
 
-_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30.0)
-"""Seconds before another try: uniform in [0, 0.5 * 2^tries], at most 30 ("full jitter")."""
+_BACKOFF = tenacity.wait_random_exponential(multiplier=0.25, max=15.0)
+"""Seconds before another try: uniform below 0.25 * 2^tries, at most 15 ("full jitter"). When an endpoint is down, it is
+the breaker that waits longer, for all."""
 REJECTIONS_PER_RETRY = 6
 """Waits for a rate limit allowed per retry allowed: a 429 is not the request's fault, but some requests never fit."""
 PROBES_BEFORE_FIRST_ANSWER = 3
@@ -234,23 +235,21 @@ class OnlineLane:
             failure = error_of(response.status, response.body)
             self._failed(site, ticket, failure, started, retry_after(response.headers, time.time()))
             return
-        body = parse_body(response.body)
-        if isinstance(body, Failure):
+        parsed = parse_body(response.body)
+        if isinstance(parsed, Failure):
             self._desk.ledger.release(reservation, maybe_billed=True)
-            self._failed(site, ticket, body, started)
+            self._failed(site, ticket, parsed, started)
             return
-        content = content_of(body)
-        told = isinstance(content, Content) and content.prompt_tokens + content.completion_tokens > 0
+        told = parsed.content.prompt_tokens + parsed.content.completion_tokens > 0
         # A server that does not tell its tokens is charged the worst case, or a cap could not hold.
         self._desk.ledger.release(reservation, maybe_billed=not told)
-        self._answered(site, ticket, response.body, body, started, expected)
+        self._answered(site, ticket, response.body, parsed, started, expected)
 
     def _answered(
-        self, site: _Site, ticket: Ticket, raw: bytes, body: dict[str, Any], started: float, expected: float
+        self, site: _Site, ticket: Ticket, raw: bytes, parsed: Parsed, started: float, expected: float
     ) -> None:
         now = self._loop.time()
-        content = content_of(body)
-        assert isinstance(content, Content)
+        content = parsed.content
         site.answered = True
         site.breaker.succeeded()
         used = content.prompt_tokens + content.completion_tokens
@@ -262,7 +261,7 @@ class OnlineLane:
             endpoint=site.endpoint.base_url,
             model=site.endpoint.model,
             raw=raw,
-            body=body,
+            body=parsed.body,
             max_tokens=self._teacher.max_tokens,
             usd=site.endpoint.price.usd(content.prompt_tokens, content.completion_tokens),
         )

@@ -221,8 +221,10 @@ class Pace:
 
     def _new_epoch(self, now: float, until: float) -> None:
         span = max(until - self._epoch, 1e-3)
-        # One even where none was accepted yet: answers come later than rejections.
-        measured = max(1, self._accepted) / span
+        measured = self._accepted / span
+        if not self._learned:
+            # The first rejection may come after two requests and mean little: take a rate that soon shows more.
+            measured = max(self._accepted, SURE) / span
         current = self._learned.rate if self._learned else 0.0
         vain = bool(current) and self._accepted < SURE
         if vain:

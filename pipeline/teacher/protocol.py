@@ -6,6 +6,7 @@ from a `Desk` and gives answers back to it. The desk (`pipeline.teacher.engine`)
 order of things; a lane owns its own parallelism: sockets for an endpoint, one thread for a local model.
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -249,4 +250,4 @@ def answer_key(variant: str, messages: str, number: int) -> str:
     variant: digest of model, base URL and sampling. `max_tokens` is kept beside the key, because an answer that
     ended by itself is the answer under any larger limit too.
     """
-    return digest([variant, messages, number])
+    return hashlib.sha256(f"{variant}/{messages}/{number}".encode()).hexdigest()

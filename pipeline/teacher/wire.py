@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.records import Message
@@ -84,7 +84,14 @@ class Content:
     completion_tokens: int
 
 
-def parse_body(raw: bytes) -> dict[str, Any] | Failure:
+class Parsed(NamedTuple):
+    """A 200 body: the JSON object, and what it says."""
+
+    body: dict[str, Any]
+    content: Content
+
+
+def parse_body(raw: bytes) -> Parsed | Failure:
     """The JSON object of a 200 body; a Failure (malformed) if it is cut off, not an object or holds no choice."""
     try:
         body = json.loads(raw)
@@ -94,8 +101,8 @@ def parse_body(raw: bytes) -> dict[str, Any] | Failure:
         return Failure(Trouble.MALFORMED, f"200 with JSON that is a {type(body).__name__}, not an object")
     if isinstance(body.get("error"), dict):
         return Failure(Trouble.SERVER, f"200 with an error inside: {_quote(body['error'].get('message'))}")
-    found = content_of(body)
-    return found if isinstance(found, Failure) else body
+    content = content_of(body)
+    return content if isinstance(content, Failure) else Parsed(body, content)
 
 
 def content_of(body: dict[str, Any]) -> Content | Failure:
