@@ -1,9 +1,10 @@
 """Hornbook's own held-out problems: 120, in three groups of 40, each further from the composer's corpus.
 
-"new parameters": families that the composer teaches, under parameter values that its answers never use. "new
-compositions": combinations of a filter, a map and an end that its answers never use. "new wordings": problems written
-by hand over skills that the families teach, in words that no wording of the composer has. The first two groups measure
-whether the student learnt a procedure or a text; the third whether it understands what is asked.
+They ask for what the composer's basics teach (`repertoire.py`). "new parameters": its families under parameter values
+that its answers never use. "new compositions": combinations of a filter, a map and an end that its answers never use.
+"new wordings": problems written by hand, plainly, over skills that the families teach, in words that no wording of the
+composer has. The first two groups measure whether the student learnt a procedure or a text; the third whether it
+understands what is asked.
 
 The problems are in HumanEval's form (typed signature and docstring, `check(candidate)`) and are data, below
 `data/held_out/`: `composed.jsonl` was drawn once from the composer's reserved part (`draw`), `new_wordings.toml` was
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.identity import digest, rng
+from pipeline.identity import rng
 from pipeline.records import Problem
 from pipeline.resources import shipped
-from pipeline.teacher.composer.exercise import Piece, write
-from pipeline.teacher.composer.families import families
+from pipeline.teacher.composer.exercise import Piece
 from pipeline.teacher.composer.fragments import split
+from pipeline.teacher.composer.repertoire import BASIC_PARTS, basics
 from pipeline.teacher.composer.steps import chain_family, draw_chain
 
 BENCHMARK = "held-out"
@@ -72,25 +73,27 @@ def _checked(entry: dict[str, Any], where: str) -> dict[str, str]:
 
 
 def draw() -> Iterator[dict[str, object]]:
-    """The entries of `composed.jsonl`, drawn from what the composer reserves, with the key of each.
+    """The entries of `composed.jsonl`, drawn from what the composer's basics reserve, with the key of each.
 
     key: [family, choice] for new parameters, the chain's key for new compositions.
     """
-    reserving = [family for family in families() if split(family).reserved]
-    chosen = sorted(reserving, key=lambda family: digest([_SEED, family.name]))[:GROUP_SIZE]
-    for family in sorted(chosen, key=lambda family: family.topic):
-        random = rng(_SEED, NEW_PARAMETERS, family.name)
-        choice = random.choice(split(family).reserved)
-        yield _entry(NEW_PARAMETERS, [family.name, choice], write(random, family, choice, hints="typing"))
+    known = basics()
+    reserving = [family for family in known.families if split(family).reserved]
+    for number in range(GROUP_SIZE):
+        family = reserving[number % len(reserving)]
+        random = rng(_SEED, NEW_PARAMETERS, number)
+        reserved = split(family).reserved
+        choice = dict(reserved[number // len(reserving) % len(reserved)])
+        yield _entry(NEW_PARAMETERS, [family.name, choice], known.exercise(random, family, choice))
     used: list[list[str]] = []
     number = 0
     while len(used) < GROUP_SIZE:
         random = rng(_SEED, NEW_COMPOSITIONS, number)
         number += 1
-        chain = draw_chain(random, reserved=True)
-        if chain.key not in used:
+        chain = draw_chain(random, reserved=True, parts=BASIC_PARTS)
+        if used.count(chain.key) < 2:
             used.append(chain.key)
-            yield _entry(NEW_COMPOSITIONS, chain.key, write(random, chain_family(random, chain), {}, hints="typing"))
+            yield _entry(NEW_COMPOSITIONS, chain.key, known.exercise(random, chain_family(random, chain), {}))
 
 
 def _entry(group: str, key: list[Any], piece: Piece) -> dict[str, object]:

@@ -47,7 +47,9 @@ def _build(table: TeacherTable, execution: Execution, seed: int, cache: Path, *,
             raise RecipeError(
                 f"teacher {table.name!r}: model = {table.model!r}", hint='a composer takes "full" or "basic"'
             )
-        return ComposerTeacher(table.name, Composer(table.name, drawn, repertoire), table.max_tokens)
+        return ComposerTeacher(
+            table.name, Composer(table.name, drawn, "basic" if repertoire == "basic" else "full"), table.max_tokens
+        )
     return _replay(table)
 
 

@@ -1,11 +1,13 @@
 """Teachers that answer inside this process and cost nothing: the composer, and a replay of an earlier run."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import InputError
+from pipeline.identity import digest
 from pipeline.records import Prompt
 from pipeline.teacher.journal import Archive, shards
 from pipeline.teacher.protocol import Desk, Failure, Lane, Reply, Ticket, Trouble
@@ -27,19 +29,20 @@ class Composing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ComposerTeacher:
-    """The composer behind the teacher's interface. Not journalled: its answers are free and the same for ever."""
+    """The composer behind the teacher's interface. Its answers are free, yet journalled as any other teacher's: a run
+    that is replayed needs all of them."""
 
     name: str
     composer: Composing
     max_tokens: int
     kind: str = "composer"
-    journalled: bool = False
+    journalled: bool = True
 
     def identity(self) -> dict[str, object]:
         return {"name": self.name, **self.composer.identity()}
 
     def keys(self, messages: str, number: int) -> tuple[str, ...]:
-        return ()
+        return (digest([self.kind, self.composer.identity(), messages, number]),)
 
     def lane(self, desk: Desk) -> Lane:
         return ThreadLane(_ComposerWorker(self), desk)
@@ -75,7 +78,8 @@ class _ComposerWorker:
             return Failure(Trouble.BAD_REQUEST, f"the composer answers prompts, not a {prompt.type}")
         text = self._teacher.composer.compose(prompt, ticket.question.sample)
         body = chat_body(text, "stop", "composer")
-        return Reply("", "", "composer", b"", body, self._teacher.max_tokens)
+        (key,) = self._teacher.keys(ticket.messages, ticket.number)
+        return Reply(key, "", "composer", json.dumps(body).encode(), body, self._teacher.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)

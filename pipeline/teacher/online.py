@@ -275,7 +275,7 @@ class OnlineLane:
             self._desk.stop(
                 AuthenticationError(
                     f"{site.endpoint.base_url} refused the key of teacher {self._teacher.name!r}: {failure.detail}",
-                    hint="set the variable named by api_key_env to a valid key and run again",
+                    hint=_key_hint(site.endpoint),
                 )
             )
             return
@@ -354,3 +354,10 @@ class OnlineLane:
                     hint="correct the sampling settings or extra_body of this teacher",
                 )
             )
+
+
+def _key_hint(endpoint: Endpoint) -> str:
+    """What to do about a refused key: the variable to look at, or to name."""
+    if endpoint.key is None or not endpoint.key.variable:
+        return "name the environment variable that holds a valid key in api_key_env, and run again"
+    return f"set the environment variable {endpoint.key.variable} to a valid key and run again"

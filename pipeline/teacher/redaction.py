@@ -11,12 +11,16 @@ _known: set[str] = set()
 
 
 class Secret:
-    """A key that cannot be printed, logged, pickled or put in a record by accident."""
+    """A key that cannot be printed, logged, pickled or put in a record by accident.
 
-    __slots__ = ("_value",)
+    variable: name of the environment variable that it came from, for error messages.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "variable")
+
+    def __init__(self, value: str, variable: str = "") -> None:
         self._value = value
+        self.variable = variable
         if len(value) >= _SHORTEST:
             _known.add(value)
 
@@ -43,7 +47,7 @@ def from_environment(variable: str, wanted_by: str) -> Secret | None:
             f"{wanted_by} needs an API key, but the environment variable {variable} is not set",
             hint=f"export {variable}=... and run again",
         )
-    return Secret(value)
+    return Secret(value, variable)
 
 
 def redact(text: str) -> str:

@@ -163,3 +163,24 @@ def test_every_seed_gets_an_answer(topic: str, name: str, number: int) -> None:
 @given(st.text())
 def test_stems_are_lower_case_words(text: str) -> None:
     assert all(re.fullmatch(r"[a-z]+|\d+", stem) for stem in stems(text))
+
+
+def test_the_basics_answer_every_seed_with_a_short_typed_exercise():
+    composer = Composer("c", 0, "basic")
+    names = set()
+    for number in range(150):
+        asked = prompt(
+            number, topic="lists/basics", function_name="count_words_longer_than" if number % 5 == 0 else "x1"
+        )
+        answer = composer.compose(asked)
+        assert answer == composer.compose(asked)
+        code = answer.split("```python\n")[1].split("```")[0]
+        (function,) = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+        assert function.returns is not None
+        names.add(function.name)
+    assert len(names) > 60
+    assert "count_words_longer_than" in names
+
+
+def test_the_repertoire_is_part_of_the_identity():
+    assert Composer("a", 1, "basic").identity() != Composer("a", 1).identity()

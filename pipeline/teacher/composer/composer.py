@@ -4,15 +4,18 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pipeline.identity import rng
 from pipeline.records import Prompt, Seed, Task
 from pipeline.teacher.composer.exercise import Piece, indent, load, plain_source, write
-from pipeline.teacher.composer.families import any_entry, by_name, fits, match
-from pipeline.teacher.composer.fragments import clean, fill
+from pipeline.teacher.composer.families import by_name, fits, match
+from pipeline.teacher.composer.fragments import clean, fill, split
 from pipeline.teacher.composer.passages import passage_answer
+from pipeline.teacher.composer.repertoire import basics
 from pipeline.teacher.composer.steps import chain_family, draw_chain
+
+Repertoire = Literal["full", "basic"]
 
 VERSION = 1
 """Raised when the same prompt would get another answer; part of the key of every artifact that the composer made."""
@@ -23,15 +26,19 @@ COMPOSITION_SHARE = 0.37
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Answers prompts from fragments; there is no model in it. seed: draws other answers for the same prompts."""
+    """Answers prompts from fragments; there is no model in it.
+
+    seed: draws other answers for the same prompts. repertoire: what its exercises are about (see `repertoire.py`).
+    """
 
     kind: ClassVar[str] = "composer"
     name: str
     seed: int
+    repertoire: Repertoire = "full"
 
     def identity(self) -> dict[str, object]:
         """What decides the answers, for the key of what is made from them."""
-        return {"kind": self.kind, "version": VERSION, "seed": self.seed}
+        return {"kind": self.kind, "version": VERSION, "seed": self.seed, "repertoire": self.repertoire}
 
     def compose(self, prompt: Prompt, number: int = 0) -> str:
         """The answer to `prompt`, its `number`-th sample: Markdown, as any other teacher's."""
@@ -40,7 +47,19 @@ class Composer:
             return answer_task(random, prompt.seed.task)
         if prompt.seed.kind == "textbook":
             return passage_answer(random, prompt.seed)
+        if self.repertoire == "basic":
+            return markdown(random, basic_piece(random, prompt.seed), prompt.seed.function_name)
         return exercise_answer(random, prompt.seed)
+
+
+def basic_piece(random: Random, seed: Seed) -> Piece:
+    """An exercise of the basics: under the wanted name where it fits one of their families, else any of them."""
+    known = basics()
+    fitting = [entry for entry in known.entries if fits(seed.function_name, entry)]
+    if not fitting:
+        return known.piece(random, seed.words)
+    entry = random.choice(fitting)
+    return known.exercise(random, entry.family, dict(entry.choice), seed.function_name, seed.words)
 
 
 def exercise_answer(random: Random, seed: Seed) -> str:
@@ -133,7 +152,7 @@ def answer_task(random: Random, task: Task) -> str:
 def tasks(seed: int, count: int) -> Iterator[Task]:
     """`count` different exercises as tasks with tests of ours, for teachers whose tests cannot be trusted.
 
-    Families with a short solution come first: the teachers that need such tests are weak. The generator ends early
+    They are basics with a short solution: the teachers that need such tests are weak. The generator ends early
     only if the families cannot give that many.
     """
     given: set[str] = set()
@@ -141,10 +160,10 @@ def tasks(seed: int, count: int) -> Iterator[Task]:
         if len(given) == count:
             return
         random = rng(seed, "composer-tasks", number)
-        entry = any_entry(random)
-        if min(len(clean(body).splitlines()) for body in entry.family.bodies) > 3:
+        family = random.choice(basics().families)
+        if min(len(clean(body).splitlines()) for body in family.bodies) > 3:
             continue
-        piece = write(random, entry.family, entry.choice)
+        piece = basics().exercise(random, family, dict(random.choice(split(family).open)))
         task = Task(entry_point=piece.entry_point, prompt=piece.prompt, test=piece.test)
         if task.id not in given:
             given.add(task.id)

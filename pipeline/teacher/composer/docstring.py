@@ -115,14 +115,16 @@ def docstring(
     examples: list[Example],
     *,
     typed: bool,
+    plain: bool = False,
 ) -> str:
-    """The whole docstring, quotes and four-space indent included, without a final newline."""
+    """The whole docstring, quotes and four-space indent included, without a final newline. plain: no sections."""
     width = random.choice((68, 76, 84, 96, 110))
     rest = list(wording.rest)
     if not typed and not wording.types_told and random.random() < 0.35:
         rest.insert(0, _types_sentence(random, family, names))
     layout = random.choices(
-        ("paragraph", "lines", "summary", "bullets", "sections", "terse"), (30, 25, 14, 10, 10, 11)
+        ("paragraph", "lines", "summary", "bullets", "sections", "terse"),
+        (55, 25, 0, 0, 0, 20) if plain else (30, 25, 14, 10, 10, 11),
     )[0]
     if layout == "bullets" and rest:
         bullet = random.choice(("- ", "* ", "- "))

@@ -136,11 +136,11 @@ def draw_cases(random: Random, family: Family, choice: Choice, words: tuple[str,
     return (cases + again)[:MOST_TESTS]
 
 
-def _examples(random: Random, cases: list[Example]) -> list[Example]:
+def _examples(random: Random, cases: list[Example], *, plain: bool) -> list[Example]:
     """Up to `MOST_EXAMPLES` short cases that read well, with different results where there are any."""
     short = [c for c in cases if len(c.call) + len(c.result) <= LONGEST_EXAMPLE and "\\" not in c.call + c.result]
     short = [c for c in short if c.result != "None"]
-    wanted = random.choices((0, 1, 2, 3), (18, 27, 35, 20))[0]
+    wanted = random.choices((0, 1, 2, 3), (20, 45, 35, 0) if plain else (18, 27, 35, 20))[0]
     picked: list[Example] = []
     for case in random.sample(short, len(short)):
         if len(picked) < wanted and case.result not in {p.result for p in picked}:
@@ -176,11 +176,13 @@ def write(
     words: tuple[str, ...] = (),
     body_number: int = -1,
     hints: str = "",
+    plain: bool = False,
 ) -> Piece:
     """An exercise of `family` under `choice`.
 
     name: the wanted function name, or "" for one of the family's own. words: words to prefer in examples. body_number,
-    hints ("typing", "builtin" or "none"): fixed instead of drawn.
+    hints ("typing", "builtin" or "none"): fixed instead of drawn. plain: a typed signature, a docstring of a sentence
+    or two with few examples, the solution as declared.
     """
     if "$" in family.returns:
         family = replace(family, returns=fill(family.returns, choice))
@@ -192,9 +194,10 @@ def write(
     names = name_arguments(random, arguments, used)
     code = fill(template, {**choice, **names, "self": entry})
     lists = {names[arg.name] for arg in arguments if arg.type.startswith(("list", "str"))}
-    code = _restyled(random, code, lists)
+    code = code if plain else _restyled(random, code, lists)
     code = rename_locals(random, code, set(names.values()) | {entry})
-    drawn_hints = random.choices(("typing", "builtin", "none", "none"), (38, 30, 22, 10))[0]
+    shares = (55, 45, 0, 0) if plain else (38, 30, 22, 10)
+    drawn_hints = random.choices(("typing", "builtin", "none", "none"), shares)[0]
     hints = hints or drawn_hints
     signature, imports = _signature(family, entry, names, hints, imports_for(code))
     cases = [Example(f"{entry}({args})", result) for args, result in draw_cases(random, family, choice, words)]
@@ -205,8 +208,9 @@ def write(
         wording,
         names,
         {**choice, **names},
-        _examples(random, cases),
+        _examples(random, cases, plain=plain),
         typed=hints != "none",
+        plain=plain,
     )
     gap = "\n\n\n" if random.random() < 0.6 else "\n\n"
     prompt = ("\n".join(imports) + gap if imports else "") + f"{signature}\n{text}\n"

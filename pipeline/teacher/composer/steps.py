@@ -33,15 +33,34 @@ class Chain(NamedTuple):
         return [self.domain, *names, "map-first" if self.map_first else "filter-first"]
 
 
-def draw_chain(random: Random, *, reserved: bool) -> Chain:
-    """A combination from the open part, or from the reserved one."""
+class Parts(NamedTuple):
+    """Names of the parts that a chain may be made of, over all domains; sources go by their short names."""
+
+    sources: tuple[str, ...]
+    filters: tuple[str, ...]
+    maps: tuple[str, ...]
+    ends: tuple[str, ...]
+    shapes: tuple[str, ...]
+
+
+SHAPES = {"filter": 25, "map": 22, "both": 38, "map-first": 15}
+"""Shapes of a chain and how often each is drawn."""
+
+
+def draw_chain(random: Random, *, reserved: bool, parts: Parts | None = None) -> Chain:
+    """A combination from the open part, or from the reserved one; of all parts, or of those named in `parts`."""
+    shapes = {name: share for name, share in SHAPES.items() if parts is None or name in parts.shapes}
     while True:
         domain = random.choices(("numbers", "words", "characters"), (55, 30, 15))[0]
-        shape = random.choices(("filter", "map", "both", "map-first"), (25, 22, 38, 15))[0]
-        source = random.choice(SOURCES[domain]) if domain != "numbers" or random.random() < 0.7 else SOURCES[domain][0]
-        chosen = random.choice(FILTERS[domain]) if shape != "map" else None
-        change = random.choice(MAPS[domain]) if shape != "filter" else None
-        chain = Chain(domain, source, chosen, change, random.choice(ENDS[domain]), shape == "map-first")
+        shape = random.choices(tuple(shapes), tuple(shapes.values()))[0]
+        sources = [s for s in SOURCES[domain] if parts is None or s.short in parts.sources]
+        filters = [f for f in FILTERS[domain] if parts is None or f.name in parts.filters]
+        maps = [m for m in MAPS[domain] if parts is None or m.name in parts.maps]
+        ends = [e for e in ENDS[domain] if parts is None or e.name in parts.ends]
+        source = random.choice(sources) if domain != "numbers" or random.random() < 0.7 else sources[0]
+        chosen = random.choice(filters) if shape != "map" else None
+        change = random.choice(maps) if shape != "filter" else None
+        chain = Chain(domain, source, chosen, change, random.choice(ends), shape == "map-first")
         if _sensible(chain) and is_reserved(chain.key) == reserved:
             return chain
 
