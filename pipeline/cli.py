@@ -228,6 +228,7 @@ def evaluate(
     """Sample a model on a benchmark and score it."""
     from pipeline.evaluation.api import evaluate as evaluate_model
     from pipeline.execution import Execution
+    from pipeline.identity import digest
     from pipeline.places import places
     from pipeline.progress import Watcher
     from pipeline.recipe import EvaluationTable
@@ -240,7 +241,7 @@ def evaluate(
         max_new_tokens=max_new_tokens,
         cpu_seconds=cpu_seconds,
     )
-    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device)
+    execution, where = Execution(workers=workers, sandbox=_mode(sandbox), device=device), places(data)
     with _sandbox(execution, cpu_seconds) as box, Watcher(stderr) as watch:
         result = evaluate_model(
             model,
@@ -249,7 +250,8 @@ def evaluate(
             tuple(k or (1,)),
             sandbox=box,
             execution=execution,
-            cache=places(data).models,
+            cache=where.models,
+            journal=where.data / "evaluations" / f"{digest([model, benchmark])[:16]}.jsonl",
             seed=seed,
             prompt_form=_one_of("--prompt-form", prompt_form, ("stripped", "raw", "chat")),
             endpoint_model=endpoint_model,

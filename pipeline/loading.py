@@ -188,6 +188,8 @@ def _inconsistencies(recipe: Recipe) -> list[str]:
         problems.append(
             f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
         )
+    if recipe.quality.classifier and not names:
+        problems.append("quality.classifier = true needs a teacher to annotate; add a [[teachers]] table")
     if recipe.evaluation.samples > 1 and recipe.evaluation.temperature == 0:
         problems.append(
             f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "

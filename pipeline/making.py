@@ -67,9 +67,10 @@ class Making:
             if name in stage.inputs:
                 yield from self.places.store.kept(name, stage.inputs[name])
 
-    def count(self, stage: PlannedStage) -> int:
-        """Records that the stage's inputs hold."""
-        manifests = (self.places.store.manifest(name, key) for name, key in stage.inputs.items())
+    def count(self, stage: PlannedStage, *names: str) -> int:
+        """Records that the stage's inputs hold, or those of its inputs named."""
+        inputs = {name: key for name, key in stage.inputs.items() if not names or name in names}
+        manifests = (self.places.store.manifest(name, key) for name, key in inputs.items())
         return sum(manifest.kept for manifest in manifests if manifest is not None)
 
 
@@ -245,13 +246,37 @@ def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, An
 def _distinct(stage: PlannedStage, making: Making) -> Manifest:
     from pipeline.dedup import Distinct
 
-    return _document_stage(stage, making, Distinct(making.recipe.distinct))
+    return _document_stage(stage, making, Distinct(making.recipe.distinct, threads=making.execution.worker_count()))
 
 
 def _quality(stage: PlannedStage, making: Making) -> Manifest:
+    """With the classifier on, the judge's answers stay in the folder of work in progress: they were paid for."""
     from pipeline.quality import Quality
 
-    return _document_stage(stage, making, Quality(making.recipe.quality))
+    recipe, places = making.recipe, making.places
+    if not recipe.quality.classifier:
+        return _document_stage(stage, making, Quality(recipe.quality))
+    from pipeline import teacher
+    from pipeline.quality.embedding import hidden_states
+    from pipeline.quality.judge import annotator
+    from pipeline.student import load
+
+    judge = next(t for t in recipe.teachers if t.name == (recipe.quality.judge or recipe.teachers[0].name))
+    asked = teacher.Complete(
+        {judge.name: teacher.build(judge, making.execution, recipe.seed, places.models)},
+        journal=places.store.partial(stage.name, stage.key, places.models),
+        execution=making.execution,
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+    )
+    spec = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
+    reader = load(spec, cache=places.models, device=making.execution.device)
+    quality = Quality(
+        recipe.quality,
+        annotate=annotator(asked, judge.name),
+        embed=hidden_states(reader.model, reader.tokenizer),
+        seed=recipe.seed,
+    )
+    return _document_stage(stage, making, quality)
 
 
 def _decontaminated(stage: PlannedStage, making: Making) -> Manifest:
@@ -291,6 +316,31 @@ def _tokens(stage: PlannedStage, making: Making) -> Manifest:
     return _folder_artifact(stage, making, partial, summary.documents + summary.held_out_documents, facts)
 
 
+def _soft_targets(stage: PlannedStage, making: Making) -> Manifest:
+    from pipeline.distillation import write_soft_targets
+
+    recipe, places = making.recipe, making.places
+    scratch = _scratch(stage, making)
+    summary = write_soft_targets(
+        places.store.local("tokens", stage.inputs["tokens"], places.models),
+        recipe.soft_targets,
+        recipe.tokens,
+        out=scratch,
+        cache=places.models,
+        execution=making.execution,
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+    )
+    facts = {
+        "rows": summary.rows,
+        "top_k": summary.top_k,
+        "temperature": summary.temperature,
+        "covered": summary.covered,
+        "bytes": summary.bytes,
+        "teacher": summary.teacher,
+    }
+    return _folder_artifact(stage, making, scratch, making.count(stage), facts)
+
+
 def _student(stage: PlannedStage, making: Making) -> Manifest:
     from pipeline.training import train
 
@@ -314,6 +364,7 @@ def _student(stage: PlannedStage, making: Making) -> Manifest:
         cache=places.models,
         execution=making.execution,
         on_event=on_event,
+        loss=_loss(stage, making),
     )
     facts = {
         "parameters": summary.parameters,
@@ -326,7 +377,18 @@ def _student(stage: PlannedStage, making: Making) -> Manifest:
         "seconds": summary.seconds,
         "curve": _curve(curve),
     }
-    return _folder_artifact(stage, making, partial, making.count(stage), facts, keep=("model",))
+    return _folder_artifact(stage, making, partial, making.count(stage, "tokens"), facts, keep=("model",))
+
+
+def _loss(stage: PlannedStage, making: Making) -> Any:
+    """The loss with soft targets where the recipe has them, None for hard labels alone."""
+    key = stage.inputs.get("soft-targets")
+    if key is None:
+        return None
+    from pipeline.distillation import SoftLoss, SoftTargets
+
+    places = making.places
+    return SoftLoss(SoftTargets(places.store.local("soft-targets", key, places.models)), making.recipe.soft_targets)
 
 
 def _curve(path: Path, points: int = 400) -> list[dict[str, Any]]:
@@ -445,6 +507,7 @@ MAKERS: dict[str, Callable[[PlannedStage, Making], Manifest]] = {
     "quality": _quality,
     "decontaminated": _decontaminated,
     "tokens": _tokens,
+    "soft-targets": _soft_targets,
     "student": _student,
     "samples-before": _samples,
     "samples-after": _samples,

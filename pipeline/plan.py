@@ -108,7 +108,7 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
     student_data = {"held_out": recipe.student.held_out, "seed": recipe.seed}
     add("tokens", ("decontaminated",), tokens=recipe.tokens, init=recipe.student.init, **student_data)
     if recipe.soft_targets.teacher:
-        add("soft-targets", ("tokens",), soft_targets=recipe.soft_targets)
+        add("soft-targets", ("tokens",), soft_targets=recipe.soft_targets, tokens=recipe.tokens)
     add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed)
     sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds"}) | {"seed": recipe.seed}
     if recipe.evaluation.benchmarks:

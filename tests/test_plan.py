@@ -62,3 +62,22 @@ def test_until_an_unknown_stage_names_the_known_ones():
     with pytest.raises(HornbookError, match="no stage 'promts'") as caught:
         whole.until("promts")
     assert "seeds, prompts, completions" in str(caught.value)
+
+
+def test_every_planned_stage_can_be_made():
+    from pipeline.making import MAKERS
+
+    assert set(MAKERS) == set(VERSIONS)
+
+
+def test_versions_of_stage_classes_are_the_plans():
+    from pipeline.decontamination import Decontaminate
+    from pipeline.dedup import Distinct
+    from pipeline.parsing import Parse
+    from pipeline.prompting import Render
+    from pipeline.quality import Quality
+    from pipeline.teacher import Complete
+    from pipeline.validation import Validate
+
+    for stage in (Render, Complete, Parse, Validate, Distinct, Quality, Decontaminate):
+        assert VERSIONS[stage.name] == stage.version

@@ -17,7 +17,7 @@ from pipeline.teacher.composer.steps import chain_family, draw_chain
 
 Repertoire = Literal["full", "basic"]
 
-VERSION = 1
+VERSION = 2
 """Raised when the same prompt would get another answer; part of the key of every artifact that the composer made."""
 
 COMPOSITION_SHARE = 0.37
