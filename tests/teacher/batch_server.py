@@ -1,0 +1,97 @@
+"""A mock of OpenAI's Files and Batches endpoints."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from server import Reply, chat
+
+Judge = Callable[[dict[str, Any]], Reply | None]
+
+
+class BatchApi:
+    """Batches end after `polls` looks. judge: the reply to one request line, or None for one that expires."""
+
+    def __init__(self, judge: Judge | None = None, polls: int = 1) -> None:
+        self.judge = judge or (lambda line: Reply(body=chat("answer to " + line["body"]["messages"][-1]["content"])))
+        self.polls = polls
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.sent: list[dict[str, Any]] = []
+        self.refuse_create = False
+        self.forget_reply = False
+
+    def __call__(self, method: str, path: str, raw: bytes) -> Reply:
+        if method == "POST" and path == "/v1/files":
+            return self._upload(raw)
+        if method == "POST" and path == "/v1/batches":
+            return self._create(json.loads(raw))
+        if method == "GET" and path.startswith("/v1/batches?"):
+            return Reply(
+                body={"object": "list", "data": [self._shown(b) for b in self.batches.values()], "has_more": False}
+            )
+        if method == "GET" and path.startswith("/v1/batches/"):
+            return self._look(path.rsplit("/", 1)[1])
+        found = re.fullmatch(r"/v1/files/([^/]+)/content", path)
+        if found:
+            return Reply(raw=self.files[found.group(1)])
+        return Reply(404, {"error": {"message": f"no {method} {path}"}})
+
+    def _upload(self, raw: bytes) -> Reply:
+        boundary = raw.split(b"\r\n", 1)[0]
+        parts = [part.split(b"\r\n\r\n", 1) for part in raw.split(boundary)[1:-1]]
+        content = next(body for head, body in parts if b"filename=" in head)
+        name = f"file-{len(self.files)}"
+        self.files[name] = content.removesuffix(b"\r\n")
+        return Reply(
+            body={
+                "id": name,
+                "object": "file",
+                "bytes": 1,
+                "created_at": 1,
+                "filename": "x",
+                "purpose": "batch",
+                "status": "processed",
+            }
+        )
+
+    def _create(self, body: dict[str, Any]) -> Reply:
+        batch = {**body, "id": f"batch-{len(self.batches)}", "looks": 0, "status": "in_progress"}
+        self.batches[batch["id"]] = batch
+        return Reply(raw=b"", cut=0) if self.forget_reply else Reply(body=self._shown(batch))
+
+    def _look(self, name: str) -> Reply:
+        batch = self.batches[name]
+        batch["looks"] += 1
+        if self.refuse_create:
+            batch["status"] = "failed"
+            batch["errors"] = {"object": "list", "data": [{"code": "x", "message": "model not allowed"}]}
+        elif batch["looks"] > self.polls and batch["status"] == "in_progress":
+            self._finish(batch)
+        return Reply(body=self._shown(batch))
+
+    def _finish(self, batch: dict[str, Any]) -> None:
+        done, failed, expired = [], [], False
+        for data in self.files[batch["input_file_id"]].splitlines():
+            line = json.loads(data)
+            self.sent.append(line)
+            reply = self.judge(line)
+            if reply is None:
+                expired = True
+                failed.append(
+                    {"custom_id": line["custom_id"], "error": {"code": "batch_expired", "message": "too late"}}
+                )
+            else:
+                response = {"status_code": reply.status, "request_id": "r", "body": reply.body}
+                (done if reply.status == 200 else failed).append({"custom_id": line["custom_id"], "response": response})
+        batch["status"] = "expired" if expired else "completed"
+        for kind, lines in (("output_file_id", done), ("error_file_id", failed)):
+            if lines:
+                name = f"file-{len(self.files)}"
+                self.files[name] = b"\n".join(json.dumps(entry).encode() for entry in lines)
+                batch[kind] = name
+
+    @staticmethod
+    def _shown(batch: dict[str, Any]) -> dict[str, Any]:
+        return {"object": "batch", "created_at": 1, **{k: v for k, v in batch.items() if k != "looks"}}
