@@ -110,7 +110,7 @@ def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path):
 def test_a_budget_ends_the_run_with_3_and_a_larger_one_goes_on(endpoint, tmp_path):
     environment = {"HORNBOOK_TEST_KEY": KEY}
     arguments = ["run", "tiny", *teacher(endpoint), "--until", "documents"]
-    stopped = hornbook(*arguments, "execution.budget_tokens=12000", data=tmp_path, env=environment)
+    stopped = hornbook(*arguments, "execution.budget_tokens=6000", data=tmp_path, env=environment)
     assert stopped.code == 3, stopped.err
     assert "budget_tokens" in stopped.err
     paid = endpoint.asked
