@@ -1,7 +1,7 @@
 """A language model in this process as a teacher: the embedded SmolLM2, any Hugging Face folder, any GGUF file.
 
 Two engines, and the one that answers is part of the identity: other arithmetic and quantised weights give other words.
-`pipeline.student.generate` is the default: its best rate for SmolLM2 on two cores is the higher (scripts/bench/local.py),
+`pipeline.student.generate` is the default: its best rate for SmolLM2 on two cores is the higher (see scripts/bench),
 and its answers do not depend on what else is in the batch. llama.cpp, through the `xllamacpp` wheel, reads quantised
 weights as they are and so needs a quarter of the memory or less: large GGUF files go to it where it is installed.
 """
