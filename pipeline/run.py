@@ -20,10 +20,11 @@ from types import FrameType
 from typing import Any
 
 from pipeline import __version__
+from pipeline.artifacts import Making
 from pipeline.digests import digests
 from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted
 from pipeline.loading import Loaded, dump
-from pipeline.making import Making, make
+from pipeline.making import make
 from pipeline.places import Places
 from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog

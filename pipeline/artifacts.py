@@ -1,0 +1,141 @@
+"""How an artifact is made, whatever the stage: inputs are read, outcomes or files written, the manifest is last.
+
+What the stages' makers share (`making_corpus`, `making_student`): the context of a run, and the ways to write.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import __version__
+from pipeline.execution import Execution
+from pipeline.places import Places
+from pipeline.plan import Plan, PlannedStage
+from pipeline.progress import Event
+from pipeline.recipe import Recipe
+from pipeline.records import Record
+from pipeline.stage import Dropped, Kept, Stage, Tally, checked
+from pipeline.store import Manifest, Writer, cpu_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time since a stage began, wall and CPU (this process and its finished children), both in seconds."""
+
+    started: float = field(default_factory=time.monotonic)
+    cpu_started: float = field(default_factory=cpu_seconds)
+
+    def seconds(self) -> float:
+        """Wall seconds."""
+        return time.monotonic() - self.started
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds."""
+        return cpu_seconds() - self.cpu_started
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What every maker needs. log: takes events. clock: of the stage being made."""
+
+    recipe: Recipe
+    execution: Execution
+    places: Places
+    plan: Plan
+    log: Callable[[Event], None]
+    clock: Clock = field(default_factory=Clock)
+
+    def read(self, stage: PlannedStage, *names: str) -> Iterator[Record]:
+        """Kept records of the named inputs that the recipe has, one after the other."""
+        for name in names:
+            if name in stage.inputs:
+                yield from self.places.store.kept(name, stage.inputs[name])
+
+    def count(self, stage: PlannedStage, *names: str) -> int:
+        """Records that the stage's inputs hold, or those of its inputs named."""
+        inputs = {name: key for name, key in stage.inputs.items() if not names or name in names}
+        manifests = (self.places.store.manifest(name, key) for name, key in inputs.items())
+        return sum(manifest.kept for manifest in manifests if manifest is not None)
+
+
+def write_records(
+    stage: PlannedStage,
+    making: Making,
+    outcomes: Iterable[Kept[Any] | Dropped],
+    tally: Tally,
+    kept_types: Sequence[type[Record]],
+    dropped_types: Sequence[type[Record]] = (),
+    facts: Callable[[], Mapping[str, Any]] = dict,
+) -> Manifest:
+    """Write outcomes as they come, with a progress event now and then, and finish the artifact."""
+    writer = Writer(making.places.store, stage.name, stage.key, kept_types, dropped_types)
+    total = making.count(stage)
+    for number, outcome in enumerate(outcomes, 1):
+        writer.write(outcome)
+        if number % 256 == 0:
+            making.log({"event": "records", "stage": stage.name, "done": number, "total": total, "kept": tally.kept})
+    return finish(writer, stage, making, tally, facts())
+
+
+def finish(writer: Writer, stage: PlannedStage, making: Making, tally: Tally, facts: Mapping[str, Any]) -> Manifest:
+    return writer.finish(
+        tally,
+        seconds=making.clock.seconds(),
+        cpu_seconds=making.clock.cpu_seconds(),
+        version=stage.version,
+        inputs=stage.inputs,
+        settings=stage.settings,
+        facts=facts,
+        made_by=f"hornbook {__version__}",
+    )
+
+
+def record_stage(
+    stage: PlannedStage,
+    making: Making,
+    function: Stage[Any, Any],
+    records: Iterable[Record],
+    kept_types: Sequence[type[Record]],
+    dropped_types: Sequence[type[Record]],
+) -> Manifest:
+    tally = Tally()
+    outcomes = checked(function, records, tally)
+    return write_records(stage, making, outcomes, tally, kept_types, dropped_types)
+
+
+def made(records: Iterable[Record], tally: Tally) -> Iterator[Kept[Any]]:
+    """Records that a stage makes out of nothing: each counts as one in and one kept."""
+    for record in records:
+        tally.entered += 1
+        tally.kept += 1
+        yield Kept(record)
+
+
+def scratch(stage: PlannedStage, making: Making) -> Path:
+    """An empty work folder, for a stage that does not go on from what a crash left."""
+    partial = making.places.store.partial(stage.name, stage.key, making.places.models)
+    shutil.rmtree(partial)
+    partial.mkdir()
+    return partial
+
+
+def folder_artifact(
+    stage: PlannedStage,
+    making: Making,
+    folder: Path,
+    documents: int,
+    facts: Mapping[str, Any],
+    keep: Sequence[str] = (),
+) -> Manifest:
+    """Finish an artifact that is files, not records: those of `folder`, or only its entries named in `keep`."""
+    writer = Writer(making.places.store, stage.name, stage.key, ())
+    for entry in sorted(folder.iterdir()):
+        if keep and entry.name not in keep:
+            continue
+        writer.add(entry)
+    manifest = finish(writer, stage, making, Tally(documents, documents), facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    return manifest

@@ -1,0 +1,178 @@
+"""Makers of the corpus, seeds to decontaminated documents: each opens its inputs and calls its stage's function."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from pipeline.artifacts import Making, finish, made, record_stage, write_records
+from pipeline.plan import PlannedStage
+from pipeline.records import Completion, Document, Exercise, Passage, Problem, Prompt, Seed
+from pipeline.stage import Dropped, Kept, Stage, Tally, checked
+from pipeline.store import Manifest, Writer
+
+
+def seeds(stage: PlannedStage, making: Making) -> Manifest:
+    """Draw the seeds."""
+    from pipeline.seeds import draw
+    from pipeline.teacher.composer import tasks
+
+    tally = Tally()
+    drawn = draw(making.recipe.seeds, making.recipe.teachers, making.recipe.seed, tasks)
+    return write_records(stage, making, made(drawn, tally), tally, (Seed,))
+
+
+def prompts(stage: PlannedStage, making: Making) -> Manifest:
+    """Render the templates."""
+    from pipeline.prompting import Render
+
+    return record_stage(stage, making, Render(making.recipe.prompts), making.read(stage, "seeds"), (Prompt,), (Seed,))
+
+
+def completions(stage: PlannedStage, making: Making) -> Manifest:
+    """Ask the teachers. The journal is the folder of work in progress, and stays with the artifact: it is what a
+    replay teacher answers from, and where later runs find answers that are already paid for."""
+    from pipeline import teacher
+
+    recipe, places = making.recipe, making.places
+    teachers = {
+        table.name: teacher.build(table, making.execution, recipe.seed, places.models) for table in recipe.teachers
+    }
+    samples = recipe.completions.samples_per_prompt
+    partial = places.store.partial(stage.name, stage.key, places.models)
+    complete = teacher.Complete(
+        teachers,
+        journal=partial,
+        execution=making.execution,
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+        reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
+        total=making.count(stage) * samples,
+    )
+    prompts = cast("Iterator[Prompt]", making.read(stage, "prompts"))
+    tally = Tally()
+    usage: dict[str, dict[str, Any]] = {
+        name: {"name": name, "kind": asked.kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
+        for name, asked in teachers.items()
+    }
+    writer = Writer(places.store, stage.name, stage.key, (Completion,), (Prompt,))
+    for outcome in checked(complete, teacher.expand(prompts, samples), tally):
+        writer.write(outcome)
+        if isinstance(outcome, Kept):
+            completion = outcome.record
+            spent = usage[completion.teacher]
+            spent["model"] = spent["model"] or completion.model
+            spent["completions"] += 1
+            spent["tokens"] += completion.prompt_tokens + completion.completion_tokens
+            spent["usd"] = round(spent["usd"] + completion.usd, 8)
+    for shard in sorted(partial.glob("*.jsonl")):
+        writer.add(shard)
+    manifest = finish(writer, stage, making, tally, {"teachers": list(usage.values())})
+    shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def raw_code(stage: PlannedStage, making: Making) -> Manifest:
+    """Read real code from the recipe's source."""
+    from pipeline.sources import passages
+
+    tally = Tally()
+
+    def counted() -> Iterator[Kept[Any] | Dropped]:
+        for outcome in passages(making.recipe.sources):
+            tally.entered += 1
+            if isinstance(outcome, Dropped):
+                tally.dropped[outcome.reason] += 1
+            else:
+                tally.kept += 1
+            yield outcome
+
+    return write_records(stage, making, counted(), tally, (Passage,), (Passage,))
+
+
+def documents(stage: PlannedStage, making: Making) -> Manifest:
+    """Parse completions into passages and exercises."""
+    from pipeline.parsing import Parse
+
+    return record_stage(stage, making, Parse(), making.read(stage, "completions"), (Passage, Exercise), (Completion,))
+
+
+def validated(stage: PlannedStage, making: Making) -> Manifest:
+    """Run tests and examples in the sandbox."""
+    from pipeline.sandbox import Limits, Sandbox
+    from pipeline.validation import Validate
+
+    table = making.recipe.validated
+    limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
+    with Sandbox(
+        limits,
+        workers=making.execution.worker_count(),
+        mode=making.execution.sandbox,
+        packages=table.packages,
+    ) as sandbox:
+        validate = Validate(table, sandbox)
+        records = making.read(stage, "documents", "raw-code")
+        tally = Tally()
+        return write_records(
+            stage,
+            making,
+            checked(validate, cast("Iterator[Document]", records), tally),
+            tally,
+            (Passage, Exercise),
+            (Passage, Exercise),
+            lambda: {"sandbox": sandbox.manifest()},
+        )
+
+
+def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, Any]) -> Manifest:
+    records = making.read(stage, *stage.inputs)
+    return record_stage(stage, making, function, records, (Passage, Exercise), (Passage, Exercise))
+
+
+def distinct(stage: PlannedStage, making: Making) -> Manifest:
+    """Drop duplicates."""
+    from pipeline.dedup import Distinct
+
+    return _document_stage(stage, making, Distinct(making.recipe.distinct, threads=making.execution.worker_count()))
+
+
+def quality(stage: PlannedStage, making: Making) -> Manifest:
+    """With the classifier on, the judge's answers stay in the folder of work in progress: they were paid for."""
+    from pipeline.quality import Quality
+
+    recipe, places = making.recipe, making.places
+    if not recipe.quality.classifier:
+        return _document_stage(stage, making, Quality(recipe.quality))
+    from pipeline import teacher
+    from pipeline.quality.embedding import hidden_states
+    from pipeline.quality.judge import annotator
+    from pipeline.student import load
+
+    judge = next(t for t in recipe.teachers if t.name == (recipe.quality.judge or recipe.teachers[0].name))
+    asked = teacher.Complete(
+        {judge.name: teacher.build(judge, making.execution, recipe.seed, places.models)},
+        journal=places.store.partial(stage.name, stage.key, places.models),
+        execution=making.execution,
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+    )
+    spec = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
+    reader = load(spec, cache=places.models, device=making.execution.device)
+    quality = Quality(
+        recipe.quality,
+        annotate=annotator(asked, judge.name),
+        embed=hidden_states(reader.model, reader.tokenizer),
+        seed=recipe.seed,
+    )
+    return _document_stage(stage, making, quality)
+
+
+def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
+    """Drop what overlaps with the recipe's benchmarks."""
+    from pipeline.decontamination import Decontaminate
+
+    table = making.recipe.decontaminated
+    return _document_stage(stage, making, Decontaminate(table, _problems(table.benchmarks)))
+
+
+def _problems(names: Iterable[str]) -> list[Problem]:
+    from pipeline.evaluation.problems import load
+
+    return [problem for name in names for problem in load(name).problems]

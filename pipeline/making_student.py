@@ -1,0 +1,197 @@
+"""Makers of the student and its scores: tokens, soft targets, training, samples, scores."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.artifacts import Making, folder_artifact, made, scratch, write_records
+from pipeline.plan import PlannedStage
+from pipeline.progress import Event
+from pipeline.records import Document, Sample, Score
+from pipeline.stage import Kept, Tally
+from pipeline.store import Manifest
+
+
+def tokens(stage: PlannedStage, making: Making) -> Manifest:
+    """Pack documents into token shards with their span table."""
+    from pipeline.tokens import pack
+
+    recipe = making.recipe
+    partial = scratch(stage, making)
+    documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
+    summary = pack(
+        documents,
+        table=recipe.tokens,
+        student=recipe.student,
+        seed=recipe.seed,
+        out=partial,
+        cache=making.places.models,
+    )
+    facts = {
+        "documents": summary.documents,
+        "held_out_documents": summary.held_out_documents,
+        "tokens": summary.tokens,
+        "loss_tokens": summary.loss_tokens,
+        "vocabulary": summary.vocabulary,
+    }
+    return folder_artifact(stage, making, partial, summary.documents + summary.held_out_documents, facts)
+
+
+def soft_targets(stage: PlannedStage, making: Making) -> Manifest:
+    """Write the white-box teacher's top-k logits for every token."""
+    from pipeline.distillation import write_soft_targets
+
+    recipe, places = making.recipe, making.places
+    partial = scratch(stage, making)
+    summary = write_soft_targets(
+        places.store.local("tokens", stage.inputs["tokens"], places.models),
+        recipe.soft_targets,
+        recipe.tokens,
+        out=partial,
+        cache=places.models,
+        execution=making.execution,
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+    )
+    facts = {
+        "rows": summary.rows,
+        "top_k": summary.top_k,
+        "temperature": summary.temperature,
+        "covered": summary.covered,
+        "bytes": summary.bytes,
+        "teacher": summary.teacher,
+    }
+    return folder_artifact(stage, making, partial, making.count(stage), facts)
+
+
+def student(stage: PlannedStage, making: Making) -> Manifest:
+    """Train, or go on training; the artifact is the model's folder."""
+    from pipeline.training import train
+
+    recipe, places = making.recipe, making.places
+    tokens = places.store.local("tokens", stage.inputs["tokens"], places.models)
+    partial = places.store.partial(stage.name, stage.key, places.models)
+    curve = partial / "curve.jsonl"
+
+    def on_event(event: Event) -> None:
+        if event["event"] == "train":
+            with curve.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({name: event.get(name) for name in ("step", "loss", "lr")}) + "\n")
+        making.log({**event, "stage": stage.name})
+
+    summary = train(
+        tokens,
+        recipe.student,
+        recipe.tokens,
+        seed=recipe.seed,
+        out=partial,
+        cache=places.models,
+        execution=making.execution,
+        on_event=on_event,
+        loss=_loss(stage, making),
+    )
+    facts = {
+        "parameters": summary.parameters,
+        "steps": summary.steps,
+        "tokens": summary.tokens,
+        "loss": summary.loss,
+        "held_out_loss": summary.held_out_loss,
+        "held_out_loss_before": summary.held_out_loss_before,
+        "precision": summary.precision,
+        "seconds": summary.seconds,
+        "curve": _curve(curve),
+    }
+    return folder_artifact(stage, making, partial, making.count(stage, "tokens"), facts, keep=("model",))
+
+
+def _loss(stage: PlannedStage, making: Making) -> Any:
+    """The loss with soft targets where the recipe has them, None for hard labels alone."""
+    key = stage.inputs.get("soft-targets")
+    if key is None:
+        return None
+    from pipeline.distillation import SoftLoss, SoftTargets
+
+    places = making.places
+    return SoftLoss(SoftTargets(places.store.local("soft-targets", key, places.models)), making.recipe.soft_targets)
+
+
+def _curve(path: Path, points: int = 400) -> list[dict[str, Any]]:
+    """The training curve by step: the last line of each step (a resumed run repeats some), thinned to `points`."""
+    if not path.exists():
+        return []
+    by_step: dict[int, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # torn by a kill
+            continue
+        by_step[entry["step"]] = entry
+    steps = [by_step[step] for step in sorted(by_step)]
+    stride = max(1, len(steps) // points)
+    return steps[::stride] + (steps[-1:] if (len(steps) - 1) % stride else [])
+
+
+def samples(stage: PlannedStage, making: Making) -> Manifest:
+    """Ask the student, before or after training, the benchmarks' problems; answers are journaled as they come."""
+    from pipeline.evaluation.problems import load as load_problems
+    from pipeline.evaluation.sampling import sample
+    from pipeline.student import load
+
+    recipe, places = making.recipe, making.places
+    table = recipe.evaluation
+    before = stage.name == "samples-before"
+    if before:
+        spec, checkpoint = recipe.student.init, stage.key
+    else:
+        folder = places.store.local("student", stage.inputs["student"], places.models)
+        spec, checkpoint = str(folder / "model"), stage.inputs["student"]
+    loaded = load(spec, cache=places.models, device=making.execution.device)
+    sets = [load_problems(name) for name in table.benchmarks]
+    partial = places.store.partial(stage.name, stage.key, places.models)
+    samples = sample(
+        sets,
+        loaded,
+        table,
+        model_name="before" if before else "after",
+        checkpoint=checkpoint,
+        seed=recipe.seed,
+        execution=making.execution,
+        journal=partial / "samples.jsonl",
+        on_event=lambda event: making.log({**event, "stage": stage.name}),
+    )
+    tally = Tally()
+    facts: dict[str, Any] = {"prompt_form": table.prompt_form, "model": spec, "tokens": 0}
+    started = time.monotonic()
+
+    def counted() -> Iterator[Kept[Sample]]:
+        for outcome in made(samples, tally):
+            facts["tokens"] += cast("Sample", outcome.record).tokens
+            yield outcome
+        facts["tokens_per_second"] = round(facts["tokens"] / max(time.monotonic() - started, 1e-9), 1)
+
+    manifest = write_records(stage, making, counted(), tally, (Sample,), facts=lambda: facts)
+    shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def scores(stage: PlannedStage, making: Making) -> Manifest:
+    """Judge the samples in the sandbox."""
+    from pipeline.evaluation.problems import load
+    from pipeline.evaluation.scoring import score
+    from pipeline.sandbox import Limits, Sandbox
+
+    table = making.recipe.evaluation
+    sets = [load(name) for name in table.benchmarks]
+    problems = [problem for problem_set in sets for problem in problem_set.problems]
+    samples = cast("Iterator[Sample]", making.read(stage, "samples-before", "samples-after"))
+    tally = Tally()
+    workers, mode = making.execution.worker_count(), making.execution.sandbox
+    with Sandbox(Limits(cpu_seconds=table.cpu_seconds), workers=workers, mode=mode) as sandbox:
+        facts = {
+            "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
+            "sandbox": sandbox.manifest(),
+        }
+        scores = made(score(samples, problems, sandbox), tally)
+        return write_records(stage, making, scores, tally, (Score,), facts=lambda: facts)
