@@ -2,7 +2,7 @@
 
 Append-only JSON Lines in a folder of its own, `journal.jsonl` and then `journal-00001.jsonl` ... once a shard is
 full. A line is written with one system call as soon as the answer has arrived, so it survives `kill -9`; a thread
-syncs the file a few times a second, so at most that much is lost when the power fails. A torn last line (a full disk,
+syncs the file a few times a second, so no more than that is lost when the power fails. A torn last line (a full disk,
 a power cut) is skipped by every reader and ended by the next writer.
 
 A line starts with fixed fields, so that an index of a million answers is built without parsing them::
@@ -18,6 +18,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,9 @@ from pipeline.teacher.wire import Content, content_of
 SHARD_BYTES = 1 << 30
 """A new shard is begun past this size."""
 SYNC_SECONDS = 0.25
-"""Longest time that a written line waits for the group commit."""
+"""Time between two group commits."""
+LONGEST_SYNC_PAUSE = 5.0
+"""The same on a disk that is so busy that a commit takes a second or more."""
 _HEAD = re.compile(
     rb'\{"key": "([0-9a-f]{64})", "messages": "([0-9a-f]{64})", "n": (\d+), "finish": "(\w+)", '
     rb'"max_tokens": (\d+), "tokens": \[(\d+), (\d+)\], "usd": ([0-9.e+-]+), '
@@ -311,12 +314,14 @@ class Journal:
             self._dirty.clear()
             if self._closing:
                 return
+            start = time.monotonic()
             try:
                 os.fdatasync(self._file)
             except OSError as error:
                 self._sync_error = error
                 return
-            pause.wait(SYNC_SECONDS)
+            # A sync holds up writes to the same file: on a busy disk, syncing is a fifth of the time at most.
+            pause.wait(max(SYNC_SECONDS, min(LONGEST_SYNC_PAUSE, 4 * (time.monotonic() - start))))
 
 
 def _locked(path: Path) -> int:

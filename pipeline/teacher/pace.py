@@ -21,6 +21,9 @@ from pipeline.teacher.wire import duration
 
 FIRST_CONCURRENCY = 4
 """Requests in flight before anything is known of an endpoint."""
+RAMP = 8.0
+"""Growth of the concurrency per round trip until the first rejection: smooth in time, not in waves, because a rejection
+comes back sooner than an answer and then stops the ramp before much more is sent."""
 STATED_SHARE = 0.97
 """Share of a stated limit that is used: at 1.0, the jitter of the network alone makes rejections."""
 DECREASE = 0.7
@@ -107,6 +110,8 @@ class Pace:
         self._tokens = Bucket(tokens_per_minute / 60) if tokens_per_minute else None
         self._stated_at = -math.inf
         self._slow_start = True
+        self._ramp: tuple[float, float] | None = None
+        self._ramp_over = False
         self._decreased_at = -math.inf
         self._paused_until = -math.inf
         self._learned: Bucket | None = None
@@ -117,6 +122,7 @@ class Pace:
         self._limit = 0.0
         self._plateau = PLATEAU_SECONDS
         self._sure = True
+        self._telling = True
         self._in_vain = 0
         self._patience = OBEYED_IN_VAIN
         self._backoff = 0
@@ -127,13 +133,28 @@ class Pace:
 
     def wait(self, now: float, tokens: float) -> float:
         """Seconds until a request of about `tokens` may start: 0.0 now, infinite until another one ends."""
+        if self._ramp is not None:
+            self._climb(now)
         if self.in_flight >= int(self.concurrency):
-            return math.inf
+            return math.inf if self._ramp is None else 0.002
         longest = self._paused_until - now
         for bucket, amount in ((self._requests, 1.0), (self._learned, 1.0), (self._tokens, tokens)):
             if bucket is not None:
                 longest = max(longest, bucket.wait(now, amount))
         return max(0.0, longest)
+
+    def _climb(self, now: float) -> None:
+        """Concurrency on the ramp; it ends at the most, or when answers stay away."""
+        assert self._ramp is not None
+        since, trip = self._ramp
+        steps = (now - since) / trip
+        self.concurrency = min(self.most, FIRST_CONCURRENCY * RAMP ** min(steps, 10.0))
+        if self.concurrency >= self.most or steps > 10:
+            self._end_ramp()
+
+    def _end_ramp(self) -> None:
+        self._ramp = None
+        self._ramp_over = True
 
     @property
     def counts_tokens(self) -> bool:
@@ -162,10 +183,10 @@ class Pace:
             self._tokens.give(expected - used)
         if completion:
             self._mean_completion += (completion - self._mean_completion) * (0.05 if self._mean_completion else 1.0)
-        if self._slow_start:
-            # Without a stated limit half as bold: what is sent in one round trip too many is rejected.
-            step = 0.5 if self._requests is None else 1.0
-            self.concurrency = min(self.most, self.concurrency + step)
+        if not self._ramp_over:
+            self._ramp = self._ramp or (now, max(0.001, now - started))
+        elif self._slow_start:
+            self.concurrency = min(self.most, self.concurrency + 0.5)
         elif self.concurrency < self.most:
             self.concurrency = min(self.most, self.concurrency + 1 / self.concurrency)
         self._backoff = 0
@@ -186,6 +207,7 @@ class Pace:
             return
         # Answers to requests sent before the pause came after it: the endpoint allows more than it seemed to.
         self._limit = max(self._limit, self._last_accepted / (self._epoch - self._last_epoch))
+        self._sure = self._sure or (self._telling and self._last_accepted >= SURE)
         if self._sure:
             after = (now - self._epoch) / self._plateau - 1
             wanted = self._limit * (1 + BACK_OFF * after**3)
@@ -198,6 +220,7 @@ class Pace:
     def rejected(self, now: float, started: float, retry_after: float | None) -> float:
         """A 429 came to a request sent at `started`. Returns the seconds that this request itself must wait."""
         self.rejections += 1
+        self._end_ramp()
         self._recent.append(False)
         if retry_after is not None:
             wait = retry_after
@@ -236,8 +259,9 @@ class Pace:
         else:
             limit = max(measured, current * DECREASE)
         self._in_vain = self._in_vain + 1 if vain else 0
-        # A slow start that took long was slower than the limit for most of its time.
-        self._sure = self._accepted >= SURE and (current > 0 or now - self._epoch < UNSURE_SECONDS)
+        # A start that took long was slower than the limit for most of its time.
+        self._telling = current > 0 or now - self._epoch < UNSURE_SECONDS
+        self._sure = self._telling and self._accepted >= SURE
         self._last_epoch, self._last_accepted = self._epoch, self._accepted
         self._epoch, self._accepted = until, 0
         self._paused_until = until
@@ -263,6 +287,7 @@ class Pace:
     def overloaded(self, now: float, started: float) -> None:
         """The endpoint could not keep up (503, timeout): fewer at once, by one step for all that were in flight."""
         self._slow_start = False
+        self._end_ramp()
         if started > self._decreased_at:
             self._decreased_at = now
             self.concurrency = max(self.floor, self.concurrency * DECREASE)
