@@ -5,7 +5,7 @@
 Each tool sends the same prompts from a process of its own to one mock server (50 ms latency, 1.5 kB answers), in turn,
 `rounds` times; the round with the least time counts, for this measures tools and not what else the machine did. Time
 and CPU start after the imports. Hornbook's figures include its journal. `--peer-python` is an interpreter with the
-peers installed, if they are not in this one; a tool that is not installed is null.
+peers installed, if they are not in this one; a tool that is not installed, or does not start (curator needs the network for its tokenizer), is null.
 `--flat ROWS` instead shows that memory stays flat: that many rows at latency 0, resident memory on the way.
 """
 
@@ -215,7 +215,7 @@ def table(result: dict[str, Any]) -> str:
         for tool, found in tools.items():
             name = f"{tool} C={concurrency}"
             if found is None:
-                lines.append(f"{name:<14}{'not installed':>38}")
+                lines.append(f"{name:<14}{'does not run here':>36}")
                 continue
             figures = f"{found['requests_per_second']:>10.0f}{found['cpu_seconds_per_1000']:>16.2f}"
             lines.append(f"{name:<16}{figures}{found['peak_rss_mb']:>10.0f}")
