@@ -5,6 +5,7 @@ reached (resumable), 130 interrupted (resumable).
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 
 from pipeline import __version__
-from pipeline.errors import HornbookError, UsageError
+from pipeline.errors import HornbookError, Interrupted, UsageError
 
 app = typer.Typer(
     name="hornbook",
@@ -400,7 +401,14 @@ def _result(result: Any, as_json: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hornbook`: errors of our own become one message on stderr and the right exit code."""
-    raise SystemExit(_guarded(lambda: app(arguments, prog_name="hornbook")))
+    code = _guarded(lambda: app(arguments, prog_name="hornbook"))
+    if code == Interrupted.exit_code:
+        # Where Ctrl-C falls into `exec` of a string (a dataclass being made, say), CPython remembers it as unhandled
+        # and ends with the signal at exit, whatever the exit code is.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
 
 
 def _guarded(call: Callable[[], Any]) -> int:
