@@ -5,7 +5,8 @@
 Each tool sends the same prompts from a process of its own to one mock server (50 ms latency, 1.5 kB answers), in turn,
 `rounds` times; the round with the least time counts, for this measures tools and not what else the machine did. Time
 and CPU start after the imports. Hornbook's figures include its journal. `--peer-python` is an interpreter with the
-peers installed, if they are not in this one; a tool that is not installed, or does not start (curator needs the network for its tokenizer), is null.
+peers installed, if they are not in this one; a tool that is not installed or does not start (curator fetches a
+tokenizer from the network) is null.
 `--flat ROWS` instead shows that memory stays flat: that many rows at latency 0, resident memory on the way.
 """
 
