@@ -97,13 +97,12 @@ def documents(stage: PlannedStage, making: Making) -> Manifest:
 
 def validated(stage: PlannedStage, making: Making) -> Manifest:
     """Run tests and examples in the sandbox."""
-    from pipeline.sandbox import Limits, Sandbox
-    from pipeline.validation import Validate
+    from pipeline.sandbox import Sandbox
+    from pipeline.validation import Validate, limits_of
 
     table = making.recipe.validated
-    limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
     with Sandbox(
-        limits,
+        limits_of(table),
         workers=making.execution.worker_count(),
         mode=making.execution.sandbox,
         packages=table.packages,
