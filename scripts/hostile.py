@@ -170,7 +170,8 @@ def _outer_view() -> None:
     """A read-only machine with a /tmp and a /dev/shm of its own, and a /proc of this pid namespace."""
     kernel.mount("", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
-    hidden = [path for path in sorted(needed) if path.is_relative_to("/tmp")]
+    inside = sorted(path for path in needed if path.is_relative_to("/tmp"))
+    hidden = [path for path in inside if not any(path != other and path.is_relative_to(other) for other in inside)]
     stage = Path("/mnt") if Path("/mnt").is_dir() else Path("/media")
     kernel.mount("/tmp", str(stage), None, kernel.MS_BIND | kernel.MS_REC)
     kernel.read_only("/")

@@ -66,7 +66,7 @@ def main() -> None:
     else:
         reply("loaded")
         if request["serve"]:
-            remote.Owner(LINK, namespace, request["most"], lambda size: too_large(reply, size)).serve()
+            remote.Owner(LINK, namespace, request["most_to_test"], lambda size: too_large(reply, size)).serve()
     if request["examples"]:
         codec.load(wire.receive(CHANNEL))
         run_examples(namespace, request["examples"], reply)

@@ -23,6 +23,9 @@ from pipeline.sandbox.types import Limits
 _BLOCKED_ERRNOS = frozenset({1, 13, 30})
 """EPERM (seccomp), EACCES (landlock, permissions), EROFS (read-only view)."""
 
+TO_TEST = 16
+"""How many times as large as for the judge a value may be for a test in its own process, which has a memory limit."""
+
 
 class Outcome(NamedTuple):
     """A verdict before it is a record."""
@@ -143,6 +146,7 @@ class Session:
             "serve": self.apart,
             "examples": [[source, want is not None] for source, want in self.examples],
             "most": self.judge.most,
+            "most_to_test": TO_TEST * self.judge.most,
         }
         inboxes = {0: wire.Inbox(self.channel.fileno(), self.judge.most)}
         try:
@@ -229,9 +233,8 @@ class Session:
         if kind == "example-syntax":
             return Outcome("syntax-error", f"example {int(parts[0]) + 1}: {str(parts[1])[:300]} (line {int(parts[2])})")
         if kind == "large":
-            return Outcome(
-                "output", f"returned a value of {int(parts[0]):,} bytes, at most {self.judge.most:,} are allowed"
-            )
+            most = self.judge.most * (TO_TEST if self.apart else 1)
+            return Outcome("output", f"returned a value of {int(parts[0]):,} bytes, at most {most:,} are allowed")
         raise codec.Malformed(f"unknown message {kind[:40]!r}")
 
     def _where(self, index: Any) -> str:
@@ -324,7 +327,7 @@ class Session:
             if end.met == "cpu" or (end.code == -signal.SIGKILL and end.cpu >= limits.cpu_seconds):
                 return Outcome("timeout-cpu", f"{who} used more than {limits.cpu_seconds:g} CPU s")
             if end.met == "idle":
-                return Outcome("timeout-wall", f"waited {limits.idle_seconds:g} s without using CPU time")
+                return Outcome("timeout-wall", f"slept more than {limits.idle_seconds:g} s")
             if end.met == "wall":
                 return Outcome("timeout-wall", f"ran longer than {limits.wall_seconds:g} s")
             if end.met == "output":

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.sandbox import kernel, view
+from pipeline.sandbox import idle, kernel, view
 
 PRELOADED = """
 abc ast bisect calendar collections collections.abc contextlib copy dataclasses datetime decimal enum fractions
@@ -35,7 +35,10 @@ MET = ("", "cpu", "wall", "idle", "output")
 _HIGH = 40
 """Descriptors from here on are used to move the low ones; the server itself has far fewer open."""
 _BARELY = 0.0002
-"""Share of one core below which a process counts as asleep: less than a busy machine gives the least urgent one."""
+"""Share of one core below which a process counts as asleep where the kernel does not say how long it waited for one:
+less than a busy machine gives the least urgent process."""
+_TEST_MEMORY = 4
+"""Memory of a test in its own process, over that of a program: it holds a program's values in several forms at once."""
 LAYER_FAILED = 71
 """Exit status of a fork that could not put on its layers, and has run nothing."""
 
@@ -61,6 +64,7 @@ class Guards(NamedTuple):
     isolated: bool
     work: str
     packages: tuple[str, ...]
+    account: idle.Account | None
 
 
 class Running:
@@ -143,13 +147,13 @@ class Server:
         pid = os.fork()
         if pid == 0:
             try:
-                self._confine(channels, written)
+                self._confine(role, channels, written)
                 self.entries[role]()
             finally:
                 os._exit(LAYER_FAILED)
         return Running(pid, role)
 
-    def _confine(self, channels: list[int], written: int) -> None:
+    def _confine(self, role: int, channels: list[int], written: int) -> None:
         """In the fork: only the channels stay open, then every layer, the strictest last."""
         landlock = self.landlock
         null = os.open("/dev/null", os.O_RDONLY)
@@ -163,7 +167,7 @@ class Server:
         if not self.guards.isolated:
             os.setpgid(0, 0)
         kernel.die_with_parent()
-        self._limit()
+        self._limit(_TEST_MEMORY if role == TEST else 1)
         if self.guards.user is not None:
             os.setgroups([])
             os.setresgid(self.guards.user, self.guards.user, self.guards.user)
@@ -175,12 +179,12 @@ class Server:
         if self.guards.seccomp is not None:
             self.guards.seccomp.install_program()
 
-    def _limit(self) -> None:
+    def _limit(self, memory: int) -> None:
         settings = self.settings
         cpu = int(settings.cpu_seconds) + 2
         limits = {
             resource.RLIMIT_CPU: cpu,
-            resource.RLIMIT_AS: settings.memory_bytes,
+            resource.RLIMIT_AS: settings.memory_bytes * memory,
             resource.RLIMIT_FSIZE: settings.tmp_mb << 20,
             resource.RLIMIT_NOFILE: 64,
             resource.RLIMIT_NPROC: settings.threads + 8 if self.guards.isolated else resource.RLIM_INFINITY,
@@ -206,6 +210,8 @@ class Server:
         for watch in by_watch:
             poller.register(watch, select.POLLIN)
         started = time.monotonic()
+        account = self.guards.account
+        sleep = idle.Sleep(account, started) if account is not None else None
         written = 0
         timeout = min(settings.cpu_seconds, settings.idle_seconds, 1.0)
         while True:
@@ -224,9 +230,9 @@ class Server:
                     poller.unregister(fd)
                     self._tell_end(by_watch[fd])
             if not events or time.monotonic() - started > 1.0:
-                timeout = self._enforce(running, started)
+                timeout = self._enforce(running, started, sleep)
 
-    def _enforce(self, running: list[Running], started: float) -> float:
+    def _enforce(self, running: list[Running], started: float, sleep: idle.Sleep | None) -> float:
         """Kill what is over a limit; returns seconds until the next look."""
         settings, now = self.settings, time.monotonic()
         wait = 1.0
@@ -241,9 +247,12 @@ class Server:
                 self._kill(process, "wall")
             else:
                 wait = min(wait, max(settings.cpu_seconds - used, 0.005))
-        if alive and all(now - p.moved > settings.idle_seconds for p in alive):
-            for process in alive:
-                self._kill(process, "idle")
+        if sleep is not None:
+            asleep = sleep.look(now) > settings.idle_seconds
+        else:
+            asleep = all(now - p.moved > settings.idle_seconds for p in alive)
+        if asleep:
+            self._kill_all(running, "idle")
         return wait
 
     def _kill(self, process: Running, met: str) -> None:
@@ -345,6 +354,7 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
         __import__(name)
     sys.argv = ["program.py"]
     sys.dont_write_bytecode = True
+    kernel.one_malloc_arena()
     os.environ.clear()
     os.environ.update(environment)
     gc.collect()

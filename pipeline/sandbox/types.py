@@ -21,7 +21,7 @@ VERDICTS: frozenset[str] = frozenset(get_args(VerdictName))
 
 passed: every assertion and example held. failed: one did not, or the program or test raised. syntax-error: the program
 does not compile. timeout-cpu: it used more CPU time than allowed; this is what decides on a busy machine. timeout-wall:
-it slept or waited without using CPU time, or met the loose wall limit. memory: it met the address space limit. crash: a
+it slept longer than allowed, or met the loose wall limit. memory: it met the address space limit. crash: a
 signal ended it. early-exit: it ended itself before it had answered. output: it wrote or returned more than allowed.
 blocked: it ended on an action that the sandbox refuses. infrastructure: the sandbox itself failed, after retries; this
 says nothing about the program.
@@ -62,10 +62,12 @@ class Program:
 class Limits:
     """What one program may use.
 
-    cpu_seconds: CPU time, all threads. idle_seconds: wall time it may spend without using CPU time (asleep, or waiting
-    for input that never comes). wall_seconds: loose backstop, far above what a busy machine needs. memory_mb: address
-    space beyond the interpreter's own, MiB. output_kb: bytes written to stdout and stderr, and the same for returned
-    values, KiB. tmp_mb and files: size and number of files of its working directory. threads: most threads.
+    cpu_seconds: CPU time, all threads. idle_seconds: wall time it may spend asleep in all, or waiting for input that
+    never comes; time in which it is ready to run and waits for a CPU does not count (idle.py). wall_seconds: loose
+    backstop, far above what a busy machine needs. memory_mb: address space beyond the interpreter's own, MiB; four
+    times that for a test in its own process. output_kb: bytes written to stdout and stderr, and the same for values
+    returned to the judge, KiB; 16 times that for a value returned to a test in its own process. tmp_mb and files: size
+    and number of files of its working directory. threads: most threads.
     """
 
     cpu_seconds: float = 5.0

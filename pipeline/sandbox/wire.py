@@ -8,6 +8,8 @@ from pipeline.sandbox.codec import Malformed
 
 _pack = struct.Struct("<I").pack
 _unpack = struct.Struct("<I").unpack
+_LARGE = 1 << 16
+"""Bytes of a body from which on a copy costs more than a second system call."""
 
 
 class Closed(Exception):
@@ -16,10 +18,12 @@ class Closed(Exception):
 
 def send(fd: int, body: bytes) -> None:
     """Write one message; blocks until the other side has taken it. Raises Closed where there is no other side."""
-    data = memoryview(_pack(len(body)) + body)
+    head = _pack(len(body))
     try:
-        while data:
-            data = data[_write(fd, data) :]
+        for part in (head + body,) if len(body) < _LARGE else (head, body):
+            data = memoryview(part)
+            while data:
+                data = data[_write(fd, data) :]
     except (BrokenPipeError, ConnectionResetError):
         raise Closed from None
 

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.sandbox import child, kernel, namespaces, server, tester, view, wire
+from pipeline.sandbox import child, idle, kernel, namespaces, server, tester, view, wire
 from pipeline.sandbox.judge import Judge, ServerLost, Session
 from pipeline.sandbox.namespaces import Ids
 from pipeline.sandbox.types import Layer, Limits
@@ -128,6 +128,7 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     It keeps `POOL` open, and its forks do not: the pool sees the end of the socket when this process, too, is gone.
     """
     kernel.die_with_parent()
+    account = idle.open_account()
     layers = list(entered.layers)
     isolated = all(layer.available for layer in layers)
     path: list[str] = []
@@ -151,7 +152,7 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     layers += [_try("seccomp", kernel.SeccompFilter), _try("landlock", lambda: kernel.Landlock(["/"], [work]).close())]
     seccomp = kernel.SeccompFilter() if layers[-2].available else None
     user = SANDBOX_USER if isolated and entered.two_users else None
-    guards = server.Guards(seccomp, user, isolated, work, packages)
+    guards = server.Guards(seccomp, user, isolated, work, packages, account)
     settings = server.Settings(
         limits.cpu_seconds,
         limits.wall_seconds,

@@ -65,7 +65,7 @@ def test_a_failed_assert_says_which_one_and_both_values(sandbox: Sandbox) -> Non
         ("early-exit", body("raise SystemExit")),
         ("early-exit", "import sys\nsys.exit(0)\n"),
         ("output", body("import os\nwhile True: os.write(1, b'x' * 65536)")),
-        ("output", body("return 'x' * (1 << 20)")),
+        ("output", body("return 'x' * (1 << 23)")),
         ("blocked", body("import os\nos.fork()")),
         ("blocked", body("import socket\nsocket.socket()")),
         ("blocked", body("import subprocess\nsubprocess.run(['true'])")),
@@ -167,6 +167,12 @@ def test_expected_exceptions_are_told_apart_by_class(sandbox: Sandbox) -> None:
             "    t.join()\n    return out\n",
             "assert f() == [1]\n",
         ),
+        (
+            "import time\nfrom concurrent.futures import ThreadPoolExecutor\ndef f():\n"
+            "    with ThreadPoolExecutor(16) as pool:\n        return len(list(pool.map(time.sleep, [0.01] * 16)))\n",
+            "assert f() == 16\n",
+        ),
+        ("def f():\n    return list(range(300_000))\n", "for i in [1]:\n    assert len(f()) == 300_000\n"),
         ("def f():\n    print('x' * 1000)\n    return 1\n", "assert f() == 1\n"),
         (
             "import dataclasses\n@dataclasses.dataclass\nclass D:\n"
