@@ -231,7 +231,8 @@ class Journal:
         self._file = -1
         self._size = 0
         self._dirty = threading.Event()
-        self._closing = False
+        self._closed = threading.Event()
+        self._full: list[int] = []
         self._sync_error: OSError | None = None
         self._syncer: threading.Thread | None = None
 
@@ -247,13 +248,13 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing = True
+        self._closed.set()
         self._dirty.set()
         if self._syncer:
             self._syncer.join()
         try:
             if self._file >= 0:
-                os.fdatasync(self._file)
+                self._sync()
         except OSError as error:
             raise store_error(error, self.folder) from error
         finally:
@@ -299,29 +300,39 @@ class Journal:
         path = self.folder / f"journal-{number:05d}.jsonl"
         try:
             fresh = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            os.fdatasync(self._file)
-            # dup2 keeps the descriptor's number, so the syncing thread never sees a closed one.
+            # The full shard keeps a descriptor of its own until the syncing thread has synced it; dup2 keeps the
+            # number of the one that is written to, so that thread never sees a closed one.
+            self._full.append(os.dup(self._file))
             os.dup2(fresh, self._file, inheritable=False)
             os.close(fresh)
         except OSError as error:
             raise store_error(error, self.folder) from error
         self._size = 0
 
+    def _sync(self) -> None:
+        """Full shards, then the one that is written."""
+        while self._full:
+            file = self._full.pop()
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+        os.fdatasync(self._file)
+
     def _sync_often(self) -> None:
-        pause = threading.Event()
-        while not self._closing:
+        while not self._closed.is_set():
             self._dirty.wait()
             self._dirty.clear()
-            if self._closing:
+            if self._closed.is_set():
                 return
             start = time.monotonic()
             try:
-                os.fdatasync(self._file)
+                self._sync()
             except OSError as error:
                 self._sync_error = error
                 return
             # A sync holds up writes to the same file: on a busy disk, syncing is a fifth of the time at most.
-            pause.wait(max(SYNC_SECONDS, min(LONGEST_SYNC_PAUSE, 4 * (time.monotonic() - start))))
+            self._closed.wait(max(SYNC_SECONDS, min(LONGEST_SYNC_PAUSE, 4 * (time.monotonic() - start))))
 
 
 def _locked(path: Path) -> int:

@@ -16,9 +16,10 @@ from typing import cast
 import tenacity
 
 from pipeline.errors import AuthenticationError, TeacherError
+from pipeline.teacher.breaker import Breaker
 from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
 from pipeline.teacher.money import Reservation
-from pipeline.teacher.pace import Breaker, Pace
+from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact, redact_bytes
 from pipeline.teacher.transport import Response, Transport, TransportError, transport
@@ -190,11 +191,12 @@ class OnlineLane:
         site.breaker.started()
         if self._trying_since == math.inf:
             self._trying_since = now
-        task = self._loop.create_task(self._ask(site, ticket, body, reservation, expected))
+        task = self._loop.create_task(self._ask(site, ticket, body, reservation, expected, now))
         self._tasks.add(task)
 
-    async def _ask(self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, expected: float) -> None:
-        started = self._loop.time()
+    async def _ask(
+        self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, expected: float, started: float
+    ) -> None:
         release = self._desk.ledger.release
         try:
             response = await site.transport.request("POST", self._path, body)

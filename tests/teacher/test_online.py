@@ -236,7 +236,7 @@ def test_a_budget_in_dollars_is_a_hard_cap(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_unreachable_endpoint_stops_the_run_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.teacher.pace import Breaker
+    from pipeline.teacher.breaker import Breaker
 
     monkeypatch.setattr(Breaker, "FIRST_SECONDS", 0.02)
     with serving() as server:
