@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
@@ -101,15 +102,22 @@ def _writable(places: Places) -> dict[str, Any]:
     return {"folder": str(folder), "writable": True, "detail": f"{free / 2**30:.1f} GiB free"}
 
 
+_ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Device files of NVIDIA's, AMD's and Windows' drivers; without one there is no need to import torch, which is slow."""
+
+
 def _torch() -> dict[str, str]:
     try:
-        import torch
-    except ImportError:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
         return {"version": "not installed", "device": "none"}
-    return {
-        "version": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
+    if not any(Path(device).exists() for device in _ACCELERATORS):
+        return {"version": version, "device": "cpu"}
+    try:
+        import torch
+    except ImportError as error:
+        return {"version": version, "device": f"none: {error}"}
+    return {"version": version, "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"}
 
 
 def _embedded_model() -> dict[str, Any]:

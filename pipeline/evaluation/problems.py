@@ -251,8 +251,23 @@ def _number(problem: Problem) -> int:
 _FETCH = f"set {FOLDER_VARIABLE} to a folder with the benchmark's file"
 
 
+def _in_hub_cache(repository: str) -> bool:
+    """Whether the local caches of `datasets` and of the hub know a data set; asked before the slow import."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = Path(os.environ.get("HF_HOME") or f"{cache}/huggingface")
+    prepared = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets") / repository.replace("/", "___")
+    fetched = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
+    downloaded = Path(fetched) / f"datasets--{repository.replace('/', '--')}"
+    return any(place.expanduser().is_dir() for place in (prepared, downloaded))
+
+
 def _from_hub(name: str, repository: str, configuration: str, otherwise: str) -> ProblemSet:
     """The test split of a data set of the Hugging Face hub, or of its local cache."""
+    if os.environ.get("HF_HUB_OFFLINE") == "1" and not _in_hub_cache(repository):
+        raise MissingExtra(
+            f"benchmark {name!r} is not on this machine; without HF_HUB_OFFLINE=1 it is fetched from {repository}",
+            hint=f"{otherwise}, or give a file's path as the benchmark",
+        )
     import datasets
 
     try:

@@ -5,6 +5,7 @@ evaluates tests only in the closed form of reduce.py, never runs the program or 
 sends as data.
 """
 
+import errno
 import os
 import select
 import signal
@@ -16,12 +17,12 @@ from typing import Any, NamedTuple
 from pipeline.sandbox import codec, wire
 from pipeline.sandbox.reduce import SIGNS, Assertion, Irreducible, Reduced, evaluate, reduce, text_of
 from pipeline.sandbox.remote import decode_values
-from pipeline.sandbox.server import DONE, ENDED, LAYER_FAILED, unpack_end
+from pipeline.sandbox.server import DONE, ENDED, unpack_end
 from pipeline.sandbox.show import brief, error_text, same_output, shown
 from pipeline.sandbox.types import Limits
 
-_BLOCKED_ERRNOS = frozenset({1, 13, 30})
-"""EPERM (seccomp), EACCES (landlock, permissions), EROFS (read-only view)."""
+_BLOCKED_ERRNOS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
+"""What seccomp, landlock and permissions, and the read-only view answer."""
 
 TO_TEST = 16
 """How many times as large as for the judge a value may be for a test in its own process, which has a memory limit."""
@@ -99,6 +100,7 @@ class Session:
         self.apart = reduced is None and bool(program["test"].strip())
         self.results: list[Any] = []
         self.judged = 0
+        self.test_held = not program["test"].strip()
         self.examples_held = 0
         self.cpu = 0.0
         self.ends: dict[int, _End] = {}
@@ -220,6 +222,8 @@ class Session:
         if kind == "shown":
             return self._shown(*parts)
         if kind == "loaded":
+            if self.reduced is not None:
+                raise codec.Malformed("no value where one was asked for")
             return None if self.apart else self._next_examples()
         where = self._where(parts[0]) if kind in ("error", "exit", "missing") else ""
         if kind == "error":
@@ -248,7 +252,7 @@ class Session:
 
     def _value(self, index: Any, tree: Any) -> Outcome | None:
         reduced = self.reduced
-        if reduced is None or index != len(self.results) or index >= len(reduced.calls):
+        if reduced is None or type(index) is not int or index != len(self.results) or index >= len(reduced.calls):
             raise codec.Malformed("a value that was not asked for")
         self.results.append(decode_values(tree))
         while self.judged < len(reduced.assertions) and reduced.assertions[self.judged].last <= len(self.results):
@@ -256,19 +260,24 @@ class Session:
             if outcome is not None:
                 return outcome
             self.judged += 1
-        return self._next_examples() if self.judged == len(reduced.assertions) else None
+        if self.judged < len(reduced.assertions):
+            return None
+        self.test_held = True
+        return self._next_examples()
 
     def _next_examples(self) -> Outcome | None:
-        """The test has held: passed, or have the examples run."""
+        """The test has held, or there is none: passed, or have the examples run."""
+        if not self.test_held:
+            raise codec.Malformed("an answer before the test has held")
         if not self.examples:
             return Outcome("passed", "")
         wire.send(self.channel.fileno(), codec.dump("examples"))
         return None
 
     def _shown(self, index: Any, output: Any, error: Any) -> Outcome | None:
-        source, want = self.examples[index]
-        if index != self.examples_held or (self.reduced and self.judged < len(self.reduced.assertions)):
+        if not self.test_held or type(index) is not int or index != self.examples_held:
             raise codec.Malformed("an example that was not asked for")
+        source, want = self.examples[index]
         if want is not None:
             got = output if error is None else error_text(error)
             if not isinstance(got, str) or not same_output(want, got, error is not None):
@@ -284,7 +293,7 @@ class Session:
     def _test_message(self, kind: str, *parts: Any) -> Outcome | None:
         """The message of the test's process: how the test ended."""
         if kind == "held":
-            assert self.test_channel is not None
+            self.test_held = True
             return self._next_examples()
         if kind == "broke":
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
@@ -334,7 +343,7 @@ class Session:
                 return Outcome("output", f"wrote more than {limits.output_kb:,} KiB")
             if end.code == -signal.SIGSYS:
                 return Outcome("blocked", f"{who} made a system call that the sandbox refuses")
-            if end.code == LAYER_FAILED:
+            if end.met == "layer":
                 return Outcome("infrastructure", "a layer could not be put on in the fork")
         for _, end in sorted(self.ends.items()):
             if end.code < 0 and end.code != -signal.SIGKILL:
@@ -368,7 +377,7 @@ def _raised(where: str, description: Any) -> Outcome:
     """The verdict on a program that ended with an exception, from the child's description of it."""
     bases, _, _, line, number = description
     text = f"{where}{error_text(description)}" + (f" (line {int(line)})" if line else "")
-    if "MemoryError" in bases:
+    if "MemoryError" in bases or number == errno.ENOMEM:
         return Outcome("memory", text)
     if "PermissionError" in bases or number in _BLOCKED_ERRNOS:
         return Outcome("blocked", text)

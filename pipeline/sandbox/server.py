@@ -5,7 +5,9 @@ Where a layer is missing (`--sandbox=weak`) it does what is left; then it is not
 """
 
 import array
+import contextlib
 import gc
+import mmap
 import os
 import resource
 import select
@@ -31,7 +33,7 @@ PROGRAM, TEST = 0, 1
 ENDED, DONE = b"E", b"D"
 _END = struct.Struct("<cBiddI")
 """Kind, role, wait status, CPU seconds, limit that was met (index into `MET`), peak memory in KiB."""
-MET = ("", "cpu", "wall", "idle", "output")
+MET = ("", "cpu", "wall", "idle", "output", "layer")
 _HIGH = 40
 """Descriptors from here on are used to move the low ones; the server itself has far fewer open."""
 _BARELY = 0.0002
@@ -39,8 +41,6 @@ _BARELY = 0.0002
 less than a busy machine gives the least urgent process."""
 _TEST_MEMORY = 4
 """Memory of a test in its own process, over that of a program: it holds a program's values in several forms at once."""
-LAYER_FAILED = 71
-"""Exit status of a fork that could not put on its layers, and has run nothing."""
 
 
 class Settings(NamedTuple):
@@ -97,6 +97,7 @@ class Server:
         self.guards = guards
         self.landlock = self._new_landlock()
         self.entries: dict[int, Callable[[], None]] = {}
+        self.confined = mmap.mmap(-1, mmap.PAGESIZE)
 
     def _new_landlock(self) -> kernel.Landlock | None:
         try:
@@ -144,13 +145,18 @@ class Server:
         return following
 
     def _fork(self, role: int, channels: list[int], output: int, written: int) -> Running:
+        """Start a process. It says that all its layers are on in memory that it then lets go of: an exit status it
+        could choose itself."""
+        self.confined[role] = 0
         pid = os.fork()
         if pid == 0:
             try:
                 self._confine(role, channels, written)
+                self.confined[role] = 1
+                self.confined.close()
                 self.entries[role]()
             finally:
-                os._exit(LAYER_FAILED)
+                os._exit(1)
         return Running(pid, role)
 
     def _confine(self, role: int, channels: list[int], written: int) -> None:
@@ -267,6 +273,8 @@ class Server:
     def _tell_end(self, process: Running) -> None:
         _, status, usage = os.wait4(process.pid, 0)
         process.ended = True
+        if not self.confined[process.role] and not process.met:
+            process.met = MET.index("layer")
         cpu = usage.ru_utime + usage.ru_stime
         self.control.send(_END.pack(ENDED, process.role, status, cpu, float(process.met), usage.ru_maxrss))
 
@@ -280,7 +288,9 @@ class Server:
         for process in running:
             if not process.ended:
                 if not self.guards.isolated:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it may have left its group
+                        os.killpg(process.pid, signal.SIGKILL)
+                    os.kill(process.pid, signal.SIGKILL)
                 self._tell_end(process)
         if self.guards.isolated:
             while True:

@@ -4,11 +4,11 @@ The test runs here unchanged, apart from asserts that record what they compared;
 called by message (remote.py). So a program cannot reach the test, its `unittest` or its expected values.
 
 What this does not stop. The test believes what the program's own objects and helper functions say of themselves: where
-it compares two objects of the program's classes, or tests a class, the program's methods decide; where it checks an
-answer with a function of the prompt (HumanEval/38 and 50 decode what `encode_cyclic` encoded), a program that redefines
-that function can make its own answer right. An object of the program never equals a builtin value,
-whatever its `__eq__` says. Names that the program imported from the standard library, and all builtins, are the real
-ones here.
+it compares two objects of the program's classes, or tests a class by its attributes, the program's methods decide;
+where it checks an answer with a function of the prompt (HumanEval/38 and 50 decode what `encode_cyclic` encoded), a
+program that redefines that function can make its own answer right. An object of the program never equals a builtin
+value, whatever its `__eq__` says. Names that the program imported from the standard library, and all builtins, are the
+real ones here.
 """
 
 import ast
@@ -96,6 +96,25 @@ def _free_names(tree: ast.Module) -> list[str]:
     return sorted(read - bound)
 
 
+def _uses_objects(tree: ast.Module) -> bool:
+    """Whether a test looks into objects: reads an attribute of something that is no module and not `self`.
+
+    A test of a class does; one of a function mostly does not, and a class in the function's place is held to values.
+    """
+    plain = {"self", "cls"} | sys.stdlib_module_names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            plain |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    reads = (node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return any(not (isinstance(base, ast.Name | ast.Attribute) and _root(base) in plain) for base in reads)
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def main() -> None:
     """Run the test that the judge sends and tell it how it ended."""
     request = codec.load(wire.receive(CHANNEL))
@@ -140,7 +159,7 @@ def _run(test: str, entry_point: str, source: str, caller: Caller) -> None:
             elif name in sys.stdlib_module_names:
                 names[name] = __import__(name)
     candidate = names.get(entry_point)
-    caller.strict = not isinstance(candidate, type)
+    caller.strict = not (isinstance(candidate, type) and _uses_objects(tree))
     if candidate is None:
         raise AssertionError(f"the program defines no {entry_point}")
     names.setdefault("candidate", candidate)
