@@ -144,7 +144,7 @@ class Peer:
         bases = [c.__name__ for c in type.mro(type(error)) if c.__module__ == "builtins"]
         try:
             arguments = self.encode(error.args)
-        except codec.TooDeep:
+        except BaseException:  # too deep, or an `args` of the program's own
             arguments = {"t": []}
         return [bases, arguments, self.reference(type(error)), self.reference(error)]
 
