@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -216,6 +217,22 @@ def evaluate(
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, tokens.")] = 384,
     prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw or chat.")] = "stripped",
+    stop: Annotated[
+        str, typer.Option("--stop", help="code ends an answer with the function's body; or none.")
+    ] = "code",
+    post_processing: Annotated[str, typer.Option("--post-processing", help="auto, or none: as generated.")] = "auto",
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
+    ] = None,
+    corpus: Annotated[str, typer.Option("--corpus", help="Split by what a run's corpus, a file or a folder has.")] = "",
+    teacher: Annotated[str, typer.Option("--teacher", help="Model or URL to stand beside, on the same problems.")] = "",
+    teacher_model: Annotated[str, typer.Option("--teacher-model", help="Its name at the endpoint.")] = "",
+    teacher_form: Annotated[str, typer.Option("--teacher-form", help="Its prompt form; by default the same.")] = "",
+    judge: Annotated[str, typer.Option("--judge", help="Model, URL or replay:JOURNAL that grades 0 to 10.")] = "",
+    judge_model: Annotated[str, typer.Option("--judge-model", help="The judge's name at the endpoint.")] = "",
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Times that the judge reads an answer.")] = 3,
+    batch: Annotated[int, typer.Option("--batch", min=0, help="Answers at once; 0 for what suits the device.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="torch threads; 0 for one per core.")] = 0,
     endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
     api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
     device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
@@ -227,9 +244,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Sample a model on a benchmark and score it."""
-    from pipeline.evaluation.api import evaluate as evaluate_model
+    from pipeline.evaluation import command
+    from pipeline.evaluation.api import Subject
     from pipeline.execution import Execution
-    from pipeline.identity import digest
     from pipeline.places import places
     from pipeline.progress import Watcher
     from pipeline.recipe import EvaluationTable
@@ -242,21 +259,32 @@ def evaluate(
         max_new_tokens=max_new_tokens,
         cpu_seconds=cpu_seconds,
     )
-    execution, where = Execution(workers=workers, sandbox=_mode(sandbox), device=device), places(data)
+    forms = ("stripped", "raw", "chat")
+    subject = Subject(
+        model,
+        endpoint_model=endpoint_model,
+        api_key_env=api_key_env,
+        prompt_form=_one_of("--prompt-form", prompt_form, forms),
+        stop=_one_of("--stop", stop, ("code", "none")),
+        post=_one_of("--post-processing", post_processing, ("auto", "none")),
+    )
+    beside = command.Beside(corpus=corpus, judge=judge, judge_model=judge_model, repeats=repeats, save=save)
+    if teacher:
+        form = _one_of("--teacher-form", teacher_form or prompt_form, forms)
+        other = replace(subject, spec=teacher, endpoint_model=teacher_model, prompt_form=form)
+        beside = replace(beside, teacher=other)
+    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
     with _sandbox(execution, cpu_seconds) as box, Watcher(stderr) as watch:
-        result = evaluate_model(
-            model,
+        result = command.run(
+            subject,
             benchmark,
             table,
             tuple(k or (1,)),
+            beside,
             sandbox=box,
             execution=execution,
-            cache=where.models,
-            journal=where.data / "evaluations" / f"{digest([model, benchmark])[:16]}.jsonl",
+            places=places(data),
             seed=seed,
-            prompt_form=_one_of("--prompt-form", prompt_form, ("stripped", "raw", "chat")),
-            endpoint_model=endpoint_model,
-            api_key_env=api_key_env,
             on_event=watch,
         )
     _result(result, as_json)

@@ -268,8 +268,9 @@ class EvaluationTable(Table):
     """Answers per problem; more than one needs a temperature."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.0
     max_new_tokens: Positive = 192
-    prompt_form: Literal["stripped", "raw"] = "stripped"
-    """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent."""
+    prompt_form: Literal["stripped", "raw", "chat"] = "stripped"
+    """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent; "chat" asks through
+    the model's chat template."""
     cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
     """CPU time of one scored program."""
 

@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.evaluation import problems, samples_file
-from pipeline.evaluation.models import StopRule
-from pipeline.evaluation.postprocess import PromptForm, chosen
+from pipeline.evaluation.models import STOP_LABELS, Size, StopRule
+from pipeline.evaluation.postprocess import PostRule, PromptForm, chosen
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.results import Result, Speed, summarise
-from pipeline.evaluation.sampling import Event, OnEvent, sample
+from pipeline.evaluation.sampling import Event, OnEvent, check_samples, how, sample
 from pipeline.evaluation.scoring import Judged, judge, references
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -88,28 +88,32 @@ def result_of(
     ks: Sequence[int] = (1,),
     *,
     prompt_form: PromptForm = "stripped",
+    post: PostRule = "auto",
     notes: Sequence[str] = (),
     settings: dict[str, Any] | None = None,
     seed: int = 0,
-) -> Result:
-    """Score a model's samples, both post-processed and as generated; equal texts are run once."""
-    scores = [one.score for one in judge(samples, problem_set.problems, sandbox)]
+) -> tuple[Result, tuple[Judged, ...]]:
+    """Score a model's samples, both post-processed and as generated; equal texts are run once.
+
+    Returns the result, and what each of its scores rests on.
+    """
+    judged = tuple(judge(samples, problem_set.problems, sandbox))
     raw_scores = None
     if any(s.raw != s.completion for s in samples):
         untouched = [replace(s, completion=s.raw) for s in samples]
         raw_scores = [one.score for one in judge(untouched, problem_set.problems, sandbox)]
     result = summarise(
-        scores,
+        (one.score for one in judged),
         problem_set,
         ks,
         seed=seed,
         raw_scores=raw_scores,
         prompt_form=prompt_form,
-        post_processing=chosen(prompt_form, problem_set.answer == "whole").label,
+        post_processing=chosen(prompt_form, problem_set.answer == "whole", post).label,
         notes=notes,
         settings=settings,
     )
-    return replace(result, checkpoint=samples[0].checkpoint if samples else "")
+    return replace(result, checkpoint=samples[0].checkpoint if samples else ""), judged
 
 
 def _check_ks(ks: Sequence[int]) -> None:
@@ -120,8 +124,35 @@ def _check_ks(ks: Sequence[int]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to be scored.
+
+    spec: "smollm2", an HF folder, a GGUF file, a hub name, or the URL of an OpenAI-compatible endpoint. name: as
+    results print it, "" for the spec. endpoint_model, api_key_env: the model's name at the endpoint, and the
+    environment variable with its key. prompt_form: None for the table's.
+    """
+
+    spec: str
+    name: str = ""
+    endpoint_model: str = ""
+    api_key_env: str = ""
+    prompt_form: PromptForm | None = None
+    stop: StopRule = "code"
+    post: PostRule = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A model's result with what it rests on. size: the weights', None where an endpoint does not tell."""
+
+    result: Result
+    judged: tuple[Judged, ...]
+    size: Size | None = None
+
+
 def evaluate(
-    model: str,
+    subject: Subject,
     benchmark: str | ProblemSet,
     table: EvaluationTable,
     ks: Sequence[int] = (1,),
@@ -131,28 +162,29 @@ def evaluate(
     cache: Path,
     journal: Path | None = None,
     seed: int = 0,
-    model_name: str = "",
-    prompt_form: PromptForm | None = None,
-    stop: StopRule = "code",
     calibrate: bool = True,
-    endpoint_model: str = "",
-    api_key_env: str = "",
     on_event: OnEvent = lambda event: None,
-) -> Result:
+) -> Scored:
     """Ask a model the benchmark's problems and score its answers.
 
-    model: "smollm2", an HF folder, a GGUF file, a hub name, or the URL of an OpenAI-compatible endpoint. cache: folder
-    for converted models. journal: where answers are kept, so that a killed evaluation goes on. endpoint_model,
-    api_key_env: the model's name at the endpoint, and the environment variable with its key.
+    cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on.
+    calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     """
     from pipeline.evaluation.opening import open_model
 
     problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
     _check_ks(ks)
-    form = prompt_form or table.prompt_form
+    form = subject.prompt_form or table.prompt_form
+    check_samples(table)
     notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
+    for note in notes:
+        on_event({"event": "warning", "stage": "calibration", "text": note})
     answerer = open_model(
-        model, execution=execution, cache=cache, endpoint_model=endpoint_model, api_key_env=api_key_env
+        subject.spec,
+        execution=execution,
+        cache=cache,
+        endpoint_model=subject.endpoint_model,
+        api_key_env=subject.api_key_env,
     )
     answers: list[tuple[int, float]] = []
 
@@ -167,25 +199,38 @@ def evaluate(
             [problem_set],
             answerer,
             table,
-            model_name=model_name or model,
+            model_name=subject.name or subject.spec,
             checkpoint=answerer.checkpoint,
             seed=seed,
             execution=execution,
             journal=journal,
             on_event=watch,
             prompt_form=form,
-            stop=stop,
+            stop=subject.stop,
+            post=subject.post,
         )
     )
     speed = Speed(
         len(answers), sum(tokens for tokens, _ in answers), time.monotonic() - start, sum(usd for _, usd in answers)
     )
+    ask = how(problem_set, table, form, subject.stop)
     settings = {
         "max_new_tokens": table.max_new_tokens,
         "temperature": table.temperature,
         "samples": table.samples,
-        "stop": stop,
+        "stop": STOP_LABELS[ask.stop],
+        "stop_strings": list(ask.stop_strings),
         "seed": seed if table.temperature else None,
     }
-    result = result_of(problem_set, samples, sandbox, ks, prompt_form=form, notes=notes, settings=settings, seed=seed)
-    return replace(result, speed=speed)
+    result, judged = result_of(
+        problem_set,
+        samples,
+        sandbox,
+        ks,
+        prompt_form=form,
+        post=subject.post,
+        notes=[*notes, *answerer.notes(ask)],
+        settings=settings,
+        seed=seed,
+    )
+    return Scored(replace(result, model=subject.name or subject.spec, speed=speed), judged, answerer.size())

@@ -24,7 +24,7 @@ class Row:
 
     share: of the teacher's pass@1, None where that is 0 or unknown. paired: against the teacher on the problems that
     both have one score of; None for the teacher itself and for sampled scores. tokens_per_second, usd_per_1000:
-    speed, and price of 1,000 answers, None where they were not measured.
+    speed, and price of 1,000 answers, None where they were not measured. prompt_form: how the model was asked.
     """
 
     model: str
@@ -36,12 +36,30 @@ class Row:
     bytes: int | None
     tokens_per_second: float | None
     usd_per_1000: float | None
+    prompt_form: str = ""
+
+    def to_text(self) -> str:
+        """One line: score, share of the teacher's, what the model weighs, how fast and how dear it is."""
+        score, ends = self.estimate.pass_at_k.get(1), self.estimate.intervals.get(1)
+        points = (
+            "unscored"
+            if score is None or ends is None
+            else f"{score:.1%} [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
+        )
+        share = "-" if self.share is None else f"{self.share:.0%}"
+        weight = "-" if self.parameters is None else f"{self.parameters / 1e6:,.1f}M"
+        size = "-" if self.bytes is None else f"{self.bytes / 1e6:,.0f} MB"
+        speed = "-" if self.tokens_per_second is None else f"{self.tokens_per_second:,.0f}"
+        price = "-" if self.usd_per_1000 is None else f"${self.usd_per_1000:,.4g}"
+        head = f"{self.model[-28:]:<28} {self.prompt_form:<9} {points:<21} {share:>6}"
+        return f"{head} {weight:>10} {size:>9} {speed:>9} {price:>9}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return {
             "model": self.model,
             "benchmark": self.benchmark,
+            "prompt_form": self.prompt_form,
             **self.estimate.to_json(),
             "share_of_teacher": self.share,
             "paired_with_teacher": None if self.paired is None else self.paired._asdict(),
@@ -50,6 +68,13 @@ class Row:
             "tokens_per_second": self.tokens_per_second,
             "usd_per_1000_answers": self.usd_per_1000,
         }
+
+
+HEADING = (
+    f"{'model':<28} {'asked':<9} {'pass@1':<21} {'share':>6} "
+    f"{'parameters':>10} {'weights':>9} {'tokens/s':>9} {'per 1,000':>9}"
+)
+"""Above rows as text."""
 
 
 def board(teacher: Contestant, students: Sequence[Contestant]) -> tuple[Row, ...]:
@@ -70,10 +95,17 @@ def board(teacher: Contestant, students: Sequence[Contestant]) -> tuple[Row, ...
 
 
 def _comparable(teacher: Result, student: Result, name: str) -> None:
-    for what in ("data_digest", "settings"):
-        first, second = getattr(teacher, what), getattr(student, what)
+    for what, first, second in (
+        ("data_digest", teacher.data_digest, student.data_digest),
+        ("settings", _same_for_all(teacher), _same_for_all(student)),
+    ):
         if first != second:
             raise ValueError(f"{name} and the teacher on {teacher.benchmark} differ in {what}: {second} and {first}")
+
+
+def _same_for_all(result: Result) -> dict[str, Any]:
+    """Settings that must agree: all but the stop rule, which goes with the prompt form and is named in the row."""
+    return {name: value for name, value in result.settings.items() if name != "stop"}
 
 
 def _row(contestant: Contestant, result: Result, teacher: Result | None) -> Row:
@@ -90,6 +122,7 @@ def _row(contestant: Contestant, result: Result, teacher: Result | None) -> Row:
         bytes=contestant.bytes,
         tokens_per_second=speed.tokens_per_second if speed else None,
         usd_per_1000=speed.usd_per_1000 if speed else None,
+        prompt_form=result.prompt_form,
     )
 
 

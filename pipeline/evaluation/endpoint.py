@@ -46,9 +46,15 @@ class EndpointModel:
     def checkpoint(self) -> str:
         return f"{self._url} {self._model}"
 
+    def size(self) -> None:
+        """Not known: an endpoint does not tell."""
+
+    def notes(self, ask: Ask) -> list[str]:
+        """Which stop strings the endpoint is sent."""
+        return [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []
+
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored."""
-        stops = () if ask.chat or ask.stop == "none" else STOP_STRINGS
         teacher = evaluation_teacher(
             self._url,
             self._model,
@@ -57,7 +63,7 @@ class EndpointModel:
             api_key_env=self._key_variable,
             temperature=ask.temperature,
             max_tokens=ask.max_new_tokens,
-            stop=(*ask.stop_strings, *stops)[:MOST_STOPS],
+            stop=_stops(ask),
             seed=seeds[0] % 2**31 if ask.temperature and seeds else None,
         )
         questions = (
@@ -79,3 +85,8 @@ class EndpointModel:
                     yield Answered(
                         record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
                     )
+
+
+def _stops(ask: Ask) -> tuple[str, ...]:
+    stops = () if ask.chat or ask.stop == "none" else STOP_STRINGS
+    return (*ask.stop_strings, *stops)[:MOST_STOPS]

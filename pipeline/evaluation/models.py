@@ -1,8 +1,8 @@
 """What can be scored: a local causal LM or an endpoint, as one thing that answers prompts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pipeline.execution import Execution
 from pipeline.records import Message
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pipeline.student import LoadedModel
 
 StopRule = Literal["code", "none"]
+
+STOP_LABELS: Mapping[StopRule, str] = {"code": "code-stop/1", "none": "none"}
+"""Name and version of each rule, as results print it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class Answered:
     usd: float = 0.0
 
 
+class Size(NamedTuple):
+    """Of a model's weights: how many numbers, and how many bytes they take; weights that are tied count once."""
+
+    parameters: int
+    bytes: int
+
+
 @runtime_checkable
 class Answerer(Protocol):
     """A model that answers prompts.
@@ -56,6 +66,18 @@ class Answerer(Protocol):
         ...
 
 
+class Opened(Answerer, Protocol):
+    """A model that the user named, with what a result says about it."""
+
+    def size(self) -> Size | None:
+        """Of the weights; None where it is not known."""
+        ...
+
+    def notes(self, ask: Ask) -> list[str]:
+        """What a reader of the result must know of how the model was asked."""
+        ...
+
+
 class LocalModel:
     """A causal LM in this process. Greedy answers in fp32 do not depend on the batch."""
 
@@ -68,10 +90,14 @@ class LocalModel:
     def checkpoint(self) -> str:
         return self._checkpoint
 
-    def size(self) -> tuple[int, int]:
-        """Parameters and bytes of the weights; weights that are tied count once."""
+    def size(self) -> Size:
+        """Of the weights as they are loaded."""
         weights = list(self._loaded.model.parameters())
-        return sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights)
+        return Size(sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights))
+
+    def notes(self, ask: Ask) -> list[str]:
+        """Nothing that the result's settings do not say."""
+        return []
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         from pipeline.student.generation import chat_prompt, generate

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.evaluation.models import Answerer, LocalModel
+from pipeline.evaluation.models import LocalModel, Opened
 from pipeline.execution import Execution
 from pipeline.identity import digest
 
@@ -14,7 +14,7 @@ def is_endpoint(model: str) -> bool:
 
 def open_model(
     model: str, *, execution: Execution, cache: Path, endpoint_model: str = "", api_key_env: str = ""
-) -> Answerer:
+) -> Opened:
     """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set."""
     if is_endpoint(model):
         from pipeline.evaluation.endpoint import EndpointModel

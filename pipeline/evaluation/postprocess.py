@@ -5,7 +5,7 @@ decide a score in silence.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,14 @@ from pipeline.records import Problem
 from pipeline.student.stopping import code_stop
 
 PromptForm = Literal["stripped", "raw", "chat"]
+PostRule = Literal["auto", "none"]
+
+FORM_NOTES: Mapping[str, str] = {
+    "stripped": "newlines at the prompt's end are not asked: tokenisers merge them with the indent that follows",
+    "raw": "the prompt as it is, newline at its end included",
+    "chat": "an instruction in the model's chat template",
+}
+"""What each prompt form does, as results print it."""
 
 STOP_STRINGS = ("\nclass ", "\ndef ", "\nif ", "\nprint(")
 """Sent to endpoints, which take at most four (Chen et al. 2021, 2.2, without "\\n#": a body may begin with a comment).
@@ -71,8 +79,13 @@ CHAT = PostProcessing("first-fence/1", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 
-def chosen(form: PromptForm, whole: bool) -> PostProcessing:
-    """The post-processing that fits a prompt form and a benchmark whose answers are whole programs or not."""
+def chosen(form: PromptForm, whole: bool, rule: PostRule = "auto") -> PostProcessing:
+    """The post-processing that fits a prompt form and a benchmark whose answers are whole programs or not.
+
+    rule: "none" scores the text as generated.
+    """
+    if rule == "none":
+        return PostProcessing("none", lambda problem, text: text, whole=whole)
     if whole:
         return DONE
     return CHAT if form == "chat" else BODY

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import InputError, MissingExtra
-from pipeline.evaluation import formats
+from pipeline.evaluation import formats, hub
 from pipeline.identity import digest
 from pipeline.records import Problem
 from pipeline.resources import shipped
@@ -248,7 +248,7 @@ def _number(problem: Problem) -> int:
     return int(number) if number.isdecimal() else -1
 
 
-_FETCH = f"set {FOLDER_VARIABLE} to a folder with the benchmark's file"
+_FETCH = f"download mbpp.jsonl (sanitized-mbpp.json for mbpp-sanitized), set {FOLDER_VARIABLE} to its folder"
 
 
 def _in_hub_cache(repository: str) -> bool:
@@ -268,18 +268,13 @@ def _from_hub(name: str, repository: str, configuration: str, otherwise: str) ->
             f"benchmark {name!r} is not on this machine; without HF_HUB_OFFLINE=1 it is fetched from {repository}",
             hint=f"{otherwise}, or give a file's path as the benchmark",
         )
-    import datasets
-
     try:
-        rows = datasets.load_dataset(repository, configuration, split="test")
+        rows = hub.rows(repository, configuration, ("prompt", "test") if name == "mbpp-few-shot" else ("test",))
     except Exception as error:
         raise MissingExtra(
             f"benchmark {name!r} is not on this machine, and {repository} cannot be loaded ({type(error).__name__})",
-            hint=f"{otherwise}, or give a file's path as the benchmark",
+            hint=f"{otherwise}, or give a file's path: --benchmark FILE.jsonl",
         ) from error
-    if name == "mbpp-few-shot":
-        shots = datasets.load_dataset(repository, configuration, split="prompt")
-        rows = [*shots, *rows]
     problems = [_problem(dict(row), name, f"{repository} row {i}") for i, row in enumerate(rows)]
     return _problem_set(name, f"hub: {repository} ({configuration})", problems)
 

@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from pipeline.evaluation.postprocess import FORM_NOTES, PromptForm
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.statistics import Interval, interval, pass_at_k
 from pipeline.records import Score
@@ -125,7 +126,10 @@ class Result:
         """A few lines for a person: the numbers, then all that limits them."""
         head = f"{self.benchmark}: {_points(self.estimate)}"
         lines = [head, f"  data {self.data_digest[:12]} from {self.source}"]
-        lines.append(f"  prompt form {self.prompt_form}, post-processing {self.post_processing}")
+        form = FORM_NOTES.get(cast("PromptForm", self.prompt_form))
+        lines.append(f"  prompt form {self.prompt_form}" + (f" ({form})" if form else ""))
+        stop = f"stop rule {self.settings['stop']}, " if "stop" in self.settings else ""
+        lines.append(f"  {stop}post-processing {self.post_processing}")
         lines += [f"  {name}: {_points(estimate)}" for name, estimate in self.groups.items()]
         if self.raw is not None:
             lines.append(f"  without post-processing: {_points(self.raw)}")

