@@ -217,8 +217,8 @@ def _graded(
 
 
 def _board(student: Scored, teacher: Scored) -> tuple[Row, ...]:
-    def contestant(one: Scored) -> Contestant:
+    def contestant(one: Scored, role: str = "") -> Contestant:
         size = one.size
-        return Contestant(one.result.model, [one.result], size and size.parameters, size and size.bytes)
+        return Contestant(f"{one.result.model}{role}", [one.result], size and size.parameters, size and size.bytes)
 
-    return board(contestant(teacher), [contestant(student)])
+    return board(contestant(teacher, " (teacher)"), [contestant(student)])

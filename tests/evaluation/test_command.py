@@ -1,0 +1,193 @@
+"""`hornbook evaluate` as a user runs it, with a small endpoint in the place of a model."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.evaluation import problems
+
+TASKS = [
+    {
+        "task_id": f"Mine/{n}",
+        "prompt": f'def f{n}(x):\n    """Add {n}."""\n',
+        "entry_point": f"f{n}",
+        "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
+        "canonical_solution": f"    return x + {n}\n",
+    }
+    for n in range(4)
+]
+
+
+class _Server(ThreadingHTTPServer):
+    """ "strong" solves all tasks, "weak" those with an even number; "judge" grades. Counts its requests."""
+
+    asked = 0
+
+    def text(self, model: str, prompt: str) -> str:
+        if model == "judge":
+            return "Right." + "\nGrade: 8" if "return x" in prompt else "Nothing.\nGrade: 2"
+        n = int(prompt.split("def f")[1][0])
+        right = f"return x + {n}" if model == "strong" or n % 2 == 0 else "return None"
+        return f"\n    {right}\n\nprint('then some')\n"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked += 1
+        if self.path.endswith("/chat/completions"):
+            text = self.server.text(body["model"], body["messages"][-1]["content"])
+            choice: dict[str, object] = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        else:
+            choice = {"text": self.server.text(body["model"], body["prompt"]), "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 7}
+        made = json.dumps({"choices": [choice], "usage": usage, "model": "m"}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(made)))
+        self.end_headers()
+        self.wfile.write(made)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(task) + "\n" for task in TASKS))
+    return path
+
+
+def evaluate(server: _Server, benchmark: Path, *options: object, model: str = "weak") -> int:
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    arguments = ["evaluate", url, "--model", model, "--benchmark", benchmark, "--data", benchmark.parent / "data"]
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in (*arguments, "--workers", 1, *options)])
+    return int(str(stop.value.code))
+
+
+def test_the_board_holds_student_and_teacher_to_the_same_problems(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    assert evaluate(server, benchmark, "--teacher", url, "--teacher-model", "strong", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pass@k"] == {"1": 0.5}
+    teacher, student = found["board"]
+    assert (teacher["pass@k"]["1"], teacher["share_of_teacher"]) == (1.0, 1.0)
+    assert (student["pass@k"]["1"], student["share_of_teacher"]) == (0.5, 0.5)
+    assert student["paired_with_teacher"] == {"gained": 0, "lost": 2, "p": 0.5}
+    assert student["tokens_per_second"] > 0
+    assert evaluate(server, benchmark, "--teacher", url, "--teacher-model", "strong") == 0
+    text = capsys.readouterr().out
+    assert "(teacher)" in text
+    assert "100.0%" in text
+    assert server.asked == 8, "the second call is answered from the journal"
+
+
+def test_a_corpus_splits_the_score(server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = benchmark.parent / "corpus.jsonl"
+    corpus.write_text(json.dumps({"text": TASKS[0]["prompt"] + TASKS[0]["canonical_solution"]}) + "\n")
+    assert evaluate(server, benchmark, "--corpus", corpus, "--json") == 0
+    splits = json.loads(capsys.readouterr().out)["splits"]
+    assert [one["tau"] for one in splits] == [0.95, 0.9, 0.85, 0.8]
+    for one in splits:
+        assert one["similar"]["problems"] + one["non_similar"]["problems"] == 4
+        assert one["similar"]["problems"] >= 1
+    assert evaluate(server, benchmark, "--corpus", "no-such-run") == 2
+    assert "there is no run in" in capsys.readouterr().err
+
+
+def test_a_judge_grades_and_its_journal_replays_offline(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    options = ("--judge", url, "--judge-model", "judge", "--repeats", 2, "--json")
+    assert evaluate(server, benchmark, *options) == 0
+    first = json.loads(capsys.readouterr().out)["understanding"]
+    assert (first["problems"], first["graded"], first["agreement"]) == (4, 4, 0.0)
+    assert first["percent"] == 50.0
+    assert (first["grade_where_tests_pass"], first["grade_where_tests_fail"]) == (8.0, 2.0)
+    asked = server.asked
+    assert evaluate(server, benchmark, "--judge", f"replay:{first['journal']}", "--repeats", 2, "--json") == 0
+    again = json.loads(capsys.readouterr().out)["understanding"]
+    assert again["grades"] == first["grades"]
+    assert server.asked == asked
+    assert evaluate(server, benchmark, "--judge", url) == 2
+    assert "--judge-model" in capsys.readouterr().err
+
+
+def test_saved_samples_are_equal_from_run_to_run_and_score_the_same(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = benchmark.parent / "one.jsonl", benchmark.parent / "two.jsonl"
+    assert evaluate(server, benchmark, "--save", first, "--json") == 0
+    own = json.loads(capsys.readouterr().out)
+    assert evaluate(server, benchmark, "--save", second, "--post-processing", "auto") == 0
+    assert first.read_bytes() == second.read_bytes()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["score", str(first), "--benchmark", str(benchmark), "--json", "--workers", "1"])
+    scored = json.loads(capsys.readouterr().out)
+    assert scored["results"] == own["results"]
+    rows = [json.loads(line) for line in (benchmark.parent / "one.jsonl_results.jsonl").read_text().splitlines()]
+    assert [row["passed"] for row in rows] == [True, False, True, False]
+    assert rows[1]["detail"] == "assert candidate(1) == 2: expected 2, got None"
+
+
+def test_post_processing_can_be_switched_off_and_the_result_says_how_it_asked(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(server, benchmark) == 0
+    text = capsys.readouterr().out
+    assert "prompt form stripped (newlines at the prompt's end are not asked" in text
+    assert "stop rule code-stop/1, post-processing code-stop/1" in text
+    assert r"the endpoint was sent the stop strings ['\nclass ', '\ndef ', '\nif ', '\nprint(']" in text
+    assert evaluate(server, benchmark, "--post-processing", "none", "--prompt-form", "raw", "--stop", "none") == 0
+    text = capsys.readouterr().out
+    assert "prompt form raw (the prompt as it is" in text
+    assert "stop rule none, post-processing none" in text
+    assert evaluate(server, benchmark, "--post-processing", "some") == 2
+    assert evaluate(server, benchmark, "--teacher", "x", "--teacher-form", "verse") == 2
+    assert "--teacher-form = 'verse'" in capsys.readouterr().err
+
+
+def test_a_benchmark_whose_own_answers_fail_says_so(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = [*TASKS[:3], {**TASKS[3], "canonical_solution": "    return x\n"}]
+    benchmark.write_text("".join(json.dumps(task) + "\n" for task in broken))
+    assert evaluate(server, benchmark) == 0
+    captured = capsys.readouterr()
+    assert "1 reference solutions of mine fail on this machine: Mine/3" in captured.out
+    assert "Mine/3" in captured.err, "said before the model is asked"
+
+
+def test_an_absent_benchmark_fails_at_once_and_names_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.errors import MissingExtra
+    from pipeline.evaluation import hub
+
+    monkeypatch.delenv(problems.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(hub, "rows", lambda *_: (_ for _ in ()).throw(ConnectionError("no network")))
+    with pytest.raises(MissingExtra, match="benchmark 'mbpp' is not on this machine") as error:
+        problems.load("mbpp")
+    assert "--benchmark FILE.jsonl" in str(error.value)
+    assert problems.FOLDER_VARIABLE in str(error.value)
