@@ -285,3 +285,9 @@ def test_a_class_that_the_test_looks_into_is_still_tested_as_one(sandbox: Sandbo
     for program, verdict in ((source, "passed"), (source.replace("* n", "+ n"), "failed")):
         (got,) = sandbox.run([Program("p", program, "add", test)])
         assert got.verdict == verdict, got
+
+
+def test_an_object_of_a_tested_class_equals_no_plain_value(sandbox: Sandbox) -> None:
+    source = f"class add:\n    def __init__(self, x):\n        self.x = x\n    {EVERYTHING}"
+    (got,) = sandbox.run([Program("p", source, "add", "v = add(2)\nassert v.x == 2\nassert v == 5\n")])
+    assert got.verdict == "failed", got

@@ -138,6 +138,11 @@ def test_an_object_with_a_lying_eq_never_passes(expected: object) -> None:
     assert not holds(f"assert f() != {expected!r}", Liar())
 
 
+def test_a_subclass_that_lies_is_not_even_its_data() -> None:
+    assert not holds("assert f() == 3", LyingInt(3))
+    assert not holds("assert f() == [1]", LyingList([1]))
+
+
 def test_subclasses_that_keep_eq_are_their_data() -> None:
     point = collections.namedtuple("point", "x y")
     assert holds("assert f() == (1, 2)", point(1, 2))
