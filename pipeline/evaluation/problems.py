@@ -266,7 +266,7 @@ def _from_hub(name: str, repository: str, configuration: str, otherwise: str) ->
     if os.environ.get("HF_HUB_OFFLINE") == "1" and not _in_hub_cache(repository):
         raise MissingExtra(
             f"benchmark {name!r} is not on this machine; without HF_HUB_OFFLINE=1 it is fetched from {repository}",
-            hint=f"{otherwise}, or give a file's path as the benchmark",
+            hint=f"{otherwise}, or give a file's path: --benchmark FILE.jsonl",
         )
     try:
         rows = hub.rows(repository, configuration, ("prompt", "test") if name == "mbpp-few-shot" else ("test",))
