@@ -18,6 +18,9 @@ from pipeline.run import planned, stored
 ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
 """Tokens of a typical answer; the paper gives no figure, these are what the shipped templates ask for."""
 
+DOCUMENT_TOKENS = 800
+"""Most tokens that a document is taken to have where `tokens.max_documents` caps the corpus (a textbook's)."""
+
 SAMPLED_PROMPTS = 64
 """Prompts rendered per teacher and kind to estimate the mean length."""
 
@@ -34,7 +37,8 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
     there = stored(whole, places)
     teachers = [_teacher(recipe, table) for table in recipe.teachers]
     answers = sum(teacher["completion_tokens"] for teacher in teachers)
-    student = describe(recipe.student, recipe.tokens, answers + _source_tokens(recipe))
+    corpus = answers + _source_tokens(recipe)
+    student = describe(recipe.student, recipe.tokens, corpus)
     return {
         "recipe": recipe.name,
         "stages": [
@@ -54,6 +58,33 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
             "gpu_hours": round(student.gpu_hours, 4),
             "memory_bytes": student.memory_bytes,
         },
+        "soft_targets": _soft_targets(recipe, corpus, student.training_tokens),
+    }
+
+
+def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int) -> dict[str, Any] | None:
+    """What a white-box teacher takes: FLOPs of its forward passes, and bytes on disk where its targets are kept.
+
+    bytes: at most, as if every token of the corpus carried loss; 0 online. flops: None for a teacher that is not here,
+    whose size is not known. The student's own samples are not counted: they replace text of about their length.
+    """
+    from pipeline.distillation.costs import bytes_needed, forward_flops
+    from pipeline.student.architectures import stored_shape
+
+    table = recipe.soft_targets
+    if not table.teacher:
+        return None
+    parameters, vocabulary = stored_shape(table.teacher)
+    cached = table.mode == "cached"
+    tokens = min(corpus_tokens, recipe.tokens.max_documents * DOCUMENT_TOKENS or corpus_tokens)
+    read = tokens if cached else training_tokens
+    return {
+        "mode": table.mode,
+        "teacher": table.teacher,
+        "teacher_parameters": parameters or None,
+        "tokens": read,
+        "flops": forward_flops(parameters, read) if parameters else None,
+        "bytes": bytes_needed(read, read, table.top_k, vocabulary) if cached else 0,
     }
 
 
@@ -75,9 +106,17 @@ def table(estimated: dict[str, Any]) -> str:
         f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours, "
         f"{student['memory_bytes'] / 2**30:,.1f} GiB"
     )
+    if estimated["soft_targets"]:
+        lines.append(_soft_targets_line(estimated["soft_targets"]))
     lines.append("")
     lines.append("  tokens are estimated by length; every answer is taken to be kept")
     return "\n".join(lines)
+
+
+def _soft_targets_line(soft: dict[str, Any]) -> str:
+    flops = "FLOPs unknown (the teacher is not here)" if soft["flops"] is None else f"{soft['flops']:.3g} FLOPs"
+    where = f"at most {soft['bytes'] / 2**20:,.1f} MiB on disk" if soft["mode"] == "cached" else "nothing on disk"
+    return f"  soft targets ({soft['mode']}): {soft['teacher']} reads {soft['tokens']:,} tokens, {flops}, {where}"
 
 
 def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:

@@ -34,7 +34,11 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
     if recipe.student.init != "scratch":
         found["tokens"] = found["student"] = found["samples-before"] = _weights(recipe.student.init)
     if recipe.soft_targets.teacher:
-        found["soft-targets"] = _weights(recipe.soft_targets.teacher)
+        weights = _weights(recipe.soft_targets.teacher)
+        if recipe.soft_targets.mode == "cached":
+            found["soft-targets"] = weights
+        else:
+            found["student"] = [found.get("student"), weights]
     scored = benchmark_digests(recipe.evaluation.benchmarks)
     found["samples-before"] = [found.get("samples-before"), scored]
     found["samples-after"] = found["scores"] = scored

@@ -195,10 +195,45 @@ def _inconsistencies(recipe: Recipe) -> list[str]:
             f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
             "set evaluation.temperature, e.g. 0.8"
         )
+    problems.extend(_distillation(recipe))
     if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
         problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
+    return problems
+
+
+def _distillation(recipe: Recipe) -> list[str]:
+    """What contradicts itself in the student's beginning and its soft targets."""
+    problems = []
+    soft, student = recipe.soft_targets, recipe.student
+    if student.layers and student.init == "scratch":
+        problems.append(
+            f"student.layers = {list(student.layers)} with student.init = 'scratch': there are no layers to keep; "
+            "set student.init to the teacher"
+        )
+    if not soft.teacher:
+        changed = sorted(soft.model_fields_set - {"teacher"})
+        if soft.mode == "online" or soft.on_policy:
+            problems.append(
+                f"soft_targets sets {', '.join(changed)} without a teacher; set soft_targets.teacher to an HF folder"
+            )
+        return problems
+    if soft.on_policy and soft.mode == "cached":
+        problems.append(
+            f"soft_targets.on_policy = {soft.on_policy} with mode = 'cached': what the student will say is not on "
+            "disk; set soft_targets.mode = 'online'"
+        )
+    if soft.on_policy and recipe.tokens.loss == "all":
+        problems.append(
+            f"soft_targets.on_policy = {soft.on_policy} with tokens.loss = 'all': no document has a prompt for the "
+            "student to continue; set tokens.loss = 'answer'"
+        )
+    if not recipe.tokens.mask_documents and (soft.on_policy or soft.mode == "cached"):
+        problems.append(
+            "soft_targets with tokens.mask_documents = false: its targets are per document; set "
+            "tokens.mask_documents = true" + ("" if soft.on_policy else ", or soft_targets.mode = 'online'")
+        )
     return problems
 
 

@@ -108,13 +108,22 @@ def student(stage: PlannedStage, making: Making) -> Manifest:
 
 def _loss(stage: PlannedStage, making: Making) -> Any:
     """The loss with soft targets where the recipe has them, None for hard labels alone."""
-    key = stage.inputs.get("soft-targets")
-    if key is None:
+    table = making.recipe.soft_targets
+    if not table.teacher:
         return None
-    from pipeline.distillation import SoftLoss, SoftTargets
+    places, recipe = making.places, making.recipe
+    if table.mode == "cached":
+        from pipeline.distillation import SoftLoss, SoftTargets
 
-    places = making.places
-    return SoftLoss(SoftTargets(places.store.local("soft-targets", key, places.models)), making.recipe.soft_targets)
+        key = stage.inputs["soft-targets"]
+        return SoftLoss(SoftTargets(places.store.local("soft-targets", key, places.models)), table)
+    from pipeline.distillation import online_loss
+    from pipeline.student import load
+    from pipeline.tokens import TokenStore
+
+    teacher = load(table.teacher, cache=places.models, device=making.execution.device)
+    store = TokenStore(places.store.local("tokens", stage.inputs["tokens"], places.models))
+    return online_loss(teacher, table, store, recipe.tokens)
 
 
 def _curve(path: Path, points: int = 400) -> list[dict[str, Any]]:

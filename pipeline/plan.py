@@ -107,12 +107,15 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
     add("decontaminated", ("quality",), decontaminated=recipe.decontaminated)
     student_data = {"held_out": recipe.student.held_out, "seed": recipe.seed}
     add("tokens", ("decontaminated",), tokens=recipe.tokens, init=recipe.student.init, **student_data)
-    if recipe.soft_targets.teacher:
-        add("soft-targets", ("tokens",), soft_targets=recipe.soft_targets, tokens=recipe.tokens)
-    add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed)
+    distilled: dict[str, Any] = {"soft_targets": recipe.soft_targets} if recipe.soft_targets.teacher else {}
+    if distilled and recipe.soft_targets.mode == "cached":
+        # What is on disk does not depend on how it is used, so another alpha or divergence does not make it anew.
+        written = recipe.soft_targets.model_dump(mode="json", include={"teacher", "top_k", "temperature"})
+        add("soft-targets", ("tokens",), soft_targets=written, tokens=recipe.tokens)
+    add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed, **distilled)
     sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds"}) | {"seed": recipe.seed}
     if recipe.evaluation.benchmarks:
-        if recipe.evaluation.before and recipe.student.init != "scratch":
+        if recipe.evaluation.before and recipe.student.init != "scratch" and not recipe.student.layers:
             add("samples-before", (), init=recipe.student.init, precision=recipe.student.precision, evaluation=sampling)
         add("samples-after", ("student",), evaluation=sampling)
         add("scores", ("samples-before", "samples-after"), cpu_seconds=recipe.evaluation.cpu_seconds)

@@ -230,6 +230,9 @@ class StudentTable(Table):
 
     init: str = "smollm2"
     """"smollm2" (embedded), "scratch", or a folder or hub name of an HF causal LM."""
+    layers: tuple[Count, ...] = ()
+    """Layers of `init` that the student keeps, from 0 and rising; empty for all. Every other layer of the teacher is
+    how DistilBERT begins (Sanh et al. 2019, 2)."""
     architecture: Literal["phi-1", "phi-1-small", "phi-1-mini", "phi-1-nano"] = "phi-1-nano"
     """Architecture when init = "scratch"."""
     phases: tuple[PhaseTable, ...] = (PhaseTable(),)
@@ -242,18 +245,31 @@ class StudentTable(Table):
     prompt_gradient: bool = True
     """Whether gradients flow through an exercise's prompt; false reads it as context only, at about half the cost."""
 
+    @model_validator(mode="after")
+    def _layers_rise(self) -> "StudentTable":
+        if list(self.layers) != sorted(set(self.layers)):
+            raise ValueError(f"layers = {list(self.layers)} must rise; name each layer once, e.g. [0, 2, 4]")
+        return self
+
 
 class SoftTargetsTable(Table):
-    """Distillation from a teacher LM's logits (Hinton et al. 2015). `teacher = ""` switches the stage off."""
+    """Distillation from a teacher LM's logits (Hinton et al. 2015). `teacher = ""` switches it off."""
 
     teacher: str = ""
-    """HF folder or hub name of the white-box teacher."""
+    """HF folder or hub name of the white-box teacher, which has the tokens' tokenizer."""
+    mode: Literal["cached", "online"] = "cached"
+    """"cached": the teacher reads the corpus once and its top-k logits are kept; "online": it reads every batch."""
     top_k: Positive = 64
-    """Logits kept per token; the rest is one tail mass."""
+    """Logits kept per token where cached; the rest is one tail mass. Online uses the whole vocabulary."""
     temperature: Annotated[float, Field(gt=0.0)] = 2.0
     alpha: Fraction = 0.5
     """Weight of the soft loss; 1 - alpha is the weight of the hard labels."""
     divergence: Literal["forward-kl", "reverse-kl", "jensen-shannon"] = "forward-kl"
+    on_policy: Fraction = 0.0
+    """Share of exercises whose answer is the student's own sample, scored by the teacher (Agarwal et al. 2024, GKD's
+    lambda); needs mode = "online"."""
+    max_new_tokens: Positive = 128
+    """Longest sample of the student, tokens."""
 
 
 class EvaluationTable(Table):
@@ -261,7 +277,7 @@ class EvaluationTable(Table):
 
     benchmarks: tuple[str, ...] = ("held-out", "humaneval")
     before: bool = True
-    """Score the untrained student too (skipped for init = "scratch")."""
+    """Score the untrained student too (skipped for init = "scratch", and where student.layers leaves some out)."""
     limit: Count = 0
     """First n problems of each benchmark; 0 for all. A limited score is labelled partial."""
     samples: Positive = 1

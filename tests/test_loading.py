@@ -117,3 +117,34 @@ def test_what_no_single_field_shows(text, message, tmp_path):
     with pytest.raises(RecipeError) as caught:
         load(write(tmp_path, text))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (["soft_targets.on_policy=0.5"], "soft_targets sets on_policy without a teacher; set soft_targets.teacher"),
+        (["soft_targets.mode=online"], "soft_targets sets mode without a teacher"),
+        (
+            ["soft_targets.teacher=t", "soft_targets.on_policy=0.5"],
+            "soft_targets.on_policy = 0.5 with mode = 'cached': what the student will say is not on disk; "
+            "set soft_targets.mode = 'online'",
+        ),
+        (
+            ["soft_targets.teacher=t", "soft_targets.mode=online", "soft_targets.on_policy=0.5", "tokens.loss=all"],
+            "soft_targets.on_policy = 0.5 with tokens.loss = 'all': no document has a prompt",
+        ),
+        (
+            ["soft_targets.teacher=t", "tokens.mask_documents=false"],
+            "set tokens.mask_documents = true, or soft_targets.mode = 'online'",
+        ),
+        (["soft_targets.teacher=t", "soft_targets.on_policy=2"], "soft_targets.on_policy = 2: "),
+        (["soft_targets.teacher=t", "soft_targets.divergence=kl"], "'forward-kl', 'reverse-kl' or 'jensen-shannon'"),
+        (["student.layers=[0, 2]"], "student.layers = [0, 2] with student.init = 'scratch'"),
+        (["student.init=m", "student.layers=[2, 0]"], "layers = [2, 0] must rise"),
+    ],
+)
+def test_distillation_that_contradicts_itself_is_refused(overrides, wanted):
+    with pytest.raises(RecipeError) as caught:
+        load("tiny", overrides)
+    assert wanted in str(caught.value)
+    assert "has 1 problem:" in str(caught.value)

@@ -81,3 +81,24 @@ def test_versions_of_stage_classes_are_the_plans():
 
     for stage in (Render, Complete, Parse, Validate, Distinct, Quality, Decontaminate):
         assert VERSIONS[stage.name] == stage.version
+
+
+def test_how_soft_targets_are_used_does_not_make_them_anew():
+    cached = keys("soft_targets.teacher=x")
+    other = keys("soft_targets.teacher=x", "soft_targets.alpha=0.9", "soft_targets.divergence=reverse-kl")
+    assert other["soft-targets"] == cached["soft-targets"]
+    assert other["student"] != cached["student"]
+    assert keys("soft_targets.teacher=x", "soft_targets.top_k=8")["soft-targets"] != cached["soft-targets"]
+
+
+def test_a_teacher_in_the_loop_has_no_stage_and_is_in_the_students_key():
+    online = keys("soft_targets.teacher=x", "soft_targets.mode=online")
+    assert "soft-targets" not in online
+    assert online["student"] not in (keys()["student"], keys("soft_targets.teacher=x")["student"])
+    other = keys("soft_targets.teacher=x", "soft_targets.mode=online", digests={"student": "other weights"})
+    assert other["student"] != online["student"]
+
+
+def test_a_student_of_some_layers_has_no_score_from_before():
+    assert "samples-before" in keys("student.init=m", "tokens.tokenizer=student")
+    assert "samples-before" not in keys("student.init=m", "student.layers=[0, 2]", "tokens.tokenizer=student")

@@ -80,12 +80,32 @@ def tail(values: Tensor) -> Tensor:
     return rest.clamp(min=FLOOR)
 
 
-def soft_loss(student: Tensor, targets: Targets, divergence: Name, temperature: float) -> Tensor:
-    """Sum over positions of T^2 times the divergence from `targets`, for student logits (positions, vocab).
+def soft_losses(student: Tensor, targets: Targets, divergence: Name, temperature: float) -> Tensor:
+    """T^2 times the divergence from `targets` at each position, (positions,), for student logits (positions, vocab).
 
     Both sides are compared on k + 1 outcomes, the teacher's k tokens and "another": a lower bound of the divergence
     on the whole vocabulary (the data-processing inequality), equal to it where k is the vocabulary.
     """
     chosen = soften(student, temperature).gather(-1, targets.tokens)
     ours = torch.cat([chosen, tail(chosen)], -1)
-    return temperature**2 * DIVERGENCES[divergence](targets.log_probabilities, ours).sum()
+    return temperature**2 * DIVERGENCES[divergence](targets.log_probabilities, ours)
+
+
+def soft_loss(student: Tensor, targets: Targets, divergence: Name, temperature: float) -> Tensor:
+    """The sum of `soft_losses` over positions."""
+    return soft_losses(student, targets, divergence, temperature).sum()
+
+
+def whole_losses(student: Tensor, teacher: Tensor, divergence: Name, temperature: float) -> Tensor:
+    """`soft_losses` on the whole vocabulary, from the teacher's logits themselves, (positions, entries).
+
+    The student may have more logits than the teacher (an embedding padded further): those are one more outcome, which
+    the teacher finds impossible.
+    """
+    theirs, ours = soften(teacher, temperature), soften(student, temperature)
+    entries = theirs.shape[-1]
+    if ours.shape[-1] > entries:
+        beyond = ours[:, entries:].logsumexp(-1, keepdim=True).clamp(min=FLOOR)
+        ours = torch.cat([ours[:, :entries], beyond], -1)
+        theirs = torch.cat([theirs, torch.full_like(beyond, FLOOR)], -1)
+    return temperature**2 * DIVERGENCES[divergence](theirs, ours)

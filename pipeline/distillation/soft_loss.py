@@ -8,7 +8,8 @@ from torch import Tensor
 from pipeline.distillation.divergences import Targets, soft_loss
 from pipeline.distillation.soft_targets import SoftTargets
 from pipeline.recipe import SoftTargetsTable
-from pipeline.training.objective import cross_entropy
+from pipeline.training.batches import Batch
+from pipeline.training.objective import Prepared, cross_entropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class SoftLoss:
     def settings(self) -> dict[str, Any]:
         """What decides this loss."""
         return {"soft_targets": self.table.model_dump(), "temperature": self.targets.manifest["temperature"]}
+
+    def prepare(self, batch: Batch, student: Any) -> Prepared:
+        """The batch as it is: its targets are found on disk by `numbers`."""
+        return Prepared(batch, self)
 
     def __call__(self, logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
         """The summed loss of logits (positions, vocab)."""

@@ -51,12 +51,6 @@ class SoftTargetsSummary:
     teacher: dict[str, str]
 
 
-def bytes_needed(loss_tokens: int, tokens: int, top_k: int, vocabulary: int) -> int:
-    """Size on disk, for `hornbook plan`."""
-    id_bytes = 2 if vocabulary <= 1 << 16 else 4
-    return loss_tokens * (top_k * id_bytes + (top_k + 1) * 2) + 8 * tokens
-
-
 def write_soft_targets(
     tokens: Path,
     table: SoftTargetsTable,
@@ -89,7 +83,7 @@ def write_soft_targets(
     with (out / "tokens.bin").open("wb") as ids_file, (out / "log-probabilities.bin").open("wb") as values_file:
         for number, batch in enumerate(micro_batches(store, rows, MICRO_TOKENS)):
             labels = batch.numbers >= 0
-            targets = teacher_targets(objective, batch, table.top_k, table.temperature, loaded.device)
+            targets = teacher_targets(objective, batch, table, int(store.manifest["vocabulary"]), loaded.device)
             ids_file.write(targets.tokens.numpy().astype(id_type).tobytes())
             values_file.write(targets.log_probabilities.numpy().astype(np.float16).tobytes())
             at = batch.numbers[labels].numpy()
@@ -100,7 +94,7 @@ def write_soft_targets(
                 {"event": "soft-targets", "done": written, "total": store.manifest["loss_tokens"], "batch": number}
             )
     row_of.tofile(out / "rows.bin")
-    k = min(table.top_k, int(loaded.model.config.vocab_size))
+    k = min(table.top_k, int(store.manifest["vocabulary"]))
     size = sum(file.stat().st_size for file in out.glob("*.bin"))
     summary = SoftTargetsSummary(written, k, table.temperature, covered / max(written, 1), size, loaded.identity)
     partial = out / ".soft-targets.json"
@@ -110,11 +104,20 @@ def write_soft_targets(
 
 
 @torch.no_grad()
-def teacher_targets(objective: Objective, batch: Batch, k: int, temperature: float, device: torch.device) -> Targets:
-    """The teacher's targets at the label positions of a batch, on the CPU; logits are made a chunk at a time."""
+def teacher_targets(
+    objective: Objective, batch: Batch, table: SoftTargetsTable, vocabulary: int, device: torch.device
+) -> Targets:
+    """The teacher's targets at the label positions of a batch, on the CPU; logits are made a chunk at a time.
+
+    Logits past the tokenizer's `vocabulary` entries are those of an embedding's padding (phi-1 has 51,200 for 50,295)
+    and are left out: a student padded otherwise has no such entry.
+    """
     selected = objective.selected(batch.to(device), training=False)
     size = max(1, CHUNK_LOGITS // int(objective.model.config.vocab_size))
-    parts = [top_k(objective.head(chunk), k, temperature) for chunk in torch.split(selected, size)]
+    parts = [
+        top_k(objective.head(chunk)[:, :vocabulary], table.top_k, table.temperature)
+        for chunk in torch.split(selected, size)
+    ]
     return Targets(torch.cat([p.tokens for p in parts]).cpu(), torch.cat([p.log_probabilities for p in parts]).cpu())
 
 
@@ -130,6 +133,13 @@ def check_vocabulary(store: TokenStore, teacher: LoadedModel) -> None:
             f"tokens ({len(ours)}): their logits cannot be compared",
             hint="use a teacher of the student's family, set tokens.tokenizer to the teacher's, or let the teacher "
             'write the corpus instead: a [[teachers]] table with kind = "local" distils sequences',
+        )
+    width = int(teacher.model.get_input_embeddings().weight.shape[0])
+    if width < store.manifest["vocabulary"]:
+        raise RecipeError(
+            f"recipe: the teacher of soft targets has {width} entries in its vocabulary, the tokens have "
+            f"{store.manifest['vocabulary']}",
+            hint="its folder holds a tokenizer that its weights were not made for; name another soft_targets.teacher",
         )
 
 

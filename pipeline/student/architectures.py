@@ -7,6 +7,8 @@ size would be most of the parameters.
 """
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ A100_FLOPS = 312e12
 """Peak of an NVIDIA A100 in bf16 or fp16 with fp32 accumulation, floating point operations per second."""
 MFU = 0.5
 """Share of the peak assumed for GPU-hours. phi-1-base's 24,000 steps (50.3B tokens) in 770 A100-hours imply 0.49."""
-SMOLLM2 = {"parameters": 134_515_008, "layers": 30, "hidden": 576}
+SMOLLM2 = {"parameters": 134_515_008, "layers": 30, "hidden": 576, "per_layer": 3_540_096, "vocabulary": 49_152}
+_BLOCK = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +136,39 @@ def _shape(student: StudentTable, tokens: TokensTable) -> tuple[int, int, int, i
         embedding = 0 if shape.tied else (shape.vocabulary or tokens.vocabulary) * shape.hidden
         return shape.parameters(tokens.vocabulary), shape.layers, shape.hidden, embedding
     if student.init == "smollm2":
-        return SMOLLM2["parameters"], SMOLLM2["layers"], SMOLLM2["hidden"], 0
-    config_file = Path(student.init) / "config.json"
+        layers = len(student.layers) or SMOLLM2["layers"]
+        parameters = SMOLLM2["parameters"] - (SMOLLM2["layers"] - layers) * SMOLLM2["per_layer"]
+        return parameters, layers, SMOLLM2["hidden"], 0
+    config = read_config(student.init)
+    layers, hidden = len(student.layers) or config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
+    return _stored_parameters(Path(student.init), student.layers), layers, hidden, 0
+
+
+def read_config(spec: str) -> dict[str, Any]:
+    """A model folder's config.json; empty where `spec` is no folder that is here."""
+    config_file = Path(spec) / "config.json"
     if not config_file.is_file():
-        return 0, 0, 0, 0
-    config = json.loads(config_file.read_text(encoding="utf-8"))
-    layers, hidden = config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
-    return _stored_parameters(config_file.parent), layers, hidden, 0
+        return {}
+    config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
+    return config
 
 
-def _stored_parameters(folder: Path) -> int:
-    """Parameters in a folder's safetensors files, from their headers alone."""
+def stored_shape(spec: str) -> tuple[int, int]:
+    """(parameters, entries of the vocabulary) of a model that is here, (0, 0) for one that would be downloaded."""
+    if spec == "smollm2":
+        return SMOLLM2["parameters"], SMOLLM2["vocabulary"]
+    return _stored_parameters(Path(spec), ()), int(read_config(spec).get("vocab_size", 0))
+
+
+def _stored_parameters(folder: Path, layers: tuple[int, ...]) -> int:
+    """Parameters in a folder's safetensors files, from their headers alone; of these layers only, () for all."""
     total = 0
     for file in folder.glob("*.safetensors"):
         with file.open("rb") as handle:
             header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
         for name, entry in header.items():
-            if name != "__metadata__":
-                size = 1
-                for dimension in entry["shape"]:
-                    size *= dimension
-                total += size
+            block = _BLOCK.search(name)
+            if name == "__metadata__" or (layers and block and int(block[1]) not in layers):
+                continue
+            total += math.prod(entry["shape"])
     return total

@@ -9,10 +9,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.errors import HornbookError
-from pipeline.loading import load
+from pipeline.distillation import SoftLoss, SoftTargets
+from pipeline.errors import HornbookError, RecipeError
+from pipeline.loading import Loaded, load
 from pipeline.places import places
+from pipeline.tokens import TokenStore
 from pipeline.training.loop import train
+from pipeline.training.objective import NamedLoss
 
 
 def main() -> int:
@@ -21,6 +24,7 @@ def main() -> int:
     parser.add_argument("tokens", type=Path)
     parser.add_argument("recipe")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--soft-targets", type=Path, help="folder of the soft-targets artifact, where they are cached")
     parser.add_argument("overrides", nargs="*", help="key=value, as for hornbook run")
     options = parser.parse_args()
     try:
@@ -34,12 +38,32 @@ def main() -> int:
             cache=places().models,
             execution=loaded.execution,
             on_event=lambda event: print(json.dumps(event), file=sys.stderr, flush=True),
+            loss=_loss(loaded, options.tokens, options.soft_targets),
         )
     except HornbookError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     print(json.dumps(asdict(summary), default=str))
     return 0
+
+
+def _loss(loaded: Loaded, tokens: Path, soft_targets: Path | None) -> NamedLoss | None:
+    """The loss that the recipe names. Raises RecipeError where cached soft targets are wanted and not given."""
+    table = loaded.recipe.soft_targets
+    if not table.teacher:
+        return None
+    if table.mode == "online":
+        from pipeline.distillation import online_loss
+        from pipeline.student import load as load_model
+
+        teacher = load_model(table.teacher, cache=places().models, device=loaded.execution.device)
+        return online_loss(teacher, table, TokenStore(tokens), loaded.recipe.tokens)
+    if soft_targets is None:
+        raise RecipeError(
+            f"{loaded.source} distils from {table.teacher}, whose soft targets were not given",
+            hint='add --soft-targets FOLDER (the soft-targets artifact of a run), or soft_targets.mode="online"',
+        )
+    return SoftLoss(SoftTargets(soft_targets), table)
 
 
 if __name__ == "__main__":

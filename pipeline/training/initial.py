@@ -1,10 +1,12 @@
 """The student before training: pretrained, or made from scratch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pipeline.errors import RecipeError
 from pipeline.recipe import StudentTable
 from pipeline.student.architectures import build
 from pipeline.student.loading import load
@@ -18,7 +20,10 @@ def initial_model(
     Random weights of a model from scratch come from torch's global generator, which the caller seeds.
     """
     if student.init != "scratch":
-        return load(student.init, cache=cache, device=str(device), dtype="fp32").model
+        model = load(student.init, cache=cache, device=str(device), dtype="fp32").model
+        if student.layers:
+            keep_layers(model, student.layers)
+        return model
     model = build(
         student.architecture,
         vocabulary=len(tokenizer),
@@ -27,3 +32,38 @@ def initial_model(
         end=tokenizer.eos_token_id,
     )
     return model.to(device)
+
+
+def keep_layers(model: Any, layers: Sequence[int]) -> None:
+    """Remove all transformer blocks of `model` but these, in place; it is then a model of `len(layers)` layers.
+
+    Raises RecipeError where it has no such layer, or keeps its blocks in no one list.
+    """
+    count = int(model.config.num_hidden_layers)
+    found = [
+        (owner, name)
+        for owner in model.modules()
+        for name, child in owner.named_children()
+        if isinstance(child, torch.nn.ModuleList) and len(child) == count
+    ]
+    if layers[-1] >= count:
+        raise RecipeError(
+            f"recipe: student.layers names layer {layers[-1]}, but the model of student.init has {count}, from 0",
+            hint=f"name layers up to {count - 1}, e.g. every other one: {list(range(0, count, 2))}",
+        )
+    if len(found) != 1:
+        raise RecipeError(
+            f"recipe: student.layers: {type(model).__name__} has {len(found)} lists of {count} blocks, one is needed",
+            hint="leave student.layers out: this architecture is taken whole",
+        )
+    [(owner, name)] = found
+    blocks = torch.nn.ModuleList(getattr(owner, name)[number] for number in layers)
+    for number, block in enumerate(blocks):
+        for part in block.modules():
+            if hasattr(part, "layer_idx"):
+                part.layer_idx = number  # type: ignore[assignment]
+    setattr(owner, name, blocks)
+    model.config.num_hidden_layers = len(blocks)
+    types = getattr(model.config, "layer_types", None)
+    if types:
+        model.config.layer_types = [types[number] for number in layers]

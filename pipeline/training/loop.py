@@ -24,7 +24,7 @@ from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.batches import Batch, Loader, Row, held_out_rows, micro_batches
 from pipeline.training.initial import initial_model
-from pipeline.training.objective import NamedLoss, Objective, cross_entropy
+from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
 from pipeline.training.precision import DTYPES, pick_precision
 from pipeline.training.schedule import learning_rate
 from pipeline.training.world import join
@@ -232,7 +232,9 @@ class _Run:
 
     def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
         """Summed loss of a batch under the run's precision."""
-        loss = self.loss if self.loss is not None and training else cross_entropy
+        loss: Loss = cross_entropy
+        if self.loss is not None and training:
+            batch, loss = self.loss.prepare(batch, self.model)
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             return self.objective(batch.to(self.device), training=training, loss=loss)
 

@@ -1,6 +1,6 @@
 """The next-token loss of a batch, with logits computed only where there is loss, a chunk at a time."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -20,11 +20,23 @@ class Loss(Protocol):
     def __call__(self, logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor: ...
 
 
-class NamedLoss(Loss, Protocol):
-    """A loss with what decides it, in JSON's types, so that a checkpoint is resumed under the same loss only."""
+class Prepared(NamedTuple):
+    """What is trained on: a batch (the text, or the student's own samples) and the loss of its logits."""
+
+    batch: Batch
+    loss: Loss
+
+
+class NamedLoss(Protocol):
+    """A way to make losses with what decides it, in JSON's types, so that a checkpoint is resumed under the same only.
+
+    prepare: asked before each micro-batch's forward pass, with the batch on the CPU and the student's model.
+    """
 
     @property
     def settings(self) -> dict[str, Any]: ...
+
+    def prepare(self, batch: Batch, student: Any) -> Prepared: ...
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:

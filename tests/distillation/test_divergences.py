@@ -52,6 +52,20 @@ def test_a_student_equal_to_its_teacher_loses_nothing(
     assert float(student.grad.abs().max()) < 1e-4
 
 
+@given(LOGITS, LOGITS, NAMES, st.floats(0.5, 5), st.integers(1, 5))
+def test_with_a_tail_it_is_zero_only_where_the_outcomes_are_equal(
+    first: list[float], second: list[float], name: str, temperature: float, k: int
+) -> None:
+    """The outcomes are the teacher's k tokens and all others together."""
+    teacher, student = torch.tensor([first]), torch.tensor([second])
+    targets = top_k(teacher, k, temperature)
+    loss = float(soft_loss(student, targets, name, temperature)) / temperature**2  # type: ignore[arg-type]
+    chosen = soften(student, temperature).exp().gather(-1, targets.tokens)
+    outcomes = torch.cat([chosen, 1 - chosen.sum(-1, keepdim=True)], -1)
+    distance = float((targets.log_probabilities.exp() - outcomes).abs().sum())
+    assert loss >= distance**2 / 8 - 1e-5
+
+
 def test_another_student_has_a_loss_and_a_finite_gradient() -> None:
     teacher = torch.tensor([[30.0, 0.0, 0.0, -30.0]])
     for name in DIVERGENCES:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from distilled import PASSAGES, STUDENT, TOKENIZER, TOKENS  # type: ignore[import-not-found]
 
 from pipeline.distillation import SoftLoss, SoftTargets, write_soft_targets
-from pipeline.distillation.soft_targets import bytes_needed
+from pipeline.distillation.costs import bytes_needed
 from pipeline.errors import RecipeError, StoreFormatError
 from pipeline.execution import Execution
-from pipeline.recipe import PhaseTable, SoftTargetsTable, StudentTable, TokensTable
-from pipeline.records import Document, Passage
+from pipeline.recipe import SoftTargetsTable
 from pipeline.student.architectures import build
 from pipeline.student.loading import LoadedModel, save
 from pipeline.tokens import TokenStore, pack
@@ -20,25 +20,14 @@ from pipeline.training import train
 from pipeline.training.batches import document_rows, micro_batches
 from pipeline.training.objective import Objective, cross_entropy
 
-TEXTS: list[Document] = [Passage(text=f"def f{n}(x):\n    return x + {n}\n" * (1 + n % 3)) for n in range(30)]
-TOKENS = TokensTable(sequence_length=24)
-STUDENT = StudentTable(init="scratch", phases=(PhaseTable(batch=4, lr=5e-3, warmup_steps=1),), held_out=0.1)
 EXECUTION = Execution(threads=1)
-TOKENIZER = train_bpe([document.text for document in TEXTS], 300)
 
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tokens")
-    pack(TEXTS, table=TOKENS, student=STUDENT, seed=0, out=out, cache=out, tokenizer=TOKENIZER)
+    pack(PASSAGES, table=TOKENS, student=STUDENT, seed=0, out=out, cache=out, tokenizer=TOKENIZER)
     return out
-
-
-@pytest.fixture(scope="module")
-def teacher() -> LoadedModel:
-    torch.manual_seed(1)
-    model = build("phi-1-nano", vocabulary=len(TOKENIZER), positions=64, dropout=0.0, end=0)
-    return LoadedModel(model.eval(), TOKENIZER, {"kind": "test"})
 
 
 def write(tokens: Path, teacher: LoadedModel, out: Path, k: int = 300, temperature: float = 2.0) -> SoftTargets:
@@ -89,7 +78,7 @@ def test_the_size_is_the_one_that_plan_states(tokens: Path, teacher: LoadedModel
 
 
 def test_another_tokenizer_is_refused_with_the_way_out(tokens: Path, teacher: LoadedModel, tmp_path: Path) -> None:
-    other = LoadedModel(teacher.model, train_bpe([d.text for d in TEXTS], 280), {})
+    other = LoadedModel(teacher.model, train_bpe([d.text for d in PASSAGES], 280), {})
     with pytest.raises(RecipeError, match="distils sequences"):
         write(tokens, other, tmp_path)
 
