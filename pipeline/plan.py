@@ -27,7 +27,7 @@ VERSIONS: dict[str, int] = {
     "quality": 1,
     "decontaminated": 1,
     "tokens": 1,
-    "soft-targets": 1,
+    "soft-targets": 2,
     "student": 1,
     "samples-before": 1,
     "samples-after": 1,
