@@ -1,8 +1,8 @@
 """Key-value cached decoding: a batch of rows that are admitted, stepped and dropped.
 
 Two engines with one interface: `LeanEngine` for Llama and Phi, and `TransformersEngine` for every other causal LM.
-Rows have positions of their own, so a row's logits do not depend on which other rows are in the batch (but for the
-rounding of matrix products of other sizes: about 1e-5 in fp32).
+Rows have positions of their own, so a row's logits do not depend on which other rows are in the batch, but for the
+rounding of matrix products of other sizes: about 1e-5 in fp32. Where that could decide, `alone` does.
 """
 
 import inspect
@@ -40,6 +40,13 @@ class Engine(Protocol):
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but these, which are renumbered in the order given."""
+        ...
+
+    def alone(self, tokens: Sequence[int]) -> Tensor:
+        """Logits after a sequence, (vocab,), fp32, from one pass over it alone; the batch is left as it is.
+
+        Equal sequences give equal logits, bit for bit, whatever else is being continued.
+        """
         ...
 
 
@@ -125,6 +132,13 @@ class LeanEngine:
                 self.cache[:, :, new, :, :length] = self.cache[:, :, old, :, :length]
         self.lengths = [self.lengths[row] for row in rows]
 
+    @torch.inference_mode()
+    def alone(self, tokens: Sequence[int]) -> Tensor:
+        ids = torch.tensor([list(tokens)], device=self.cache.device)
+        rotary = self.lean.rotary(torch.arange(len(tokens), device=self.cache.device)[None])
+        hidden = self.lean.hidden(ids, rotary, causal())
+        return self.lean.lm_head(hidden[:, -1]).float()[0]
+
 
 class TransformersEngine:
     """Any causal LM through its own forward: left padding, positions of each row's own, a dynamic cache."""
@@ -176,6 +190,12 @@ class TransformersEngine:
             self.cache.batch_select_indices(index)
         else:
             self.cache = None
+
+    @torch.inference_mode()
+    def alone(self, tokens: Sequence[int]) -> Tensor:
+        ids = torch.tensor([list(tokens)], device=self.model.device)
+        logits: Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
+        return logits[0, -1].float()
 
 
 def make_engine(model: Any, slots: int, length: int) -> Engine:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from pipeline.places import places
 from pipeline.student import generate, load
@@ -43,14 +44,12 @@ def ours(loaded: LoadedModel, texts: list[str], new_tokens: int) -> list[str]:
 def transformers_generate(loaded: LoadedModel, texts: list[str], new_tokens: int) -> list[str]:
     """Greedy continuations by transformers, left-padded, as its documentation shows."""
     inputs = loaded.tokenizer(texts, return_tensors="pt", padding=True)
+    # No end of text, as with `_Endless`: min_new_tokens would forbid that token, and other text would follow.
+    settings = GenerationConfig(
+        max_new_tokens=new_tokens, do_sample=False, pad_token_id=loaded.tokenizer.pad_token_id, eos_token_id=-1
+    )
     with torch.inference_mode():
-        ids = loaded.model.generate(
-            **inputs,
-            max_new_tokens=new_tokens,
-            min_new_tokens=new_tokens,
-            do_sample=False,
-            pad_token_id=loaded.tokenizer.pad_token_id,
-        )
+        ids = loaded.model.generate(**inputs, generation_config=settings)
     return list(loaded.tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :]))
 
 

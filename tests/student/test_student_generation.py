@@ -1,11 +1,14 @@
 """Generation: independent of the batch, seeded per prompt, ended where it should be."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from pipeline.errors import InputError
 from pipeline.records import Message
-from pipeline.student import Generation, generate
+from pipeline.student import Generation, generate, generation
+from pipeline.student.engines import LeanEngine, TransformersEngine
 from pipeline.student.generation import chat_prompt, encode_prompt
 from pipeline.student.loading import LoadedModel
 
@@ -24,6 +27,41 @@ def test_an_answer_does_not_depend_on_the_batch(tiny: LoadedModel, temperature: 
         for batch in (1, 2, 4, 6)
     ]
     assert answers[0] == answers[1] == answers[2] == answers[3]
+
+
+def test_thirty_two_prompts_have_one_answer_each_at_any_batch(tiny: LoadedModel) -> None:
+    prompts = [f"{PROMPTS[n % len(PROMPTS)]} {'x' * (n % 11)}" for n in range(32)]
+    answers = [texts(list(generate(tiny, prompts, max_new_tokens=10, batch=batch))) for batch in (1, 8, 32)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_the_embedded_model_answers_alike_alone_and_in_a_batch(smollm2: LoadedModel) -> None:
+    prompts = [f'def task_{n}(values):\n    """Return the {"sorted " * (n % 4)}values."""' for n in range(4)]
+    answers = [texts(list(generate(smollm2, prompts, max_new_tokens=8, batch=batch))) for batch in (1, 4)]
+    assert answers[0] == answers[1]
+
+
+def test_rounding_does_not_decide(tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits off by less than half of `NEAR`, as in a batch of another size, give the same answer.
+
+    Noise and `NEAR` are large here, so that noise alone does change the answers of these models.
+    """
+    monkeypatch.setattr(generation, "NEAR", 1.0)
+    prompts = [f"x = {n}" for n in range(24)]
+    want = texts(list(generate(tiny, prompts, max_new_tokens=12, batch=1)))
+    noise = torch.Generator().manual_seed(0)
+    for kind in (LeanEngine, TransformersEngine):
+        for name in ("admit", "step"):
+            exact = getattr(kind, name)
+
+            def shaken(self: Any, rows: Any, exact: Any = exact) -> torch.Tensor:
+                logits: torch.Tensor = exact(self, rows)
+                return logits + (torch.rand(logits.shape, generator=noise) - 0.5) * 0.98
+
+            monkeypatch.setattr(kind, name, shaken)
+    assert texts(list(generate(tiny, prompts, max_new_tokens=12, batch=24))) == want
+    monkeypatch.setattr(generation, "NEAR", 0.0)
+    assert texts(list(generate(tiny, prompts, max_new_tokens=12, batch=24))) != want
 
 
 def test_greedy_is_what_transformers_generates(tiny: LoadedModel) -> None:
