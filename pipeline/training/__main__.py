@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--soft-targets", type=Path, help="folder of the soft-targets artifact, where they are cached")
     parser.add_argument("overrides", nargs="*", help="key=value, as for hornbook run")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     try:
         loaded = load(options.recipe, options.overrides)
         summary = train(
