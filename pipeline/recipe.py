@@ -213,7 +213,7 @@ class PhaseTable(Table):
     batch: Positive = 16
     """Sequences per optimiser step."""
     micro_batch: Count = 0
-    """Sequences per forward pass; 0 for the whole batch."""
+    """Sequences per forward pass; 0 for the whole batch on a GPU, about 1,024 tokens on a CPU. Changes no gradient."""
     lr: Annotated[float, Field(gt=0.0)] = 5e-5
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -243,7 +243,7 @@ class StudentTable(Table):
     held_out: Fraction = 0.02
     """Share of the documents kept out of training for the held-out loss."""
     prompt_gradient: bool = True
-    """Whether gradients flow through an exercise's prompt; false reads it as context only, at about half the cost."""
+    """Whether gradients flow through an exercise's prompt; false reads it as context only, in 0.70 of the time."""
 
     @model_validator(mode="after")
     def _layers_rise(self) -> "StudentTable":

@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.student.lean import Lean, Linear, causal
 from pipeline.training.batches import IGNORE, Batch
+from pipeline.training.blocks import ParallelBlocks
 
 CHUNK_LOGITS = 1 << 25
 """Most logits held at once: 128 MB in fp32, and as much again for their gradient."""
@@ -49,12 +50,14 @@ class Objective:
 
     model: a transformers causal LM; Llama and Phi take the lean forward, others their own. prompt_gradient: False lets
     no gradient through what stands before a row's first label: it is run without one, and its keys and values are
-    context for the rest. The loss is the same, the gradient is cut short, and a prompt token costs a third.
+    context for the rest. The loss is the same, the gradient is cut short, and a prompt token needs a third of the
+    arithmetic (a whole step of SmolLM2 on composed exercises: 0.70 of the time, measured).
     """
 
     def __init__(self, model: Any, prompt_gradient: bool = True) -> None:
         self.model = model
         self.lean = Lean(model) if Lean.knows(model) else None
+        self.blocks = ParallelBlocks(self.lean, model) if self.lean and ParallelBlocks.know(self.lean, model) else None
         self.prompt_gradient = prompt_gradient
 
     def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
@@ -72,8 +75,12 @@ class Objective:
         if training and not self.prompt_gradient:
             return after_context(self.lean, batch)
         positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
-        attend = causal(self.lean.dropout[1] if training else 0.0)
-        hidden = self.lean.hidden(batch.ids, self.lean.rotary(positions), attend, training)
+        rotary = self.lean.rotary(positions)
+        if training and self.blocks and self.blocks.fit(batch.ids):
+            hidden = self.blocks.hidden(batch.ids, rotary)
+        else:
+            attend = causal(self.lean.dropout[1] if training else 0.0)
+            hidden = self.lean.hidden(batch.ids, rotary, attend, training)
         return hidden.flatten(0, 1).index_select(0, at)
 
     def head(self, selected: Tensor) -> Tensor:
