@@ -41,6 +41,8 @@ class Execution(BaseModel):
     """Hard cap on this run's teacher tokens (prompt and completion)."""
     batch: Annotated[int, Field(ge=0)] = 0
     """Sequences generated at once by local models; 0 for a size that suits the device."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Training under torchrun: whole weights in each process, or split over them (FSDP2) where they do not fit."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Time between training checkpoints."""
 

@@ -242,6 +242,14 @@ class StudentTable(Table):
     """Arithmetic of the forward pass; "auto" measures this machine, and then two machines may differ."""
     held_out: Fraction = 0.02
     """Share of the documents kept out of training for the held-out loss."""
+    frozen_layers: Count = 0
+    """First blocks that are not trained, and through which no gradient flows; for fine-tuning Llama or Phi models."""
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Decay of an exponential moving average of the weights, which is then what is scored and exported; 0 for none."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights are exported: those of the last step, or those of the last phase with the least held-out loss."""
+    held_out_steps: Count = 0
+    """Steps between measurements of the held-out loss; 0 for before and after training only."""
     prompt_gradient: bool = True
     """Whether gradients flow through an exercise's prompt; false reads it as context only, in 0.70 of the time."""
 
@@ -249,6 +257,15 @@ class StudentTable(Table):
     def _layers_rise(self) -> "StudentTable":
         if list(self.layers) != sorted(set(self.layers)):
             raise ValueError(f"layers = {list(self.layers)} must rise; name each layer once, e.g. [0, 2, 4]")
+        return self
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> "StudentTable":
+        if self.keep == "best" and not (self.held_out_steps and self.held_out):
+            raise ValueError(
+                f"keep = 'best' needs held_out_steps and held_out above 0 to choose by, got {self.held_out_steps} and "
+                f"{self.held_out}; set both, or keep = 'last'"
+            )
         return self
 
 

@@ -88,6 +88,8 @@ class Lean:
         self.embed = model.model.embed_tokens
         embedding, residual = (config.embd_pdrop, config.resid_pdrop) if self.phi else (0.0, 0.0)
         self.dropout = (embedding, config.attention_dropout, residual)
+        self.detached = False
+        """Whether no gradient flows into the embedding of the input: where the first blocks are frozen."""
         self.frequencies = model.model.rotary_emb.inv_freq
         self.final_norm = self._norm(model.model.final_layernorm if self.phi else model.model.norm)
         self.lm_head = linear([model.lm_head])[0]
@@ -132,6 +134,7 @@ class Lean:
         """Hidden states after the last norm, (batch, time, hidden), for token ids (batch, time)."""
         embedding, _, residual = self.dropout if training else (0.0, 0.0, 0.0)
         x = functional.dropout(self.embed(ids), embedding, training)
+        x = x.detach() if self.detached else x
         rotary = Rotary(rotary.cos.to(x.dtype), rotary.sin.to(x.dtype))
         for number, layer in enumerate(self.layers):
             h = layer.norm1(x)

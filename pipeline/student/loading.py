@@ -138,10 +138,13 @@ def pick_dtype(dtype: Dtype, device: torch.device) -> Literal["fp32", "bf16", "f
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a folder that plain transformers loads, model and tokenizer, and that behaves the same there."""
+def save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Write a folder that plain transformers loads, model and tokenizer, and that behaves the same there.
+
+    weights: by name, None for the model's own; given where those are split over several processes.
+    """
     with _quiet():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
     save_tokenizer(tokenizer, folder)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from pipeline.errors import DiskFull, StoreFormatError
 
-FORMAT = 1
+FORMAT = 2
 KEEP = 2
 """Checkpoints kept: the newest, and the one before it for the case that the newest is where the loss went wrong."""
 
@@ -49,6 +49,23 @@ def newest(folder: Path, settings: str) -> Checkpoint | None:
         if meta["settings"] == settings:
             return Checkpoint(candidate, meta["step"])
     return None
+
+
+def write_best(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Put the best weights so far aside, in the place of those before; whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / ".best.pt"
+    with partial.open("wb") as file:
+        torch.save(weights, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / "best.pt")
+
+
+def read_best(folder: Path) -> dict[str, torch.Tensor]:
+    """What `write_best` wrote last."""
+    weights: dict[str, torch.Tensor] = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
+    return weights
 
 
 def write(folder: Path, step: int, state: dict[str, Any], settings: str) -> Checkpoint:

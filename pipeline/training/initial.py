@@ -9,7 +9,9 @@ import torch
 from pipeline.errors import RecipeError
 from pipeline.recipe import StudentTable
 from pipeline.student.architectures import build
+from pipeline.student.lean import Lean
 from pipeline.student.loading import load
+from pipeline.training.state import blocks_of
 
 
 def initial_model(
@@ -67,3 +69,26 @@ def keep_layers(model: Any, layers: Sequence[int]) -> None:
     types = getattr(model.config, "layer_types", None)
     if types:
         model.config.layer_types = [types[number] for number in layers]
+
+
+def freeze(model: Any, count: int) -> None:
+    """Take the first `count` blocks out of training. Raises RecipeError where none would be left."""
+    blocks = blocks_of(model)
+    if count and (count >= len(blocks) or not Lean.knows(model)):
+        raise RecipeError(
+            f"recipe: 'student.frozen_layers' should be less than the {len(blocks)} blocks of a Llama or Phi student, "
+            f"got {count} for {type(model).__name__}",
+            hint="lower it, or leave it out to train all blocks",
+        )
+    for block in blocks[:count]:
+        block.requires_grad_(False)
+
+
+def refuse_unsharded(student: StudentTable) -> None:
+    """RecipeError for settings that only the lean forward has, which computes past the hooks that gather weights."""
+    if student.frozen_layers or not student.prompt_gradient:
+        raise RecipeError(
+            "recipe: student.frozen_layers and student.prompt_gradient = false need whole weights in each process, "
+            f"got execution.parallel = 'fsdp' with {student.frozen_layers} and {student.prompt_gradient}",
+            hint='set execution.parallel = "ddp", or frozen_layers = 0 and prompt_gradient = true',
+        )

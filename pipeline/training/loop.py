@@ -8,6 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,17 @@ from pipeline.recipe import PhaseTable, StudentTable, TokensTable
 from pipeline.student.loading import load_tokenizer, pick_device, save
 from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
-from pipeline.training.batches import Batch, Loader, Row, held_out_rows, micro_batches
-from pipeline.training.initial import initial_model
+from pipeline.training.average import Average
+from pipeline.training.batches import Batch, Loader, Row, collate, held_out_rows, micro_batches
+from pipeline.training.initial import freeze, initial_model, refuse_unsharded
 from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
+from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.precision import DTYPES, pick_precision
 from pipeline.training.schedule import learning_rate
+from pipeline.training.state import load_optimizer, load_weights, shard, whole
 from pipeline.training.world import join
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings would give other weights; a checkpoint of another version is not resumed."""
 
 HELD_OUT_ROWS = 64
@@ -117,9 +121,15 @@ class _Run:
                 f"the student has one of {vocabulary}",
                 hint='set tokens.tokenizer = "student", so that both are the same',
             )
+        self.seed = seed
         if self.world.size > 1:
             torch.manual_seed(rng_seed(seed, "dropout", self.world.rank))
-        self.objective = Objective(self.model, student.prompt_gradient)
+        self.sharded = execution.parallel == "fsdp" and self.world.size > 1
+        freeze(self.model, student.frozen_layers)
+        if self.sharded:
+            refuse_unsharded(student)
+            shard(self.model, self.device, self.world.size)
+        self.objective = Objective(self.model, student.prompt_gradient, lean=not self.sharded)
         self.loaders = [
             Loader(
                 self.store,
@@ -138,6 +148,8 @@ class _Run:
             [VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest, minimised]
         )
         self.optimizer = make_optimizer(self.model)
+        self.average = Average(self.model.parameters(), student.ema) if student.ema else None
+        self.best: tuple[int, float] | None = None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.losses: list[float] = []
         self.read = 0
@@ -153,14 +165,17 @@ class _Run:
         first = 0
         for loader in self.loaders:
             for number in range(max(started - first, 0), loader.total):
-                self._step(loader, number, first + number)
+                done = first + number + 1
+                self._step(loader, number, done - 1)
+                self._measure(done)
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
-                if now - saved > self.execution.checkpoint_seconds and first + number + 1 < self.total:
-                    self._save(first + number + 1)
+                due = now - saved > self.execution.checkpoint_seconds and done < self.total
+                if self.world.greatest(int(due)) if self.sharded else due:
+                    self._save(done)
                     saved = time.monotonic()
             first += loader.total
-        after = self.held_out_loss()
+        after = self._choose()
         self.seconds += time.monotonic() - clock
         folder = self._finish()
         tail = self.losses[-max(1, len(self.losses) // 10) :]
@@ -187,11 +202,13 @@ class _Run:
         loss = self.gradients(step.rows, step.loss_tokens, phase)
         self._check(loss, overall)
         self.scaler.unscale_(self.optimizer)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), phase.clip or math.inf))
+        norm = gradient_norm(self.optimizer)
         if not math.isfinite(norm) and self.precision != "fp16":
             raise self._failed(f"the gradient norm is {norm} at step {overall + 1} of {self.total}")
-        self.scaler.step(self.optimizer)
+        clipped_step(self.optimizer, norm, phase.clip, self.scaler)
         self.scaler.update()
+        if self.average:
+            self.average.update()
         self.losses.append(loss)
         self.read += step.tokens
         seconds = time.monotonic() - start
@@ -216,12 +233,27 @@ class _Run:
         """
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), dtype=torch.float64)
-        for batch in micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)):
+        batches = list(micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)))
+        if self.sharded:
+            return self._sharded_gradients(batches, rows, loss_tokens)
+        for batch in batches:
             loss = self.loss_sum(batch, training=True) / loss_tokens
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach().double().cpu()
         self.world.sum_gradients(self.model.parameters())
         return self.world.sum(float(total))
+
+    def _sharded_gradients(self, batches: list[Batch], rows: tuple[Row, ...], loss_tokens: int) -> float:
+        """As `gradients`. Each pass gathers weights from all processes, so all make equally many, some for nothing;
+        FSDP2 takes the mean of the gradients, so the loss is multiplied by the number of processes."""
+        total = 0.0
+        for number in range(self.world.greatest(len(batches))):
+            real = number < len(batches)
+            batch = batches[number] if real else collate(self.store, rows[:1])
+            loss = self.loss_sum(batch, training=True) / loss_tokens * float(real)
+            self.scaler.scale(loss * self.world.size).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        return self.world.sum(total)
 
     def micro_tokens(self, phase: PhaseTable) -> int:
         """Tokens of a forward pass, padding included."""
@@ -249,6 +281,48 @@ class _Run:
             labels += int((batch.labels >= 0).sum())
         return total / labels
 
+    def _measure(self, done: int) -> None:
+        """The held-out loss where it is due, and the best weights of the last phase put aside."""
+        every = self.student.held_out_steps
+        if not every or done % every or done == self.total:
+            return
+        with self._scored():
+            loss = self.held_out_loss()
+            if loss is not None:
+                self._report({"event": "held-out", "step": done, "steps": self.total, "held_out_loss": loss})
+                self._keep_if_best(done, loss)
+
+    def _keep_if_best(self, done: int, loss: float) -> None:
+        last_phase = done > self.total - self.loaders[-1].total
+        if self.student.keep == "best" and last_phase and (self.best is None or loss < self.best[1]):
+            self.best = (done, loss)
+            weights = self._weights()
+            if self.world.first:
+                checkpoint.write_best(self.out / "checkpoints", weights)
+
+    def _choose(self) -> float | None:
+        """Put the weights to export into the model; their held-out loss."""
+        with self._scored():
+            loss = self.held_out_loss()
+            if loss is None or self.student.keep == "last":
+                self.exported = self._weights()
+                return loss
+            self._keep_if_best(self.total, loss)
+            self.world.wait()
+            self.exported = checkpoint.read_best(self.out / "checkpoints")
+            step, best = self.best or (self.total, loss)
+        self._report({"event": "best", "step": step, "steps": self.total, "held_out_loss": best})
+        return best
+
+    def _scored(self) -> AbstractContextManager[None]:
+        """Inside, the model has the weights that are scored and exported."""
+        return self.average.used() if self.average else nullcontext()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy on the CPU of all parameters by name, whole."""
+        weights: dict[str, Tensor] = whole(self.model.state_dict())
+        return {name: weight.detach().cpu().clone() for name, weight in weights.items()}
+
     def _check(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
             raise self._failed(f"the loss is {loss} at step {step + 1} of {self.total}")
@@ -267,8 +341,10 @@ class _Run:
 
     def _save(self, step: int) -> None:
         state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": whole(self.model.state_dict()),
+            "optimizer": whole(self.optimizer.state_dict()),
+            "average": self.average.state() if self.average else None,
+            "best": self.best,
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
             "losses": self.losses,
@@ -288,12 +364,17 @@ class _Run:
         if found is None:
             return 0
         state = found.load()
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_weights(self.model, state["model"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        self.best = state["best"]
+        if self.average:
+            self.average.load(state["average"])
         self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        if self.world.size > 1:
+            torch.manual_seed(rng_seed(self.seed, "dropout", self.world.rank, found.step))
         self.losses, self.read = state["losses"], state["read"]
         self.seconds, self.before = state["seconds"], state["before"]
         self._report({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
@@ -305,7 +386,7 @@ class _Run:
             self.world.wait()
             return folder
         shutil.rmtree(partial, ignore_errors=True)
-        save(self.model.eval(), self.tokenizer, partial)
+        save(self.model.eval(), self.tokenizer, partial, self.exported)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
@@ -315,11 +396,3 @@ class _Run:
     def _report(self, event: Event) -> None:
         if self.world.first:
             self.on_event(event)
-
-
-def make_optimizer(model: Any) -> torch.optim.AdamW:
-    """AdamW, fused; weight decay on matrices only, not on norms and biases."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)

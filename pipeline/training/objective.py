@@ -52,11 +52,14 @@ class Objective:
     no gradient through what stands before a row's first label: it is run without one, and its keys and values are
     context for the rest. The loss is the same, the gradient is cut short, and a prompt token needs a third of the
     arithmetic (a whole step of SmolLM2 on composed exercises: 0.70 of the time, measured).
+    lean: False for the model's own forward, which a sharded model needs: its hooks gather the weights.
     """
 
-    def __init__(self, model: Any, prompt_gradient: bool = True) -> None:
+    def __init__(self, model: Any, prompt_gradient: bool = True, lean: bool = True) -> None:
         self.model = model
-        self.lean = Lean(model) if Lean.knows(model) else None
+        self.lean = Lean(model) if lean and Lean.knows(model) else None
+        if self.lean:
+            self.lean.detached = not any(p.requires_grad for p in model.model.layers[0].parameters())
         self.blocks = ParallelBlocks(self.lean, model) if self.lean and ParallelBlocks.know(self.lean, model) else None
         self.prompt_gradient = prompt_gradient
 

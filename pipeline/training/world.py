@@ -4,9 +4,10 @@ Started by torchrun, which sets RANK and WORLD_SIZE::
 
     torchrun --nproc-per-node 2 -m pipeline.training TOKENS RECIPE OUT
 
-Weights and optimiser are whole in every process, so a checkpoint is the same for every number of processes, and a run
-may be resumed with another one. Losses are divided by the whole step's loss tokens, so the loss curve is that of one
-process up to rounding.
+With execution.parallel = "ddp" weights and optimiser are whole in every process; with "fsdp" they are split
+(`pipeline.training.state`). A checkpoint holds whole tensors in both cases, so a run may be resumed with another number
+of processes, or the other way of splitting. Losses are divided by the whole step's loss tokens, so the loss curve is
+that of one process up to rounding.
 """
 
 import os
@@ -50,6 +51,16 @@ class World:
             total = total.cuda()
         distributed.all_reduce(total)
         return float(total)
+
+    def greatest(self, value: int) -> int:
+        """The greatest `value` of all processes."""
+        if self.size == 1:
+            return value
+        found = torch.tensor(value)
+        if distributed.get_backend() == "nccl":
+            found = found.cuda()
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+        return int(found)
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Replace each gradient by its sum over all processes; a parameter without one counts as zeros."""

@@ -23,8 +23,8 @@ import torch
 
 from pipeline.student.architectures import Shape, phi_config
 from pipeline.training.batches import Batch
-from pipeline.training.loop import make_optimizer
 from pipeline.training.objective import Objective
+from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.precision import gemm_gflops
 
 ROWS, TIME, VOCABULARY = 8, 256, 1024
@@ -56,6 +56,7 @@ def hornbook(shape: Shape) -> Callable[[float], float]:
     """A function that trains for some seconds and returns tokens per second."""
     model = model_of(shape).train()
     objective, optimizer = Objective(model), make_optimizer(model)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
     for group in optimizer.param_groups:
         group["lr"] = 1e-4
     ids = torch.from_numpy(token_rows(ROWS))
@@ -68,8 +69,7 @@ def hornbook(shape: Shape) -> Callable[[float], float]:
         optimizer.zero_grad(set_to_none=True)
         loss = objective(batch, training=True) / count
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        clipped_step(optimizer, gradient_norm(optimizer), 1.0, scaler)
         loss.item()
 
     step()
