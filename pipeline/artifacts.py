@@ -19,6 +19,7 @@ from pipeline.recipe import Recipe
 from pipeline.records import Record
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
 from pipeline.store import Manifest, Writer, cpu_seconds
+from pipeline.teacher.money import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What every maker needs. log: takes events. clock: of the stage being made."""
+    """What every maker needs.
+
+    log: takes events. clock: of the stage being made. ledger: the run's spend and caps, one for all stages.
+    """
 
     recipe: Recipe
     execution: Execution
@@ -47,6 +51,7 @@ class Making:
     plan: Plan
     log: Callable[[Event], None]
     clock: Clock = field(default_factory=Clock)
+    ledger: Ledger = field(default_factory=Ledger)
 
     def read(self, stage: PlannedStage, *names: str) -> Iterator[Record]:
         """Kept records of the named inputs that the recipe has, one after the other."""

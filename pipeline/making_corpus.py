@@ -45,6 +45,7 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
         execution=making.execution,
         on_event=lambda event: making.log({**event, "stage": stage.name}),
         reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
+        ledger=making.ledger,
         total=making.count(stage) * samples,
     )
     prompts = cast("Iterator[Prompt]", making.read(stage, "prompts"))
@@ -151,6 +152,7 @@ def quality(stage: PlannedStage, making: Making) -> Manifest:
         journal=places.store.partial(stage.name, stage.key, places.models),
         execution=making.execution,
         on_event=lambda event: making.log({**event, "stage": stage.name}),
+        ledger=making.ledger,
     )
     spec = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
     reader = load(spec, cache=places.models, device=making.execution.device)

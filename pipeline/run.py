@@ -11,7 +11,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from pipeline.places import Places
 from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog
 from pipeline.store import Manifest, disk_errors, write_atomically
+from pipeline.teacher.money import Ledger
 
 CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
 """Stages after which an empty result ends the run: there is nothing for the next one to work on."""
@@ -66,15 +67,23 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.toml").write_text(dump(loaded.recipe, loaded.execution), encoding="utf-8")
     log = EventLog(folder / "events.jsonl", watch)
-    record = _RunRecord(folder, name, loaded.recipe.name, whole)
-    making = Making(loaded.recipe, loaded.execution, places, whole, log)
+    paid = _paid(folder)
+    record = _RunRecord(folder, name, loaded.recipe.name, whole, paid)
+    ledger = Ledger(loaded.execution.budget_usd, loaded.execution.budget_tokens)
+    making = Making(loaded.recipe, loaded.execution, places, whole, log, ledger=ledger)
     try:
         with _terminable():
             for stage in todo.stages:
                 record.at(stage.name, "making")
                 started = time.monotonic()
+                before = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
                 manifest, state = _one(stage, making, log)
-                record.at(stage.name, state, time.monotonic() - started)
+                if state == "reused" and stage.key in paid:
+                    # This run made it in an earlier call: what it cost counts against this run's budget.
+                    ledger.charge(*paid[stage.key])
+                now = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
+                spent = tuple(after - was for after, was in zip(now, before, strict=True))
+                record.at(stage.name, state, time.monotonic() - started, spent)
                 _not_empty(stage, manifest)
     except KeyboardInterrupt:
         record.end("interrupted")
@@ -131,7 +140,7 @@ def _not_empty(stage: PlannedStage, manifest: Manifest) -> None:
 class _RunRecord:
     """run.json, rewritten whole at every change."""
 
-    def __init__(self, folder: Path, name: str, recipe: str, whole: Plan) -> None:
+    def __init__(self, folder: Path, name: str, recipe: str, whole: Plan, paid: Mapping[str, "_Spent"]) -> None:
         self._path = folder / "run.json"
         self._started = time.monotonic()
         self._data: dict[str, Any] = {
@@ -145,14 +154,20 @@ class _RunRecord:
             "commit": _commit(),
             "python": platform.python_version(),
             "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-            "stages": [{"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0} for s in whole.stages],
+            "stages": [
+                {"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0, **_spent(s.key, paid)}
+                for s in whole.stages
+            ],
         }
         self._write()
 
-    def at(self, name: str, state: str, seconds: float = 0.0) -> None:
+    def at(self, name: str, state: str, seconds: float = 0.0, spent: Sequence[float] = ()) -> None:
+        """spent: prompt tokens, completion tokens and dollars that the stage cost this run."""
         for stage in self._data["stages"]:
             if stage["name"] == name:
                 stage |= {"state": state, "seconds": round(seconds, 3)}
+                if any(spent):
+                    stage["spent"] = list(spent)
         self._write()
 
     def end(self, state: str) -> None:
@@ -170,6 +185,25 @@ class _RunRecord:
         text = json.dumps(self._data, indent=1)
         with disk_errors(self._path):
             write_atomically(self._path, lambda file: file.write(text.encode()))
+
+
+_Spent = tuple[int, int, float]
+"""Prompt tokens, completion tokens and dollars."""
+
+
+def _paid(folder: Path) -> dict[str, _Spent]:
+    """What each stage that earlier calls of this run finished has cost it, by the stage's key."""
+    try:
+        stages = json.loads((folder / "run.json").read_text(encoding="utf-8"))["stages"]
+        return {
+            s["key"]: (int(s["spent"][0]), int(s["spent"][1]), float(s["spent"][2])) for s in stages if "spent" in s
+        }
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return {}
+
+
+def _spent(key: str, paid: Mapping[str, _Spent]) -> dict[str, Any]:
+    return {"spent": list(paid[key])} if key in paid else {}
 
 
 @contextmanager

@@ -114,12 +114,17 @@ class Ledger:
         self.budget_usd = budget_usd
         self.budget_tokens = budget_tokens
         self.usd = 0.0
-        self.tokens = 0
+        self.prompt_tokens = 0
         self.completion_tokens = 0
         self.suspected_usd = 0.0
         self.suspected_tokens = 0
         self._reserved_usd = 0.0
         self._reserved_tokens = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all answers, prompts included."""
+        return self.prompt_tokens + self.completion_tokens
 
     @property
     def capped(self) -> bool:
@@ -154,7 +159,7 @@ class Ledger:
 
     def charge(self, prompt_tokens: int, completion_tokens: int, usd: float) -> None:
         """Count an answer."""
-        self.tokens += prompt_tokens + completion_tokens
+        self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
         self.usd += usd
 
