@@ -43,6 +43,8 @@ class Execution(BaseModel):
     """Sequences generated at once by local models; 0 for a size that suits the device."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Training under torchrun: whole weights in each process, or split over them (FSDP2) where they do not fit."""
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Where the training curve is shown beside events.jsonl; each must be installed. wandb stays offline."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Time between training checkpoints."""
 

@@ -30,6 +30,7 @@ from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog
 from pipeline.store import Manifest, disk_errors, write_atomically
 from pipeline.teacher.money import Ledger
+from pipeline.training.trackers import Trackers
 
 CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
 """Stages after which an empty result ends the run: there is nothing for the next one to work on."""
@@ -66,7 +67,13 @@ def run(
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.toml").write_text(dump(loaded.recipe, loaded.execution), encoding="utf-8")
-    log = EventLog(folder / "events.jsonl", watch)
+    trackers = Trackers(loaded.execution.trackers, folder, loaded.recipe.student.model_dump(mode="json"))
+
+    def seen(event: Event) -> None:
+        watch(event)
+        trackers(event)
+
+    log = EventLog(folder / "events.jsonl", seen)
     paid = _paid(folder)
     record = _RunRecord(folder, name, loaded.recipe.name, whole, paid)
     ledger = Ledger(loaded.execution.budget_usd, loaded.execution.budget_tokens)
@@ -99,6 +106,8 @@ def run(
     except BaseException as error:
         record.end("interrupted" if isinstance(error, Interrupted) else "failed")
         raise
+    finally:
+        trackers.close()
     record.end("done")
     return Outcome(name, folder, record.names("made"), record.names("reused"))
 

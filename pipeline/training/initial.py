@@ -92,3 +92,14 @@ def refuse_unsharded(student: StudentTable) -> None:
             f"got execution.parallel = 'fsdp' with {student.frozen_layers} and {student.prompt_gradient}",
             hint='set execution.parallel = "ddp", or frozen_layers = 0 and prompt_gradient = true',
         )
+
+
+def flops_per_token(model: Any, length: int) -> float:
+    """Floating point operations of training on one token, as `hornbook plan` counts them (Kaplan et al. 2020, 2.1).
+
+    6 per parameter, an input embedding of its own left out, and causal attention over rows of `length` tokens.
+    """
+    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings()
+    apart = 0 if head is not None and head.weight is embedding else embedding.numel()
+    layers, hidden = len(blocks_of(model)), embedding.shape[1]
+    return float(6 * (sum(p.numel() for p in model.parameters()) - apart) + 6 * layers * hidden * length)

@@ -25,10 +25,10 @@ from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.average import Average
 from pipeline.training.batches import Batch, Loader, Row, collate, held_out_rows, micro_batches
-from pipeline.training.initial import freeze, initial_model, refuse_unsharded
+from pipeline.training.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.training.precision import DTYPES, pick_precision
+from pipeline.training.precision import DTYPES, peak_flops, pick_precision
 from pipeline.training.schedule import learning_rate
 from pipeline.training.state import load_optimizer, load_weights, shard, whole
 from pipeline.training.world import join
@@ -111,6 +111,7 @@ class _Run:
         self.store = TokenStore(tokens)
         self.loss = loss
         self.precision = pick_precision(student.precision, self.device)
+        self.peak = peak_flops(self.precision, self.device) * self.world.size
         torch.manual_seed(rng_seed(seed, "student"))
         self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
         self.model = initial_model(student, self.tokenizer, cache, self.device, limits.sequence_length)
@@ -129,6 +130,7 @@ class _Run:
         if self.sharded:
             refuse_unsharded(student)
             shard(self.model, self.device, self.world.size)
+        self.flops = flops_per_token(self.model, limits.sequence_length)
         self.objective = Objective(self.model, student.prompt_gradient, lean=not self.sharded)
         self.loaders = [
             Loader(
@@ -223,6 +225,7 @@ class _Run:
                 "grad_norm": norm,
                 "tokens": self.read,
                 "tokens_per_second": step.tokens / max(seconds, 1e-9),
+                "mfu": step.tokens * self.flops / max(seconds, 1e-9) / self.peak,
             }
         )
 

@@ -37,6 +37,7 @@ def test_it_learns_and_writes_a_transformers_folder(corpus: Path, tmp_path: Path
     steps = [event for event in events if event["event"] == "train"]
     assert [event["step"] for event in steps] == list(range(1, summary.steps + 1))
     assert {"loss", "lr", "grad_norm", "tokens_per_second", "phase", "steps"} <= steps[0].keys()
+    assert all(event["mfu"] > 0 for event in steps)
     assert summary.held_out_loss is not None
     assert summary.held_out_loss_before is not None
     assert summary.held_out_loss < summary.held_out_loss_before - 1
