@@ -30,7 +30,7 @@ SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 
 def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
     """The JSON of `hornbook plan`: stages with their state, teacher, student."""
-    from pipeline.student.architectures import describe
+    from pipeline.student.architectures import MFU, describe
 
     recipe = loaded.recipe
     whole = planned(loaded, places)
@@ -56,6 +56,7 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
             "training_tokens": student.training_tokens,
             "flops": student.flops,
             "gpu_hours": round(student.gpu_hours, 4),
+            "mfu": MFU,
             "memory_bytes": student.memory_bytes,
         },
         "soft_targets": _soft_targets(recipe, corpus, student.training_tokens),
@@ -103,8 +104,9 @@ def table(estimated: dict[str, Any]) -> str:
         lines.append("  the completions are stored: nothing more to pay")
     lines.append(
         f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
-        f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours, "
+        f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours at an MFU of {student['mfu']}, "
         f"{student['memory_bytes'] / 2**30:,.1f} GiB"
+        " on one device"
     )
     if estimated["soft_targets"]:
         lines.append(_soft_targets_line(estimated["soft_targets"]))

@@ -84,8 +84,14 @@ def freeze(model: Any, count: int) -> None:
         block.requires_grad_(False)
 
 
-def refuse_unsharded(student: StudentTable) -> None:
+def refuse_unsharded(student: StudentTable, on_policy: float = 0.0) -> None:
     """RecipeError for settings that only the lean forward has, which computes past the hooks that gather weights."""
+    if on_policy:
+        raise RecipeError(
+            f"recipe: soft_targets.on_policy = {on_policy} needs whole weights in each process, "
+            "got execution.parallel = 'fsdp'",
+            hint='set execution.parallel = "ddp", or soft_targets.on_policy = 0',
+        )
     if student.frozen_layers or not student.prompt_gradient:
         raise RecipeError(
             "recipe: student.frozen_layers and student.prompt_gradient = false need whole weights in each process, "

@@ -128,7 +128,7 @@ class _Run:
         self.sharded = execution.parallel == "fsdp" and self.world.size > 1
         freeze(self.model, student.frozen_layers)
         if self.sharded:
-            refuse_unsharded(student)
+            refuse_unsharded(student, loss.settings["soft_targets"]["on_policy"] if loss else 0.0)
             shard(self.model, self.device, self.world.size)
         self.flops = flops_per_token(self.model, limits.sequence_length)
         self.objective = Objective(self.model, student.prompt_gradient, lean=not self.sharded)

