@@ -5,7 +5,8 @@
 Both train on the same random tokens with loss on every token: batches of 8 rows of 256. `share_of_gemm` is the
 model's floating point operations per second (6 per parameter and token, and causal attention) over the best rate that
 a 2048 x 1024 x 1024 matrix product reaches here in fp32, on the same threads: larger than any product of these models,
-so the models' own products may stay a few percent below it. Both train in fp32. Rounds of the two alternate, the best round of each counts.
+so the models' own products may stay a few percent below it. Both train in fp32. Rounds of the two alternate, the best
+round of each counts.
 """
 
 import argparse
