@@ -109,7 +109,7 @@ def result_of(
         seed=seed,
         raw_scores=raw_scores,
         prompt_form=prompt_form,
-        post_processing=chosen(prompt_form, problem_set.answer == "whole", post).label,
+        post_processing=chosen(prompt_form, problem_set.answer == "whole", post, problem_set.opened).label,
         notes=notes,
         settings=settings,
     )

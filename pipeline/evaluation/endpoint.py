@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pipeline.errors import InputError
 from pipeline.evaluation.models import Answered, Ask
-from pipeline.evaluation.postprocess import STOP_STRINGS
+from pipeline.evaluation.postprocess import PROGRAM_STOPS, STOP_STRINGS
 from pipeline.execution import Execution
 from pipeline.records import Message, Record
 from pipeline.teacher import Answer, Question, converse, evaluation_teacher
@@ -88,5 +88,7 @@ class EndpointModel:
 
 
 def _stops(ask: Ask) -> tuple[str, ...]:
-    stops = () if ask.chat or ask.stop == "none" else STOP_STRINGS
+    stops: tuple[str, ...] = ()
+    if not ask.chat and ask.stop != "none":
+        stops = STOP_STRINGS if ask.stop == "code" else PROGRAM_STOPS
     return (*ask.stop_strings, *stops)[:MOST_STOPS]

@@ -10,9 +10,9 @@ from pipeline.records import Message
 if TYPE_CHECKING:
     from pipeline.student import LoadedModel
 
-StopRule = Literal["code", "none"]
+StopRule = Literal["code", "program", "none"]
 
-STOP_LABELS: Mapping[StopRule, str] = {"code": "code-stop/1", "none": "none"}
+STOP_LABELS: Mapping[StopRule, str] = {"code": "code-stop/1", "program": "program-stop/1", "none": "none"}
 """Name and version of each rule, as results print it."""
 
 
@@ -21,7 +21,8 @@ class Ask:
     """How prompts are to be answered; everything here changes answers.
 
     max_new_tokens: longest answer, tokens. temperature: 0.0 is greedy. stop: "code" ends an answer where the
-    function's body ends, "none" lets it run on. stop_strings: further strings that end an answer. chat: whether
+    function's body ends, "program" where definitions are followed by tests, prints or prose,
+    "none" lets it run on. stop_strings: further strings that end an answer. chat: whether
     prompts are instructions for the model's chat template.
     """
 
@@ -100,18 +101,19 @@ class LocalModel:
         return []
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        from pipeline.evaluation.postprocess import PROGRAM_STOPS
         from pipeline.student.generation import chat_prompt, generate
         from pipeline.student.stopping import Stop, code_stop, string_stop
 
         if ask.chat:
             prompts = [chat_prompt(self._loaded, [Message("user", prompt)]) for prompt in prompts]
-        further = string_stop(ask.stop_strings)
+        further = string_stop((*ask.stop_strings, *(PROGRAM_STOPS if ask.stop == "program" else ())))
 
         def either(text: str) -> int | None:
             return min((place for place in (code_stop(text), further(text)) if place is not None), default=None)
 
         # A chat answer is prose around a code block: the rule for bodies would end it at its first word.
-        rule: Stop = further if ask.chat or ask.stop == "none" else either
+        rule: Stop = further if ask.chat or ask.stop != "code" else either
         for done in generate(
             self._loaded,
             prompts,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.records import Problem
-from pipeline.student.stopping import code_stop
+from pipeline.student.stopping import code_stop, string_stop
 
 PromptForm = Literal["stripped", "raw", "chat"]
 PostRule = Literal["auto", "none"]
@@ -25,6 +25,11 @@ FORM_NOTES: Mapping[str, str] = {
 STOP_STRINGS = ("\nclass ", "\ndef ", "\nif ", "\nprint(")
 """Sent to endpoints, which take at most four (Chen et al. 2021, 2.2, without "\\n#": a body may begin with a comment).
 Each starts a line at column 0, where `BODY` cuts anyway: they save tokens and do not change a score."""
+
+PROGRAM_STOPS = ("\nassert ", "\nprint(", "\nif ", '\n"""', "\n```")
+"""End an answer to a prompt that opens no function (MBPP's docstring): the answer is then definitions at column 0,
+which `BODY` would cut at the first. After bigcode-evaluation-harness' MBPP, without "\nclass": an answer may need one.
+Endpoints are sent the first four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,12 @@ class PostProcessing:
 def cut_body(problem: Problem, text: str) -> str:
     """The text up to the end of the function's body, by the same rule that ends the student's generation."""
     place = code_stop(text)
+    return text if place is None else text[:place] + "\n"
+
+
+def cut_program(problem: Problem, text: str) -> str:
+    """The text up to where definitions are followed by tests, prints or prose."""
+    place = string_stop(PROGRAM_STOPS)(text)
     return text if place is None else text[:place] + "\n"
 
 
@@ -75,20 +86,23 @@ def until_done(problem: Problem, text: str) -> str:
 
 
 BODY = PostProcessing("code-stop/1", cut_body)
+PROGRAM = PostProcessing("program-stop/1", cut_program)
 CHAT = PostProcessing("first-fence/1", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 
-def chosen(form: PromptForm, whole: bool, rule: PostRule = "auto") -> PostProcessing:
+def chosen(form: PromptForm, whole: bool, rule: PostRule = "auto", opened: bool = True) -> PostProcessing:
     """The post-processing that fits a prompt form and a benchmark whose answers are whole programs or not.
 
-    rule: "none" scores the text as generated.
+    rule: "none" scores the text as generated. opened: whether the prompts open the function to be written.
     """
     if rule == "none":
         return PostProcessing("none", lambda problem, text: text, whole=whole)
     if whole:
         return DONE
-    return CHAT if form == "chat" else BODY
+    if form == "chat":
+        return CHAT
+    return BODY if opened else PROGRAM
 
 
 def asked(problem: Problem, form: PromptForm, whole: bool = False) -> str:

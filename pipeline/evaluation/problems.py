@@ -54,6 +54,11 @@ class ProblemSet:
         """The first `count` problems, 0 for all. Digest and total stay those of the whole set."""
         return replace(self, problems=self.problems[:count]) if count else self
 
+    @property
+    def opened(self) -> bool:
+        """Whether the prompts open the function to be written; MBPP's are a docstring, and open none."""
+        return any(f"def {problem.entry_point}" in problem.prompt for problem in self.problems)
+
     def by_task(self) -> dict[str, Problem]:
         """Problems by task id."""
         return {problem.task_id: problem for problem in self.problems}

@@ -66,7 +66,7 @@ def sample(
         for problem_set in problem_sets:
             ask = how(problem_set, table, form, stop)
             limited = problem_set.limited(table.limit)
-            processing = chosen(form, problem_set.answer == "whole", post)
+            processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened)
             yield from _set_samples(
                 limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event
             )
@@ -85,6 +85,8 @@ def how(problem_set: ProblemSet, table: EvaluationTable, form: PromptForm, stop:
     """How the problems of a set are asked: the stop rule for bodies serves neither whole programs nor chat answers."""
     whole = problem_set.answer == "whole"
     chat = form == "chat" and not whole
+    if stop == "code" and not problem_set.opened:
+        stop = "program"
     return Ask(
         max_new_tokens=table.max_new_tokens,
         temperature=table.temperature,

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.evaluation.models import Answered, Ask
+from pipeline.evaluation.models import STOP_LABELS, Answered, Ask
 from pipeline.evaluation.postprocess import CHAT, asked, chosen, cut_body, first_fence, joined
 from pipeline.evaluation.problems import ProblemSet, data_digest
-from pipeline.evaluation.sampling import sample
+from pipeline.evaluation.sampling import how, sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
 from pipeline.records import Problem, Sample
@@ -200,3 +200,21 @@ def test_a_stripped_prompt_and_its_answer_make_the_program_that_the_model_saw() 
     assert PROBLEMS[0].prompt + joined(PROBLEMS[0], "stripped", False, text) == prompt + text
     assert first_fence("no code") == "no code"
     assert PROBLEMS[0].prompt in asked(PROBLEMS[0], "chat") + "\n"
+
+
+def test_an_answer_to_a_docstring_prompt_is_a_program_and_is_not_cut_at_its_first_definition() -> None:
+    docstring = Problem(
+        benchmark="mbpp",
+        task_id="Mbpp/1",
+        prompt='"""\nTwice x.\nassert twice(2) == 4\n"""\n',
+        entry_point="twice",
+        test="assert twice(2) == 4\n",
+    )
+    mbpp = ProblemSet("mbpp", MINE.digest, "here", (docstring,))
+    assert (mbpp.opened, MINE.opened) == (False, True)
+    ask = how(mbpp, EvaluationTable(), "stripped", "code")
+    assert STOP_LABELS[ask.stop] == chosen("stripped", False, "auto", mbpp.opened).label == "program-stop/1"
+    text = "\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\nassert twice(2) == 4\n"
+    made = chosen("stripped", False, "auto", mbpp.opened).apply(docstring, text)
+    assert made == "\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\n"
+    assert how(mbpp, EvaluationTable(), "stripped", "none").stop == "none"
