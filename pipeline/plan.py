@@ -29,8 +29,8 @@ VERSIONS: dict[str, int] = {
     "tokens": 1,
     "soft-targets": 2,
     "student": 1,
-    "samples-before": 2,
-    "samples-after": 2,
+    "samples-before": 3,
+    "samples-after": 3,
     "scores": 1,
 }
 """Version of each stage, in the order of the walk. Raised when the same settings come to mean other results."""

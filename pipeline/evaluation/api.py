@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.evaluation import problems, samples_file
 from pipeline.evaluation.models import STOP_LABELS, Size, StopRule
-from pipeline.evaluation.postprocess import PostRule, PromptForm, chosen
+from pipeline.evaluation.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.results import Result, Speed, summarise
 from pipeline.evaluation.sampling import Event, OnEvent, check_samples, how, sample
@@ -50,6 +50,7 @@ def score_file(
         notes = calibration(
             replace(problem_set, problems=tuple(p for p in problem_set.problems if p.id in sampled)), sandbox
         )
+    notes += _repeated(lines)
     judged: list[Judged] = []
 
     def kept() -> Iterator[tuple[samples_file.Line, Judged]]:
@@ -64,6 +65,13 @@ def score_file(
         for _ in kept():
             pass
     return summarise((one.score for one in judged), problem_set, ks, seed=seed, notes=notes)
+
+
+def _repeated(lines: Sequence[samples_file.Line]) -> list[str]:
+    """A note on samples that their task has twice, as in a file that was joined to itself; they count in pass@k."""
+    distinct = {(line.sample.problem_id, line.sample.whole, line.sample.completion) for line in lines}
+    repeats = len(lines) - len(distinct)
+    return [f"{repeats} of {len(lines)} samples repeat another of their task; each counts as a sample"] * bool(repeats)
 
 
 def calibration(problem_set: ProblemSet, sandbox: Sandbox) -> list[str]:
@@ -215,6 +223,7 @@ def evaluate(
     )
     ask = how(problem_set, table, form, subject.stop)
     settings = {
+        "prompt_form": FORM_LABELS[form],
         "max_new_tokens": table.max_new_tokens,
         "temperature": table.temperature,
         "samples": table.samples,

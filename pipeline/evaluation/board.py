@@ -104,8 +104,8 @@ def _comparable(teacher: Result, student: Result, name: str) -> None:
 
 
 def _same_for_all(result: Result) -> dict[str, Any]:
-    """Settings that must agree: all but the stop rule, which goes with the prompt form and is named in the row."""
-    return {name: value for name, value in result.settings.items() if name != "stop"}
+    """Settings that must agree: all but the prompt form, which the row names, and the stop rule, which goes with it."""
+    return {name: value for name, value in result.settings.items() if name not in ("prompt_form", "stop")}
 
 
 def _row(contestant: Contestant, result: Result, teacher: Result | None) -> Row:

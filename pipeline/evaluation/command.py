@@ -38,12 +38,14 @@ class Beside:
     """What is wanted beside the score; empty values want nothing.
 
     corpus: a run's name, or a file or folder of documents. judge: as a model is named, or "replay:JOURNAL". repeats:
-    readings of each answer. teacher: the model whose score is to be kept. save: file for the samples.
+    readings of each answer. judge_key_env: environment variable with the key of a judge's endpoint. teacher: the model
+    whose score is to be kept. save: file for the samples.
     """
 
     corpus: str = ""
     judge: str = ""
     judge_model: str = ""
+    judge_key_env: str = ""
     repeats: int = 3
     teacher: Subject | None = None
     save: Path | None = None
@@ -181,7 +183,13 @@ def _judge(beside: Beside, execution: Execution, places: Places, seed: int) -> T
     elif is_endpoint(beside.judge):
         if not beside.judge_model:
             raise UsageError(f"--judge {beside.judge} without --judge-model", hint="name the model at the endpoint")
-        table = TeacherTable(name="judge", kind="openai", base_url=beside.judge, model=beside.judge_model)
+        table = TeacherTable(
+            name="judge",
+            kind="openai",
+            base_url=beside.judge,
+            model=beside.judge_model,
+            api_key_env=beside.judge_key_env,
+        )
     else:
         table = TeacherTable(name="judge", kind="local", model=beside.judge)
     return build(table.model_copy(update={"max_tokens": JUDGE_TOKENS}), execution, seed, places.models)

@@ -22,6 +22,9 @@ FORM_NOTES: Mapping[str, str] = {
 }
 """What each prompt form does, as results print it."""
 
+FORM_LABELS: Mapping[str, str] = {"stripped": "stripped/1", "raw": "raw/1", "chat": "chat/2"}
+"""Name and version of each prompt form. chat/2 does not speak of a function to be completed where there is none."""
+
 STOP_STRINGS = ("\nclass ", "\ndef ", "\nif ", "\nprint(")
 """Sent to endpoints, which take at most four (Chen et al. 2021, 2.2, without "\\n#": a body may begin with a comment).
 Each starts a line at column 0, where `BODY` cuts anyway: they save tokens and do not change a score."""
@@ -69,15 +72,23 @@ def first_fence(text: str) -> str:
 def function_from_chat(problem: Problem, text: str) -> str:
     """A chat model's answer as a completion of the prompt.
 
-    The first code block. Where it defines the function again it follows the prompt, whose imports and helpers it may
-    use and whose unfinished function it replaces; otherwise it is taken for the function's body.
+    The first code block. It is the answer where the prompt opens no function. Where it defines the function again it
+    follows the prompt, whose imports and helpers it may use and whose unfinished function it replaces; otherwise it is
+    taken for the function's body.
     """
     code = first_fence(text)
+    if not _opens(problem):
+        return code
     if re.search(rf"^(async +)?def +{re.escape(problem.entry_point)}\b", code, re.MULTILINE):
         # A prompt whose docstring is the whole body is a valid function; one that ends with the signature needs `pass`.
         unfinished = problem.prompt.rstrip().endswith(":")
         return f"    pass\n\n\n{code}" if unfinished else f"\n\n{code}"
     return cut_body(problem, code)
+
+
+def _opens(problem: Problem) -> bool:
+    """Whether the prompt opens the function to be written; MBPP's is a docstring, and opens none."""
+    return f"def {problem.entry_point}" in problem.prompt
 
 
 def until_done(problem: Problem, text: str) -> str:
@@ -87,7 +98,7 @@ def until_done(problem: Problem, text: str) -> str:
 
 BODY = PostProcessing("code-stop/1", cut_body)
 PROGRAM = PostProcessing("program-stop/1", cut_program)
-CHAT = PostProcessing("first-fence/1", function_from_chat)
+CHAT = PostProcessing("first-fence/2", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 
@@ -115,10 +126,8 @@ def asked(problem: Problem, form: PromptForm, whole: bool = False) -> str:
     if form == "stripped" and not whole:
         return problem.prompt.rstrip("\n")
     if form == "chat" and not whole:
-        return (
-            "Complete the following Python function. Answer with the whole function in one code block.\n\n"
-            f"```python\n{problem.prompt.rstrip()}\n```"
-        )
+        task = "Complete the following Python function." if _opens(problem) else "Write the Python function described."
+        return f"{task} Answer with the whole function in one code block.\n\n```python\n{problem.prompt.rstrip()}\n```"
     return problem.prompt
 
 

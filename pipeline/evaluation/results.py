@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pipeline.evaluation.postprocess import FORM_NOTES, PromptForm
+from pipeline.evaluation.postprocess import FORM_LABELS, FORM_NOTES, PromptForm
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.statistics import Interval, interval, pass_at_k
 from pipeline.records import Score
@@ -78,7 +78,7 @@ class Result:
     sample, in the order of the samples. unscored: task id to the reason why none of its samples counts. partial: why
     this is not a score of the whole benchmark, or "". raw: pass@k of the text as generated, where it differs from
     that of the post-processed text. notes: what a reader must know (calibration failures, k without enough samples).
-    settings: what changes answers beside the prompt form. speed: of the asking, None for a file of samples.
+    settings: what changes answers, versions included. speed: of the asking, None for a file of samples.
     """
 
     benchmark: str
@@ -127,7 +127,8 @@ class Result:
         head = f"{self.benchmark}: {_points(self.estimate)}"
         lines = [head, f"  data {self.data_digest[:12]} from {self.source}"]
         form = FORM_NOTES.get(cast("PromptForm", self.prompt_form))
-        lines.append(f"  prompt form {self.prompt_form}" + (f" ({form})" if form else ""))
+        label = FORM_LABELS.get(self.prompt_form, self.prompt_form)
+        lines.append(f"  prompt form {label}" + (f" ({form})" if form else ""))
         stop = f"stop rule {self.settings['stop']}, " if "stop" in self.settings else ""
         lines.append(f"  {stop}post-processing {self.post_processing}")
         lines += [f"  {name}: {_points(estimate)}" for name, estimate in self.groups.items()]

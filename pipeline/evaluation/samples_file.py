@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -63,15 +64,20 @@ def read(path: Path, problem_set: ProblemSet, *, model: str = "") -> tuple[Line,
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     opened = gzip.open if path.suffix == ".gz" else open
+    number = 0
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+        with opened(path, "rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield number, text
+    except (OSError, EOFError, zlib.error) as error:
+        place = f" after line {number}" if number else ""
         raise InputError(
-            f"{path} cannot be read: {error}", hint="give a JSONL file of samples, .gz if compressed"
+            f"{path} cannot be read{place}: {error}", hint="give a JSONL file of samples, .gz if compressed"
         ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} line {number}: is not UTF-8 text: {error}", hint="save the file as UTF-8") from error
 
 
 def _row(text: str) -> dict[str, Any]:

@@ -64,7 +64,10 @@ def wilson(passed: int, total: int) -> Interval:
     centre = share + z * z / (2 * total)
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
-    return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
+    # At the ends the two terms are equal in exact arithmetic; in floats they leave a rounding error.
+    low = (centre - half) / scale if passed else 0.0
+    high = (centre + half) / scale if passed < total else 1.0
+    return Interval(low, high)
 
 
 class McNemar(NamedTuple):

@@ -2,9 +2,11 @@
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,10 @@ class _Server(ThreadingHTTPServer):
 
     asked = 0
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.keys: dict[str, set[str | None]] = defaultdict(set)
+
     def text(self, model: str, prompt: str) -> str:
         if model == "judge":
             return "Right." + "\nGrade: 8" if "return x" in prompt else "Nothing.\nGrade: 2"
@@ -43,6 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked += 1
+        self.server.keys[body["model"]].add(self.headers["authorization"])
         if self.path.endswith("/chat/completions"):
             text = self.server.text(body["model"], body["messages"][-1]["content"])
             choice: dict[str, object] = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -135,6 +142,25 @@ def test_a_judge_grades_and_its_journal_replays_offline(
     assert "--judge-model" in capsys.readouterr().err
 
 
+def test_each_endpoint_gets_its_own_key_and_no_other(
+    server: _Server, benchmark: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("STUDENT", "TEACHER", "JUDGE"):
+        monkeypatch.setenv(f"{name}_KEY", f"key-of-{name}")
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    other = f"http://localhost:{server.server_port}/v1"
+    judge = ("--judge", url, "--judge-model", "judge", "--judge-key-env")
+    teacher = ("--teacher", other, "--teacher-model", "strong", "--limit", 1)
+    assert evaluate(server, benchmark, "--api-key-env", "STUDENT_KEY", *teacher, *judge, "JUDGE_KEY") == 0
+    assert server.keys == {"weak": {"Bearer key-of-STUDENT"}, "strong": {None}, "judge": {"Bearer key-of-JUDGE"}}
+    own = ("--teacher-key-env", "TEACHER_KEY", "--limit", 2)
+    assert evaluate(server, benchmark, "--api-key-env", "STUDENT_KEY", *teacher, *own) == 0
+    assert server.keys["strong"] == {None, "Bearer key-of-TEACHER"}
+    capsys.readouterr()
+    assert evaluate(server, benchmark, *judge, "NO_KEY_HERE") == 2
+    assert "NO_KEY_HERE" in capsys.readouterr().err
+
+
 def test_saved_samples_are_equal_from_run_to_run_and_score_the_same(
     server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,12 +184,12 @@ def test_post_processing_can_be_switched_off_and_the_result_says_how_it_asked(
 ) -> None:
     assert evaluate(server, benchmark) == 0
     text = capsys.readouterr().out
-    assert "prompt form stripped (newlines at the prompt's end are not asked" in text
+    assert "prompt form stripped/1 (newlines at the prompt's end are not asked" in text
     assert "stop rule code-stop/1, post-processing code-stop/1" in text
     assert r"the endpoint was sent the stop strings ['\nclass ', '\ndef ', '\nif ', '\nprint(']" in text
     assert evaluate(server, benchmark, "--post-processing", "none", "--prompt-form", "raw", "--stop", "none") == 0
     text = capsys.readouterr().out
-    assert "prompt form raw (the prompt as it is" in text
+    assert "prompt form raw/1 (the prompt as it is" in text
     assert "stop rule none, post-processing none" in text
     assert evaluate(server, benchmark, "--post-processing", "some") == 2
     assert evaluate(server, benchmark, "--teacher", "x", "--teacher-form", "verse") == 2

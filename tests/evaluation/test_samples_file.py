@@ -114,6 +114,35 @@ def test_an_empty_or_missing_file_is_an_input_error(tmp_path: Path, benchmark: s
         read(tmp_path / "nothing.jsonl", problems.load(benchmark))
 
 
+def test_unreadable_bytes_are_named_with_their_line(tmp_path: Path, benchmark: str) -> None:
+    bench = problems.load(benchmark)
+    good = json.dumps({"task_id": "Mine/0", "completion": "    return x"}).encode() + b"\n"
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(good + good + b'{"task_id": "\xff"}\n')
+    with pytest.raises(InputError, match=r"samples\.jsonl line 3: is not UTF-8 text"):
+        read(path, bench)
+    packed = gzip.compress(b"".join(b"%d" % (n * n) + good for n in range(20_000)))
+    broken = tmp_path / "samples.jsonl.gz"
+    broken.write_bytes(packed[: len(packed) // 2] + b"\xff" * 100 + packed[len(packed) // 2 :])
+    with pytest.raises(InputError, match=r"samples\.jsonl\.gz cannot be read after line \d+"):
+        read(broken, bench)
+    broken.write_bytes(packed[:-4000])
+    with pytest.raises(InputError, match=r"cannot be read after line \d+: Compressed file ended"):
+        read(broken, bench)
+    broken.write_bytes(good)
+    with pytest.raises(InputError, match="cannot be read: Not a gzipped file"):
+        read(broken, bench)
+
+
+def test_samples_that_repeat_are_counted_and_said(tmp_path: Path, benchmark: str, sandbox: Sandbox) -> None:
+    row = {"task_id": "Mine/0", "completion": "    return x\n"}
+    other = {"task_id": "Mine/1", "completion": "    return x\n"}
+    result = score_file(samples(tmp_path, row, row, other, row), benchmark, sandbox=sandbox)
+    assert result.notes[0] == "2 of 4 samples repeat another of their task; each counts as a sample"
+    assert len(result.scores) == 4
+    assert not score_file(samples(tmp_path, row, other), benchmark, (1,), sandbox=sandbox).notes
+
+
 def test_line_separators_inside_text_do_not_end_a_line(tmp_path: Path, benchmark: str) -> None:
     path = tmp_path / "samples.jsonl"
     row = {"task_id": "Mine/0", "completion": "    return x  # \u2028\u0085 \r\n"}

@@ -188,6 +188,20 @@ def test_chat_answers_become_completions(answer: str, completion: str) -> None:
     assert CHAT.apply(PROBLEMS[0], answer) == completion
 
 
+def test_a_chat_model_is_not_told_to_complete_a_function_that_the_prompt_does_not_open() -> None:
+    described = Problem(
+        benchmark="b",
+        task_id="t",
+        prompt='"""\nWrite twice.\nassert twice(2) == 4\n"""\n',
+        entry_point="twice",
+        test="",
+    )
+    assert "Complete the following" in asked(PROBLEMS[0], "chat")
+    assert "Write the Python function described" in asked(described, "chat")
+    assert "Complete" not in asked(described, "chat")
+    assert CHAT.apply(described, "```python\ntwice = lambda x: 2 * x\n```\nDone.") == "twice = lambda x: 2 * x\n"
+
+
 def test_a_prompt_that_ends_with_the_signature_is_finished_before_it_is_replaced() -> None:
     bare = Problem(benchmark="b", task_id="t", prompt="import math\n\ndef f(x):\n", entry_point="f", test="")
     made = bare.prompt + CHAT.apply(bare, "```python\ndef f(x):\n    return math.pi\n```")

@@ -64,6 +64,13 @@ def test_wilson_agrees_with_its_published_example() -> None:
     assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
 
 
+@pytest.mark.parametrize("total", [1, 7, 100, 164, 500])
+def test_none_and_all_passed_have_an_exact_end(total: int) -> None:
+    assert wilson(0, total).low == 0.0
+    assert wilson(total, total).high == 1.0
+    assert 0.0 < wilson(0, total).high < 1.0
+
+
 def test_mcnemar_is_the_exact_binomial_test() -> None:
     before = [True] * 3 + [False] * 11 + [True] * 5
     after = [False] * 3 + [True] * 11 + [True] * 5
