@@ -7,11 +7,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
 from pipeline.execution import Execution
+from pipeline.executors import SERIAL, Executor, spread
 from pipeline.places import Places
 from pipeline.plan import Plan, PlannedStage
 from pipeline.progress import Event
@@ -24,10 +26,14 @@ from pipeline.teacher.money import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time since a stage began, wall and CPU (this process and its finished children), both in seconds."""
+    """Time since a stage began, wall and CPU (this process and its finished children), both in seconds.
+
+    elsewhere: CPU seconds that an executor had spent before.
+    """
 
     started: float = field(default_factory=time.monotonic)
     cpu_started: float = field(default_factory=cpu_seconds)
+    elsewhere: float = 0.0
 
     def seconds(self) -> float:
         """Wall seconds."""
@@ -42,7 +48,8 @@ class Clock:
 class Making:
     """What every maker needs.
 
-    log: takes events. clock: of the stage being made. ledger: the run's spend and caps, one for all stages.
+    log: takes events. clock: of the stage being made. ledger: the run's spend and caps, one for all stages. executor:
+    where blocks of records are worked on.
     """
 
     recipe: Recipe
@@ -52,6 +59,7 @@ class Making:
     log: Callable[[Event], None]
     clock: Clock = field(default_factory=Clock)
     ledger: Ledger = field(default_factory=Ledger)
+    executor: Executor = SERIAL
 
     def read(self, stage: PlannedStage, *names: str) -> Iterator[Record]:
         """Kept records of the named inputs that the recipe has, one after the other."""
@@ -89,7 +97,7 @@ def finish(writer: Writer, stage: PlannedStage, making: Making, tally: Tally, fa
     return writer.finish(
         tally,
         seconds=making.clock.seconds(),
-        cpu_seconds=making.clock.cpu_seconds(),
+        cpu_seconds=making.clock.cpu_seconds() + making.executor.cpu_seconds - making.clock.elsewhere,
         version=stage.version,
         inputs=stage.inputs,
         settings=stage.settings,
@@ -105,10 +113,17 @@ def record_stage(
     records: Iterable[Record],
     kept_types: Sequence[type[Record]],
     dropped_types: Sequence[type[Record]],
+    *,
+    alone: bool = False,
 ) -> Manifest:
+    """alone: whether an outcome depends on its record alone, so that blocks of records can go to the executor."""
     tally = Tally()
-    outcomes = checked(function, records, tally)
+    outcomes = checked(function, records, tally, partial(_spread, making.executor) if alone else None)
     return write_records(stage, making, outcomes, tally, kept_types, dropped_types)
+
+
+def _spread(executor: Executor, stage: Stage[Any, Any], records: Iterable[Any]) -> Iterator[Any]:
+    return spread(stage, records, executor)
 
 
 def made(records: Iterable[Record], tally: Tally) -> Iterator[Kept[Any]]:

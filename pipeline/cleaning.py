@@ -1,14 +1,20 @@
 """`hornbook clean`: the cleaning stages alone, on anybody's data.
 
-The inputs are read twice: once to decide, once to write, so that memory holds the texts of the documents that are
-compared but never a row's other columns. Order of the stages: quality, distinct, decontaminated. Quality comes first
-here, unlike in a run, so that `kept_id` of a duplicate names a document that is there.
+The inputs are read twice: once to decide, once to write. Between the stages the texts wait in memory, and on disk where
+they are many; what grows with the corpus is the index of `distinct` and about 300 bytes a distinct text. Order of the
+stages: quality, decontaminated, distinct. `distinct` comes last here, unlike in a run, so that `kept_id` of a duplicate
+names a document that is there.
 
 ::
 
     OUT/kept/part-00000.parquet       id, text (unchanged), origin, the input's other columns
     OUT/dropped/part-00000.parquet    the same, and reason, detail, kept_id, similarity
+    OUT/splits.json                   which problems have a similar document among those kept; only with benchmarks
     OUT/clean.json                    the summary and the settings, written last
+
+With an index (`index`, a folder) the documents that earlier calls kept are compared with too, and what this call keeps
+is added to them, after the results are in place. A crash between the two leaves results that the next call replaces,
+and the index as it was; results whose documents are in the index are never replaced.
 """
 
 import contextlib
@@ -19,19 +25,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import UsageError
+from pipeline.executors import SERIAL, Executor, spread
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
 from pipeline.records import Document, Passage, Problem
+from pipeline.spool import Spool
 from pipeline.stage import Kept, Tally, checked
 
 if TYPE_CHECKING:
+    from pipeline.decontamination.decontaminate import Embed
+    from pipeline.dedup.index import Index
     from pipeline.sources.rows import Row, Rows
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-RESULTS = ("kept", "dropped", "clean.json")
+RESULTS = ("kept", "dropped", "splits.json", "clean.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +92,17 @@ def clean(
     distinct: DistinctTable | None = None,
     quality: QualityTable | None = None,
     decontaminated: DecontaminatedTable | None = None,
-    threads: int = 1,
+    index: Path | None = None,
+    embed: "Embed | None" = None,
+    executor: Executor = SERIAL,
 ) -> CleanSummary:
     """Clean the rows of `inputs` into the folder `out`.
 
     inputs: JSON Lines, JSON, Parquet (also compressed), .py files, saved HF datasets, folders of these. field: name of
     the text field, "" for `text`, else `content`. benchmarks: names or files to decontaminate against; problems: the
     same, loaded already. report_only: decide and count, write nothing. Tables: settings of the stages; None for
-    their defaults. threads: batches hashed at once, which changes nothing in the result.
+    their defaults. index: folder of documents kept by earlier calls, made by the first. embed: as `Decontaminate` takes
+    it. executor: where the work is done, which changes nothing in the result.
 
     Rows without a usable text are dropped as "unreadable". Results of an earlier clean in `out` are replaced, once the
     new ones are complete; a folder that holds anything else is refused. Raises UsageError (InputError where an input
@@ -104,16 +118,18 @@ def clean(
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
+    kept_before = _Kept.open(index, distinct, out) if index is not None else None
     if not report_only:
         _check_out(out, inputs)
     rows = Rows(inputs, field)
     for note in rows.notes:
         tell({"event": "note", "text": note})
     problems = [*problems, *_problems(benchmarks)]
-    stages: list[Any] = [Quality(quality), Distinct(distinct, threads)]
+    stages: list[Any] = [Quality(quality)]
     if problems:
-        stages.append(Decontaminate(decontaminated, problems))
-    verdicts = _decided(rows, stages, tell)
+        stages.append(Decontaminate(decontaminated, problems, embed, executor))
+    stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
+    verdicts, survivors = _decided(rows, stages, executor, tell)
     if report_only:
         counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
         return _summary(counts, "")
@@ -130,9 +146,14 @@ def clean(
             "inputs": [str(path) for path in inputs],
             "benchmarks": list(benchmarks),
             "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
+            "index": kept_before.about() if kept_before is not None else None,
         }
+        if problems:
+            _write_splits(folder / "splits.json", problems, survivors)
         (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         _replace(folder, out)
+    if kept_before is not None:
+        kept_before.save()
     tell(_finished("written", summary.kept, summary.dropped, started))
     return summary
 
@@ -174,16 +195,77 @@ def _problems(names: Sequence[str]) -> list[Problem]:
     return [problem for name in names for problem in load(name).problems]
 
 
-def _decided(rows: "Rows", stages: Sequence[Any], tell: OnEvent) -> Verdicts:
-    """Run the stages one after the other over the distinct texts of `rows`."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The documents that earlier calls kept. generation: of the index on disk, 0 for none; before: their number."""
+
+    folder: Path
+    index: "Index"
+    generation: int
+    before: int
+
+    @classmethod
+    def open(cls, folder: Path, table: DistinctTable, out: Path) -> "_Kept":
+        """The index in `folder`, or a new one. Raises UsageError where `out` holds results that are in it already."""
+        from pipeline.dedup.index import Index, described
+
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"the index {folder} is a file", hint="name a folder")
+        if not (folder / "index.json").is_file():
+            if folder.is_dir() and any(not path.name.isdigit() for path in folder.iterdir()):
+                raise UsageError(f"{folder} is not empty and holds no index", hint="name another folder for --index")
+            return cls(folder, Index(table), 0, 0)
+        generation = described(folder)["generation"]
+        if (out / "clean.json").is_file():
+            then = json.loads((out / "clean.json").read_text(encoding="utf-8")).get("index")
+            if then and then["folder"] == str(folder.resolve()) and then["generation"] != generation:
+                raise UsageError(
+                    f"{out} holds the results of an earlier batch, whose documents are in the index {folder}",
+                    hint="name another output folder for this batch",
+                )
+        index = Index.load(folder, table)
+        return cls(folder, index, generation, len(index))
+
+    def about(self) -> dict[str, Any]:
+        """What clean.json says of it: generation and documents before this call, and documents after it."""
+        return {
+            "folder": str(self.folder.resolve()),
+            "generation": self.generation,
+            "documents_before": self.before,
+            "documents": len(self.index),
+        }
+
+    def save(self) -> None:
+        if len(self.index) > self.before or not self.generation:
+            self.index.save(self.folder)
+
+
+def _write_splits(path: Path, problems: Sequence[Problem], documents: Iterable[Document]) -> None:
+    """For each benchmark and tau the problems that have a similar document among `documents`, and the others."""
+    from pipeline.decontamination import split
+
+    benchmarks: dict[str, list[Problem]] = {}
+    for problem in problems:
+        benchmarks.setdefault(problem.benchmark, []).append(problem)
+    found = {name: split(listed, documents) for name, listed in benchmarks.items()}
+    path.write_text(
+        json.dumps({name: splits.to_json() for name, splits in found.items()}, indent=1) + "\n", encoding="utf-8"
+    )
+
+
+def _decided(
+    rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEvent
+) -> tuple[Verdicts, Iterable[Document]]:
+    """Run the stages one after the other over the distinct texts of `rows`: the verdicts, and the documents kept."""
     verdicts: dict[str, _Verdict] = {}
     records: Iterable[Document] = _distinct_texts(rows)
     for stage in stages:
         started = time.monotonic()
         tell({"event": "stage-started", "stage": stage.name})
         tally = Tally()
-        kept: list[Document] = []
-        for outcome in checked(stage, records, tally):
+        kept: Spool[Document] = Spool()
+        run = partial(_spread, executor) if stage.name == "quality" else None
+        for outcome in checked(stage, records, tally, run):
             if isinstance(outcome, Kept):
                 kept.append(outcome.record)
             else:
@@ -194,7 +276,11 @@ def _decided(rows: "Rows", stages: Sequence[Any], tell: OnEvent) -> Verdicts:
         tell(_finished(stage.name, tally.kept, dict(tally.dropped), started))
         records = kept
     verdicts.update((document.id, _KEPT) for document in records)
-    return verdicts
+    return verdicts, records
+
+
+def _spread(executor: Executor, stage: Any, records: Iterable[Any]) -> Iterator[Any]:
+    return spread(stage, records, executor)
 
 
 def _distinct_texts(rows: "Rows") -> Iterator[Document]:
@@ -257,4 +343,6 @@ def _replace(folder: Path, out: Path) -> None:
     for name in RESULTS:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
-        (folder / name).replace(out / name)
+        (out / name).unlink(missing_ok=True)
+        if (folder / name).exists():
+            (folder / name).replace(out / name)

@@ -33,4 +33,4 @@ MAKERS: dict[str, Callable[[PlannedStage, Making], Manifest]] = {
 
 def make(stage: PlannedStage, making: Making) -> Manifest:
     """Make one artifact; its inputs are in the store."""
-    return MAKERS[stage.name](stage, replace(making, clock=Clock()))
+    return MAKERS[stage.name](stage, replace(making, clock=Clock(elsewhere=making.executor.cpu_seconds)))

@@ -25,7 +25,8 @@ def prompts(stage: PlannedStage, making: Making) -> Manifest:
     """Render the templates."""
     from pipeline.prompting import Render
 
-    return record_stage(stage, making, Render(making.recipe.prompts), making.read(stage, "seeds"), (Prompt,), (Seed,))
+    render = Render(making.recipe.prompts)
+    return record_stage(stage, making, render, making.read(stage, "seeds"), (Prompt,), (Seed,), alone=True)
 
 
 def completions(stage: PlannedStage, making: Making) -> Manifest:
@@ -78,7 +79,7 @@ def raw_code(stage: PlannedStage, making: Making) -> Manifest:
     tally = Tally()
 
     def counted() -> Iterator[Kept[Any] | Dropped]:
-        for outcome in passages(making.recipe.sources):
+        for outcome in passages(making.recipe.sources, making.executor):
             tally.entered += 1
             if isinstance(outcome, Dropped):
                 tally.dropped[outcome.reason] += 1
@@ -93,7 +94,8 @@ def documents(stage: PlannedStage, making: Making) -> Manifest:
     """Parse completions into passages and exercises."""
     from pipeline.parsing import Parse
 
-    return record_stage(stage, making, Parse(), making.read(stage, "completions"), (Passage, Exercise), (Completion,))
+    completions = making.read(stage, "completions")
+    return record_stage(stage, making, Parse(), completions, (Passage, Exercise), (Completion,), alone=True)
 
 
 def validated(stage: PlannedStage, making: Making) -> Manifest:
@@ -122,16 +124,16 @@ def validated(stage: PlannedStage, making: Making) -> Manifest:
         )
 
 
-def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, Any]) -> Manifest:
+def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, Any], *, alone: bool = False) -> Manifest:
     records = making.read(stage, *stage.inputs)
-    return record_stage(stage, making, function, records, (Passage, Exercise), (Passage, Exercise))
+    return record_stage(stage, making, function, records, (Passage, Exercise), (Passage, Exercise), alone=alone)
 
 
 def distinct(stage: PlannedStage, making: Making) -> Manifest:
     """Drop duplicates."""
     from pipeline.dedup import Distinct
 
-    return _document_stage(stage, making, Distinct(making.recipe.distinct, threads=making.execution.worker_count()))
+    return _document_stage(stage, making, Distinct(making.recipe.distinct, making.executor))
 
 
 def quality(stage: PlannedStage, making: Making) -> Manifest:
@@ -140,7 +142,7 @@ def quality(stage: PlannedStage, making: Making) -> Manifest:
 
     recipe, places = making.recipe, making.places
     if not recipe.quality.classifier:
-        return _document_stage(stage, making, Quality(recipe.quality))
+        return _document_stage(stage, making, Quality(recipe.quality), alone=True)
     from pipeline import teacher
     from pipeline.quality.embedding import hidden_states
     from pipeline.quality.judge import annotator
@@ -170,7 +172,7 @@ def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
     from pipeline.decontamination import Decontaminate
 
     table = making.recipe.decontaminated
-    return _document_stage(stage, making, Decontaminate(table, _problems(table.benchmarks)))
+    return _document_stage(stage, making, Decontaminate(table, _problems(table.benchmarks), executor=making.executor))
 
 
 def _problems(names: Iterable[str]) -> list[Problem]:

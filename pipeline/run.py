@@ -23,6 +23,7 @@ from pipeline import __version__
 from pipeline.artifacts import Making
 from pipeline.digests import digests
 from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted
+from pipeline.executors import executor
 from pipeline.loading import Loaded, dump
 from pipeline.making import make
 from pipeline.places import Places
@@ -77,9 +78,9 @@ def run(
     paid = _paid(folder)
     record = _RunRecord(folder, name, loaded.recipe.name, whole, paid)
     ledger = Ledger(loaded.execution.budget_usd, loaded.execution.budget_tokens)
-    making = Making(loaded.recipe, loaded.execution, places, whole, log, ledger=ledger)
     try:
-        with _terminable():
+        with _terminable(), executor(loaded.execution) as where:
+            making = Making(loaded.recipe, loaded.execution, places, whole, log, ledger=ledger, executor=where)
             for stage in todo.stages:
                 record.at(stage.name, "making")
                 started = time.monotonic()

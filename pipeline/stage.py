@@ -6,7 +6,7 @@ stage's closed set. `Tally` counts, and `checked` raises where the law or the se
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -72,15 +72,23 @@ class ConservationError(AssertionError):
     """A stage lost, invented or mislabelled a record: a bug in the stage, never the user's fault."""
 
 
-def checked(stage: Stage[In, Out], records: Iterable[In], tally: Tally) -> Iterator[Kept[Out] | Dropped]:
-    """Run `stage`, counting into `tally`; raises ConservationError for an unknown reason or a final imbalance."""
+def checked(
+    stage: Stage[In, Out],
+    records: Iterable[In],
+    tally: Tally,
+    run: Callable[[Stage[In, Out], Iterable[In]], Iterator[Kept[Out] | Dropped]] | None = None,
+) -> Iterator[Kept[Out] | Dropped]:
+    """Run `stage`, counting into `tally`; raises ConservationError for an unknown reason or a final imbalance.
+
+    run: how the stage is run on its records, where it is not just called.
+    """
 
     def entering() -> Iterator[In]:
         for record in records:
             tally.entered += 1
             yield record
 
-    for outcome in stage(entering()):
+    for outcome in run(stage, entering()) if run is not None else stage(entering()):
         if isinstance(outcome, Dropped):
             if outcome.reason not in stage.reasons:
                 raise ConservationError(

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import HornbookError
+from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import DecontaminatedTable
-from pipeline.records import Document, Problem
+from pipeline.records import Document, Passage, Problem
+from pipeline.spool import Spool
 from pipeline.stage import Dropped, Kept
 
+if TYPE_CHECKING:
+    from pipeline.decontamination.ngrams import Gram, NgramMatch, ProblemNgrams
+    from pipeline.decontamination.trees import ProblemTrees, TreeMatch
+
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+EMBED_DOCUMENTS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,66 +27,142 @@ class Decontaminate:
     """Drop documents that share an n-gram, a syntax tree or an embedding with one of `problems`.
 
     embed: (texts) -> (texts, features) float32; needed where `table.embedding` is below 1. A document is dropped for
-    the first reason in the order n-gram, tree, embedding.
+    the first reason in the order n-gram, tree, embedding. executor: where documents are held against the problems;
+    changes nothing in the result. Outcomes come in the order of the records.
+
+    Which n-grams are stock phrases of the corpus is counted over all documents, so each waits for the last one, on
+    disk beyond `spool.MEMORY_CHARACTERS`. Copies of one text make no stock phrase: among the documents that hold one,
+    near-duplicates count once.
     """
 
     name: ClassVar[str] = "decontaminated"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"ngram-overlap", "tree-overlap", "embedding-overlap"})
     table: DecontaminatedTable = field(default_factory=DecontaminatedTable)
     problems: Sequence[Problem] = ()
     embed: Embed | None = None
+    executor: Executor = SERIAL
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         from pipeline.decontamination.ngrams import ProblemNgrams
         from pipeline.decontamination.trees import ProblemTrees
 
-        documents = list(records)
         if not self.problems:
-            yield from map(Kept, documents)
+            yield from map(Kept, records)
             return
-        table = self.table
-        trees = ProblemTrees(self.problems)
-        shared = ProblemNgrams(self.problems, table.ngram).matches([document.text for document in documents])
-        left: list[Document] = []
-        for document, overlap in zip(documents, shared, strict=True):
-            if overlap is not None:
-                words = overlap.words.count(" ") + 1
-                detail = (
-                    f"{overlap.problem.task_id}: {words} words >= {min(words, table.ngram)}, "
-                    f'{overlap.share:.0%} of its n-grams: "{overlap.words}"'
-                )
-                yield Dropped(document, "ngram-overlap", detail)
-                continue
-            matches = trees.matches(document.text, table.tree)
-            if matches:
-                detail = f"{matches[0].problem.task_id}: AST match {matches[0].rate:.3f} >= {table.tree}"
-                yield Dropped(document, "tree-overlap", detail)
-            elif table.embedding < 1:
-                left.append(document)
-            else:
-                yield Kept(document)
-        if left:
-            yield from self._by_embedding(left)
-
-    def _by_embedding(self, documents: Sequence[Document]) -> Iterator[Kept[Document] | Dropped]:
-        if self.embed is None:
+        if self.table.embedding < 1 and self.embed is None:
             raise HornbookError(
                 f"decontaminated.embedding = {self.table.embedding} needs an embedding model",
                 hint="set decontaminated.embedding = 1.0 to go by n-grams and trees alone",
             )
+        ngrams = ProblemNgrams(self.problems, self.table.ngram)
+        compare = _Compare(ngrams, ProblemTrees(self.problems), self.table.tree)
+        documents: Spool[Document] = Spool()
+        found: dict[int, _Found] = {}
+        for seen in self.executor.map(compare, _texts(records, documents)):
+            found.update((seen.start + place, what) for place, what in seen.found.items())
+        shared = self._shared(ngrams, found, documents)
+        if self.table.embedding < 1:
+            yield from self._by_embedding(documents, found, shared)
+            return
+        for number, document in enumerate(documents):
+            yield self._exactly(number, document, found, shared) or Kept(document)
+
+    def _shared(
+        self, ngrams: "ProblemNgrams", found: "dict[int, _Found]", documents: Spool[Document]
+    ) -> "dict[int, NgramMatch]":
+        numbers = [number for number, what in found.items() if what.grams]
+
+        def counted() -> list[bool]:
+            from pipeline.dedup.distinct import Distinct
+
+            wanted = set(numbers)
+            holding = {n: Passage(text=d.text, topic=str(n)) for n, d in enumerate(documents) if n in wanted}
+            kept = {o.record.id for o in Distinct()(holding.values()) if isinstance(o, Kept)}
+            return [holding[n].id in kept for n in numbers]
+
+        decided = ngrams.decided([found[number].grams for number in numbers], counted, len(documents))
+        return {number: match for number, match in zip(numbers, decided, strict=True) if match is not None}
+
+    def _exactly(
+        self, number: int, document: Document, found: "dict[int, _Found]", shared: "dict[int, NgramMatch]"
+    ) -> Dropped | None:
+        """The drop of a document for its words or its tree, or None."""
+        match = shared.get(number)
+        if match is not None:
+            words = match.words.count(" ") + 1
+            detail = (
+                f"{match.problem.task_id}: {words} words >= {min(words, self.table.ngram)}, "
+                f'{match.share:.0%} of its n-grams: "{match.words}"'
+            )
+            return Dropped(document, "ngram-overlap", detail)
+        tree = found[number].tree if number in found else None
+        if tree is not None:
+            detail = f"{tree.problem.task_id}: AST match {tree.rate:.3f} >= {self.table.tree}"
+            return Dropped(document, "tree-overlap", detail)
+        return None
+
+    def _by_embedding(
+        self, documents: Spool[Document], found: "dict[int, _Found]", shared: "dict[int, NgramMatch]"
+    ) -> Iterator[Kept[Document] | Dropped]:
+        assert self.embed is not None
         wanted = _unit(self.embed([problem.prompt + problem.canonical_solution for problem in self.problems]))
-        for start in range(0, len(documents), 1_024):
-            batch = documents[start : start + 1_024]
-            cosines = _unit(self.embed([document.text for document in batch])) @ wanted.T
-            for document, row in zip(batch, cosines, strict=True):
-                closest = int(row.argmax())
-                if row[closest] >= self.table.embedding:
-                    problem = self.problems[closest]
-                    detail = f"{problem.task_id}: cosine {row[closest]:.3f} >= {self.table.embedding}"
-                    yield Dropped(document, "embedding-overlap", detail)
-                else:
-                    yield Kept(document)
+        number = 0
+        for batch in blocks(documents, most=EMBED_DOCUMENTS):
+            drops = [self._exactly(number + i, document, found, shared) for i, document in enumerate(batch)]
+            number += len(batch)
+            left = [document for document, drop in zip(batch, drops, strict=True) if drop is None]
+            cosines = iter(_unit(self.embed([document.text for document in left])) @ wanted.T if left else ())
+            for document, drop in zip(batch, drops, strict=True):
+                yield drop or self._judged(document, next(cosines))
+
+    def _judged(self, document: Document, cosines: npt.NDArray[Any]) -> Kept[Document] | Dropped:
+        closest = int(cosines.argmax())
+        if cosines[closest] < self.table.embedding:
+            return Kept(document)
+        detail = f"{self.problems[closest].task_id}: cosine {cosines[closest]:.3f} >= {self.table.embedding}"
+        return Dropped(document, "embedding-overlap", detail)
+
+
+class _Found(NamedTuple):
+    """What one document shares with the problems."""
+
+    grams: "tuple[Gram, ...]"
+    tree: "TreeMatch | None"
+
+
+class _Seen(NamedTuple):
+    """What the documents from number `start` share, by their place in the block; most share nothing."""
+
+    start: int
+    found: dict[int, _Found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compare:
+    """Holds blocks of texts against the problems, in a form that can travel."""
+
+    ngrams: "ProblemNgrams"
+    trees: "ProblemTrees"
+    least: float
+
+    def __call__(self, block: tuple[int, list[str]]) -> _Seen:
+        start, texts = block
+        found: dict[int, _Found] = {}
+        for place, (text, grams) in enumerate(zip(texts, self.ngrams.hits(texts), strict=True)):
+            tree = next(iter(self.trees.matches(text, self.least)), None)
+            if grams or tree is not None:
+                found[place] = _Found(grams, tree)
+        return _Seen(start, found)
+
+
+def _texts(records: Iterable[Document], documents: Spool[Document]) -> Iterator[tuple[int, list[str]]]:
+    """Blocks of texts with the number of their first, as the records go into `documents`."""
+    for block in blocks(records):
+        start = len(documents)
+        for document in block:
+            documents.append(document)
+        yield start, [document.text for document in block]
 
 
 def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:

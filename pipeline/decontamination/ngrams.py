@@ -3,14 +3,15 @@
 Words are those of `dedup.kernels`, case folded: "13 words" is the measure of GPT-3 (Brown et al. 2020, appendix C)
 and of phi-1 (5.1). Three things that go wrong when every shared n-gram counts are dealt with here. N-grams of the
 benchmark's own boilerplate (in three problems or more) and runs of numbers are never looked for. N-grams that are
-common in the corpus are stock phrases of the corpus, and are not counted by themselves; a document that holds nearly
-all n-grams of a problem is dropped all the same. A problem statement shorter than an n-gram is matched as a whole.
+common in the corpus (in many documents that are not copies of each other) are stock phrases of it, and are not counted
+by themselves; a document that holds nearly all n-grams of a problem is dropped all the same. A problem statement
+shorter than an n-gram is matched as a whole.
 """
 
 import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,7 +48,9 @@ class NgramMatch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Gram:
+class Gram:
+    """An n-gram of problems. words: case folded, one space between; problems: their numbers."""
+
     words: str
     problems: tuple[int, ...]
 
@@ -68,10 +71,10 @@ class ProblemNgrams:
             if SHORTEST_STATEMENT <= len(statement) < n:
                 by_length.setdefault(len(statement), {}).setdefault(" ".join(statement), set()).add(number)
         self._hashes: dict[int, Array] = {}
-        self._grams: dict[int, list[_Gram]] = {}
+        self._grams: dict[int, list[Gram]] = {}
         for length, grams in by_length.items():
             listed = [
-                _Gram(words, tuple(sorted(numbers)))
+                Gram(words, tuple(sorted(numbers)))
                 for words, numbers in sorted(grams.items())
                 if length < n or len(numbers) < BOILERPLATE_PROBLEMS
             ]
@@ -83,11 +86,19 @@ class ProblemNgrams:
             if length == n:
                 self._size.update(number for gram in listed for number in gram.problems)
 
-    def matches(self, texts: Sequence[str]) -> list[NgramMatch | None]:
-        """For each text the problem it overlaps with most, or None."""
-        hits = self._hits(texts)
+    def decided(
+        self, hits: Sequence[tuple[Gram, ...]], counted: Callable[[], Sequence[bool]], documents: int
+    ) -> list[NgramMatch | None]:
+        """For each document that `hits` is of, the problem it overlaps with most; None where all are stock phrases.
+
+        counted: which of those documents count where an n-gram looks common; asked only then. documents: of the
+        whole corpus.
+        """
+        common = max(COMMON_DOCUMENTS, COMMON_SHARE * documents)
         frequency = Counter(gram.words for row in hits for gram in row)
-        common = max(COMMON_DOCUMENTS, COMMON_SHARE * len(texts))
+        if any(count > common for count in frequency.values()):
+            counts = counted()
+            frequency = Counter(gram.words for row, one in zip(hits, counts, strict=True) if one for gram in row)
         found: list[NgramMatch | None] = []
         for row in hits:
             shared = Counter(number for gram in row if self._is_long(gram) for number in gram.problems)
@@ -102,14 +113,15 @@ class ProblemNgrams:
             found.append(best)
         return found
 
-    def _is_long(self, gram: _Gram) -> bool:
+    def _is_long(self, gram: Gram) -> bool:
         return gram.words.count(" ") == self._n - 1
 
-    def _hits(self, texts: Sequence[str]) -> list[list[_Gram]]:
+    def hits(self, texts: Sequence[str]) -> list[tuple[Gram, ...]]:
+        """For each text the problems' n-grams that it holds, in the order of the text, by length."""
         from pipeline.dedup.features import joined
         from pipeline.dedup.kernels import shingle
 
-        rows: list[list[_Gram]] = [[] for _ in texts]
+        rows: list[list[Gram]] = [[] for _ in texts]
         for start in range(0, len(texts), 1_024):
             batch = joined(texts[start : start + 1_024])
             for length, wanted in self._hashes.items():
@@ -118,7 +130,7 @@ class ProblemNgrams:
                 for k in np.flatnonzero(wanted[places] == hashes):
                     document = int(np.searchsorted(bounds, k, side="right")) - 1
                     rows[start + document].append(self._grams[length][places[k]])
-        return rows
+        return [tuple(row) for row in rows]
 
 
 def _hashed(grams: list[str], length: int) -> Array:

@@ -1,7 +1,8 @@
 """Which problems of a benchmark have a similar document in a corpus: the paper's table 3, for any corpus."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.records import Document, Problem
 
@@ -33,6 +34,15 @@ class Splits:
 
     closest: tuple[ProblemMatch, ...]
     by_tau: tuple[Split, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: the closest document of each problem, and both halves at each tau."""
+        return {
+            "closest": [asdict(match) for match in self.closest],
+            "by_tau": [
+                {"tau": s.tau, "similar": list(s.similar), "non_similar": list(s.non_similar)} for s in self.by_tau
+            ],
+        }
 
 
 def split(problems: Sequence[Problem], documents: Iterable[Document], taus: Sequence[float] = TAUS) -> Splits:

@@ -5,15 +5,16 @@ So the document kept is the first of its kind by that rule whatever the order of
 against the very document that is kept (chains of resemblance cannot form), and a second pass drops nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pipeline.dedup.clones import normal_form
+from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import DistinctTable
 from pipeline.records import Document, Exercise
+from pipeline.spool import Texts, ordered
 from pipeline.stage import Dropped, Kept
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.dedup.index import Index
 
 BATCH_CHARACTERS = 2_000_000
-"""Characters of a batch: about 20 MB of scratch memory per thread."""
+"""Characters of a batch: about 20 MB of scratch memory per worker."""
 BATCH_DOCUMENTS = 2_048
 
 
@@ -40,83 +41,152 @@ def keeper_key(document: Document) -> tuple[int, str]:
 class Distinct:
     """Drop exact duplicates, near-duplicates and renamed clones.
 
-    table: the recipe's settings. threads: how many batches are hashed at once; changes nothing in the result.
-    index: documents kept before, from `Index.load`: they win over every new one, and the new ones kept are added to
-    it. With an index the normal form of every document is worked out, so that `Index.save` can store it.
+    table: the recipe's settings. executor: where features and normal forms are worked out; changes nothing in the
+    result. index: documents kept before, from `Index.load`: they win over every new one, and the new ones kept are
+    added to it. With an index the normal form of every document is worked out, so that `Index.save` can store it.
 
     Two exercises that differ in nothing but the constants of their code are never near-duplicates of each other:
     that difference is wanted. `max_constant_variants` caps how many such variants are kept, of any document.
+
+    `similarity` of a drop is under the measure that dropped it: exact Jaccard of the texts for a near-duplicate, 1.0
+    for equal texts and for equal normal forms; the detail of a clone has the Jaccard of the texts too.
+
+    The sort, the index and the verdicts are this process's; documents beyond `spool.MEMORY_CHARACTERS` wait on disk,
+    so memory is bounded by the index (`Index.nbytes`).
     """
 
     name: ClassVar[str] = "distinct"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"exact-duplicate", "near-duplicate", "clone"})
     table: DistinctTable = field(default_factory=DistinctTable)
-    threads: int = 1
+    executor: Executor = SERIAL
     index: "Index | None" = None
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         from pipeline.dedup.index import Index
 
-        ordered = sorted(records, key=keeper_key)
-        run = _Run(self.table, self.index if self.index is not None else Index(self.table), self.index is not None)
-        for batch, features in _featured(ordered, self.table, max(1, self.threads)):
+        table = self.table
+        run = _Run(table, self.index if self.index is not None else Index(table), self.index is not None)
+        batches = _featured(ordered(records, keeper_key), table, self.executor)
+        if self.executor.parallel and (table.clones or table.max_constant_variants):
+            batches = _with_forms(batches, run, self.executor)
+        for batch, features in batches:
             for i, document in enumerate(batch):
                 yield run.outcome(document, features, i)
 
 
-def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    characters = 0
-    for document in documents:
-        batch.append(document)
-        characters += len(document.text)
-        if characters >= BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
+Batch = tuple[list[Document], "Features"]
+
+
+@dataclass(frozen=True, slots=True)
+class _FeaturesOf:
+    """`features` of a list of texts, in a form that can travel."""
+
+    table: DistinctTable
+
+    def __call__(self, texts: list[str]) -> "Features":
+        from pipeline.dedup.features import features
+
+        return features(texts, self.table)
+
+
+def _featured(documents: Iterable[Document], table: DistinctTable, executor: Executor) -> Iterator[Batch]:
+    """Batches with their features, in order."""
+    sent: deque[list[Document]] = deque()
+
+    def texts() -> Iterator[list[str]]:
+        for batch in blocks(documents, most=BATCH_DOCUMENTS, characters=BATCH_CHARACTERS):
+            sent.append(batch)
+            yield [document.text for document in batch]
+
+    for features in executor.map(_FeaturesOf(table), texts()):
+        yield sent.popleft(), features
+
+
+class Forms(NamedTuple):
+    """Normal forms of a document, with and without constants; None for one that was not worked out."""
+
+    form: bytes | None
+    variant: bytes | None
+
+
+class _Wanted(NamedTuple):
+    text: str
+    variant: bool
+
+
+def _forms(wanted: list[_Wanted]) -> list[Forms]:
+    return [Forms(normal_form(w.text), normal_form(w.text, constants=False) if w.variant else None) for w in wanted]
+
+
+def _with_forms(batches: Iterator[Batch], run: "_Run", executor: Executor) -> Iterator[Batch]:
+    """The same batches, after the normal forms that their documents may need have been worked out by the executor.
+
+    Needed are those of exercises, and of texts whose outline came before. That is a superset: what this process asks
+    for and does not find here, it works out itself.
+    """
+    first: dict[int, tuple[str, int]] = {}
+    texts = Texts()
+    sent: deque[tuple[Batch, list[str]]] = deque()
+
+    def wanted() -> Iterator[list[_Wanted]]:
+        for batch, features in batches:
+            ids: list[str] = []
+            asked: list[_Wanted] = []
+
+            def ask(record_id: str, text: str, variant: bool, ids: list[str] = ids, to: list[_Wanted] = asked) -> None:
+                ids.append(record_id)
+                to.append(_Wanted(text, variant))
+
+            for document, outline in zip(batch, features.outlines.tolist(), strict=True):
+                variant = isinstance(document, Exercise) or bool(run.table.max_constant_variants)
+                if not outline:
+                    if isinstance(document, Exercise):
+                        ask(document.id, document.text, True)
+                    continue
+                if run.eager or variant:
+                    ask(document.id, document.text, variant)
+                elif outline in first:
+                    record_id, number = first[outline]
+                    if number >= 0:
+                        ask(record_id, texts[number], False)
+                        first[outline] = record_id, -1
+                    ask(document.id, document.text, False)
+                else:
+                    first[outline] = document.id, texts.append(document.text)
+            sent.append(((batch, features), ids))
+            yield asked
+
+    for found in executor.map(_forms, wanted()):
+        batch, ids = sent.popleft()
+        run.known.update(zip(ids, found, strict=True))
         yield batch
-
-
-def _featured(
-    documents: Sequence[Document], table: DistinctTable, threads: int
-) -> Iterator[tuple[list[Document], "Features"]]:
-    """Batches with their features, in order; at most `threads` batches are worked on ahead."""
-    from pipeline.dedup.features import features
-
-    def work(batch: list[Document]) -> tuple[list[Document], "Features"]:
-        return batch, features([document.text for document in batch], table)
-
-    batches = _batches(documents)
-    if threads == 1:
-        yield from map(work, batches)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(work, batch) for batch in islice(batches, threads)]
-        while waiting:
-            result = waiting.pop(0).result()
-            waiting.extend(pool.submit(work, batch) for batch in islice(batches, 1))
-            yield result
 
 
 @dataclass(slots=True)
 class _Run:
-    """One pass: the index, and the documents of this pass that were kept.
+    """One pass: the index, and what is known of the documents of this pass that were kept.
 
-    kept: documents by their number in the index. variants: numbers of kept documents by normal form without constants.
+    texts: of the documents kept, those before `base` came with the index. exercises: their numbers that are exercises.
+    variants: numbers of kept documents by normal form without constants. known: forms that an executor worked out.
     """
 
     table: DistinctTable
     index: "Index"
     eager: bool
-    kept: dict[int, Document] = field(default_factory=dict)
+    base: int = 0
+    texts: Texts = field(default_factory=Texts)
+    exercises: set[int] = field(default_factory=set)
     variants: dict[bytes, list[int]] = field(default_factory=dict)
+    known: dict[str, Forms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for number in range(len(self.index)):
-            variant = self.index.variant(number)
-            if variant:
-                self.variants.setdefault(variant, []).append(number)
+        self.base = len(self.index)
+        if self.table.max_constant_variants:
+            for number in range(self.base):
+                variant = self.index.variant(number)
+                if variant:
+                    self.variants.setdefault(variant, []).append(number)
 
     def outcome(self, document: Document, features: "Features", i: int) -> Kept[Document] | Dropped:
         """Keep document `i` of the batch, or drop it for one kept before."""
@@ -128,7 +198,7 @@ class _Run:
         variant: bytes | None = None
         matches = index.near(features, i)
         if matches and isinstance(document, Exercise):
-            form, variant = normal_form(document.text), normal_form(document.text, constants=False)
+            form, variant = self._form_of(document), self._variant_of(document)
             matches = [match for match in matches if not self._is_variant(match.number, form, variant)]
         if matches:
             best = matches[0]
@@ -137,23 +207,27 @@ class _Run:
         if table.clones:
             candidates = index.same_outline(features, i)
             if form is None and (candidates or (self.eager and features.outlines[i])):
-                form = normal_form(document.text)
+                form = self._form_of(document)
             twin = next((number for number in candidates if form and self._form(number) == form), None)
             if twin is not None:
-                similarity = self._similarity(features, i, twin)
-                return self._dropped(document, "clone", twin, similarity, f"equal normal form; text {similarity:.2f}")
+                detail = f"equal normal form: 1.00 = 1.00; text {self._similarity(features, i, twin):.2f}"
+                return self._dropped(document, "clone", twin, 1.0, detail)
         cap = table.max_constant_variants
         if cap and features.outlines[i]:
-            variant = normal_form(document.text, constants=False) if variant is None else variant
+            variant = self._variant_of(document) if variant is None else variant
             others = self.variants.get(variant, []) if variant else []
             if len(others) >= cap:
-                similarity = self._similarity(features, i, others[0])
-                detail = f"differs in constants only from {len(others)} kept >= {cap}; text {similarity:.2f}"
-                return self._dropped(document, "clone", others[0], similarity, detail)
+                detail = (
+                    f"differs in constants only from {len(others)} kept >= {cap}; "
+                    f"text {self._similarity(features, i, others[0]):.2f}"
+                )
+                return self._dropped(document, "clone", others[0], 1.0, detail)
         number = index.add(features, i, document.id)
-        self.kept[number] = document
-        if self.eager and variant is None and isinstance(document, Exercise):
-            variant = normal_form(document.text, constants=False)
+        self.texts.append(document.text if features.outlines[i] or isinstance(document, Exercise) else "")
+        if isinstance(document, Exercise):
+            self.exercises.add(number)
+            if self.eager and variant is None:
+                variant = self._variant_of(document)
         if form is not None:
             index.set_form(number, form)
         if variant is not None:
@@ -174,17 +248,33 @@ class _Run:
         """Whether kept document `number` is an exercise that differs from these forms in its constants only."""
         return bool(variant) and self._variant(number) == variant and self._form(number) != form
 
+    def _form_of(self, document: Document) -> bytes:
+        known = self.known.get(document.id)
+        return known.form if known is not None and known.form is not None else normal_form(document.text)
+
+    def _variant_of(self, document: Document) -> bytes:
+        known = self.known.get(document.id)
+        if known is not None and known.variant is not None:
+            return known.variant
+        return normal_form(document.text, constants=False)
+
     def _form(self, number: int) -> bytes:
         form = self.index.form(number)
         if form is None:
-            form = normal_form(self.kept[number].text)
+            known = self.known.get(self.index.id(number))
+            form = known.form if known is not None else None
+            if form is None:
+                form = normal_form(self._text(number)) if number >= self.base else b""
             self.index.set_form(number, form)
         return form
 
     def _variant(self, number: int) -> bytes:
         variant = self.index.variant(number)
         if variant is None:
-            kept = self.kept[number]
-            variant = normal_form(kept.text, constants=False) if isinstance(kept, Exercise) else b""
+            exercise = number in self.exercises
+            variant = normal_form(self._text(number), constants=False) if exercise else b""
             self.index.set_variant(number, variant)
         return variant
+
+    def _text(self, number: int) -> str:
+        return self.texts[number - self.base]

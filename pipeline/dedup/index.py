@@ -5,6 +5,8 @@ fixed columns: for Python functions of 1 kB with 16 bands about 1.1 kB. Dropped 
 """
 
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from pipeline.errors import StoreError
 from pipeline.recipe import DistinctTable
 
 Array = npt.NDArray[Any]
-FORMAT = 1
+FORMAT = 2
 _COLUMNS = ("tags", "owners", "digests", "hashes", "bounds", "ids", "forms", "variants")
 
 
@@ -37,6 +39,18 @@ def _grown(array: Array, needed: int) -> Array:
     larger = np.empty((max(needed, len(array) + len(array) // 2 + 1024), *array.shape[1:]), dtype=array.dtype)
     larger[: len(array)] = array
     return larger
+
+
+def _zeros(array: Array, rows: int) -> Array:
+    """`array` with zeros after it, up to `rows` rows."""
+    larger = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _form(row: Array) -> bytes:
+    """The digest of a row, (16,) uint8; zeros stand for no form."""
+    return row.tobytes() if row.any() else b""
 
 
 class Index:
@@ -61,8 +75,9 @@ class Index:
         self._bounds = np.zeros(1, dtype=np.int64)
         self._ids = np.empty(0, dtype="S24")
         self._seen = np.zeros(0, dtype=np.int32)
-        self._forms: dict[int, bytes] = {}
-        self._variants: dict[int, bytes] = {}
+        self._forms = np.zeros((0, 16), dtype=np.uint8)
+        self._variants = np.zeros((0, 16), dtype=np.uint8)
+        self._worked_out = np.zeros((0, 2), dtype=np.bool_)
 
     def __len__(self) -> int:
         return self.size
@@ -71,7 +86,8 @@ class Index:
     def nbytes(self) -> int:
         """Bytes held by the index's arrays."""
         arrays = (self._heads, self._tags, self._owners, self._nexts, self._digests, self._hashes, self._bounds)
-        return sum(array.nbytes for array in (*arrays, self._ids, self._seen))
+        forms = (self._forms, self._variants, self._worked_out)
+        return sum(array.nbytes for array in (*arrays, *forms, self._ids, self._seen))
 
     def id(self, number: int) -> str:
         """Id of kept document `number`."""
@@ -117,20 +133,22 @@ class Index:
         return sorted(found, key=lambda match: (-match.similarity, match.number)) if len(found) > 1 else found
 
     def form(self, number: int) -> bytes | None:
-        """Normal form of kept document `number`, if it was worked out."""
-        return self._forms.get(number)
+        """Normal form of kept document `number`, b"" where it has none; None where it was not worked out."""
+        return _form(self._forms[number]) if self._worked_out[number, 0] else None
 
     def set_form(self, number: int, form: bytes) -> None:
         """Remember the normal form of kept document `number`."""
-        self._forms[number] = form
+        self._worked_out[number, 0] = True
+        self._forms[number] = np.frombuffer(form or bytes(16), dtype=np.uint8)
 
     def variant(self, number: int) -> bytes | None:
-        """Normal form without constants of kept document `number`, if it was worked out."""
-        return self._variants.get(number)
+        """Normal form without constants of kept document `number`, as `form`."""
+        return _form(self._variants[number]) if self._worked_out[number, 1] else None
 
     def set_variant(self, number: int, variant: bytes) -> None:
         """Remember the normal form without constants of kept document `number`."""
-        self._variants[number] = variant
+        self._worked_out[number, 1] = True
+        self._variants[number] = np.frombuffer(variant or bytes(16), dtype=np.uint8)
 
     def add(self, batch: Features, i: int, record_id: str) -> int:
         """Keep document `i` of `batch` under `record_id`; its number."""
@@ -165,9 +183,9 @@ class Index:
         self._bounds = _grown(self._bounds, self.size + 2)
         self._hashes = _grown(self._hashes, self._filled + shingles)
         if len(self._seen) < len(self._ids):
-            seen = np.zeros(len(self._ids), dtype=np.int32)
-            seen[: len(self._seen)] = self._seen
-            self._seen = seen
+            self._seen = _zeros(self._seen, len(self._ids))
+            self._forms, self._variants = _zeros(self._forms, len(self._ids)), _zeros(self._variants, len(self._ids))
+            self._worked_out = _zeros(self._worked_out, len(self._ids))
         needed = self._entries + entries
         self._tags = _grown(self._tags, needed)
         self._owners = _grown(self._owners, needed)
@@ -177,12 +195,16 @@ class Index:
             kernels.rechain(self._heads, self._tags, self._nexts, self._entries)
 
     def save(self, folder: Path) -> None:
-        """Write the index into `folder`, which is made; an index there before is replaced as a whole, file by file.
+        """Write the index into `folder`, which is made; the index there before stays whole until the new one is.
 
-        `index.json` is written last: without it the folder is not an index.
+        The columns go into a folder of their own generation, then `index.json`, which names it, is replaced: a crash
+        at any moment leaves the old index or the new one.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "index.json").unlink(missing_ok=True)
+        generation = max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0) + 1
+        place = folder / f"{generation:06}"
+        place.mkdir()
+        known = self._worked_out[: self.size]
         columns: dict[str, Array] = {
             "tags": self._tags[: self._entries],
             "owners": self._owners[: self._entries],
@@ -190,31 +212,37 @@ class Index:
             "hashes": self._hashes[: self._filled],
             "bounds": self._bounds[: self.size + 1],
             "ids": self._ids[: self.size],
-            "forms": _packed(self._forms, self.size),
-            "variants": _packed(self._variants, self.size),
+            "forms": self._forms[: self.size] * known[:, :1],
+            "variants": self._variants[: self.size] * known[:, 1:],
         }
         for name in _COLUMNS:
-            np.save(folder / f"{name}.npy", columns[name], allow_pickle=False)
-        about = {"format": FORMAT, "documents": self.size, "table": self.table.model_dump()}
+            with (place / f"{name}.npy").open("wb") as file:
+                np.save(file, columns[name], allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+        about = {
+            "format": FORMAT,
+            "documents": self.size,
+            "generation": generation,
+            "table": self.table.model_dump(mode="json"),
+        }
         partial = folder / "index.json.tmp"
-        partial.write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as text:
+            text.write(json.dumps(about, indent=1, sort_keys=True) + "\n")
+            text.flush()
+            os.fsync(text.fileno())
         partial.replace(folder / "index.json")
+        for path in folder.iterdir():
+            if path.name.isdigit() and path != place:
+                shutil.rmtree(path)
 
     @classmethod
     def load(cls, folder: Path, table: DistinctTable) -> "Index":
         """The index in `folder`. Raises StoreError where there is none, or where it was made with other settings."""
-        about_path = folder / "index.json"
-        if not about_path.is_file():
-            raise StoreError(
-                f"{folder} holds no finished index: index.json is missing", hint="build it again with Index.save"
-            )
-        about = json.loads(about_path.read_text(encoding="utf-8"))
-        if about["format"] > FORMAT:
-            raise StoreError(
-                f"{folder} has index format {about['format']}, this version reads up to {FORMAT}",
-                hint="update hornbook",
-            )
-        different = sorted(key for key, value in table.model_dump().items() if about["table"].get(key) != value)
+        about = described(folder)
+        different = sorted(
+            key for key, value in table.model_dump(mode="json").items() if about["table"].get(key) != value
+        )
         if different:
             key = different[0]
             raise StoreError(
@@ -222,7 +250,11 @@ class Index:
                 hint="use the settings of the index, or build it again",
             )
         index = cls(table)
-        read = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _COLUMNS}
+        place = folder / f"{about['generation']:06}"
+        try:
+            read = {name: np.load(place / f"{name}.npy", allow_pickle=False) for name in _COLUMNS}
+        except (OSError, ValueError, EOFError) as error:
+            raise StoreError(f"{place} is not whole: {error}", hint="delete the index and build it again") from error
         index.size, index._entries, index._filled = about["documents"], len(read["tags"]), len(read["hashes"])
         index._tags, index._owners = read["tags"], read["owners"]
         index._digests, index._hashes, index._bounds, index._ids = (
@@ -232,23 +264,25 @@ class Index:
         index._seen = np.zeros(index.size, dtype=np.int32)
         index._heads = np.full(1 << max(12, int(index._entries).bit_length()), -1, dtype=np.int32)
         kernels.rechain(index._heads, index._tags, index._nexts, index._entries)
-        index._forms, index._variants = _unpacked(read["forms"]), _unpacked(read["variants"])
+        index._forms, index._variants = read["forms"], read["variants"]
+        index._worked_out = np.ones((index.size, 2), dtype=np.bool_)
         return index
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What index.json says: format, documents, generation, table. Raises StoreError where no index is finished."""
+    path = folder / "index.json"
+    if not path.is_file():
+        raise StoreError(f"{folder} holds no finished index: index.json is missing", hint="build it again")
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if about.get("format") != FORMAT:
+        raise StoreError(
+            f"{folder} has index format {about.get('format')}, this version reads {FORMAT}",
+            hint="update hornbook" if about.get("format", 0) > FORMAT else "delete the index and build it again",
+        )
+    return about
 
 
 def _exact_key(digest: Array) -> Any:
     """uint32 key of an exact digest; (2,) uint64."""
     return np.uint32(digest[0] & np.uint64(0xFFFFFFFF))
-
-
-def _packed(forms: dict[int, bytes], size: int) -> Array:
-    """(size, 16) uint8 of 16-byte digests; zeros for documents that have none."""
-    packed = np.zeros((size, 16), dtype=np.uint8)
-    for number, form in forms.items():
-        if form:
-            packed[number] = np.frombuffer(form, dtype=np.uint8)
-    return packed
-
-
-def _unpacked(packed: Array) -> dict[int, bytes]:
-    return {number: row.tobytes() if row.any() else b"" for number, row in enumerate(packed)}

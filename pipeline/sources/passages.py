@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import SourcesTable
 from pipeline.records import Passage
 from pipeline.sources import licences
@@ -60,19 +61,32 @@ class _Seen:
     problem: str = ""
 
 
-def passages(table: SourcesTable) -> Iterator[Kept[Passage] | Dropped]:
+def passages(table: SourcesTable, executor: Executor = SERIAL) -> Iterator[Kept[Passage] | Dropped]:
     """The passages of `table`'s source, one outcome for each file or row seen, in the order of their names.
 
     `limit` counts kept passages: what comes after the last one is not looked at. `kind = "none"` gives nothing.
-    Raises InputError where the path is not there or holds nothing of the kind.
+    executor: where files are examined; they are read here. Raises InputError where the path is not there or holds
+    nothing of the kind.
     """
     kept = 0
-    for seen in _seen(table):
-        outcome = _examined(seen, table)
-        yield outcome
-        kept += isinstance(outcome, Kept)
-        if table.limit and kept >= table.limit:
-            return
+    seen = _seen(table)
+    groups = ([one] for one in seen) if not executor.parallel else blocks(seen)
+    for outcomes in executor.map(_Examine(table), groups):
+        for outcome in outcomes:
+            yield outcome
+            kept += isinstance(outcome, Kept)
+            if table.limit and kept >= table.limit:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Examine:
+    """Examines blocks of files, in a form that can travel."""
+
+    table: SourcesTable
+
+    def __call__(self, block: list[_Seen]) -> list[Kept[Passage] | Dropped]:
+        return [_examined(seen, self.table) for seen in block]
 
 
 def examined(text: str, table: SourcesTable, *, origin: str = "", licence: str = "") -> Kept[Passage] | Dropped:

@@ -180,7 +180,7 @@ def test_order_does_not_matter() -> None:
 
 
 def test_problems_whose_words_are_few_have_no_ngrams() -> None:
-    assert ProblemNgrams([problem("b/1", "f(x)", "", "f")], 13).matches(["f(x)", ""]) == [None, None]
+    assert ProblemNgrams([problem("b/1", "f(x)", "", "f")], 13).hits(["f(x)", ""]) == [(), ()]
 
 
 def test_split_of_a_benchmark_for_a_corpus() -> None:

@@ -1,6 +1,8 @@
+import pickle
 import random
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.dedup import Distinct
 from pipeline.dedup.distinct import keeper_key
+from pipeline.executors import SERIAL, Executor
 from pipeline.recipe import DistinctTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.stage import Dropped, Kept, Tally, checked
@@ -224,26 +227,65 @@ SOME_TEXT = st.one_of(
 )
 
 
+class Elsewhere:
+    """An executor whose blocks and results travel, as they do to another process."""
+
+    parallel = True
+    cpu_seconds = 0.0
+
+    def map(self, work: Any, blocks: Any) -> Any:
+        for block in blocks:
+            yield pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(block)))))
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(SOME_TEXT, max_size=14), st.randoms(use_true_random=False), st.integers(0, 2), st.integers(1, 3))
-def test_the_survivors_depend_on_neither_order_nor_threads_and_a_second_pass_drops_nothing(
-    texts: list[str], shuffler: random.Random, cap: int, threads: int
+@given(
+    st.lists(SOME_TEXT, max_size=14),
+    st.randoms(use_true_random=False),
+    st.integers(0, 2),
+    st.sampled_from([SERIAL, Elsewhere()]),
+)
+def test_the_survivors_depend_on_neither_order_nor_executor_and_a_second_pass_drops_nothing(
+    texts: list[str], shuffler: random.Random, cap: int, executor: Executor
 ) -> None:
     documents = passages(*texts)
     table = DistinctTable(max_constant_variants=cap)
     first = [o.record for o in Distinct(table)(documents) if isinstance(o, Kept)]
     shuffled = shuffler.sample(documents, len(documents))
     tally = Tally()
-    second = [o.record for o in checked(Distinct(table, threads=threads), shuffled, tally) if isinstance(o, Kept)]
-    assert {d.id for d in first} == {d.id for d in second}
+    second = [o.record for o in checked(Distinct(table, executor=executor), shuffled, tally) if isinstance(o, Kept)]
+    assert [d.id for d in first] == [d.id for d in second]
     assert tally.entered == len(documents)
     again = list(Distinct(table)(first))
     assert all(isinstance(o, Kept) for o in again)
 
 
-def test_many_threads_give_the_same_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
+def varied(count: int) -> list[Document]:
+    """Near-duplicates, renamed clones, constant variants and exercises, in no order."""
+    made: list[Document] = [*passages(*(" ".join(edited(prose(i % 40, 50), 0.01, i)) for i in range(count)))]
+    made += [Passage(text=f"def f{i}(x{i}):\n    y = x{i} * {i % 9}\n    return [y] * {i % 5}\n") for i in range(count)]
+    docstring = '    """' + " ".join(prose(31, 60)) + '"""\n'
+    made += [exercise(f"def f(x):\n{docstring}", f"    return x * {n}\n", audience=str(n % 3)) for n in range(30)]
+    random.Random(count).shuffle(made)
+    return made
+
+
+@pytest.mark.parametrize("cap", [0, 2])
+def test_every_executor_and_any_memory_give_the_same_outcomes(monkeypatch: pytest.MonkeyPatch, cap: int) -> None:
+    documents = varied(200)
+    table = DistinctTable(max_constant_variants=cap)
+    one = list(Distinct(table)(documents))
+    assert {o.reason for o in one if isinstance(o, Dropped)} >= {"near-duplicate", "clone"}
     monkeypatch.setattr("pipeline.dedup.distinct.BATCH_DOCUMENTS", 7)
-    documents = passages(*(" ".join(edited(prose(i % 40, 50), 0.01, i)) for i in range(200)))
-    one = list(Distinct(DistinctTable())(documents))
-    four = list(Distinct(DistinctTable(), threads=4)(documents))
-    assert one == four
+    assert list(Distinct(table, executor=Elsewhere())(documents)) == one
+    monkeypatch.setattr("pipeline.spool.MEMORY_CHARACTERS", 2_000)
+    assert list(Distinct(table)(documents)) == one
+    assert list(Distinct(table, executor=Elsewhere())(documents[::-1])) == one
+
+
+def test_a_clone_carries_the_similarity_that_dropped_it_and_that_of_its_text() -> None:
+    first = "def total(prices):\n    amount = 0\n    for price in prices:\n        amount += price\n    return amount\n"
+    second = "def s(v):\n    n = 0\n    for e in v:\n        n += e\n    return n\n"
+    _, (drop,) = run(passages(first, second))
+    assert (drop.reason, drop.similarity) == ("clone", 1.0)
+    assert drop.detail == f"equal normal form: 1.00 = 1.00; text {jaccard(first, second):.2f}"
