@@ -45,6 +45,16 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 RESULTS = ("kept", "dropped", "splits.json", "clean.json")
 
 
+TABLES = ("quality", "decontaminated", "distinct")
+"""Recipe tables whose settings count here."""
+
+
+def is_setting(argument: str) -> bool:
+    """Whether an argument of the command line is `table.key=value`, and not the name of a file that is there."""
+    table, dot, rest = argument.partition(".")
+    return table in (*TABLES, "execution") and bool(dot) and "=" in rest and not Path(argument).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class CleanSummary:
     """What came of it. entered = kept + sum of dropped, in rows; out: the folder, "" where nothing was written."""
@@ -114,6 +124,8 @@ def clean(
     from pipeline.sources.rows import Rows
     from pipeline.sources.writing import Writer
 
+    if not inputs:
+        raise UsageError("no input is named", hint="name files or folders of documents")
     tell = on_event or _ignore
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()

@@ -178,22 +178,65 @@ app.command()(evaluate)
 
 @app.command()
 def clean(
-    inputs: Annotated[list[Path], typer.Argument(help="JSONL, Parquet, dataset folders or folders of .py files.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="JSONL, Parquet, dataset folders or folders of .py files; settings too: distinct.similarity=0.8.",
+            metavar="INPUT... [key=value ...]",
+        ),
+    ],
     to: Annotated[Path, typer.Option("--to", help="Output folder.", metavar="OUT")],
     field: Annotated[str, typer.Option("--field", help="Text field; by default text, else content.")] = "",
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", help="Decontaminate against it; repeat for several.")
     ] = None,
     report_only: Annotated[bool, typer.Option("--report-only", help="Count, and write no records.")] = False,
+    index: Annotated[
+        Path | None,
+        typer.Option("--index", help="Compare with what earlier batches kept, and add this one.", metavar="FOLDER"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="local, or ray for a Ray cluster.")] = "",
+    address: Annotated[str, typer.Option("--address", help="Address of a Ray cluster; by default its own.")] = "",
+    data: DataOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """The cleaning stages alone, on your own data."""
+    from pipeline.cleaning import TABLES, is_setting
     from pipeline.cleaning import clean as clean_files
+    from pipeline.encoding import DEFAULT, encoder
+    from pipeline.executors import executor
+    from pipeline.loading import settings
+    from pipeline.places import places
     from pipeline.progress import Watcher
 
-    with Watcher(stderr) as watch:
+    given = [one for one in inputs if is_setting(one)]
+    if engine:
+        given.append(f"execution.engine={_one_of('--engine', engine, ('local', 'ray'))}")
+    if address:
+        given.append(f'execution.address="{address}"')
+        given += [] if engine else ["execution.engine=ray"]
+    if workers is not None:
+        given.append(f"execution.workers={workers}")
+    loaded = settings(given, (*TABLES, "execution"))
+    recipe, execution = loaded.recipe, loaded.execution
+    embed = None
+    if recipe.decontaminated.embedding < 1:
+        embed = encoder(recipe.decontaminated.encoder or DEFAULT, places(data).models, execution.device)
+    with Watcher(stderr) as watch, executor(execution) as where:
         summary = clean_files(
-            inputs, to, field=field, benchmarks=tuple(benchmark or ()), report_only=report_only, on_event=watch
+            [Path(one) for one in inputs if not is_setting(one)],
+            to,
+            field=field,
+            benchmarks=tuple(benchmark or ()),
+            report_only=report_only,
+            on_event=watch,
+            distinct=recipe.distinct,
+            quality=recipe.quality,
+            decontaminated=recipe.decontaminated,
+            index=index,
+            embed=embed,
+            executor=where,
         )
     if as_json:
         print_json(summary.to_json())

@@ -29,6 +29,8 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
     if recipe.sources.kind != "none":
         found["raw-code"] = _source(recipe.sources)
     found["decontaminated"] = benchmark_digests(recipe.decontaminated.benchmarks)
+    if recipe.decontaminated.embedding < 1:
+        found["decontaminated"] = [found["decontaminated"], _weights(comparing_model(recipe))]
     if recipe.quality.classifier:
         found["quality"] = [_teacher(table, recipe) for table in recipe.teachers]
     if recipe.student.init != "scratch":
@@ -43,6 +45,13 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
     found["samples-before"] = [found.get("samples-before"), scored]
     found["samples-after"] = found["scores"] = scored
     return found
+
+
+def comparing_model(recipe: Recipe) -> str:
+    """The model whose hidden states `decontaminated` compares."""
+    from pipeline.encoding import DEFAULT
+
+    return recipe.decontaminated.encoder or (DEFAULT if recipe.student.init == "scratch" else recipe.student.init)
 
 
 def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:

@@ -65,6 +65,29 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Loaded:
     return Loaded(recipe, execution, source)
 
 
+def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
+    """A recipe of defaults with `key=value` settings of the named tables (or of execution), for verbs without a recipe.
+
+    Raises RecipeError with every problem found.
+    """
+    data: dict[str, Any] = {}
+    problems: list[str] = []
+    for override in overrides:
+        _apply(data, override, problems)
+    problems += [
+        f"{name}: not a table that counts here; use {', '.join(tables)}" for name in data if name not in tables
+    ]
+    execution = _validated(Execution, data.pop("execution", {}), "execution", problems)
+    recipe = _validated(Recipe, {name: data[name] for name in data if name in tables}, "", problems)
+    if problems or recipe is None or execution is None:
+        raise RecipeError(
+            f"the settings have {len(problems)} problem{'s' if len(problems) != 1 else ''}:"
+            + "".join(f"\n  - {problem}" for problem in problems),
+            hint="nothing was run",
+        )
+    return Loaded(recipe, execution, "")
+
+
 def dump(recipe: Recipe, execution: Execution | None = None) -> str:
     """TOML text of a fully resolved recipe; `load` of it gives an equal recipe (keys that are None are left out)."""
     data = recipe.model_dump(mode="json", exclude_none=True)

@@ -170,9 +170,16 @@ def quality(stage: PlannedStage, making: Making) -> Manifest:
 def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
     """Drop what overlaps with the recipe's benchmarks."""
     from pipeline.decontamination import Decontaminate
+    from pipeline.digests import comparing_model
+    from pipeline.encoding import encoder
 
-    table = making.recipe.decontaminated
-    return _document_stage(stage, making, Decontaminate(table, _problems(table.benchmarks), executor=making.executor))
+    recipe = making.recipe
+    table = recipe.decontaminated
+    embed = None
+    if table.embedding < 1:
+        embed = encoder(comparing_model(recipe), making.places.models, making.execution.device)
+    problems = _problems(table.benchmarks)
+    return _document_stage(stage, making, Decontaminate(table, problems, embed, making.executor))
 
 
 def _problems(names: Iterable[str]) -> list[Problem]:

@@ -177,6 +177,8 @@ class DecontaminatedTable(Table):
     """AST match rate at or above which a document is dropped (the paper's tau)."""
     embedding: Fraction = 1.0
     """Cosine at or above which a document is dropped; 1.0 switches it off."""
+    encoder: str = ""
+    """HF folder or hub name of the model whose hidden states are compared; "" for the student's (init)."""
 
 
 class TokensTable(Table):
