@@ -18,6 +18,7 @@ and the index as it was; results whose documents are in the index are never repl
 """
 
 import contextlib
+import fcntl
 import json
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import UsageError
+from pipeline.errors import StoreBusy, UsageError
 from pipeline.executors import SERIAL, Executor, spread
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
 from pipeline.records import Document, Passage, Problem
@@ -130,44 +131,44 @@ def clean(
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
-    kept_before = _Kept.open(index, distinct, out) if index is not None else None
     if not report_only:
         _check_out(out, inputs)
     rows = Rows(inputs, field)
     for note in rows.notes:
         tell({"event": "note", "text": note})
     problems = [*problems, *_problems(benchmarks)]
-    stages: list[Any] = [Quality(quality)]
-    if problems:
-        stages.append(Decontaminate(decontaminated, problems, embed, executor))
-    stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
-    verdicts, survivors = _decided(rows, stages, executor, tell)
-    if report_only:
-        counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
-        return _summary(counts, "")
-    if out.is_dir() and any(out.iterdir()):
-        tell({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
-    started = time.monotonic()
-    tell({"event": "stage-started", "stage": "written"})
-    with _partial(out) as folder:
-        with Writer(folder) as writer:
-            counts = Counter(_verdicts(rows, verdicts, writer.write))
-        summary = _summary(counts, str(out))
-        settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
-        about = summary.to_json() | {
-            "inputs": [str(path) for path in inputs],
-            "benchmarks": list(benchmarks),
-            "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
-            "index": kept_before.about() if kept_before is not None else None,
-        }
+    with _Kept.open(index, distinct, out) if index is not None else contextlib.nullcontext() as kept_before:
+        stages: list[Any] = [Quality(quality)]
         if problems:
-            _write_splits(folder / "splits.json", problems, survivors)
-        (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        _replace(folder, out)
-    if kept_before is not None:
-        kept_before.save()
-    tell(_finished("written", summary.kept, summary.dropped, started))
-    return summary
+            stages.append(Decontaminate(decontaminated, problems, embed, executor))
+        stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
+        verdicts, survivors = _decided(rows, stages, executor, tell)
+        if report_only:
+            counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
+            return _summary(counts, "")
+        if out.is_dir() and any(out.iterdir()):
+            tell({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
+        started = time.monotonic()
+        tell({"event": "stage-started", "stage": "written"})
+        with _partial(out) as folder:
+            with Writer(folder) as writer:
+                counts = Counter(_verdicts(rows, verdicts, writer.write))
+            summary = _summary(counts, str(out))
+            settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
+            about = summary.to_json() | {
+                "inputs": [str(path) for path in inputs],
+                "benchmarks": list(benchmarks),
+                "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
+                "index": kept_before.about() if kept_before is not None else None,
+            }
+            if problems:
+                _write_splits(folder / "splits.json", problems, survivors)
+            (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            _replace(folder, out)
+        if kept_before is not None:
+            kept_before.save()
+        tell(_finished("written", summary.kept, summary.dropped, started))
+        return summary
 
 
 def _ignore(event: Mapping[str, Any]) -> None:
@@ -217,14 +218,27 @@ class _Kept:
     before: int
 
     @classmethod
-    def open(cls, folder: Path, table: DistinctTable, out: Path) -> "_Kept":
-        """The index in `folder`, or a new one. Raises UsageError where `out` holds results that are in it already."""
-        from pipeline.dedup.index import Index, described
-
+    @contextlib.contextmanager
+    def open(cls, folder: Path, table: DistinctTable, out: Path) -> "Iterator[_Kept]":
+        """The index in `folder`, or a new one, locked. Raises UsageError where `out` holds results that are in it."""
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the index {folder} is a file", hint="name a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreBusy(
+                    f"another batch is being compared with the index {folder}", hint="wait until it is done"
+                ) from error
+            yield cls._read(folder, table, out)
+
+    @classmethod
+    def _read(cls, folder: Path, table: DistinctTable, out: Path) -> "_Kept":
+        from pipeline.dedup.index import Index, described
+
         if not (folder / "index.json").is_file():
-            if folder.is_dir() and any(not path.name.isdigit() for path in folder.iterdir()):
+            if any(not path.name.isdigit() and path.name[0] != "." for path in folder.iterdir()):
                 raise UsageError(f"{folder} is not empty and holds no index", hint="name another folder for --index")
             return cls(folder, Index(table), 0, 0)
         generation = described(folder)["generation"]

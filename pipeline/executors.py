@@ -13,7 +13,9 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -265,8 +267,10 @@ class RayCluster:
             if not self._address:
                 where = {"address": "local", "num_cpus": self._workers, "include_dashboard": False}
             try:
-                ray.init(**where, log_to_driver=False, configure_logging=False, namespace="hornbook")
-            except (ConnectionError, RayError, RuntimeError, ValueError, AssertionError) as error:
+                _answers(self._address)
+                with _same_handlers():
+                    ray.init(**where, log_to_driver=False, configure_logging=False, namespace="hornbook")
+            except (OSError, RayError, RuntimeError, ValueError, AssertionError) as error:
                 first = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise HornbookError(
                     f"no Ray cluster answers at execution.address = {self._address!r}: {first}",
@@ -288,6 +292,22 @@ class RayCluster:
         if self._ours:
             self._ray.shutdown()
         self._ray, self._ours = None, False
+
+
+def _answers(address: str) -> None:
+    """Raises OSError where nothing listens at host:port; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+@contextlib.contextmanager
+def _same_handlers() -> Iterator[None]:
+    """Undoes that Ray handles SIGTERM: a run ends the same way with it and without."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _version(_: None) -> str:

@@ -1,0 +1,147 @@
+"""A real Ray cluster of two nodes on this machine. Minutes, and only where `hornbook[ray]` is installed: -m slow."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
+
+import pyarrow.parquet as pq  # noqa: E402
+
+from pipeline.cleaning import clean  # noqa: E402
+from pipeline.decontamination import Decontaminate  # noqa: E402
+from pipeline.dedup import Distinct  # noqa: E402
+from pipeline.errors import HornbookError  # noqa: E402
+from pipeline.executors import SERIAL, Executor, RayCluster, spread  # noqa: E402
+from pipeline.quality import Quality  # noqa: E402
+from pipeline.recipe import DecontaminatedTable, DistinctTable  # noqa: E402
+from pipeline.records import Document, Passage, Problem  # noqa: E402
+from pipeline.stage import Dropped, Tally, checked  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
+
+BODY = """    total = 0
+    for x in a:
+        if x > k:
+            total += x * x
+    return [total, k]
+"""
+PROBLEM = Problem(
+    benchmark="b",
+    task_id="b/1",
+    prompt='def g(a, k):\n    """Nothing that anybody says elsewhere in these words."""\n',
+    entry_point="g",
+    test="assert g",
+    canonical_solution=BODY,
+)
+
+
+def documents(count: int) -> list[Document]:
+    """A third of them near copies or renamed clones of others; some are too short, some overlap with PROBLEM."""
+    made: list[Document] = []
+    for i in range(count):
+        k = i % (2 * count // 3)
+        name = "f" if i == k else "renamed"
+        text = f"def {name}(a):\n    b = a + {k}\n    return [b, {k % 7}]\n" + f"# note {k} about it\n" * (k % 4)
+        if k % 50 == 0:
+            text = f"def h{k}(a, k):\n" + PROBLEM.canonical_solution.replace("total", f"t{k}")
+        made.append(Passage(text=text if k % 97 else f"x = {k}", origin=str(i)))
+    return made
+
+
+def described(outcomes: Any) -> list[tuple[str, ...]]:
+    return [
+        (o.record.id, o.reason, o.kept_id, o.detail) if isinstance(o, Dropped) else (o.record.id,) for o in outcomes
+    ]
+
+
+def node_of(_: int) -> str:
+    time.sleep(0.2)
+    return str(ray.get_runtime_context().get_node_id())
+
+
+@dataclass
+class TwoNodes:
+    address: str
+    cluster: Any
+    first: str
+    second: Any
+
+    def kill_second(self) -> None:
+        self.cluster.remove_node(self.second, allow_graceful=False)
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[TwoNodes]:
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    memory = {"num_cpus": 1, "object_store_memory": 200_000_000, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=memory)
+    second = cluster.add_node(num_cpus=1, object_store_memory=200_000_000)
+    cluster.wait_for_nodes()
+    yield TwoNodes(cluster.address, cluster, cluster.head_node.node_id, second)
+    cluster.shutdown()
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def walked(records: list[Document], executor: Executor) -> Iterator[list[tuple[str, ...]]]:
+    """The stages that go through an executor, one after the other over the same records."""
+    yield described(checked(Quality(), records, Tally(), lambda stage, items: spread(stage, items, executor)))
+    decontaminate = Decontaminate(DecontaminatedTable(), [PROBLEM], executor=executor)
+    yield described(checked(decontaminate, records, Tally()))
+    yield described(checked(Distinct(DistinctTable(), executor), records, Tally()))
+
+
+def test_a_node_killed_in_the_middle_loses_nothing(
+    two_nodes: TwoNodes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    records = documents(3_000)
+    expected = list(walked(records, SERIAL))
+    assert {o[1] for found in expected for o in found if len(o) > 1} >= {"too-short", "tree-overlap", "clone"}
+    monkeypatch.setattr("pipeline.dedup.distinct.BATCH_DOCUMENTS", 50)
+    where = RayCluster(two_nodes.address, 1)
+    assert set(where.map(node_of, range(12))) == {two_nodes.first, two_nodes.second.node_id}
+    assert list(walked(records, where)) == expected
+
+    outcomes = []
+    for number, outcome in enumerate(checked(Distinct(executor=where), records, Tally())):
+        if number == 1_000:
+            two_nodes.kill_second()
+        outcomes.append(outcome)
+    assert described(outcomes) == expected[2]
+    assert set(where.map(node_of, range(4))) == {two_nodes.first}
+
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps({"text": r.text}) + "\n" for r in records), encoding="utf-8")
+    far = clean([path], tmp_path / "far", problems=[PROBLEM], executor=where)
+    near = clean([path], tmp_path / "near", problems=[PROBLEM])
+    assert far.to_json() | {"out": ""} == near.to_json() | {"out": ""}
+    for part in ("kept", "dropped"):
+        assert pq.read_table(tmp_path / "far" / part).equals(pq.read_table(tmp_path / "near" / part))
+    where.close()
+
+
+def test_an_error_of_the_work_is_the_callers_and_an_address_without_a_cluster_is_named() -> None:
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    where = RayCluster("", 1)
+    with pytest.raises(HornbookError, match="block 1 is odd") as caught:
+        list(where.map(failing, [0, 1, 2]))
+    assert caught.value.hint == "use even ones"
+    where.close()
+    with pytest.raises(HornbookError, match=r"no Ray cluster answers at execution\.address = '127\.0\.0\.1:1'"):
+        list(RayCluster("127.0.0.1:1", 1).map(failing, [0]))
+
+
+def failing(n: int) -> int:
+    if n % 2:
+        raise HornbookError(f"block {n} is odd", hint="use even ones")
+    return n
