@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
-from dedup_corpus import CLONES, WORD, Corpus, Planted, corpus, similarity  # noqa: E402
+from dedup_corpus import CLONES, WORD, Corpus, Planted, corpus, resident_mb, similarity  # noqa: E402
 
 SIMILARITY = 0.7
 
@@ -173,12 +173,11 @@ def _cpu() -> float:
 def _child(tool: str, texts: list[str], sender: Any) -> None:
     try:
         TOOLS[tool](texts[:300])
-        start_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start_rss = resident_mb(reset=True)
         started = _cpu()
         survivor_of = TOOLS[tool](texts)
         cpu = getattr(TOOLS[tool], "cpu_seconds", _cpu() - started)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        sender.send(Outcome(survivor_of, cpu, (peak - start_rss) / 1024))
+        sender.send(Outcome(survivor_of, cpu, resident_mb() - start_rss))
     except Exception as error:
         print(f"{tool}: {type(error).__name__}: {error}", file=sys.stderr)
         sender.send(None)

@@ -19,7 +19,6 @@ import json
 import keyword
 import multiprocessing as mp
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
-from dedup_corpus import RATES, WORD, edited, functions  # noqa: E402
+from dedup_corpus import RATES, WORD, edited, functions, resident_mb  # noqa: E402
 
 STAGES = ("sources", "quality", "near", "clones", "decontaminated")
 COPIES = 0.15
@@ -134,7 +133,7 @@ def _child(name: str, path: Path, count: int, sender: Any) -> None:
     from pipeline.stage import Kept
 
     list(stage_of(name)([Passage(text=text) for text in lines(path, 300)]))
-    start_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start_rss = resident_mb(reset=True)
     sizes: list[int] = []
     make = indexes.Index.__init__
 
@@ -159,7 +158,7 @@ def _child(name: str, path: Path, count: int, sender: Any) -> None:
             "cpu_seconds": round(cpu, 2),
             "wall_seconds": round(time.monotonic() - wall, 1),
             "mb_in": round(source.characters / 1e6, 1),
-            "peak_rss_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start_rss) / 1024),
+            "peak_rss_mb": round(resident_mb() - start_rss),
             "index_mb": round(sizes[0] / 1e6, 1) if sizes and name in ("near", "clones") else None,
         }
     )
