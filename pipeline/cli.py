@@ -212,7 +212,7 @@ def clean(
 
     given = [one for one in inputs if is_setting(one)]
     if engine:
-        given.append(f"execution.engine={_one_of('--engine', engine, ('local', 'ray'))}")
+        given.append(f"execution.engine={one_of('--engine', engine, ('local', 'ray'))}")
     if address:
         given.append(f'execution.address="{address}"')
         given += [] if engine else ["execution.engine=ray"]
