@@ -82,14 +82,20 @@ def write_records(
     kept_types: Sequence[type[Record]],
     dropped_types: Sequence[type[Record]] = (),
     facts: Callable[[], Mapping[str, Any]] = dict,
+    files: Callable[[], Iterable[Path]] = tuple,
 ) -> Manifest:
-    """Write outcomes as they come, with a progress event now and then, and finish the artifact."""
+    """Write outcomes as they come, with a progress event now and then, and finish the artifact.
+
+    facts, files: asked for at the end; what the manifest says beside the counts, files and folders that go with it.
+    """
     writer = Writer(making.places.store, stage.name, stage.key, kept_types, dropped_types)
     total = making.count(stage)
     for number, outcome in enumerate(outcomes, 1):
         writer.write(outcome)
         if number % 256 == 0:
             making.log({"event": "records", "stage": stage.name, "done": number, "total": total, "kept": tally.kept})
+    for path in files():
+        writer.add(path)
     return finish(writer, stage, making, tally, facts())
 
 

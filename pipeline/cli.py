@@ -69,7 +69,14 @@ def run(
     extra = [f"execution.sandbox={sandbox}"] if sandbox else []
     loaded, where = load(recipe, [*(overrides or []), *extra]), places(data)
     with Watcher(stderr) as watch:
-        outcome = run_recipe(loaded, where, name=name, until=until, watch=watch)
+        outcome = run_recipe(
+            loaded,
+            where,
+            name=name,
+            until=until,
+            watch=watch,
+            stopped=lambda folder: _report_stopped(folder, where.store),
+        )
         summary, card = write_report(outcome.folder, where.store)
     if not outcome.made:
         stderr.print(f"nothing to make: all {len(outcome.reused)} stages of {outcome.name} are stored", markup=False)
@@ -77,6 +84,14 @@ def run(
         print_json(summary.to_json())
     else:
         say(card)
+
+
+def _report_stopped(folder: Path, store: Any) -> None:
+    """The report of a run that ended early: what there is, and where and why it stopped."""
+    from pipeline.report import write_report
+
+    write_report(folder, store)
+    stderr.print(f"the report of what there is: {folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -31,8 +31,8 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
     found["decontaminated"] = benchmark_digests(recipe.decontaminated.benchmarks)
     if recipe.decontaminated.embedding < 1:
         found["decontaminated"] = [found["decontaminated"], _weights(comparing_model(recipe))]
-    if recipe.quality.classifier:
-        found["quality"] = [_teacher(table, recipe) for table in recipe.teachers]
+    if recipe.quality.classifier or recipe.quality.flatten < 1:
+        found["quality"] = _quality(recipe)
     if recipe.student.init != "scratch":
         found["tokens"] = found["student"] = found["samples-before"] = _weights(recipe.student.init)
     if recipe.soft_targets.teacher:
@@ -59,6 +59,31 @@ def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
     from pipeline.evaluation.problems import load
 
     return {name: load(name).digest for name in names}
+
+
+def _quality(recipe: Recipe) -> Any:
+    """The embedding's weights, and what gives the values: a saved model's bytes, or the judge and its template."""
+    table = recipe.quality
+    read: dict[str, Any] = {"embedding": _weights(embedding_of(recipe))}
+    if table.classifier and table.model:
+        from pipeline.quality.classifier import FILE, ValueModel
+
+        folder = Path(table.model).expanduser()
+        ValueModel.load(folder)
+        read["model"] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    elif table.classifier:
+        from pipeline.prompting.template import load
+        from pipeline.quality.judge import template_path
+
+        judge = next(t for t in recipe.teachers if t.name == (table.judge or recipe.teachers[0].name))
+        read |= {"judge": _teacher(judge, recipe), "template": load(template_path()).digest}
+    return read
+
+
+def embedding_of(recipe: Recipe) -> str:
+    """The model that the value classifier reads with: `quality.embedding`, else the student's start, else SmolLM2."""
+    start = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
+    return recipe.quality.embedding or start
 
 
 def _teacher(table: TeacherTable, recipe: Recipe) -> Any:

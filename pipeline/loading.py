@@ -211,8 +211,7 @@ def _inconsistencies(recipe: Recipe) -> list[str]:
         problems.append(
             f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
         )
-    if recipe.quality.classifier and not names:
-        problems.append("quality.classifier = true needs a teacher to annotate; add a [[teachers]] table")
+    problems.extend(_value_model_problems(recipe, names))
     if recipe.evaluation.samples > 1 and recipe.evaluation.temperature == 0:
         problems.append(
             f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
@@ -258,6 +257,26 @@ def _distillation(recipe: Recipe) -> list[str]:
             "tokens.mask_documents = true" + ("" if soft.on_policy else ", or soft_targets.mode = 'online'")
         )
     return problems
+
+
+def _value_model_problems(recipe: Recipe, names: Sequence[str]) -> list[str]:
+    quality = recipe.quality
+    if quality.model and not quality.classifier:
+        return [f"quality.model = {quality.model!r} needs quality.classifier = true; set it, or leave model empty"]
+    if not quality.classifier or quality.model:
+        return []
+    if not names:
+        return [
+            "quality.classifier = true needs a teacher to annotate; add a [[teachers]] table, "
+            "or name a saved value model in quality.model"
+        ]
+    judge = next((t for t in recipe.teachers if t.name == (quality.judge or names[0])), None)
+    if judge is not None and judge.kind == "composer":
+        return [
+            f"quality.judge: the teacher {judge.name!r} is a composer, which has no model in it and cannot judge; "
+            "name a teacher of another kind in quality.judge"
+        ]
+    return []
 
 
 def _missing_for(kind: str, teacher: Any) -> list[str]:

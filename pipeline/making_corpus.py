@@ -137,34 +137,19 @@ def distinct(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def quality(stage: PlannedStage, making: Making) -> Manifest:
-    """With the classifier on, the judge's answers stay in the folder of work in progress: they were paid for."""
+    """Heuristics, secrets, and where the recipe asks for it the value classifier and the sampler of crowded clusters.
+
+    The judge's journal stays with the artifact, as that of the completions does, beside the model (`value-model/`) and
+    every document's value (`values.parquet`).
+    """
     from pipeline.quality import Quality
 
-    recipe, places = making.recipe, making.places
-    if not recipe.quality.classifier:
-        return _document_stage(stage, making, Quality(recipe.quality), alone=True)
-    from pipeline import teacher
-    from pipeline.quality.embedding import hidden_states
-    from pipeline.quality.judge import annotator
-    from pipeline.student import load
+    table = making.recipe.quality
+    if not table.classifier and table.flatten == 1:
+        return _document_stage(stage, making, Quality(table), alone=True)
+    from pipeline.making_quality import valued
 
-    judge = next(t for t in recipe.teachers if t.name == (recipe.quality.judge or recipe.teachers[0].name))
-    asked = teacher.Complete(
-        {judge.name: teacher.build(judge, making.execution, recipe.seed, places.models)},
-        journal=places.store.partial(stage.name, stage.key, places.models),
-        execution=making.execution,
-        on_event=lambda event: making.log({**event, "stage": stage.name}),
-        ledger=making.ledger,
-    )
-    spec = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
-    reader = load(spec, cache=places.models, device=making.execution.device)
-    quality = Quality(
-        recipe.quality,
-        annotate=annotator(asked, judge.name),
-        embed=hidden_states(reader.model, reader.tokenizer),
-        seed=recipe.seed,
-    )
-    return _document_stage(stage, making, quality)
+    return valued(stage, making)
 
 
 def decontaminated(stage: PlannedStage, making: Making) -> Manifest:

@@ -24,7 +24,7 @@ VERSIONS: dict[str, int] = {
     "documents": 1,
     "validated": 1,
     "distinct": 2,
-    "quality": 1,
+    "quality": 2,
     "decontaminated": 2,
     "tokens": 1,
     "soft-targets": 2,

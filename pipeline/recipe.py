@@ -160,10 +160,25 @@ class QualityTable(Table):
     """Train and apply the educational-value classifier."""
     annotate: Positive = 200
     """Documents that the judge annotates when classifier is true."""
+    repeats: Count = 20
+    """Documents of those annotated that the judge annotates twice, to measure its agreement with itself."""
     judge: str = ""
     """Name of the teacher that annotates; "" for the first one."""
+    embedding: str = ""
+    """Model whose hidden states the forest reads: an HF folder or hub name (causal LM or encoder), a GGUF file or
+    "smollm2"; "" for the pretrained student, or SmolLM2 where the student starts from scratch."""
+    embedding_tokens: Positive = 512
+    """Tokens of a document that the embedding reads."""
+    model: str = ""
+    """Folder of a value model that an earlier run saved (`value-model` of its quality artifact): nothing is annotated
+    then. "" trains one."""
     keep_quantile: Fraction = 0.5
     """Share of documents kept by predicted value when classifier is true."""
+    min_value: Fraction | None = None
+    """Smallest predicted value kept, in place of keep_quantile."""
+    flatten: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of documents kept by taking them evenly from the clusters of their embeddings, so that the most crowded
+    ones give up most; 1.0 switches it off."""
 
 
 class DecontaminatedTable(Table):

@@ -5,6 +5,7 @@ at once share the work instead of doing it twice. A crash at any moment leaves f
 progress of the stages that can go on (completions, student, samples); the next call starts there.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -53,13 +54,21 @@ def planned(loaded: Loaded, places: Places) -> Plan:
 
 
 def run(
-    loaded: Loaded, places: Places, *, name: str = "", until: str = "", watch: Callable[[Event], None] = lambda _: None
+    loaded: Loaded,
+    places: Places,
+    *,
+    name: str = "",
+    until: str = "",
+    watch: Callable[[Event], None] = lambda _: None,
+    stopped: Callable[[Path], None] = lambda _: None,
 ) -> Outcome:
     """Make what is missing of a recipe.
 
     name: the run's folder below `places.runs`; by default the recipe's name and the start of its plan's key, so that
-    the same recipe is the same run. until: last stage to make. Raises HornbookError, always after run.json says how
-    the run ended; KeyboardInterrupt and SIGTERM become Interrupted.
+    the same recipe is the same run. until: last stage to make. stopped: called with the run's folder where the run
+    ends before its last stage, once run.json says where and why; what goes wrong in it never hides the run's own
+    error. Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
+    Interrupted.
     """
     whole = planned(loaded, places)
     todo = whole.until(until) if until else whole
@@ -94,23 +103,44 @@ def run(
                 record.at(stage.name, state, time.monotonic() - started, spent)
                 _not_empty(stage, manifest)
     except KeyboardInterrupt:
-        record.end("interrupted")
-        raise Interrupted("interrupted", hint="run the same command again to go on from here") from None
-    except BudgetReached:
-        record.end("budget")
-        raise
+        error = Interrupted("interrupted", hint="run the same command again to go on from here")
+        _stopped(record, log, stopped, folder, "interrupted", error)
+        raise error from None
     except OSError as error:
-        record.end("failed")
+        _stopped(record, log, stopped, folder, "failed", error)
         with disk_errors(error.filename or places.data):
             raise
         raise
     except BaseException as error:
-        record.end("interrupted" if isinstance(error, Interrupted) else "failed")
+        state = (
+            "budget"
+            if isinstance(error, BudgetReached)
+            else "interrupted"
+            if isinstance(error, Interrupted)
+            else "failed"
+        )
+        _stopped(record, log, stopped, folder, state, error)
         raise
     finally:
         trackers.close()
     record.end("done")
     return Outcome(name, folder, record.names("made"), record.names("reused"))
+
+
+def _stopped(
+    record: "_RunRecord",
+    log: Callable[[Event], None],
+    tell: Callable[[Path], None],
+    folder: Path,
+    state: str,
+    error: BaseException,
+) -> None:
+    record.end(state, error)
+    try:
+        tell(folder)
+    except Exception as second:
+        with contextlib.suppress(OSError, HornbookError):
+            log({"event": "warning", "text": f"the report could not be written: {second}"})
 
 
 def _one(stage: PlannedStage, making: Making, log: Callable[[Event], None]) -> tuple[Manifest, str]:
@@ -152,6 +182,7 @@ class _RunRecord:
 
     def __init__(self, folder: Path, name: str, recipe: str, whole: Plan, paid: Mapping[str, "_Spent"]) -> None:
         self._path = folder / "run.json"
+        self._at = ""
         self._started = time.monotonic()
         self._data: dict[str, Any] = {
             "run": name,
@@ -173,6 +204,10 @@ class _RunRecord:
 
     def at(self, name: str, state: str, seconds: float = 0.0, spent: Sequence[float] = ()) -> None:
         """spent: prompt tokens, completion tokens and dollars that the stage cost this run."""
+
+
+    def at(self, name: str, state: str, seconds: float = 0.0) -> None:
+        self._at = name
         for stage in self._data["stages"]:
             if stage["name"] == name:
                 stage |= {"state": state, "seconds": round(seconds, 3)}
@@ -180,7 +215,13 @@ class _RunRecord:
                     stage["spent"] = list(spent)
         self._write()
 
-    def end(self, state: str) -> None:
+    def end(self, state: str, error: BaseException | None = None) -> None:
+        """How the run ended. With an error: in which stage, and what it says (a bug's message has its type)."""
+        if error is not None:
+            message, hint = f"{type(error).__name__}: {error}", ""
+            if isinstance(error, HornbookError):
+                message, hint = error.message, error.hint
+            self._data["stopped"] = {"stage": self._at, "message": message, "hint": hint}
         self._data |= {"state": state, "finished": datetime.now(UTC).isoformat(timespec="milliseconds")}
         try:
             self._write()

@@ -6,16 +6,20 @@ of a CodeGen model; which judge and embedding are used here is the caller's busi
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import HornbookError
+from pipeline.errors import HornbookError, InputError
 from pipeline.identity import digest, rng_seed
+from pipeline.quality.evaluating import CalibrationBin, ClassifierReport, agreement, calibrated
+from pipeline.quality.forest import Forest
+from pipeline.quality.judge import Annotation
 from pipeline.records import Document
 
 Array = npt.NDArray[Any]
@@ -24,84 +28,60 @@ TREES = 200
 FOLDS = 5
 MIN_ANNOTATIONS = 20
 """Fewest usable annotations: with less, cross-validation says nothing."""
+MIN_CLASS = FOLDS
+"""Fewest documents on either side: each fold of the cross-validation needs one."""
 GOOD = 5.0
 """Value on the judge's scale of 0 to 10 from which a document counts as valuable."""
 MIN_CLASS_SHARE = 0.2
 """Where less than this share of the sample is on one side of `GOOD`, the sample's median divides it instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Documents whose predicted probability lies in [low, high): how many, and the share that is valuable."""
-
-    low: float
-    high: float
-    count: int
-    predicted: float
-    observed: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierReport:
-    """How well the forest predicts the judge, from predictions of folds that it did not see.
-
-    annotated: usable annotations; unusable: documents on which the judge gave no usable answer; threshold: value that
-    divides the classes; roc: (false positive rate, true positive rate) points; auc: area under it (0.5 is chance);
-    brier: mean squared error of the probability; agreement: share of `repeats` documents whose second annotation falls
-    on the same side, None where nothing was repeated.
-    """
-
-    annotated: int
-    unusable: int
-    threshold: float
-    positive_share: float
-    auc: float
-    brier: float
-    roc: tuple[tuple[float, float], ...]
-    calibration: tuple[CalibrationBin, ...]
-    repeats: int = 0
-    agreement: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain data."""
-        return asdict(self)
+FILE = "forest.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class ValueModel:
-    """A fitted forest. values: embeddings to probabilities; save and load keep it for other runs."""
+    """A fitted forest. values: embeddings to probabilities; save and load keep it for other runs.
 
-    forest: Any
+    about: what it was made with (embedding, judge, template), as JSON values; a run that reuses it must have the same
+    embedding. held_out: value of each annotated document by id, from folds that did not see it; of the run that
+    trained it only, never saved.
+    """
+
+    forest: Forest
     report: ClassifierReport
+    about: Mapping[str, Any] = field(default_factory=dict)
+    held_out: Mapping[str, float] = field(default_factory=dict)
 
     def values(self, embeddings: Array) -> Array:
         """(documents,) float64 probability of being valuable, in [0, 1]; embeddings: (documents, features)."""
-        wanted = self.forest.n_features_in_
+        wanted = self.forest.features
         if embeddings.shape[1] != wanted:
             raise HornbookError(
-                f"the embedding has {embeddings.shape[1]} features, the classifier was trained on {wanted}",
-                hint="use the embedding it was trained with, or train it again",
+                f"the embedding has {embeddings.shape[1]} features, the value model was trained on {wanted}",
+                hint="set quality.embedding to what it was trained with, or leave quality.model empty to train again",
             )
-        probabilities: Array = self.forest.predict_proba(embeddings)[:, 1]
-        return probabilities
+        return self.forest.probabilities(embeddings)
 
     def save(self, folder: Path) -> None:
-        """Write forest.joblib and report.json into `folder`."""
-        import joblib
-
+        """Write forest.safetensors and report.json into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        joblib.dump(self.forest, folder / "forest.joblib", compress=3)
+        self.forest.save(folder / FILE, dict(self.about))
         (folder / "report.json").write_text(json.dumps(self.report.to_json(), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "ValueModel":
-        """The model in `folder`. joblib files run code when loaded: load only models that you made."""
-        import joblib
-
-        data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        data["roc"] = tuple((x, y) for x, y in data["roc"])
-        data["calibration"] = tuple(CalibrationBin(**item) for item in data["calibration"])
-        return cls(joblib.load(folder / "forest.joblib"), ClassifierReport(**data))
+        """The model in `folder`. Loading runs no code of the file. Raises InputError where none is there."""
+        if not (folder / FILE).is_file():
+            raise InputError(
+                f"quality.model = {str(folder)!r}: no {FILE} there",
+                hint="name the value-model folder of an artifact of stage quality, made with quality.classifier = true",
+            )
+        forest, about = Forest.load(folder / FILE)
+        path = folder / "report.json"
+        try:
+            report = ClassifierReport.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path} is not a value model's report: {error}") from error
+        return cls(forest, report, about)
 
 
 def sampled(documents: Sequence[Document], count: int, seed: int) -> list[Document]:
@@ -111,40 +91,44 @@ def sampled(documents: Sequence[Document], count: int, seed: int) -> list[Docume
 
 def fit(
     documents: Sequence[Document],
-    annotate: Callable[[Sequence[Document]], Sequence[float | None]],
+    annotate: Callable[[Sequence[Document]], Sequence[Annotation]],
     embed: Callable[[Sequence[str]], Array],
     *,
     sample: int,
     seed: int = 0,
     repeats: int = 0,
+    about: Mapping[str, Any] | None = None,
 ) -> ValueModel:
     """Annotate a sample of `documents`, embed it, and fit the forest.
 
-    annotate: value in [0, 10] of each document, None where the judge failed. embed: (texts,) to (texts, features).
-    repeats: how many documents of the sample are annotated twice, to measure the judge's agreement with itself.
-    Raises HornbookError where fewer than `MIN_ANNOTATIONS` annotations are usable, or all are equal.
+    annotate: a judge's verdict on each document; a document that comes twice in a row is judged twice. embed: (texts,)
+    to (texts, features). repeats: how many documents of the sample are annotated twice, to measure the judge's
+    agreement with itself. Raises HornbookError where fewer than `MIN_ANNOTATIONS` annotations are usable, all are
+    equal, or fewer than `MIN_CLASS` are on one side.
     """
     chosen = sampled(documents, sample, seed)
-    values = list(annotate(chosen))
-    usable = [(document, value) for document, value in zip(chosen, values, strict=True) if value is not None]
+    twice = min(repeats, len(chosen))
+    answers = list(annotate([d for place, d in enumerate(chosen) for _ in range(2 if place < twice else 1)]))
+    first = [answers[2 * place if place < twice else place + twice] for place in range(len(chosen))]
+    second = [answers[2 * place + 1] for place in range(twice)]
+    problems = Counter(a.problem for a in first if a.value is None)
+    usable = [(document, a.value) for document, a in zip(chosen, first, strict=True) if a.value is not None]
     if len(usable) < MIN_ANNOTATIONS:
-        raise HornbookError(
-            f"{len(usable)} of {len(chosen)} annotations are usable, {MIN_ANNOTATIONS} are needed",
-            hint="raise quality.annotate, or name a stronger judge in quality.judge",
-        )
+        raise HornbookError(_too_few(len(usable), len(chosen), problems), hint=_hint(len(chosen), sample))
     scores = np.array([value for _, value in usable], dtype=np.float64)
     threshold = dividing_value(scores)
     labels = scores >= threshold
+    _both_sides(labels, threshold)
     embeddings = embed([document.text for document, _ in usable])
-    report = _evaluated(embeddings, labels, threshold, len(chosen) - len(usable), seed)
-    if repeats:
-        again = annotate([document for document, _ in usable[:repeats]])
-        pairs = [(bool(a), b >= threshold) for a, b in zip(labels, again, strict=False) if b is not None]
-        agreement = sum(a == b for a, b in pairs) / len(pairs) if pairs else None
-        report = ClassifierReport(**{**_shallow(report), "repeats": len(pairs), "agreement": agreement})
+    predicted = _cross_validated(embeddings, labels, seed)
+    report = replace(
+        _report(predicted, labels, scores, threshold, problems),
+        repeats=agreement([(a.value, b.value) for a, b in zip(first, second, strict=False)], threshold),
+    )
     forest = _forest(seed)
     forest.fit(embeddings, labels)
-    return ValueModel(forest, report)
+    held_out = {document.id: float(p) for (document, _), p in zip(usable, predicted, strict=True)}
+    return ValueModel(Forest.of(forest), report, dict(about or {}), held_out)
 
 
 def dividing_value(scores: Array) -> float:
@@ -158,10 +142,35 @@ def dividing_value(scores: Array) -> float:
     if scores.min() == scores.max():
         raise HornbookError(
             f"the judge gave all {len(scores)} documents the value {scores[0]:g}: there is nothing to learn",
-            hint="use a stronger judge, or set quality.classifier = false",
+            hint="name a stronger judge in quality.judge, or set quality.classifier = false",
         )
     median = float(np.median(scores))
     return median if (scores < median).any() else float(scores[scores > median].min())
+
+
+def _too_few(usable: int, asked: int, problems: Counter[str]) -> str:
+    why = ", ".join(f"{name} {count}" for name, count in problems.most_common())
+    return f"{usable} of {asked} annotations are usable, {MIN_ANNOTATIONS} are needed" + (f" ({why})" if why else "")
+
+
+def _hint(chosen: int, sample: int) -> str:
+    if chosen < MIN_ANNOTATIONS:
+        need = f"raise quality.annotate from {sample}" if sample < MIN_ANNOTATIONS else "make a larger corpus"
+        return f"{need}, or set quality.classifier = false"
+    return (
+        "name a judge in quality.judge that answers prompts/judge/value.md with a line `Grade: N` (a composer cannot), "
+        "or raise its max_tokens"
+    )
+
+
+def _both_sides(labels: Array, threshold: float) -> None:
+    counts = int(labels.sum()), int((~labels).sum())
+    if min(counts) < MIN_CLASS:
+        raise HornbookError(
+            f"the judge put {counts[0]} documents at or above {threshold:g} and {counts[1]} below: "
+            f"{MIN_CLASS} on either side are needed",
+            hint="raise quality.annotate, or name a judge in quality.judge that tells documents apart",
+        )
 
 
 def _forest(seed: int) -> Any:
@@ -176,44 +185,35 @@ def _forest(seed: int) -> Any:
     )
 
 
-def _evaluated(embeddings: Array, labels: Array, threshold: float, unusable: int, seed: int) -> ClassifierReport:
-    from sklearn.metrics import roc_auc_score, roc_curve
+def _cross_validated(embeddings: Array, labels: Array, seed: int) -> Array:
+    """(annotated,) probability of each document by a forest that did not see it."""
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    folds = min(FOLDS, int(labels.sum()), int((~labels).sum()))
-    if folds >= 2:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=rng_seed(seed, "quality-folds") % 2**32)
-        predicted = cross_val_predict(_forest(seed), embeddings, labels, cv=splitter, method="predict_proba")[:, 1]
-    else:
-        predicted = np.full(len(labels), labels.mean())
+    splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=rng_seed(seed, "quality-folds") % 2**32)
+    found: Array = cross_val_predict(_forest(seed), embeddings, labels, cv=splitter, method="predict_proba")[:, 1]
+    return found
+
+
+def _report(
+    predicted: Array, labels: Array, scores: Array, threshold: float, problems: Counter[str]
+) -> ClassifierReport:
+    from sklearn.metrics import roc_auc_score, roc_curve
+
     rates = roc_curve(labels, predicted)
+    base = float(labels.mean())
     return ClassifierReport(
         annotated=len(labels),
-        unusable=unusable,
+        unusable=dict(problems.most_common()),
+        grades={f"{value:g}": count for value, count in sorted(Counter(map(float, scores)).items())},
         threshold=threshold,
-        positive_share=float(labels.mean()),
+        positive_share=base,
+        folds=FOLDS,
         auc=float(roc_auc_score(labels, predicted)),
         brier=float(np.mean((predicted - labels) ** 2)),
+        brier_base=base * (1 - base),
         roc=tuple((float(x), float(y)) for x, y in zip(rates[0], rates[1], strict=True)),
-        calibration=_calibrated(predicted, labels),
+        calibration=calibrated(predicted, labels),
     )
 
 
-def _calibrated(predicted: Array, labels: Array, bins: int = 5) -> tuple[CalibrationBin, ...]:
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    places = np.minimum((predicted * bins).astype(int), bins - 1)
-    return tuple(
-        CalibrationBin(
-            float(edges[b]),
-            float(edges[b + 1]),
-            int(inside.sum()),
-            float(predicted[inside].mean()),
-            float(labels[inside].mean()),
-        )
-        for b in range(bins)
-        if (inside := places == b).any()
-    )
-
-
-def _shallow(report: ClassifierReport) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in report.__dataclass_fields__}
+__all__ = ["CalibrationBin", "ClassifierReport", "ValueModel", "dividing_value", "fit", "sampled"]

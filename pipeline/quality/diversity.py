@@ -5,15 +5,18 @@ often wording repeats, coverage says how evenly topics are filled. `flattened` s
 """
 
 import math
+import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.identity import digest
+from pipeline.identity import digest, rng_seed
 from pipeline.records import Document
 
 Array = npt.NDArray[Any]
@@ -79,40 +82,106 @@ def vendi_score(embeddings: Array) -> float:
     embeddings: (documents, features). n copies of one document score 1, n orthogonal ones n. The eigenvalues are
     those of the (features, features) matrix where that is the smaller one: the non-zero ones are the same.
     """
-    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    unit = unit.astype(np.float64)
+    unit = _unit(embeddings).astype(np.float64)
     matrix = (unit.T @ unit if unit.shape[1] < len(unit) else unit @ unit.T) / len(unit)
     values = np.linalg.eigvalsh(matrix)
     values = values[values > 1e-12]
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """Where a document stands among its like. cluster: its number; size: documents in it.
+
+    place: its place in the cluster, from 1, in the order in which they are taken. level: documents of the cluster that
+    are taken.
+    """
+
+    cluster: int
+    size: int
+    place: int
+    level: int
+
+    @property
+    def taken(self) -> bool:
+        """Whether the document is among those taken."""
+        return self.place <= self.level
+
+
 def flattened(
     documents: Sequence[Document], embeddings: Array, count: int, *, clusters: int = 0, seed: int = 0
-) -> list[Document]:
-    """`count` documents, taken evenly from clusters of the embedding, so that crowded ones give up most.
+) -> list[Crowding]:
+    """Take `count` documents evenly from clusters of the embedding, so that crowded ones give up most.
 
     clusters: how many (k-means); 0 for the square root of the number of documents. Every cluster gives all it has up
     to a common level, the highest that the total allows. Which documents of a cluster are taken depends on `seed` and
-    their ids. All are returned where there are no more than `count`; the order is that of `documents`.
+    their ids, never on their order here. Returns where each document stands; all are taken where there are no more
+    than `count`.
     """
-    if len(documents) <= count:
-        return list(documents)
+    if not documents:
+        return []
     from sklearn.cluster import MiniBatchKMeans
 
-    from pipeline.identity import rng_seed
-
     wanted = min(clusters or math.isqrt(len(documents)), len(documents))
+    by_id = sorted(range(len(documents)), key=lambda i: documents[i].id)
     model = MiniBatchKMeans(wanted, random_state=rng_seed(seed, "flattened") % 2**32, n_init=3, batch_size=4_096)
-    labels = model.fit_predict(embeddings)
+    labels = np.empty(len(documents), dtype=np.int64)
+    labels[by_id] = model.fit_predict(_unit(embeddings)[by_id])
     members: dict[int, list[int]] = {}
-    for i in sorted(range(len(documents)), key=lambda i: digest([seed, "flattened", documents[i].id])):
+    for i in sorted(by_id, key=lambda i: digest([seed, "flattened", documents[i].id])):
         members.setdefault(int(labels[i]), []).append(i)
-    taken: list[int] = []
+    levels = dict.fromkeys(members, 0)
+    left = min(count, len(documents))
     level = 0
-    while len(taken) < count:
-        for label in sorted(members):
-            if level < len(members[label]) and len(taken) < count:
-                taken.append(members[label][level])
+    while left:
         level += 1
-    return [documents[i] for i in sorted(taken)]
+        for label in sorted(members):
+            if left and len(members[label]) >= level:
+                levels[label], left = level, left - 1
+    found: dict[int, Crowding] = {}
+    for label, inside in members.items():
+        for place, i in enumerate(inside, 1):
+            found[i] = Crowding(label, len(inside), place, levels[label])
+    return [found[i] for i in range(len(documents))]
+
+
+def _unit(embeddings: Array) -> Array:
+    """Rows of length 1 (a zero row stays zero)."""
+    unit: Array = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+HASHED_FEATURES = 2_048
+HASHED_CHARACTERS = 20_000
+"""Characters of a document that its hashed features are made of."""
+NEAR = 0.9
+"""Cosine of hashed features at or above which two documents count as near."""
+
+_WORD = re.compile(r"\w+|[^\w\s]+")
+
+
+def hashed_features(texts: Sequence[str]) -> Array:
+    """(texts, `HASHED_FEATURES`) float32: square roots of the counts of words and word pairs, by the hash of each.
+
+    The hashing trick (Weinberger et al. 2009) in place of an embedding: no model is loaded, and two machines agree.
+    Weighted by how rare they are among these texts (Sparck Jones 1972), so that `def`, `self` and `return` do not make
+    all code alike; measures of two sets are comparable only where the sets are of one size.
+    """
+    rows = np.zeros((len(texts), HASHED_FEATURES), dtype=np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        words = [word.encode("utf-8", "surrogatepass") for word in _WORD.findall(text[:HASHED_CHARACTERS])]
+        grams = Counter([*words, *(b" ".join(pair) for pair in pairwise(words))])
+        places = np.fromiter((zlib.crc32(gram) % HASHED_FEATURES for gram in grams), np.int64, len(grams))
+        np.add.at(row, places, np.sqrt(np.fromiter(grams.values(), np.float32, len(grams))))
+    rarity = np.log((1 + len(texts)) / (1 + (rows > 0).sum(0))) + 1e-3
+    return np.asarray(rows * rarity, dtype=np.float32)
+
+
+def near_share(features: Array) -> float:
+    """Share of documents that have another one at a cosine of `NEAR` or more, in [0, 1]; 0.0 for one or none."""
+    if len(features) < 2:
+        return 0.0
+    unit = _unit(features)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -1.0)
+    return float((cosine.max(1) >= NEAR).mean())

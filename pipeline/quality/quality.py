@@ -1,50 +1,67 @@
 """The stage `quality`: what is too short, repeats itself, holds secrets, or is not worth a student's time."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import HornbookError
-from pipeline.quality import heuristics, secrets
+from pipeline.quality import findings, heuristics
+from pipeline.quality.judge import Annotation
+from pipeline.quality.personal import personal
+from pipeline.quality.secrets import credentials
+from pipeline.quality.valuing import Finding, select
 from pipeline.recipe import QualityTable
 from pipeline.records import Document, Exercise
 from pipeline.stage import Dropped, Kept
 
-Annotate = Callable[[Sequence[Document]], Sequence[float | None]]
-"""Educational value of each document in [0, 10] by a judge; None where the judge gave no usable answer."""
+Annotate = Callable[[Sequence[Document]], Sequence[Annotation]]
+"""A judge's verdict on each document; one that comes twice in a row is judged twice."""
+Find = Callable[[str], Iterator[findings.Finding]]
+"""What a rule finds in a text."""
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """(texts, features) float32 embedding of each text."""
+
+
+def _unheard(finding: Finding) -> None:
+    """For callers who want the records alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Drop documents by heuristics, secrets and, where the recipe asks for it, predicted educational value.
 
-    annotate and embed are needed where `table.classifier` is set. seed: root of the choice of the annotated sample.
-    With "mask", secrets are replaced in the kept record, which then has a new id.
+    annotate and embed are needed where `table.classifier` is set, unless it names a model; embed also where
+    `table.flatten` is below 1. seed: root of the choice of the annotated sample. about: what `embed` and `annotate`
+    are, for the saved model. found: told what the classifier and the sampler did. With "mask", secrets are replaced in
+    the kept record, which then has a new id.
+
+    What a crowded cluster gives up is dropped as "repeated": it says again what the documents kept of it say.
     """
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"repeated", "too-short", "low-value", "secret"})
     table: QualityTable = field(default_factory=QualityTable)
     annotate: Annotate | None = None
     embed: Embed | None = None
     seed: int = 0
+    about: Mapping[str, Any] = field(default_factory=dict)
+    found: Callable[[Finding], None] = _unheard
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        whole = self.table.classifier or self.table.flatten < 1
         passed: list[Document] = []
         for document in records:
             outcome = self._judged(document)
-            if isinstance(outcome, Dropped) or not self.table.classifier:
+            if isinstance(outcome, Dropped) or not whole:
                 yield outcome
             else:
                 passed.append(outcome.record)
-        if self.table.classifier and passed:
-            yield from self._classified(passed)
+        if whole and passed:
+            yield from self._selected(passed)
 
     def _judged(self, document: Document) -> Kept[Document] | Dropped:
         text, table = document.text, self.table
@@ -60,43 +77,46 @@ class Quality:
         return self._without_secrets(document)
 
     def _without_secrets(self, document: Document) -> Kept[Document] | Dropped:
-        rules = [
-            (self.table.secrets, secrets.credentials),
-            (self.table.personal_data, secrets.personal),
+        rules: list[tuple[str, Find]] = [
+            (self.table.secrets, credentials),
+            (self.table.personal_data, personal),
         ]
-        masking: list[Callable[[str], Iterator[secrets.Finding]]] = []
+        text, masking = document.text, list[Find]()
         for treatment, find in rules:
-            if treatment == "off":
-                continue
-            finding = next(find(document.text), None)
+            finding = None if treatment == "off" else next(iter(find(text)), None)
             if finding is None:
                 continue
             if treatment == "drop":
-                return Dropped(document, "secret", secrets.described(document.text, finding))
+                return Dropped(document, "secret", findings.described(text, finding))
             masking.append(find)
         if not masking:
             return Kept(document)
+        return self._masked(document, masking)
+
+    def _masked(self, document: Document, rules: Sequence[Find]) -> Kept[Document] | Dropped:
+        """The document with marks in place of what `rules` find; dropped where that would break its code."""
 
         def clean(text: str) -> str:
-            return secrets.masked(text, [finding for find in masking for finding in find(text)])
+            return findings.masked(text, [finding for find in rules for finding in find(text)])
 
+        text = document.text
+        whole = clean(text)
+        if findings.parses(text) and not findings.parses(whole):
+            finding = next(iter(rules[0](text)))
+            return Dropped(document, "secret", f"{findings.described(text, finding)}; masked, the code would not parse")
         if isinstance(document, Exercise):
-            return Kept(replace(document, prompt=clean(document.prompt), solution=clean(document.solution)))
-        return Kept(replace(document, text=clean(document.text)))
+            prompt = clean(document.prompt)
+            solution = whole[len(prompt) :] if whole.startswith(prompt) else clean(document.solution)
+            return Kept(replace(document, prompt=prompt, solution=solution))
+        return Kept(replace(document, text=whole))
 
-    def _classified(self, documents: Sequence[Document]) -> Iterator[Kept[Document] | Dropped]:
-        from pipeline.quality.classifier import fit
-
-        if self.annotate is None or self.embed is None:
+    def _selected(self, documents: list[Document]) -> Iterator[Kept[Document] | Dropped]:
+        if self.embed is None:
             raise HornbookError(
-                "quality.classifier = true needs a judge and an embedding",
-                hint="name a teacher in quality.judge, or set quality.classifier = false",
+                "quality.classifier = true and quality.flatten < 1 need an embedding",
+                hint="use a recipe and `hornbook run`, or set quality.classifier = false and quality.flatten = 1.0",
             )
-        model = fit(documents, self.annotate, self.embed, sample=self.table.annotate, seed=self.seed)
-        values = model.values(self.embed([document.text for document in documents]))
-        limit = float(np.quantile(values, 1 - self.table.keep_quantile)) if self.table.keep_quantile else np.inf
-        for document, value in zip(documents, values, strict=True):
-            if value < limit:
-                yield Dropped(document, "low-value", f"predicted value {value:.3f} < {limit:.3f}")
-            else:
-                yield Kept(document)
+        documents.sort(key=lambda document: document.id)
+        yield from select(
+            documents, self.table, self.embed, self.annotate, seed=self.seed, about=self.about, found=self.found
+        )

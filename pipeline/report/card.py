@@ -60,7 +60,10 @@ def score_text(score: ModelScore) -> str:
 
 def _head(summary: Summary) -> list[str]:
     state = "" if summary.state == "done" else f"  ({summary.state})"
-    return [f"{summary.run}{state}  {duration(summary.seconds)}"]
+    lines = [f"{summary.run}{state}  {duration(summary.seconds)}"]
+    if summary.stopped:
+        lines.append(f"  stopped in {summary.stopped['stage'] or 'no stage'}: {summary.stopped['message']}")
+    return lines
 
 
 def _funnel(summary: Summary) -> list[str]:

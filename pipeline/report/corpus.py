@@ -253,11 +253,11 @@ def diversity(run: RunView) -> Diversity | None:
         exercises=kinds["exercise"],
         passages=kinds["passage"],
         topics=len(topics),
-        effective_topics=round(math.exp(_entropy(topics)), 1) if topics else 0.0,
+        effective_topics=round(math.exp(entropy(topics)), 1) if topics else 0.0,
         audiences=len({row["audience"] for row in rows if row.get("audience")}),
         function_names=len(names),
         sampled=len(texts),
-        distinct_4grams=_distinct_ngrams(texts, 4),
+        distinct_4grams=ngram_share(texts, 4),
         compression=_compression(texts),
     )
 
@@ -267,12 +267,13 @@ def _sampled_texts(run: RunView) -> list[str]:
     return [text_of(row) for row in smallest_ids(table, SAMPLED_DOCUMENTS).to_pylist()]
 
 
-def _entropy(counts: Mapping[str, int]) -> float:
+def entropy(counts: Mapping[str, int]) -> float:
+    """Shannon entropy of the counts in nats."""
     total = sum(counts.values())
     return -sum(n / total * math.log(n / total) for n in counts.values())
 
 
-def _distinct_ngrams(texts: Iterable[str], size: int) -> float | None:
+def ngram_share(texts: Iterable[str], size: int) -> float | None:
     """Distinct word n-grams over all of them; None where no text has `size` words."""
     seen: set[tuple[str, ...]] = set()
     total = 0

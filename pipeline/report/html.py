@@ -117,7 +117,15 @@ def render(summary: Summary) -> str:
         completions_reused=(line := summary.line("completions")) is not None and line.state == "reused",
         stages=STAGES,
         changes=CHANGES,
+        value=_Facts(summary.value.facts) if summary.value else _Facts(),
+        roc=_roc(summary),
     )
+
+
+def _roc(summary: Summary) -> str:
+    """The path of the classifier's ROC curve, "" where there was none."""
+    classifier = summary.value.facts.get("classifier") if summary.value else None
+    return plots.roc_path(classifier["roc"]) if classifier else ""
 
 
 def boards(summary: Summary) -> list[Board]:
@@ -159,7 +167,7 @@ def lede(summary: Summary) -> list[str]:
     if student.get("parameters"):
         steps = f" in {student['steps']:,} steps" if student.get("steps") else ""
         sentences.append(f"A student of {compact(student['parameters'])} parameters read them{steps}.")
-    if summary.state != "done":
+    if summary.state != "done" and not summary.stopped:
         sentences.append(f"The run is not complete: its state is “{summary.state}”.")
     return sentences
 

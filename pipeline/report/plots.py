@@ -90,3 +90,9 @@ def _path(xs: Sequence[float], ys: Sequence[float], low: float, high: float) -> 
         for x, y in zip(xs, ys, strict=True)
     )
     return "M" + "L".join(places)
+
+
+def roc_path(points: Sequence[Sequence[float]], side: float = 100.0) -> str:
+    """SVG path of a ROC curve in a square box: false positives to the right, true positives up."""
+    places = (f"{x * side:.1f} {side - y * side:.1f}" for x, y in points)
+    return "M" + "L".join(places)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records import Problem
-from pipeline.report import corpus, samples, scoring
+from pipeline.report import corpus, samples, scoring, variety
 from pipeline.report.reading import CORPUS_STAGES, RunView, StageView, open_run
 from pipeline.store import Store
 
@@ -63,7 +63,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that the report says of a run. What the run does not have is empty or None."""
+    """All that the report says of a run. What the run does not have is empty or None.
+
+    stopped: stage, message and hint of a run that ended early. stages_diversity: how varied the documents are after
+    each stage. value: what the value classifier and the sampler of crowded clusters did.
+    """
 
     run: str
     recipe: str
@@ -87,6 +91,9 @@ class Summary:
     benchmarks: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     folder: str
+    stopped: Mapping[str, str] | None = None
+    stages_diversity: tuple[variety.StageDiversity, ...] = ()
+    value: variety.ValueView | None = None
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -130,6 +137,7 @@ class Summary:
             "recipe": self.recipe,
             "description": self.description,
             "state": self.state,
+            "stopped": dict(self.stopped) if self.stopped else None,
             "started": self.started,
             "finished": self.finished or None,
             "seconds": self.seconds,
@@ -138,6 +146,8 @@ class Summary:
             "teachers": [teacher.to_json() for teacher in self.teachers],
             "cost": self.cost(),
             "diversity": self.diversity.to_json() if self.diversity else None,
+            "diversity_by_stage": [entry.to_json() for entry in self.stages_diversity],
+            "value": self.value.to_json() if self.value else None,
             "tokens": dict(self.tokens),
             "student": {name: value for name, value in self.student.items() if name != "curve"},
             "curve": [{"step": p.step, "loss": p.loss, "lr": p.lr} for p in self.curve],
@@ -182,6 +192,9 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         benchmarks=tuple(run.facts("scores").get("benchmarks", ())),
         provenance=_provenance(run),
         folder=str(run.folder),
+        stopped=run.info.get("stopped") or None,
+        stages_diversity=tuple(variety.by_stage(run)),
+        value=variety.value(run),
     )
 
 

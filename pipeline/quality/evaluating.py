@@ -1,0 +1,106 @@
+"""How good a value classifier and its judge are: ROC, calibration, agreement of the judge with itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Documents whose predicted probability lies in [low, high): how many, the mean prediction, the share valuable."""
+
+    low: float
+    high: float
+    count: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The judge against itself on documents that it annotated twice.
+
+    pairs: documents with two usable annotations. equal: share with the same grade. same_side: share on the same side
+    of the dividing value. kappa: Cohen's kappa (1960) of the sides, agreement beyond chance, 1 for perfect; None where
+    all annotations are on one side, for which it is not defined.
+    """
+
+    pairs: int
+    equal: float
+    same_side: float
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierReport:
+    """How well the forest predicts the judge, from predictions of folds that it did not see.
+
+    annotated: usable annotations; unusable: how many were not, by problem (no-grade, refused, truncated, failed);
+    grades: how often the judge gave each value; threshold: value that divides the classes; roc: (false positive rate,
+    true positive rate) points; auc: area under it (0.5 is chance); brier: mean squared error of the probability
+    (Brier 1950), brier_base: that of always predicting the share of valuable documents; repeats: None where nothing
+    was annotated twice.
+    """
+
+    annotated: int
+    unusable: Mapping[str, int]
+    grades: Mapping[str, int]
+    threshold: float
+    positive_share: float
+    folds: int
+    auc: float
+    brier: float
+    brier_base: float
+    roc: tuple[tuple[float, float], ...]
+    calibration: tuple[CalibrationBin, ...]
+    repeats: Agreement | None = field(default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ClassifierReport":
+        """The inverse of `to_json`; KeyError or TypeError for anything else."""
+        roc = tuple((float(x), float(y)) for x, y in data["roc"])
+        bins = tuple(CalibrationBin(**entry) for entry in data["calibration"])
+        repeats = Agreement(**data["repeats"]) if data.get("repeats") else None
+        return cls(**{**data, "roc": roc, "calibration": bins, "repeats": repeats})
+
+
+def agreement(pairs: Sequence[tuple[float | None, float | None]], threshold: float) -> Agreement | None:
+    """Agreement of two annotations of each document; pairs with a missing one do not count. None without a pair."""
+    usable = [(a, b) for a, b in pairs if a is not None and b is not None]
+    if not usable:
+        return None
+    first, second = (np.array(values) >= threshold for values in zip(*usable, strict=True))
+    same = float((first == second).mean())
+    chance = float(first.mean() * second.mean() + (1 - first.mean()) * (1 - second.mean()))
+    return Agreement(
+        pairs=len(usable),
+        equal=sum(a == b for a, b in usable) / len(usable),
+        same_side=same,
+        kappa=(same - chance) / (1 - chance) if chance < 1 else None,
+    )
+
+
+def calibrated(predicted: Array, labels: Array, bins: int = 5) -> tuple[CalibrationBin, ...]:
+    """Predictions in `bins` equal ranges beside what was observed (a reliability table); empty ranges are left out."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    places = np.minimum((predicted * bins).astype(int), bins - 1)
+    return tuple(
+        CalibrationBin(
+            float(edges[b]),
+            float(edges[b + 1]),
+            int(inside.sum()),
+            float(predicted[inside].mean()),
+            float(labels[inside].mean()),
+        )
+        for b in range(bins)
+        if (inside := places == b).any()
+    )

@@ -1,0 +1,189 @@
+"""What is decided over the whole corpus: predicted educational value, and who gives way in crowded clusters."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import HornbookError
+from pipeline.quality.diversity import flattened, vendi_score
+from pipeline.quality.judge import Annotation
+from pipeline.recipe import QualityTable
+from pipeline.records import Document
+from pipeline.stage import Dropped, Kept
+
+if TYPE_CHECKING:
+    from pipeline.quality.classifier import ValueModel
+
+Array = npt.NDArray[Any]
+
+EXTREMES = 10
+"""Documents of highest and of lowest value that are named, as the issue of a classifier is seen by looking."""
+VENDI_SAMPLE = 500
+"""Documents on which the Vendi score of the embedding is taken, before and after: those with the smallest ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the classifier and the sampler did.
+
+    model: None where no classifier ran; reused: where it came from, "" for trained here. values: of each document by
+    id. limit: smallest value kept, None without a classifier. vendi_before, vendi_after: Vendi score of the embedding,
+    both on `vendi_sample` documents. clusters: None where nothing was flattened; with, documents and largest cluster.
+    """
+
+    model: "ValueModel | None"
+    reused: str
+    values: Mapping[str, float]
+    limit: float | None
+    vendi_sample: int
+    vendi_before: float | None
+    vendi_after: float | None
+    clusters: Mapping[str, int] | None
+
+    def facts(self) -> dict[str, Any]:
+        """The finding for a manifest, without the values of all documents but the ten best and ten worst."""
+        order = sorted(self.values, key=lambda i: (self.values[i], i))
+        return {
+            "classifier": self.model.report.to_json() if self.model else None,
+            "about": dict(self.model.about) if self.model else None,
+            "reused": self.reused,
+            "limit": self.limit,
+            "valued": len(order),
+            "values": histogram(list(self.values.values())) if order else [],
+            "best": [{"id": i, "value": round(self.values[i], 4)} for i in order[::-1][:EXTREMES]],
+            "worst": [{"id": i, "value": round(self.values[i], 4)} for i in order[:EXTREMES]],
+            "diversity": {
+                "sampled": self.vendi_sample,
+                "vendi_before": self.vendi_before,
+                "vendi_after": self.vendi_after,
+            },
+            "clusters": dict(self.clusters) if self.clusters else None,
+        }
+
+
+def select(
+    documents: Sequence[Document],
+    table: QualityTable,
+    embed: Callable[[Sequence[str]], Array],
+    annotate: Callable[[Sequence[Document]], Sequence[Annotation]] | None,
+    *,
+    seed: int,
+    about: Mapping[str, Any],
+    found: Callable[[Finding], None],
+) -> Iterator[Kept[Document] | Dropped]:
+    """Value every document, drop those below the limit as low-value, then thin crowded clusters as repeated.
+
+    Documents that the judge annotated get the value that a forest gives which did not see them, so no document gains
+    from having been annotated. Each document is embedded once, after the judge is done: a budget that ends the judge
+    ends the stage before the long part, and the two models need not be in memory at once.
+    """
+    everything = _Once(lambda: embed([document.text for document in documents]))
+    places = {document.id: place for place, document in enumerate(documents)}
+    passed = list(range(len(documents)))
+    model, values, limit = None, None, None
+    if table.classifier:
+
+        def looked_up(texts: Sequence[str]) -> Array:
+            return everything()[[by_text[text] for text in texts]]
+
+        by_text = {document.text: place for place, document in enumerate(documents)}
+        model = _model(documents, table, looked_up, annotate, seed=seed, about=about)
+        values = model.values(everything())
+        for record_id, value in model.held_out.items():
+            values[places[record_id]] = value
+        limit = _limit(values, table)
+        passed = [place for place in passed if values[place] >= limit]
+        for place in map(int, np.flatnonzero(values < limit)):
+            yield Dropped(documents[place], "low-value", f"predicted value {values[place]:.3f} < {limit:.3f}")
+    kept, clusters = passed, None
+    embeddings = everything()
+    if table.flatten < 1 and passed:
+        inside = [documents[place] for place in passed]
+        count = max(1, round(table.flatten * len(passed)))
+        standing = flattened(inside, embeddings[passed], count, seed=seed)
+        kept = [place for place, where in zip(passed, standing, strict=True) if where.taken]
+        numbers = {where.cluster: where for where in standing}
+        clusters = {
+            "clusters": len(numbers),
+            "documents": len(passed),
+            "largest_before": max(where.size for where in standing),
+            "largest_after": max(where.level for where in standing),
+        }
+        for document, where in zip(inside, standing, strict=True):
+            if not where.taken:
+                detail = f"place {where.place} > {where.level} kept of the {where.size} in cluster {where.cluster}"
+                yield Dropped(document, "repeated", detail)
+    sample = min(VENDI_SAMPLE, len(kept))
+    found(
+        Finding(
+            model=model,
+            reused=table.model,
+            values={} if values is None else {d.id: float(v) for d, v in zip(documents, values, strict=True)},
+            limit=limit,
+            vendi_sample=sample,
+            vendi_before=round(vendi_score(embeddings[:sample]), 2) if sample else None,
+            vendi_after=round(vendi_score(embeddings[kept[:sample]]), 2) if sample else None,
+            clusters=clusters,
+        )
+    )
+    for place in kept:
+        yield Kept(documents[place])
+
+
+class _Once:
+    """The result of a function that is called when it is first asked for."""
+
+    def __init__(self, function: Callable[[], Array]) -> None:
+        self._function = function
+        self._result: Array | None = None
+
+    def __call__(self) -> Array:
+        if self._result is None:
+            self._result = self._function()
+        return self._result
+
+
+def _model(
+    documents: Sequence[Document],
+    table: QualityTable,
+    embed: Callable[[Sequence[str]], Array],
+    annotate: Callable[[Sequence[Document]], Sequence[Annotation]] | None,
+    *,
+    seed: int,
+    about: Mapping[str, Any],
+) -> "ValueModel":
+    from pipeline.quality.classifier import ValueModel, fit
+
+    if table.model:
+        model = ValueModel.load(Path(table.model).expanduser())
+        trained, given = model.about.get("embedding"), about.get("embedding")
+        if trained is not None and given is not None and trained != given:
+            raise HornbookError(
+                f"quality.model = {table.model!r} was trained on the embedding {trained}, this run has {given}",
+                hint="set quality.embedding and quality.embedding_tokens to what it was trained with, "
+                "or leave quality.model empty to train again",
+            )
+        return model
+    if annotate is None:
+        raise HornbookError(
+            "quality.classifier = true needs a judge",
+            hint="name a teacher in quality.judge or a saved value model in quality.model",
+        )
+    return fit(documents, annotate, embed, sample=table.annotate, seed=seed, repeats=table.repeats, about=about)
+
+
+def _limit(values: Array, table: QualityTable) -> float:
+    """The smallest value kept: `min_value`, else the quantile that keeps `keep_quantile` of the documents."""
+    if table.min_value is not None:
+        return table.min_value
+    return float(np.quantile(values, 1 - table.keep_quantile)) if table.keep_quantile else float("inf")
+
+
+def histogram(values: Sequence[float], bins: int = 20) -> list[int]:
+    """How many of the values lie in each of `bins` equal parts of [0, 1]; 1.0 counts to the last."""
+    counts, _ = np.histogram(np.asarray(values), bins=bins, range=(0.0, 1.0))
+    return [int(count) for count in counts]
