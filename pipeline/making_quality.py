@@ -78,6 +78,7 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
         execution=making.execution,
         on_event=lambda event: making.log({**event, "stage": stage.name}),
         reuse=tuple(folder for folder in sorted(journal.parent.iterdir()) if folder.is_dir() and folder != journal),
+        ledger=making.ledger,
         total=recipe.quality.annotate + recipe.quality.repeats,
     )
 

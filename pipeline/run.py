@@ -204,9 +204,6 @@ class _RunRecord:
 
     def at(self, name: str, state: str, seconds: float = 0.0, spent: Sequence[float] = ()) -> None:
         """spent: prompt tokens, completion tokens and dollars that the stage cost this run."""
-
-
-    def at(self, name: str, state: str, seconds: float = 0.0) -> None:
         self._at = name
         for stage in self._data["stages"]:
             if stage["name"] == name:

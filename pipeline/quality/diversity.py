@@ -164,8 +164,8 @@ def hashed_features(texts: Sequence[str]) -> Array:
     """(texts, `HASHED_FEATURES`) float32: square roots of the counts of words and word pairs, by the hash of each.
 
     The hashing trick (Weinberger et al. 2009) in place of an embedding: no model is loaded, and two machines agree.
-    Weighted by how rare they are among these texts (Sparck Jones 1972), so that `def`, `self` and `return` do not make
-    all code alike; measures of two sets are comparable only where the sets are of one size.
+    Not weighted by how rare a word is among the texts: that would make a set of texts from one template look varied,
+    and two sets incomparable. Code shares its keywords, so a Vendi score of code is far below the number of documents.
     """
     rows = np.zeros((len(texts), HASHED_FEATURES), dtype=np.float32)
     for row, text in zip(rows, texts, strict=True):
@@ -173,8 +173,7 @@ def hashed_features(texts: Sequence[str]) -> Array:
         grams = Counter([*words, *(b" ".join(pair) for pair in pairwise(words))])
         places = np.fromiter((zlib.crc32(gram) % HASHED_FEATURES for gram in grams), np.int64, len(grams))
         np.add.at(row, places, np.sqrt(np.fromiter(grams.values(), np.float32, len(grams))))
-    rarity = np.log((1 + len(texts)) / (1 + (rows > 0).sum(0))) + 1e-3
-    return np.asarray(rows * rarity, dtype=np.float32)
+    return rows
 
 
 def near_share(features: Array) -> float:
