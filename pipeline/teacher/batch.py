@@ -4,14 +4,17 @@ Requests are written to a file, uploaded and started as a batch; batches are loo
 its answers are journalled like any others. `batches.jsonl` beside the journal says what was sent, so a process that
 dies finds its batches again, even one that was created a moment before it could be written down: each carries the
 name of its file. What expired or failed in passing is sent again in another batch.
+
+An endpoint's queue takes only so many tokens. A batch for which it has no room is sent again once another one has
+ended, and in halves if it does not even fit alone. A batch that somebody cancelled ends the run: that was a decision.
 """
 
 import asyncio
 import contextlib
 import json
+import math
 import os
-from collections.abc import Iterator
-from pathlib import Path
+import time
 from typing import Any, NamedTuple
 
 import openai
@@ -19,6 +22,7 @@ import tenacity
 
 from pipeline.errors import AuthenticationError, TeacherError
 from pipeline.identity import digest
+from pipeline.teacher.batch_book import custom_ids, note, unfinished, write_synced
 from pipeline.teacher.endpoint import EndpointTeacher
 from pipeline.teacher.money import Reservation
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
@@ -26,11 +30,15 @@ from pipeline.teacher.redaction import redact, redact_bytes
 from pipeline.teacher.wire import BodyWriter, error_of, parse_body
 
 MOST_REQUESTS = 50_000
+"""Requests of one batch, as OpenAI documents it."""
 MOST_BYTES = 100 << 20
-"""A batch's limits; OpenAI documents 50,000 requests and 200 MB."""
+"""Size of one batch's file; half of the documented 200 MB, for the upload holds it in memory more than once."""
 POLL_SECONDS, LONGEST_POLL_SECONDS = 5.0, 60.0
 """Time between two looks at a batch: from the first to the second, half as long again each time."""
 TEMPLATE_TOKENS = 64
+CLOCKS_APART = 86_400.0
+"""Seconds by which the endpoint's clock may differ from ours where lost batches are looked for."""
+_NO_ROOM = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
@@ -66,6 +74,10 @@ class BatchLane:
         self._elsewhere: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending = 0
+        self._most_requests = MOST_REQUESTS
+        self._most_batches = math.inf
+        self._batches = 0
+        self._refusals = 0
 
     @property
     def in_flight(self) -> int:
@@ -82,6 +94,7 @@ class BatchLane:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Condition()
         key = self._endpoint.key
         self._client = openai.AsyncOpenAI(
             base_url=self._endpoint.base_url,
@@ -91,9 +104,10 @@ class BatchLane:
             max_retries=0,
         )
         for batch in await self._find_batches():
-            names = set(_custom_ids(self._desk.folder / batch.name))
+            names = set(custom_ids(self._desk.folder / batch.name))
             self._elsewhere |= names
-            self._spawn(self._watch(batch, names))
+            self._batches += 1
+            self._spawn(self._follow(batch, names))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -131,11 +145,11 @@ class BatchLane:
         path = "/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions"
         head = json.dumps({"custom_id": custom_id, "method": "POST", "url": path}).encode()
         data = head[:-1] + b', "body": ' + body + b"}\n"
-        if self._filled + len(data) > MOST_BYTES:
+        if self._filling and self._filled + len(data) > MOST_BYTES:
             self._send()
         self._filling.append(_Line(custom_id, ticket, data, reservation))
         self._filled += len(data)
-        if len(self._filling) == MOST_REQUESTS:
+        if len(self._filling) >= self._most_requests:
             self._send()
         return True
 
@@ -143,7 +157,6 @@ class BatchLane:
         lines, self._filling, self._filled = self._filling, [], 0
         for line in lines:
             self._waiting[line.custom_id] = (line.ticket, line.reservation)
-        self._sending += 1
         self._spawn(self._submit(lines))
 
     def _spawn(self, work: Any) -> None:
@@ -173,54 +186,109 @@ class BatchLane:
         task.add_done_callback(self._tasks.discard)
 
     async def _submit(self, lines: list[_Line]) -> None:
+        async with self._room:
+            await self._room.wait_for(lambda: self._batches < self._most_batches)
+            if self._desk.draining:
+                return  # not sent, so nothing is owed: the next run asks these again
+            self._batches += 1
+            self._sending += 1
         try:
-            data = b"".join(line.data for line in lines)
-            name = f"batch-{digest([line.custom_id for line in lines])[:16]}-{os.urandom(4).hex()}.jsonl"
-            path = self._desk.folder / name
-            _write_synced(path, data)
-            self._note({"name": name, "state": "sending"})
-            uploaded = await self._call(self._client.files.create, file=(name, data), purpose="batch")
-            url = "/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions"
-            created = await self._call(
-                self._client.batches.create,
-                input_file_id=uploaded.id,
-                endpoint=url,
-                completion_window="24h",
-                metadata={"hornbook": name},
-            )
-            batch = _Batch(created.id, name)
-            self._note({"name": name, "state": "sent", "id": batch.id})
+            batch = await self._start(lines)
+        except BaseException:
+            await self._leave()
+            raise
         finally:
             self._sending -= 1
-        await self._watch(batch, {line.custom_id for line in lines})
+        await self._follow(batch, {line.custom_id for line in lines})
 
-    async def _watch(self, batch: _Batch, names: set[str]) -> None:
+    async def _start(self, lines: list[_Line]) -> _Batch:
+        data = b"".join(line.data for line in lines)
+        name = f"batch-{digest([line.custom_id for line in lines])[:16]}-{os.urandom(4).hex()}.jsonl"
+        await asyncio.to_thread(write_synced, self._desk.folder / name, data)
+        self._note({"name": name, "state": "sending", "at": f"{time.time():.0f}"})
+        uploaded = await self._call(self._client.files.create, file=(name, data), purpose="batch")
+        created = await self._call(
+            self._client.batches.create,
+            input_file_id=uploaded.id,
+            endpoint="/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions",
+            completion_window="24h",
+            metadata={"hornbook": name},
+        )
+        self._note({"name": name, "state": "sent", "id": created.id})
+        return _Batch(created.id, name)
+
+    async def _leave(self) -> None:
+        """A batch has left the endpoint's queue: another one may try."""
+        async with self._room:
+            self._batches -= 1
+            self._room.notify_all()
+
+    async def _follow(self, batch: _Batch, names: set[str]) -> None:
         """Wait until the batch has ended, then deal with every request of it."""
+        try:
+            try:
+                state = await self._ended(batch, names)
+            finally:
+                await self._leave()
+            if state.status == "failed":
+                await self._refused(batch, names, state.errors.data or [] if state.errors else [])
+                return
+            for file in (state.output_file_id, state.error_file_id):
+                if file:
+                    content = await self._call(self._client.files.content, file)
+                    for line in redact_bytes(content.content).splitlines():
+                        self._collect(line, names)
+            ended = f"batch {batch.id} {state.status} before this request"
+        except openai.NotFoundError:
+            # Deleted there, or kept no longer: its answers cannot be had, so they are asked for again.
+            state, ended = None, f"{self._endpoint.base_url} knows batch {batch.id} no more"
+        for custom_id in names & self._waiting.keys():
+            self._again(custom_id, Failure(Trouble.OVERLOAD, ended))
+        self._finished(batch)
+        if state is not None and state.status == "cancelled":
+            raise TeacherError(
+                f"batch {batch.id} at {self._endpoint.base_url} was cancelled",
+                hint="its answers up to then are kept; run again to send the rest of it as a new batch",
+            )
+        self._refusals = 0
+        self.pump()
+
+    async def _ended(self, batch: _Batch, names: set[str]) -> Any:
+        """The state of the batch once it has ended."""
         pause = POLL_SECONDS
         while True:
             state = await self._call(self._client.batches.retrieve, batch.id)
             # Answers of an earlier process wait until their questions have been asked again by this one.
             known = self._desk.exhausted or not (names & self._elsewhere)
             if state.status in _ENDED and known:
-                break
+                return state
             await asyncio.sleep(pause if state.status not in _ENDED else 0.05)
             pause = min(LONGEST_POLL_SECONDS, pause * 1.5)
-        if state.status == "failed":
-            found = state.errors.data if state.errors and state.errors.data else []
-            detail = "; ".join(str(error.message) for error in found[:3]) or "no reason given"
-            self._finished(batch)
-            raise TeacherError(
-                f"the Batch API at {self._endpoint.base_url} refused batch {batch.id}: {redact(detail)}",
-                hint="correct the teacher's model or sampling settings and run again",
-            )
-        for file in (state.output_file_id, state.error_file_id):
-            if file:
-                content = await self._call(self._client.files.content, file)
-                for line in redact_bytes(content.content).splitlines():
-                    self._collect(line, names)
-        for custom_id in names & self._waiting.keys():
-            self._again(custom_id, Failure(Trouble.OVERLOAD, f"batch {batch.id} {state.status} before this request"))
+
+    async def _refused(self, batch: _Batch, names: set[str], errors: list[Any]) -> None:
+        """The endpoint took no request of the batch: send them again where only its queue was full."""
         self._finished(batch)
+        detail = redact("; ".join(str(error.message) for error in errors[:3]) or "no reason given")
+        said = f"the Batch API at {self._endpoint.base_url} refused batch {batch.id}: {detail}"
+        if not any(error.code in _NO_ROOM for error in errors):
+            raise TeacherError(said, hint="correct the teacher's model or sampling settings and run again")
+        if self._batches:
+            self._most_batches = self._batches
+        else:
+            self._most_batches = 1
+            if len(names) == 1:
+                self._refusals += 1
+            self._most_requests = max(1, len(names) // 2)
+        if self._refusals > self._teacher.execution.retries:
+            raise TeacherError(
+                said, hint="other batches may fill the queue: run again when they have ended, or use another model"
+            )
+        if self._refusals:
+            await asyncio.sleep(min(LONGEST_POLL_SECONDS, POLL_SECONDS * 2**self._refusals))
+        for custom_id in names & self._waiting.keys():
+            ticket, reservation = self._waiting.pop(custom_id)
+            self._desk.ledger.release(reservation)
+            self._retried.append(ticket)
         self.pump()
 
     def _collect(self, line: bytes, names: set[str]) -> None:
@@ -294,12 +362,8 @@ class BatchLane:
                 return await function(*arguments, **named)
         raise AssertionError("unreachable: reraise=True")
 
-    @property
-    def _book(self) -> Path:
-        return self._desk.folder / "batches.jsonl"
-
     def _note(self, event: dict[str, str]) -> None:
-        _write_synced(self._book, json.dumps({"url": self._endpoint.base_url, **event}).encode() + b"\n", append=True)
+        note(self._desk.folder, {"url": self._endpoint.base_url, **event})
 
     def _finished(self, batch: _Batch) -> None:
         self._note({"name": batch.name, "state": "done", "id": batch.id})
@@ -308,16 +372,21 @@ class BatchLane:
 
     async def _find_batches(self) -> list[_Batch]:
         """Batches of an earlier process at this endpoint that are not done."""
-        states: dict[str, dict[str, str]] = {}
-        for event in _events(self._book):
-            if event.get("url") == self._endpoint.base_url:
-                states[event["name"]] = event
-        open_ = [event for event in states.values() if event["state"] != "done"]
+        open_ = unfinished(self._desk.folder, self._endpoint.base_url)
         lost = {event["name"] for event in open_ if event["state"] == "sending"}
         found = [_Batch(event["id"], event["name"]) for event in open_ if event["state"] == "sent"]
         if lost:
+            since = min(float(event.get("at", 0)) for event in open_ if event["name"] in lost) - CLOCKS_APART
+            found += await self._search(lost, since)
+        return [batch for batch in found if (self._desk.folder / batch.name).exists()]
+
+    async def _search(self, lost: set[str], since: float) -> list[_Batch]:
+        """Those of the lost batches that the endpoint has, newest first; the others were never created."""
+        found: list[_Batch] = []
+        after: dict[str, str] = {}
+        while lost:
             try:
-                page = await self._call(self._client.batches.list, limit=100)
+                page = await self._call(self._client.batches.list, limit=100, **after)
             except openai.OpenAIError as error:
                 raise TeacherError(
                     f"the Batch API at {self._endpoint.base_url} failed: {redact(str(error))}"
@@ -325,35 +394,12 @@ class BatchLane:
             for listed in page.data:
                 name = (listed.metadata or {}).get("hornbook", "")
                 if name in lost:
+                    lost.discard(name)
                     found.append(_Batch(listed.id, name))
                     self._note({"name": name, "state": "sent", "id": listed.id})
-        return [batch for batch in found if (self._desk.folder / batch.name).exists()]
-
-
-def _custom_ids(path: Path) -> Iterator[str]:
-    with path.open("rb") as lines:
-        for line in lines:
-            yield json.loads(line)["custom_id"]
-
-
-def _events(path: Path) -> Iterator[dict[str, str]]:
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict) and "name" in event and "state" in event:
-                yield event
-
-
-def _write_synced(path: Path, data: bytes, *, append: bool = False) -> None:
-    """Write and sync. Raises a HornbookError for a full disk or whatever else keeps it from being written."""
-    from pipeline.teacher.journal import store_error
-
-    try:
-        with path.open("ab" if append else "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise store_error(error, path.parent) from error
+            if not page.has_more or not page.data or page.data[-1].created_at < since:
+                break
+            after = {"after": page.data[-1].id}
+        for name in lost:
+            self._finished(_Batch("", name))
+        return found

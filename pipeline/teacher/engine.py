@@ -93,7 +93,8 @@ class _Desk:
             self.engine.finish(ticket.question, read(entry, reused=not self.teacher.journalled))
 
     def record(self, messages: str, number: int, reply: Reply) -> None:
-        self._journal(messages, number, reply)
+        if self.engine.stored(self.teacher, messages, number) is None:
+            self._journal(messages, number, reply)
 
     def _journal(self, messages: str, number: int, reply: Reply) -> Entry | None:
         entry = entry_of(messages, number, reply)
@@ -270,7 +271,7 @@ class _Engine:
         digest = messages_digest(question.messages)
         number = desk.asked.get(digest) or 0
         desk.asked.put(digest, number + 1)
-        entry = self._stored(desk.teacher, digest, number) if desk.teacher.journalled else None
+        entry = self.stored(desk.teacher, digest, number) if desk.teacher.journalled else None
         if entry is not None:
             self.progress.reused += 1
             self.finish(question, read(entry, reused=True), was_open=False)
@@ -280,7 +281,7 @@ class _Engine:
         desk.waiting.append(Ticket(question, digest, number))
         return True
 
-    def _stored(self, teacher: Teacher, messages: str, number: int) -> Entry | None:
+    def stored(self, teacher: Teacher, messages: str, number: int) -> Entry | None:
         if not self._archives:
             return None
         for key in teacher.keys(messages, number):

@@ -174,7 +174,7 @@ class Desk(Protocol):
         """Journal the answer, then read it."""
 
     def record(self, messages: str, number: int, reply: Reply) -> None:
-        """Journal a paid answer that nobody in this process waits for."""
+        """Journal a paid answer that nobody in this process waits for, unless the journal has it already."""
 
     def failed(self, ticket: Ticket, failure: Failure) -> None:
         """The question ends here."""

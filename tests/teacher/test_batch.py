@@ -84,7 +84,7 @@ def test_a_dead_process_finds_its_batch_again(
 
         with monkeypatch.context() as patch:
             # The first look at the batch (or the lost reply to its creation) is where the process ends.
-            patch.setattr(lane.BatchLane, "_watch", die)
+            patch.setattr(lane.BatchLane, "_follow", die)
             if reply_lost:
                 patch.setattr(lane.tenacity, "stop_after_delay", lambda seconds: lane.tenacity.stop_after_attempt(1))
             with pytest.raises((Died, TeacherError)):
@@ -107,7 +107,7 @@ def test_answers_nobody_asks_for_any_more_are_journalled(tmp_path: Path, monkeyp
             raise RuntimeError("died")
 
         with monkeypatch.context() as patch:
-            patch.setattr(lane.BatchLane, "_watch", die)
+            patch.setattr(lane.BatchLane, "_follow", die)
             with pytest.raises(RuntimeError, match="died"):
                 ask_all(prompts(5), tmp_path, [teacher])
         api.polls = 0
@@ -147,3 +147,145 @@ def test_request_lines_are_the_online_bodies(tmp_path: Path) -> None:
         server.route = api = BatchApi()
         ask_all(prompts(1), tmp_path / "b", [table(server.url, stop=("x",), mode="batch")])
     assert json.dumps(api.sent[0]["body"]) == json.dumps(server.requests[0])
+
+
+def test_a_full_queue_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane, "MOST_REQUESTS", 10)
+    with serving() as server:
+        server.route = api = BatchApi()
+        api.room = 25
+        kept, dropped = ask_all(prompts(60), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == 60
+    assert not dropped
+    assert len(api.sent) == 60
+    assert any(batch["status"] == "failed" for batch in api.batches.values())
+
+
+def test_a_batch_larger_than_the_queue_is_halved(tmp_path: Path) -> None:
+    with serving() as server:
+        server.route = api = BatchApi()
+        api.room = 9
+        kept, dropped = ask_all(prompts(40), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == 40
+    assert not dropped
+    assert len(api.sent) == 40
+
+
+def test_a_queue_without_any_room_ends_the_run(tmp_path: Path) -> None:
+    with serving() as server:
+        server.route = api = BatchApi()
+        api.room = 0
+        with pytest.raises(TeacherError, match="Enqueued token limit reached"):
+            ask_all(prompts(2), tmp_path, [table(server.url, mode="batch")], {"retries": 1})
+    assert not api.sent
+
+
+def test_a_request_larger_than_a_file_may_be_makes_no_empty_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "MOST_BYTES", 10)
+    with serving() as server:
+        server.route = api = BatchApi()
+        kept, _ = ask_all(prompts(3), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == len(api.batches) == 3
+
+
+def test_a_cancelled_batch_ends_the_run_and_keeps_its_answers(tmp_path: Path) -> None:
+    with serving() as server:
+        server.route = api = BatchApi()
+        api.cancel = True
+        with pytest.raises(TeacherError, match=r"batch-0 .* was cancelled"):
+            ask_all(prompts(10), tmp_path, [table(server.url, mode="batch")])
+        assert len(list(entries(tmp_path))) == 5
+        api.cancel = False
+        kept, _ = ask_all(prompts(10), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == 10
+    assert len(api.sent) == 10
+
+
+class Died(Exception):
+    """Where a process ends."""
+
+
+def ask_and_die(monkeypatch: pytest.MonkeyPatch, method: str, url: str, place: Path, asked: list[Prompt]) -> None:
+    """Ask, and end when the lane's method is called."""
+
+    async def die(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane.BatchLane, method, die)
+        with pytest.raises(Died):
+            ask_all(asked, place, [table(url, mode="batch")])
+
+
+def test_a_lost_batch_is_found_behind_many_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server:
+        server.route = api = BatchApi(polls=0)
+        ask_and_die(monkeypatch, "_follow", server.url, tmp_path, prompts(4))
+        book = tmp_path / "batches.jsonl"
+        book.write_bytes(book.read_bytes().splitlines(keepends=True)[0])  # died before the id was written down
+        for number in range(1, 250):
+            other = {"id": f"other-{number}", "status": "completed", "input_file_id": "", "looks": 0}
+            api.batches[f"other-{number}"] = {
+                **other,
+                "created_at": 10**10,
+                "completion_window": "24h",
+                "endpoint": "x",
+            }
+        kept, _ = ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == 4
+    assert len(api.sent) == 4
+    assert api.pages == 3
+
+
+def test_an_upload_that_never_became_a_batch_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server:
+        server.route = api = BatchApi()
+        call = lane.BatchLane._call
+
+        async def dies_at_create(self: lane.BatchLane, function: object, *arguments: object, **named: object) -> object:
+            if "input_file_id" in named:
+                raise Died
+            return await call(self, function, *arguments, **named)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lane.BatchLane, "_call", dies_at_create)
+            with pytest.raises(Died):
+                ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
+        assert (len(api.files), len(api.batches)) == (1, 0)
+        kept, _ = ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == len(api.sent) == 4
+    assert not list(tmp_path.glob("batch-*.jsonl"))
+
+
+def test_answers_are_journalled_once_though_the_process_died_while_reading_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Died
+
+    with serving() as server:
+        server.route = api = BatchApi(polls=0)
+        with monkeypatch.context() as patch:
+            patch.setattr(lane.BatchLane, "_finished", die)
+            # All answers are in the journal, and the batch is not yet noted as done.
+            ask_all_or_die(prompts(6), tmp_path, server.url)
+        kept, _ = ask_all(prompts(6), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == len(api.sent) == 6
+    assert len(list(entries(tmp_path))) == 6
+
+
+def ask_all_or_die(asked: list[Prompt], place: Path, url: str) -> None:
+    with pytest.raises(Died):
+        ask_all(asked, place, [table(url, mode="batch")])
+
+
+def test_a_batch_that_the_endpoint_forgot_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server:
+        server.route = api = BatchApi()
+        ask_and_die(monkeypatch, "_follow", server.url, tmp_path, prompts(4))
+        api.batches.clear()
+        kept, dropped = ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
+    assert len(kept) == 4
+    assert not dropped
