@@ -3,8 +3,8 @@
 Reading order: `protocol.py` (questions, answers, teachers, lanes), `engine.py` (the conversation), `journal.py` (what
 is on disk), `completing.py` (the stage). An endpoint is `endpoint.py` (what is asked), `online.py` (the lane),
 `pace.py`, `limits.py` and `breaker.py` (how fast), `transport.py` (bytes), `wire.py` (the format), `batch.py` and
-`batch_book.py` (the Batch API); `local.py`, `inprocess.py` and `composer/` are the teachers without a network. `money.py` and
-`redaction.py` serve all of them.
+`batch_book.py` (the Batch API); `local.py`, `inprocess.py` and `composer/` are the teachers without a network.
+`money.py` and `redaction.py` serve all of them.
 
 Nothing heavy is imported before it is used.
 """
