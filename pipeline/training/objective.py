@@ -9,7 +9,6 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.student.lean import Lean, Linear, causal
 from pipeline.training.batches import IGNORE, Batch
-from pipeline.training.blocks import ParallelBlocks
 
 CHUNK_LOGITS = 1 << 25
 """Most logits held at once: 128 MB in fp32, and as much again for their gradient."""
@@ -60,7 +59,6 @@ class Objective:
         self.lean = Lean(model) if lean and Lean.knows(model) else None
         if self.lean:
             self.lean.detached = not any(p.requires_grad for p in model.model.layers[0].parameters())
-        self.blocks = ParallelBlocks(self.lean, model) if self.lean and ParallelBlocks.know(self.lean, model) else None
         self.prompt_gradient = prompt_gradient
 
     def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
@@ -79,11 +77,8 @@ class Objective:
             return after_context(self.lean, batch)
         positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
         rotary = self.lean.rotary(positions)
-        if training and self.blocks and self.blocks.fit(batch.ids):
-            hidden = self.blocks.hidden(batch.ids, rotary)
-        else:
-            attend = causal(self.lean.dropout[1] if training else 0.0)
-            hidden = self.lean.hidden(batch.ids, rotary, attend, training)
+        attend = causal(self.lean.dropout[1] if training else 0.0)
+        hidden = self.lean.hidden(batch.ids, rotary, attend, training)
         return hidden.flatten(0, 1).index_select(0, at)
 
     def head(self, selected: Tensor) -> Tensor:

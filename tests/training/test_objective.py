@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, PhiForCausalLM
+from transformers import AutoModelForCausalLM
 
 from pipeline.recipe import PhaseTable
-from pipeline.student.architectures import Shape, phi_config
 from pipeline.student.lean import Lean
 from pipeline.tokens.shards import TokenStore
-from pipeline.training import blocks, objective
+from pipeline.training import objective
 from pipeline.training.batches import IGNORE, Batch, Loader, collate, micro_batches
 from pipeline.training.objective import Objective
 
@@ -122,41 +121,5 @@ def test_rows_without_a_prompt_have_the_whole_gradient(
     same(whole, gradients(model, batches))
 
 
-@pytest.mark.parametrize("block", [7, 128])
-def test_the_written_out_phi_block_is_the_plain_one(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loss and every gradient, rows longer and shorter than a block of attention, part of each head rotated."""
-    monkeypatch.setattr(blocks, "BLOCK", block)
-    torch.manual_seed(0)
-    shape = Shape(3, 48, 96, 2, 8, tied=True)
-    model = PhiForCausalLM(phi_config(shape, vocabulary=50, positions=64, dropout=0.0, end=0))
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    ids = torch.randint(0, 50, (3, 40))
-    labels = torch.where(torch.rand(3, 40) < 0.7, ids.roll(-1, 1), IGNORE)
-    batch = Batch(ids, labels, torch.full_like(ids, -1))
-    assert Objective(model).blocks is not None
-    ours = gradients(model, [batch])
-    with monkeypatch.context() as patched:
-        patched.setattr(blocks.ParallelBlocks, "know", staticmethod(lambda lean, model: False))
-        plain = gradients(model, [batch])
-    assert ours[0] == pytest.approx(plain[0], rel=1e-5)
-    assert ours[1].keys() == plain[1].keys()
-    for name, gradient in plain[1].items():
-        torch.testing.assert_close(ours[1][name], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()) + 1e-6)
-
-
-@pytest.mark.parametrize("change", ["dropout", "frozen", "bf16", "long"])
-def test_what_the_written_out_block_does_not_know_takes_the_plain_forward(change: str) -> None:
-    shape = Shape(1, 16, 32, 2, 4, tied=True)
-    dropout = 0.1 if change == "dropout" else 0.0
-    model = PhiForCausalLM(phi_config(shape, vocabulary=50, positions=1024, dropout=dropout, end=0))
-    if change == "frozen":
-        model.model.layers[0].mlp.fc1.weight.requires_grad_(False)
-    if change == "bf16":
-        model = model.bfloat16()
-    found = Objective(model).blocks
-    assert found is None if change != "long" else found is not None and not found.fit(torch.zeros(1, 513))
-
-
 def _cut(self: Objective, model: torch.nn.Module) -> None:
-    self.model, self.lean, self.blocks, self.prompt_gradient = model, Lean(model), None, False
+    self.model, self.lean, self.prompt_gradient = model, Lean(model), False
