@@ -49,9 +49,7 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
 
 def comparing_model(recipe: Recipe) -> str:
     """The model whose hidden states `decontaminated` compares."""
-    from pipeline.encoding import DEFAULT
-
-    return recipe.decontaminated.encoder or (DEFAULT if recipe.student.init == "scratch" else recipe.student.init)
+    return recipe.decontaminated.encoder or _own_reader(recipe)
 
 
 def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
@@ -82,8 +80,13 @@ def _quality(recipe: Recipe) -> Any:
 
 def embedding_of(recipe: Recipe) -> str:
     """The model that the value classifier reads with: `quality.embedding`, else the student's start, else SmolLM2."""
-    start = "smollm2" if recipe.student.init == "scratch" else recipe.student.init
-    return recipe.quality.embedding or start
+    return recipe.quality.embedding or _own_reader(recipe)
+
+
+def _own_reader(recipe: Recipe) -> str:
+    from pipeline.encoding import DEFAULT
+
+    return DEFAULT if recipe.student.init == "scratch" else recipe.student.init
 
 
 def _teacher(table: TeacherTable, recipe: Recipe) -> Any:

@@ -1,6 +1,7 @@
 """Maker of the quality stage where it decides over the whole corpus: a judge, an embedding, a forest, clusters."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     The embedding is loaded only when the judge is done, so that the two models need not be in memory at once.
     """
     from pipeline.quality import Quality
-    from pipeline.quality.embedding import encoder
+    from pipeline.quality.embedding import Embedding, encoder
     from pipeline.quality.valuing import Finding
 
     recipe, places = making.recipe, making.places
@@ -31,10 +32,13 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     spent: dict[str, Any] = {}
     spec = embedding_of(recipe)
 
+    @cache
+    def reader() -> Embedding:
+        return encoder(spec, cache=places.models, device=making.execution.device, max_tokens=table.embedding_tokens)
+
     def embed(texts: Sequence[str]) -> Any:
         making.log({"event": "note", "stage": stage.name, "text": f"embedding {len(texts):,} documents with {spec}"})
-        device = making.execution.device
-        return encoder(spec, cache=places.models, device=device, max_tokens=table.embedding_tokens)(texts)
+        return reader()(texts)
 
     quality = Quality(
         table,

@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, models
 
 from pipeline.errors import HornbookError, InputError
 from pipeline.student.loading import save_tokenizer
-from pipeline.tokens.tokenizers import END
+from pipeline.tokens.tokenizers import END, as_transformers, byte_level
 
 RUNS = [" " * n for n in range(31, 1, -1)] + ["\t" * n for n in range(9, 1, -1)]
 """The added entries, in the order of their ids."""
@@ -39,21 +38,10 @@ def codegen_tokenizer(folder: Path) -> Any:
     lines = found[1].read_text(encoding="utf-8").splitlines()
     pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     merges = [(first, second) for first, second in pairs]
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.add_special_tokens([AddedToken(END, special=True, normalized=False)])
     tokenizer.add_tokens([AddedToken(run, normalized=False) for run in RUNS])
-    make: Any = PreTrainedTokenizerFast
-    return make(
-        tokenizer_object=tokenizer,
-        bos_token=END,
-        eos_token=END,
-        unk_token=END,
-        pad_token=END,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
-    )
+    return as_transformers(tokenizer)
 
 
 def main(arguments: list[str] | None = None) -> int:

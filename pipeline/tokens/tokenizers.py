@@ -52,9 +52,7 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> Any:
             seen = True
             yield text
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[END],
@@ -67,6 +65,19 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> Any:
         raise EmptyCorpus(
             "there is no document to train a tokenizer on", hint="look at what the cleaning stages dropped"
         )
+    return as_transformers(tokenizer)
+
+
+def byte_level(model: models.BPE) -> Tokenizer:
+    """A tokenizer over bytes, to which no space is added: every text decodes to itself."""
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def as_transformers(tokenizer: Tokenizer) -> Any:
+    """The fast tokenizer of transformers around `tokenizer`, `END` its only special token, padded on the left."""
     make: Any = PreTrainedTokenizerFast
     return make(
         tokenizer_object=tokenizer,
