@@ -25,7 +25,7 @@ VERSIONS: dict[str, int] = {
     "validated": 1,
     "distinct": 2,
     "quality": 2,
-    "decontaminated": 2,
+    "decontaminated": 3,
     "tokens": 1,
     "soft-targets": 2,
     "student": 1,

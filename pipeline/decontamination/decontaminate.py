@@ -36,7 +36,7 @@ class Decontaminate:
     """
 
     name: ClassVar[str] = "decontaminated"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reasons: ClassVar[frozenset[str]] = frozenset({"ngram-overlap", "tree-overlap", "embedding-overlap"})
     table: DecontaminatedTable = field(default_factory=DecontaminatedTable)
     problems: Sequence[Problem] = ()
@@ -98,7 +98,10 @@ class Decontaminate:
             return Dropped(document, "ngram-overlap", detail)
         tree = found[number].tree if number in found else None
         if tree is not None:
-            detail = f"{tree.problem.task_id}: AST match {tree.rate:.3f} >= {self.table.tree}"
+            where = f"{tree.name or 'the whole text'}, line {tree.line}"
+            detail = f"{tree.problem.task_id}: AST match {tree.rate:.3f} >= {self.table.tree} ({where})"
+            if tree.why:
+                detail += f", {tree.why}"
             return Dropped(document, "tree-overlap", detail)
         return None
 

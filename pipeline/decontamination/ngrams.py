@@ -2,14 +2,13 @@
 
 Words are those of `dedup.kernels`, case folded: "13 words" is the measure of GPT-3 (Brown et al. 2020, appendix C)
 and of phi-1 (5.1). Three things that go wrong when every shared n-gram counts are dealt with here. N-grams of the
-benchmark's own boilerplate (in three problems or more) and runs of numbers are never looked for. N-grams that are
-common in the corpus (in many documents that are not copies of each other) are stock phrases of it, and are not counted
-by themselves; a document that holds nearly all n-grams of a problem is dropped all the same. A problem statement
-shorter than an n-gram is matched as a whole.
+benchmark's own boilerplate (in three problems or more) and runs of numbers are never looked for. Stock phrases are not
+counted by themselves: n-grams that are common in the corpus (in many documents that are not copies of each other), and
+those with fewer than `TELLING_WORDS` words that are not the language's own, as in `for i in range(len(l)): for j in
+range(i + 1, len(l))`. A document that holds nearly all n-grams of a problem is dropped all the same. A problem
+statement shorter than an n-gram is matched as a whole.
 """
 
-import ast
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.dedup.clones import parse, top_level_functions
+from pipeline.decontamination.wording import says_something, split_words, statement
 from pipeline.records import Problem
 
 Array = npt.NDArray[Any]
@@ -34,9 +33,8 @@ WHOLE_NGRAMS = 5
 """Fewest n-grams of a problem for which that share is looked at."""
 SHORTEST_STATEMENT = 6
 """Words under which a problem statement says too little to be matched as a whole ("Return the sum.")."""
-
-_WORD = re.compile(r"\w+")
-_NUMERIC = re.compile(r"\d+")
+TELLING_WORDS = 3
+"""Different words of an n-gram that must say something (`wording.says_something`) for it to count by itself."""
 
 
 class NgramMatch(NamedTuple):
@@ -49,10 +47,11 @@ class NgramMatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gram:
-    """An n-gram of problems. words: case folded, one space between; problems: their numbers."""
+    """An n-gram of problems. words: case folded, one space between; problems: their numbers; stock: says too little."""
 
     words: str
     problems: tuple[int, ...]
+    stock: bool
 
 
 class ProblemNgrams:
@@ -67,14 +66,14 @@ class ProblemNgrams:
             for part in (problem.prompt + problem.canonical_solution, problem.test):
                 for words in _ngrams(part, n):
                     by_length[n].setdefault(words, set()).add(number)
-            statement = _WORD.findall(_statement(problem).lower())
-            if SHORTEST_STATEMENT <= len(statement) < n:
-                by_length.setdefault(len(statement), {}).setdefault(" ".join(statement), set()).add(number)
+            asked = split_words(statement(problem))
+            if SHORTEST_STATEMENT <= len(asked) < n:
+                by_length.setdefault(len(asked), {}).setdefault(" ".join(asked), set()).add(number)
         self._hashes: dict[int, Array] = {}
         self._grams: dict[int, list[Gram]] = {}
         for length, grams in by_length.items():
             listed = [
-                Gram(words, tuple(sorted(numbers)))
+                Gram(words, tuple(sorted(numbers)), length == n and _is_stock(words))
                 for words, numbers in sorted(grams.items())
                 if length < n or len(numbers) < BOILERPLATE_PROBLEMS
             ]
@@ -97,8 +96,7 @@ class ProblemNgrams:
         common = max(COMMON_DOCUMENTS, COMMON_SHARE * documents)
         frequency = Counter(gram.words for row in hits for gram in row)
         if any(count > common for count in frequency.values()):
-            counts = counted()
-            frequency = Counter(gram.words for row, one in zip(hits, counts, strict=True) if one for gram in row)
+            frequency = Counter(gram.words for row, one in zip(hits, counted(), strict=True) if one for gram in row)
         found: list[NgramMatch | None] = []
         for row in hits:
             shared = Counter(number for gram in row if self._is_long(gram) for number in gram.problems)
@@ -108,7 +106,8 @@ class ProblemNgrams:
                     size = self._size[number]
                     share = min(1.0, shared[number] / size) if size else 1.0
                     whole = share >= WHOLE_SHARE and size >= WHOLE_NGRAMS
-                    if (whole or frequency[gram.words] <= common) and (best is None or share > best.share):
+                    counts = not gram.stock and frequency[gram.words] <= common
+                    if (whole or counts) and (best is None or share > best.share):
                         best = NgramMatch(self._problems[number], gram.words, share)
             found.append(best)
         return found
@@ -143,16 +142,10 @@ def _hashed(grams: list[str], length: int) -> Array:
 
 
 def _ngrams(text: str, n: int) -> list[str]:
-    words = _WORD.findall(text.lower())
+    words = split_words(text)
     grams = (words[i : i + n] for i in range(len(words) - n + 1))
-    return [" ".join(gram) for gram in grams if 2 * sum(map(bool, map(_NUMERIC.fullmatch, gram))) < n]
+    return [" ".join(gram) for gram in grams if 2 * sum(map(str.isdigit, gram)) < n]
 
 
-def _statement(problem: Problem) -> str:
-    """The problem in words: the docstring of the function asked for, without examples; the prompt where it has none."""
-    tree = parse(problem.prompt) or parse(problem.prompt.rstrip() + "\n    pass\n")
-    if tree is None:
-        return problem.prompt
-    documented = [ast.get_docstring(f) or "" for f in top_level_functions(tree)]
-    text = documented[-1] if documented else ast.get_docstring(tree) or ""
-    return text.split(">>>")[0]
+def _is_stock(words: str) -> bool:
+    return len(set(filter(says_something, words.split()))) < TELLING_WORDS

@@ -60,7 +60,7 @@ def test_the_problem_itself_its_wording_and_its_solution_renamed_are_dropped() -
 def test_details_name_the_problem_and_both_numbers() -> None:
     documents = [Passage(text=RENAMED), Passage(text=PROMPT)]
     drops = {o.reason: o.detail for o in Decontaminate(problems=[problem("b/1")])(documents) if isinstance(o, Dropped)}
-    assert drops["tree-overlap"] == "b/1: AST match 1.000 >= 0.95"
+    assert drops["tree-overlap"] == "b/1: AST match 1.000 >= 0.95 (best_of, line 1)"
     assert drops["ngram-overlap"].startswith("b/1: 13 words >= 13, ")
 
 
@@ -102,6 +102,106 @@ def test_small_functions_match_only_when_they_are_the_same_program() -> None:
     tiny = problem("b/3", 'def length(s):\n    """."""\n', "    return len(s)\n", "length")
     texts = ["def size(things):\n    return len(things)\n", "def total(things):\n    return sum(things)\n"]
     assert decontaminated(texts, [tiny]) == ["tree-overlap", ""]
+
+
+def indented(text: str, by: str = "    ") -> str:
+    return "".join(by + line if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def filler(count: int) -> str:
+    """Code of `count` functions that solve no problem."""
+    lines = (
+        "    rows = []\n    for row in table:\n        rows.append((row, {0}, len(row) % {0}))\n    return rows\n\n\n"
+    )
+    return "".join(f"def step{i}(table):\n" + lines.format(i) for i in range(2, count + 2))
+
+
+PLACES = {
+    "at the top": "{}",
+    "method": "class Tools:\n    limit = 3\n\n{1}\n",
+    "fallback of an import": "try:\n    from fast import top\nexcept ImportError:\n{1}\n",
+    "inside a function": "def build(table):\n    rows = list(table)\n{1}\n    return best_of(rows)\n",
+    "decorated": "@cache\n{}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_leaked_solution_is_found_wherever_it_stands_in_a_large_module(place: str) -> None:
+    module = filler(40) + PLACES[place].format(RENAMED, indented(RENAMED)) + filler(40)
+    assert decontaminated([module, filler(80)], [problem("b/1")]) == ["tree-overlap", ""]
+    (drop,) = Decontaminate(problems=[problem("b/1")])([Passage(text=module)])
+    line = 1 + module[: module.index("def best_of")].count("\n")
+    assert isinstance(drop, Dropped)
+    assert drop.detail == f"b/1: AST match 1.000 >= 0.95 (best_of, line {line})"
+
+
+PROSE = {
+    "fenced": "Look at this, please:\n\n```python\n{}```\n\nIt is a loop.\n",
+    "fence never closed": "Look:\n\n```\n{}",
+    "in a list": "- First, look:\n\n  ```py\n{1}  ```\n",
+    "console session": "Type it in:\n\n>>> {2}\nand call it.\n",
+    "module of Python 2": "def show(x):\n    print x\n\n\n{}\n\nprint best_of({{}})\n",
+}
+
+
+@pytest.mark.parametrize("form", PROSE)
+def test_a_leaked_solution_is_found_in_text_that_is_not_python_as_a_whole(form: str) -> None:
+    text = PROSE[form].format(RENAMED, indented(RENAMED, "  "), RENAMED.rstrip("\n").replace("\n", "\n... "))
+    assert decontaminated([text, text.replace("sorted", "list")], [problem("b/1")]) == ["tree-overlap"] * 2
+    assert decontaminated([text.replace(":\n", "\n")], [problem("b/1")]) == [""]
+
+
+def test_a_small_solution_counts_anywhere_as_an_equal_program_and_never_as_a_similar_one() -> None:
+    small = problem("b/4", "def odd(xs):\n", "    return sum(x for x in xs if x % 2 == 1)\n", "odd")
+    same = "def count(items):\n    return sum(i for i in items if i % 2 == 1)\n\n\n"
+    texts = [filler(30) + same, filler(30) + same.replace("% 2", "% 3"), same.replace("sum", "any")]
+    assert decontaminated(texts, [small]) == ["tree-overlap", "", ""]
+
+
+ADD = problem("b/5", 'def add(x, y):\n    """Add two numbers."""\n', "    return x + y\n", "add")
+LENGTH = problem("b/6", 'def length(s):\n    """Length of a string."""\n', "    return len(s)\n", "length")
+PLUS = "def plus(a, b):\n    return a + b\n\n\n"
+SIZE = "def size(a):\n    return len(a)\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "dropped"),
+    [
+        (PLUS, True),
+        (PLUS + "assert plus(1, 2) == 3\nassert plus(0, 0) == 0\nprint(plus(2, 3), [1, 2, 3], {4: 5, 6: 7})\n", True),
+        (PLUS + SIZE + "def other(a):\n    return a\n", True),
+        (PLUS + filler(1), False),
+        (filler(20) + PLUS, False),
+        (filler(20) + PLUS.replace("    ret", '    """To add two numbers, give both."""\n    ret'), True),
+        (filler(20) + PLUS.replace("    ret", '    """Same as a + b."""\n    ret'), False),
+        ("class Sum(Base):\n    def __add__(self, other):\n        return self + other\n", False),
+        ("A function has a name and parameters:\n\n```python\n" + PLUS + "```\n", False),
+    ],
+)
+def test_a_program_that_everybody_writes_counts_where_the_document_is_about_it(text: str, dropped: bool) -> None:
+    assert decontaminated([text], [ADD, LENGTH]) == ["tree-overlap" if dropped else ""]
+
+
+def test_the_detail_of_a_program_that_everybody_writes_says_why_it_counts() -> None:
+    texts = [PLUS, filler(3) + PLUS.replace("    ret", '    """Add two numbers."""\n    ret')]
+    drops = [o for text in texts for o in Decontaminate(problems=[ADD])([Passage(text=text)])]
+    assert [o.detail for o in drops if isinstance(o, Dropped)] == [
+        "b/5: AST match 1.000 >= 0.95 (plus, line 1), equal programs of 9 nodes, 100% >= 50% of its functions",
+        "b/5: AST match 1.000 >= 0.95 (plus, line 22), equal programs of 9 nodes, with the problem's words",
+    ]
+
+
+def test_ngrams_of_the_languages_own_words_count_only_with_the_rest_of_the_problem() -> None:
+    body = "    for i in range(len(l)):\n        for j in range(i + 1, len(l)):\n            if l[i] > l[j]:\n"
+    swap = "                l[i], l[j] = l[j], l[i]\n    return l\n"
+    pairs = problem("b/7", "def tidy(l):\n", body + swap, "tidy")
+    theirs = f"def pairs(l, wanted):\n{body}                yield wanted\n"
+    table = "names = {{1: 'one', 2: 'two', 3: 'three', 4: 'four', 5: 'five', 6: 'six', 7: 'seven'}}\n"
+    digits = problem("b/8", "def name(n):\n", table + "    return names[n]\n", "name")
+    assert decontaminated([theirs, table, "x = 1\n" + body + swap], [pairs, digits]) == ["", "", "ngram-overlap"]
+    telling = body.replace("l[i] > l[j]", "weight[i] > capacity[j] and fits(i)")
+    knapsack = problem("b/9", "def pack(l):\n", telling + swap, "pack")
+    assert decontaminated([f"def g(l):\n{telling}                return i\n"], [knapsack]) == ["ngram-overlap"]
 
 
 def test_tau_is_the_recipes() -> None:
