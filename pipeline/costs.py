@@ -122,9 +122,10 @@ def _soft_targets_line(soft: dict[str, Any]) -> str:
 
 
 def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
-    from pipeline.teacher.money import price_of, read_prices
+    from pipeline.teacher.endpoint import priced
+    from pipeline.teacher.money import read_prices
 
-    price = price_of(table.model, read_prices())
+    price = priced(table.model, table.base_url, read_prices())
     requests = prompt_tokens = completion_tokens = 0
     for kind, counted in _counts(recipe, table).items():
         if not counted:

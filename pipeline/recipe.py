@@ -49,6 +49,8 @@ class TeacherTable(Table):
     """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted."""
     model: str = ""
     """Model name at the endpoint, HF folder, GGUF file, or "smollm2" for the embedded one."""
+    engine: Literal["auto", "transformers", "llama.cpp"] = "auto"
+    """What runs a local model; "auto": llama.cpp for large GGUF files on a CPU where it is installed."""
     base_url: str = ""
     """OpenAI-compatible endpoint, e.g. "http://127.0.0.1:8000/v1"."""
     api_key_env: str = ""

@@ -1,6 +1,7 @@
 """An OpenAI-compatible endpoint as a model to score, asked through the teachers' engine: paced, retried, journaled."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from pipeline.evaluation.models import Answered, Ask
 from pipeline.evaluation.postprocess import PROGRAM_STOPS, STOP_STRINGS
 from pipeline.execution import Execution
 from pipeline.records import Message, Record
-from pipeline.teacher import Answer, Question, converse, evaluation_teacher
+from pipeline.teacher import Answer, Failure, Question, converse, evaluation_teacher
 
 MOST_STOPS = 4
 """Stop strings that OpenAI's endpoints accept in one request."""
+MOST_REASONS = 5
+"""Reasons for missing answers that a result tells: endpoints may put a number of the request into each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class EndpointModel:
         self._model = model
         self._key_variable = api_key_env
         self._execution = execution
+        self._unanswered: Counter[str] = Counter()
 
     @property
     def checkpoint(self) -> str:
@@ -50,8 +54,10 @@ class EndpointModel:
         """Not known: an endpoint does not tell."""
 
     def notes(self, ask: Ask) -> list[str]:
-        """Which stop strings the endpoint is sent."""
-        return [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []
+        """Which stop strings the endpoint is sent, and why answers are missing."""
+        notes = [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []
+        notes += [f"{count} not answered: {why}" for why, count in self._unanswered.most_common(MOST_REASONS)]
+        return notes
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored."""
@@ -85,6 +91,8 @@ class EndpointModel:
                     yield Answered(
                         record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
                     )
+                elif isinstance(outcome.result, Failure):
+                    self._unanswered[f"{outcome.result.trouble}: {outcome.result.detail}"] += 1
 
 
 def _stops(ask: Ask) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ Nothing heavy is imported before it is used.
 from pipeline.teacher.building import build, evaluation_teacher, identity
 from pipeline.teacher.completing import Complete, ask, complete, expand
 from pipeline.teacher.engine import converse
-from pipeline.teacher.estimating import Load, estimate
 from pipeline.teacher.money import Ledger
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher, Trouble
 
@@ -21,7 +20,6 @@ __all__ = [
     "Complete",
     "Failure",
     "Ledger",
-    "Load",
     "Outcome",
     "Question",
     "Teacher",
@@ -30,7 +28,6 @@ __all__ = [
     "build",
     "complete",
     "converse",
-    "estimate",
     "evaluation_teacher",
     "expand",
     "identity",

@@ -138,6 +138,11 @@ def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path) ->
     from pipeline.teacher.local import LocalTeacher, choose_engine
 
     model = table.model or "smollm2"
+    if table.engine == "llama.cpp" and model != "smollm2" and not model.endswith(".gguf"):
+        raise RecipeError(
+            f'teacher {table.name!r}: engine = "llama.cpp" reads GGUF files, got model = {model!r}',
+            hint='name a .gguf file or "smollm2", or set engine = "transformers"',
+        )
     return LocalTeacher(
         name=table.name,
         model=model,
@@ -146,7 +151,7 @@ def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path) ->
         execution=execution,
         cache=cache,
         seed=seed if table.seed is None else table.seed,
-        engine=choose_engine(model, execution.device),
+        engine=choose_engine(model, execution.device) if table.engine == "auto" else table.engine,
     )
 
 

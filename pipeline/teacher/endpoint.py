@@ -8,7 +8,7 @@ from pipeline.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.identity import digest
 from pipeline.teacher.money import UNKNOWN, Price, price_of
-from pipeline.teacher.protocol import Desk, Lane, answer_key
+from pipeline.teacher.protocol import Desk, Lane, Question, answer_key
 from pipeline.teacher.redaction import Secret
 from pipeline.teacher.wire import Sampling
 
@@ -67,7 +67,7 @@ class EndpointTeacher:
             **self.sampling.identity(),
         }
 
-    def keys(self, messages: str, number: int) -> tuple[str, ...]:
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
         return tuple(answer_key(variant, messages, number) for variant in self.variants)
 
     def lane(self, desk: Desk) -> Lane:

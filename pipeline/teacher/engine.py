@@ -271,7 +271,7 @@ class _Engine:
         digest = messages_digest(question.messages)
         number = desk.asked.get(digest) or 0
         desk.asked.put(digest, number + 1)
-        entry = self.stored(desk.teacher, digest, number) if desk.teacher.journalled else None
+        entry = self.stored(desk.teacher, digest, number, question) if desk.teacher.journalled else None
         if entry is not None:
             self.progress.reused += 1
             self.finish(question, read(entry, reused=True), was_open=False)
@@ -281,10 +281,10 @@ class _Engine:
         desk.waiting.append(Ticket(question, digest, number))
         return True
 
-    def stored(self, teacher: Teacher, messages: str, number: int) -> Entry | None:
+    def stored(self, teacher: Teacher, messages: str, number: int, question: Question | None = None) -> Entry | None:
         if not self._archives:
             return None
-        for key in teacher.keys(messages, number):
+        for key in teacher.keys(messages, number, question):
             for archive in self._archives:
                 entry = archive.find(key)
                 if entry is not None and entry.serves(teacher.max_tokens):
@@ -371,6 +371,7 @@ def converse(
 
 
 def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
+    unread: deque[Outcome] = deque()
     try:
         while True:
             try:
@@ -380,12 +381,15 @@ def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
                 continue
             if group is None:
                 break
-            for outcome in group:
+            unread.extend(group)
+            while unread:
                 engine.consumed += 1
-                yield outcome
+                yield unread.popleft()
             progress.tell(engine.in_flight)
     except KeyboardInterrupt:
-        _wait_for_drain(engine)
+        # What is drained goes to the consumer too: one that keeps answers in a place of its own needs them.
+        yield from unread
+        yield from _drained(engine)
         raise Interrupted(
             f"interrupted after {progress.done} answers; those in flight were waited for",
             hint="run the same command again to go on: nothing that was answered is asked again",
@@ -396,11 +400,11 @@ def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
         raise engine.error
 
 
-def _wait_for_drain(engine: _Engine) -> None:
+def _drained(engine: _Engine) -> Iterator[Outcome]:
     engine.drain()
     try:
-        while engine.outcomes.get() is not None:
-            pass
+        while (group := engine.outcomes.get()) is not None:
+            yield from group
     except KeyboardInterrupt:
         engine.abort()
     engine.join()

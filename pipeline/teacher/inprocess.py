@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pipeline.identity import digest
 from pipeline.records import Prompt
 from pipeline.teacher.journal import Archive, shards
-from pipeline.teacher.protocol import Desk, Failure, Lane, Reply, Ticket, Trouble
+from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
 from pipeline.teacher.threaded import Result, ThreadLane
 from pipeline.teacher.wire import chat_body
 
@@ -41,8 +41,10 @@ class ComposerTeacher:
     def identity(self) -> dict[str, object]:
         return {"name": self.name, **self.composer.identity()}
 
-    def keys(self, messages: str, number: int) -> tuple[str, ...]:
-        return (digest([self.kind, self.composer.identity(), messages, number]),)
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
+        """By prompt and sample, as the composer draws: two prompts with equal messages never swap their answers."""
+        drawn = [messages, number] if question is None else [question.record.id, question.sample]
+        return (digest([self.kind, self.composer.identity(), *drawn]),)
 
     def lane(self, desk: Desk) -> Lane:
         return ThreadLane(_ComposerWorker(self), desk)
@@ -78,7 +80,7 @@ class _ComposerWorker:
             return Failure(Trouble.BAD_REQUEST, f"the composer answers prompts, not a {prompt.type}")
         text = self._teacher.composer.compose(prompt, ticket.question.sample)
         body = chat_body(text, "stop", "composer")
-        (key,) = self._teacher.keys(ticket.messages, ticket.number)
+        (key,) = self._teacher.keys(ticket.messages, ticket.number, ticket.question)
         return Reply(key, "", "composer", json.dumps(body).encode(), body, self._teacher.max_tokens)
 
 
@@ -101,7 +103,7 @@ class ReplayTeacher:
         files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in shards(self.place)]
         return {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, "journals": files}
 
-    def keys(self, messages: str, number: int) -> tuple[str, ...]:
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
         return ()
 
     def lane(self, desk: Desk) -> Lane:

@@ -1,8 +1,9 @@
 """llama.cpp inside this process, for GGUF models on a CPU (the `xllamacpp` wheel).
 
 Its server keeps a number of slots busy and takes a new question as soon as one is free, so no answer waits for the
-longest of a batch. Greedy answers may differ in a few words between two runs: which questions share a batch changes
-the arithmetic. What was answered is in the journal and stays.
+longest of a batch; it also listens on a free port of the loopback interface, which we do not use. Greedy answers may
+differ in a few words between two runs: which questions share a batch changes the arithmetic. What was answered is in
+the journal and stays.
 """
 
 import concurrent.futures

@@ -1,9 +1,10 @@
 """A language model in this process as a teacher: the embedded SmolLM2, any Hugging Face folder, any GGUF file.
 
 Two engines, and the one that answers is part of the identity: other arithmetic and quantised weights give other words.
-`pipeline.student.generate` is the default: its best rate for SmolLM2 on two cores is the higher (see scripts/bench),
-and its answers do not depend on what else is in the batch. llama.cpp, through the `xllamacpp` wheel, reads quantised
-weights as they are and so needs a quarter of the memory or less: large GGUF files go to it where it is installed.
+`pipeline.student.generate` is the default: for SmolLM2 on two cores it gave 258 to 277 tokens/s over 64 questions or
+more and llama.cpp 166 to 179 (scripts/bench/local.py; for 16 short ones 140 and 163), and its answers do not depend on
+what else is in the batch. llama.cpp, through the `xllamacpp` wheel, reads quantised weights as they are and so needs a
+quarter of the memory or less: large GGUF files go to it where it is installed. `teachers.engine` decides otherwise.
 """
 
 import importlib.util
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
-from pipeline.teacher.protocol import Desk, Lane, Reply, Ticket, answer_key
+from pipeline.teacher.protocol import Desk, Lane, Question, Reply, Ticket, answer_key
 from pipeline.teacher.threaded import Result, ThreadLane
 from pipeline.teacher.wire import Sampling, chat_body
 
@@ -61,7 +62,7 @@ class LocalTeacher:
             "seed": self.seed,
         }
 
-    def keys(self, messages: str, number: int) -> tuple[str, ...]:
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
         return (answer_key(self.variant, messages, number),)
 
     def lane(self, desk: Desk) -> Lane:

@@ -90,11 +90,6 @@ def token_estimate(messages: Iterable[Message]) -> int:
     return sum(MESSAGE_TOKENS + math.ceil(len(message.content) / CHARACTERS_PER_TOKEN) for message in messages)
 
 
-def token_bound(messages: Iterable[Message]) -> int:
-    """Most tokens a prompt can have: byte-level tokenizers make at least one byte a token. Used for hard caps."""
-    return sum(4 * MESSAGE_TOKENS + len(message.content.encode("utf-8", "replace")) for message in messages)
-
-
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """The most that one request in flight can cost."""

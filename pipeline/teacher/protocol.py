@@ -64,7 +64,8 @@ _PASSING = frozenset(
 class Question:
     """Messages for the teacher of that name.
 
-    record: what the answer is about, given back with it; never in a key. sample: n-th time that this record is asked.
+    record: what the answer is about, given back with it; in no key but the composer's. sample: n-th time that this
+    record is asked.
     """
 
     record: Record
@@ -232,8 +233,12 @@ class Teacher(Protocol):
     def identity(self) -> dict[str, object]:
         """What changes answers, for the stage key: never a secret, never a setting of speed."""
 
-    def keys(self, messages: str, number: int) -> tuple[str, ...]:
-        """Journal keys that would answer the `number`-th asking of messages with this digest, best first."""
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
+        """Journal keys that would answer the `number`-th asking of messages with this digest, best first.
+
+        question: the one that asks, for a teacher whose answers depend on more than messages; None where an answer
+        was paid for that nobody waits for.
+        """
 
     def lane(self, desk: Desk) -> Lane:
         """A lane that works for `desk`."""

@@ -31,12 +31,12 @@ def work(engine: str, prompts: int, max_tokens: int, threads: int) -> dict[str, 
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
     from pipeline.records import Message, Passage
-    from pipeline.teacher import local, threaded
+    from pipeline.teacher import threaded
     from pipeline.teacher.journal import entries
 
-    local.choose_engine = lambda model, device: engine  # type: ignore[assignment]
     execution = Execution(threads=threads)
-    table = TeacherTable(name="local", kind="local", model="smollm2", max_tokens=max_tokens, temperature=0.0)
+    settings = {"name": "local", "kind": "local", "model": "smollm2", "engine": engine}
+    table = TeacherTable.model_validate({**settings, "max_tokens": max_tokens, "temperature": 0.0})
     asked = teacher.build(table, execution, 0)
     times: list[float] = []
     prepare = threaded.ThreadLane.prepare

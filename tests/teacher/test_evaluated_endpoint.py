@@ -1,0 +1,85 @@
+"""An endpoint that is scored: what it answers is kept, what it does not answer is told."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from asking import execution
+from server import Body, Reply, chat, refuse, serving
+
+from pipeline.errors import Interrupted
+from pipeline.evaluation.endpoint import EndpointModel
+from pipeline.evaluation.models import Ask
+from pipeline.evaluation.problems import ProblemSet, data_digest
+from pipeline.evaluation.sampling import sample
+from pipeline.recipe import EvaluationTable
+from pipeline.records import Problem, Sample
+
+PROBLEMS = tuple(
+    Problem(
+        benchmark="mine",
+        task_id=f"Mine/{number}",
+        prompt=f'def f{number}(x):\n    """Add {number}."""\n',
+        entry_point=f"f{number}",
+        test=f"def check(candidate):\n    assert candidate(1) == {number + 1}\n",
+    )
+    for number in range(24)
+)
+MINE = ProblemSet("mine", data_digest(PROBLEMS), "here", PROBLEMS)
+ASK = Ask(max_new_tokens=64, stop="none", chat=True)
+
+
+def score(model: EndpointModel, journal: Path) -> list[Sample]:
+    return list(
+        sample(
+            [MINE],
+            model,
+            EvaluationTable(),
+            model_name="before",
+            checkpoint="",
+            seed=0,
+            execution=execution(),
+            journal=journal,
+            prompt_form="chat",
+        )
+    )
+
+
+def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path) -> None:
+    # The main thread waits for answers while four are on their way; then comes Ctrl-C, then the answers.
+    arrived, go = threading.Barrier(4, timeout=10), threading.Event()
+
+    def answer(body: Body) -> Reply:
+        if not go.is_set():
+            if arrived.wait() == 0:
+                threading.Timer(0.3, go.set).start()
+                os.kill(os.getpid(), signal.SIGINT)
+            go.wait()
+        return Reply(body=chat("    return x"))
+
+    journal = tmp_path / "answers.jsonl"
+    run = execution(concurrency=4)
+    with serving(answer) as server:
+        model = EndpointModel(server.url, "m", "", run)
+        with pytest.raises(Interrupted, match="those in flight were waited for"):
+            score(model, journal)
+        assert len(journal.read_text().splitlines()) == len(server.requests) == 4
+        assert len(score(EndpointModel(server.url, "m", "", run), journal)) == 24
+        assert len(server.requests) == 24
+
+
+def test_what_is_not_answered_is_unscored_and_the_result_says_why(tmp_path: Path) -> None:
+    def answer(body: Body) -> Reply:
+        if "Add 3." in body["messages"][-1]["content"]:
+            return refuse(400, "maximum context length is 8", "context_length_exceeded")
+        return Reply(body=chat("    return x"))
+
+    with serving(answer) as server:
+        model = EndpointModel(server.url, "m", "", execution())
+        samples = score(model, tmp_path / "answers.jsonl")
+    assert {problem.task_id for problem in PROBLEMS} - {one.task_id for one in samples} == {"Mine/3"}
+    (note,) = model.notes(ASK)
+    assert note.startswith("1 not answered: context too long: ")
+    assert "maximum context length is 8" in note

@@ -1,0 +1,160 @@
+"""llama.cpp as the local engine: what it is asked and what is made of its answers, with a stand-in and with itself."""
+
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from asking import execution, prompt
+
+from pipeline import teacher
+from pipeline.errors import MissingExtra, RecipeError, TeacherError
+from pipeline.recipe import TeacherTable
+from pipeline.records import Completion
+from pipeline.stage import Dropped, Kept
+from pipeline.teacher import local
+
+
+class Stand:
+    """In place of the xllamacpp module: records its settings and requests, answers by a script."""
+
+    def __init__(self) -> None:
+        self.settings: Any = None
+        self.requests: list[dict[str, Any]] = []
+        self.lock = threading.Lock()
+        self.broken = False
+
+    def params(self) -> Any:
+        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
+
+    def server(self, settings: Any) -> "Stand":
+        if self.broken:
+            raise RuntimeError("no tensor data")
+        self.settings = settings
+        return self
+
+    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            self.requests.append(request)
+        asked = request["messages"][-1]["content"]
+        if asked == "too long":
+            return {"error": {"code": 400, "message": "the request exceeds the available context size", "type": "x"}}
+        finish = "length" if asked == "cut" else "stop"
+        message = {"role": "assistant", "content": f"answer to {asked}"}
+        usage = {"prompt_tokens": 7, "completion_tokens": 5}
+        return {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+    found = Stand()
+    module = ModuleType("xllamacpp")
+    module.CommonParams = found.params  # type: ignore[attr-defined]
+    module.Server = found.server  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+    return found
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    return path
+
+
+def ask(
+    texts: list[str], journal: Path, model: str, **settings: Any
+) -> tuple[dict[str, Completion], dict[str, Dropped]]:
+    """Completions and drops by the text asked."""
+    run = execution(threads=2, batch=3)
+    table = TeacherTable(
+        **{"name": "mock", "kind": "local", "engine": "llama.cpp", "model": model, "max_tokens": 40, **settings}
+    )
+    asked = [prompt(number, text) for number, text in enumerate(texts)]
+    named = {one.id: one.messages[-1].content for one in asked}
+    kept, dropped = {}, {}
+    for outcome in teacher.complete(asked, {"mock": teacher.build(table, run, 3)}, journal=journal, execution=run):
+        if isinstance(outcome, Kept):
+            kept[named[outcome.record.prompt_id]] = outcome.record
+        else:
+            dropped[named[outcome.record.id]] = outcome
+    return kept, dropped
+
+
+def test_the_server_gets_the_settings_and_each_question_once(stand: Stand, model: Path, tmp_path: Path) -> None:
+    texts = [f"q{n}" for n in range(30)]
+    sampling = {"temperature": 0.5, "top_p": 0.9, "stop": ("END",), "extra_body": {"min_p": 0.1}}
+    kept, dropped = ask(texts, tmp_path / "j", str(model), **sampling)
+    assert not dropped
+    assert {text: one.text for text, one in kept.items()} == {text: f"answer to {text}" for text in texts}
+    assert {(one.prompt_tokens, one.completion_tokens, one.finish_reason) for one in kept.values()} == {(7, 5, "stop")}
+    assert (stand.settings.model.path, stand.settings.n_parallel) == (str(model), 3)
+    assert stand.settings.n_ctx == 3 * (2048 + 40)
+    assert stand.settings.cpuparams.n_threads == stand.settings.cpuparams_batch.n_threads == 2
+    assert {request["messages"][-1]["content"] for request in stand.requests} == set(texts)
+    for request in stand.requests:
+        given = {key: request[key] for key in ("max_tokens", "temperature", "top_p", "stop", "min_p")}
+        assert given == {"max_tokens": 40, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "min_p": 0.1}
+    assert len({request["seed"] for request in stand.requests}) == 30
+    again, _ = ask(texts, tmp_path / "j", str(model), **sampling)
+    assert again == kept
+    assert len(stand.requests) == 30
+
+
+def test_its_errors_and_cut_answers_are_drops_with_a_reason(stand: Stand, model: Path, tmp_path: Path) -> None:
+    kept, dropped = ask(["fine", "cut", "too long"], tmp_path / "j", str(model))
+    assert set(kept) == {"fine"}
+    assert (dropped["cut"].reason, dropped["cut"].detail) == ("truncated", "5 tokens reached max_tokens = 40")
+    assert dropped["too long"].reason == "failed"
+    assert "context size" in dropped["too long"].detail
+
+
+def test_a_file_that_llama_cpp_cannot_load_is_named(stand: Stand, model: Path, tmp_path: Path) -> None:
+    stand.broken = True
+    with pytest.raises(TeacherError, match=r"llama.cpp cannot load .*model.gguf: no tensor data"):
+        ask(["q"], tmp_path / "j", str(model))
+
+
+def test_without_the_wheel_the_error_says_what_to_install(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(MissingExtra, match="llama.cpp is not installed") as caught:
+        ask(["q"], tmp_path / "j", str(model))
+    assert "hornbook[llamacpp]" in str(caught.value)
+
+
+def test_large_gguf_files_go_to_llama_cpp_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = tmp_path / "small.gguf", tmp_path / "large.gguf"
+    small.write_bytes(b"GGUF")
+    with large.open("wb") as file:
+        file.truncate(local.LARGE_BYTES)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name == "xllamacpp" else None)
+    assert local.choose_engine(str(large), "cpu") == "llama.cpp"
+    assert local.choose_engine(str(small), "cpu") == "transformers"
+    assert local.choose_engine("smollm2", "cpu") == "transformers"
+    assert local.choose_engine(str(large), "cuda") == "transformers"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert local.choose_engine(str(large), "cpu") == "transformers"
+
+
+def test_llama_cpp_is_not_asked_to_read_a_folder(tmp_path: Path) -> None:
+    table = TeacherTable(name="mock", kind="local", engine="llama.cpp", model=str(tmp_path))
+    with pytest.raises(RecipeError, match=r'engine = "llama.cpp" reads GGUF files, got model = ') as caught:
+        teacher.build(table, execution(), 0)
+    assert 'set engine = "transformers"' in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_embedded_model_answers_through_llama_cpp(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="the llama.cpp wheel is an extra")
+    kept, dropped = ask(["Say hello.", "Name a colour."], tmp_path / "j", "smollm2", max_tokens=12, temperature=0.0)
+    assert len(kept) + len(dropped) == 2
+    assert {drop.reason for drop in dropped.values()} <= {"truncated"}
+    words = [one.text for one in kept.values()] + [drop.detail for drop in dropped.values()]
+    assert all(words)
+    assert all(one.prompt_tokens > 8 and 0 < one.completion_tokens < 12 for one in kept.values())
