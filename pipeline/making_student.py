@@ -68,6 +68,8 @@ def soft_targets(stage: PlannedStage, making: Making) -> Manifest:
 
 def student(stage: PlannedStage, making: Making) -> Manifest:
     """Train, or go on training; the artifact is the model's folder."""
+    from pipeline.evaluation.exercises import judge_of
+    from pipeline.tokens import TokenStore
     from pipeline.training import train
 
     recipe, places = making.recipe, making.places
@@ -91,6 +93,7 @@ def student(stage: PlannedStage, making: Making) -> Manifest:
         execution=making.execution,
         on_event=on_event,
         loss=_loss(stage, making),
+        judge=judge_of(TokenStore(tokens), recipe, making.execution),
     )
     facts = {
         "parameters": summary.parameters,
@@ -99,6 +102,7 @@ def student(stage: PlannedStage, making: Making) -> Manifest:
         "loss": summary.loss,
         "held_out_loss": summary.held_out_loss,
         "held_out_loss_before": summary.held_out_loss_before,
+        "held_out_pass_rate": summary.held_out_pass_rate,
         "precision": summary.precision,
         "seconds": summary.seconds,
         "curve": _curve(curve),

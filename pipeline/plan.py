@@ -26,7 +26,7 @@ VERSIONS: dict[str, int] = {
     "distinct": 2,
     "quality": 2,
     "decontaminated": 3,
-    "tokens": 1,
+    "tokens": 2,
     "soft-targets": 2,
     "student": 1,
     "samples-before": 3,

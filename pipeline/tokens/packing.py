@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from pipeline.errors import EmptyCorpus, RecipeError
 from pipeline.identity import rng_seed
 from pipeline.recipe import StudentTable, TokensTable
-from pipeline.records import Document, Exercise, Span
+from pipeline.records import Document, Exercise, Problem, Span
 from pipeline.student.loading import save_tokenizer
-from pipeline.tokens.shards import FORMAT, KINDS, shard_name
+from pipeline.tokens.shards import FORMAT, KINDS, PROBLEMS, shard_name
 from pipeline.tokens.text import parts
 from pipeline.tokens.tokenizers import tokenizer_for
 
@@ -125,6 +125,17 @@ def _encoded(documents: Iterable[Document], tokenizer: Any) -> Iterator[_Encoded
             yield _Encoded(document, given, answer)
 
 
+def _problem(exercise: Exercise) -> Problem:
+    return Problem(
+        benchmark="held-out exercises",
+        task_id=exercise.id,
+        prompt=exercise.prompt,
+        entry_point=exercise.entry_point,
+        test=exercise.test,
+        canonical_solution=exercise.solution,
+    )
+
+
 class _Writer:
     """Writes shards as documents come and the span table and manifest at the end."""
 
@@ -142,6 +153,7 @@ class _Writer:
         self.file: Any = None
         self.columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names if name != "id"}
         self.loss_tokens = 0
+        self.problems: list[Problem] = []
 
     @property
     def documents(self) -> int:
@@ -182,6 +194,8 @@ class _Writer:
         }
         for name, value in row.items():
             self.columns[name].append(value)
+        if row["held_out"] and isinstance(encoded.document, Exercise) and encoded.document.test:
+            self.problems.append(_problem(encoded.document))
 
     def finish(self, repeat: int) -> TokensSummary:
         spans = [
@@ -193,6 +207,9 @@ class _Writer:
         path = self.out / "spans.parquet"
         table = pa.table({"id": [span.id for span in spans], **self.columns}, schema=_SCHEMA)
         pq.write_table(table, path, compression="zstd")
+        rows = (problem.content() for problem in sorted(self.problems, key=lambda problem: problem.task_id))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (self.out / PROBLEMS).write_text(text, encoding="utf-8")
         summary = TokensSummary(
             documents=self.documents - sum(self.columns["held_out"]),
             held_out_documents=sum(self.columns["held_out"]),

@@ -5,6 +5,7 @@
     tokens.json            format, dtype, vocabulary, eos, counts, shard sizes
     shard-00000.bin        token ids, one after the other, memory-mapped by readers
     spans.parquet          one row per document: where it lies, its kind, whether it is held out
+    held-out.jsonl         the held-out exercises that have tests, as problems, by id
     tokenizer/             the tokenizer, loadable by transformers
 """
 
@@ -18,10 +19,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreFormatError
-from pipeline.records import Span
+from pipeline.records import Problem, Span
 
 FORMAT = 1
 """Format of the folder; a reader refuses newer ones."""
+
+PROBLEMS = "held-out.jsonl"
 
 KINDS = ("textbook", "exercise")
 """Kinds of documents in the span table: passages (real code included) are "textbook"."""
@@ -76,6 +79,21 @@ class TokenStore:
             name: table[name].to_numpy() for name in ("shard", "start", "loss_start", "stop", "kind", "held_out")
         }
         return SpanTable(table["document_id"].to_pylist(), **columns)
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """The held-out exercises that have tests, as problems, by document id, which is their `task_id`.
+
+        Raises StoreFormatError where an earlier version wrote the folder, without them.
+        """
+        file = self.folder / PROBLEMS
+        if not file.is_file():
+            raise StoreFormatError(
+                f"{self.folder} has no {PROBLEMS}, which an earlier version did not write: held-out exercises",
+                hint="run the recipe again, which packs the tokens anew",
+            )
+        with file.open(encoding="utf-8") as lines:
+            return tuple(Problem(**json.loads(line)) for line in lines)
 
     @property
     def tokenizer_folder(self) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.distillation import SoftLoss, SoftTargets
 from pipeline.errors import HornbookError, RecipeError
+from pipeline.evaluation.exercises import judge_of
 from pipeline.loading import Loaded, load
 from pipeline.places import places
 from pipeline.tokens import TokenStore
@@ -39,6 +40,7 @@ def main() -> int:
             execution=loaded.execution,
             on_event=lambda event: print(json.dumps(event), file=sys.stderr, flush=True),
             loss=_loss(loaded, options.tokens, options.soft_targets),
+            judge=judge_of(TokenStore(options.tokens), loaded.recipe, loaded.execution),
         )
     except HornbookError as error:
         print(f"error: {error}", file=sys.stderr)

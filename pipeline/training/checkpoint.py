@@ -1,13 +1,16 @@
 """Checkpoints of a training run: whole or absent, newest first, old ones removed.
 
-A checkpoint is a folder `step-000123` with `state.pt` and `meta.json`. It is written under another name and renamed,
-so a kill at any moment leaves either the old newest one or the new one.
+A checkpoint is a folder `step-00000123` with `state.pt` and `meta.json`. It is written under another name and renamed,
+so a kill at any moment leaves either the old newest one or the new one. Beside them lie the best weights so far,
+`best-00000100.pt`: those of every checkpoint that is kept, so that a run which goes on from one finds its own.
 """
 
 import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import torch
 
 from pipeline.errors import DiskFull, StoreFormatError
 
-FORMAT = 2
+FORMAT = 3
 KEEP = 2
 """Checkpoints kept: the newest, and the one before it for the case that the newest is where the loss went wrong."""
 
@@ -40,60 +43,84 @@ def newest(folder: Path, settings: str) -> Checkpoint | None:
     Raises StoreFormatError for one written by a newer format.
     """
     for candidate in sorted(folder.glob("step-*"), reverse=True):
-        meta = json.loads((candidate / "meta.json").read_text(encoding="utf-8"))
+        meta = _meta(candidate)
         if meta["format"] > FORMAT:
             raise StoreFormatError(
                 f"{candidate} has checkpoint format {meta['format']}, this version reads up to {FORMAT}",
                 hint="use a newer hornbook, or delete that folder to train from the start",
             )
-        if meta["settings"] == settings:
+        if meta["format"] == FORMAT and meta["settings"] == settings:
             return Checkpoint(candidate, meta["step"])
     return None
 
 
-def write_best(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Put the best weights so far aside, in the place of those before; whole or not at all."""
+def _meta(folder: Path) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return {"best": None, **meta}
+
+
+def write_best(folder: Path, step: int, weights: Mapping[str, torch.Tensor]) -> None:
+    """Put the weights after `step`, the best so far, aside; whole or not at all. Raises DiskFull."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / ".best.pt"
-    with partial.open("wb") as file:
-        torch.save(weights, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / "best.pt")
+    with _room(f"the weights of step {step}, the best so far,", folder, partial):
+        _save(dict(weights), partial)
+    partial.replace(folder / _best_name(step))
 
 
-def read_best(folder: Path) -> dict[str, torch.Tensor]:
-    """What `write_best` wrote last."""
-    weights: dict[str, torch.Tensor] = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
+def read_best(folder: Path, step: int) -> dict[str, torch.Tensor]:
+    """What `write_best` wrote for `step`."""
+    weights: dict[str, torch.Tensor] = torch.load(folder / _best_name(step), map_location="cpu", weights_only=True)
     return weights
 
 
-def write(folder: Path, step: int, state: dict[str, Any], settings: str) -> Checkpoint:
-    """Write the checkpoint of `step` and remove all but the `KEEP` newest. Raises DiskFull where there is no room."""
+def _best_name(step: int) -> str:
+    return f"best-{step:08d}.pt"
+
+
+def _save(value: dict[str, Any], path: Path) -> None:
+    with path.open("wb") as file:
+        torch.save(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _room(what: str, folder: Path, partial: Path) -> Iterator[None]:
+    """Removes `partial`, half written, where writing `what` fails; DiskFull where that was for want of space."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+        if getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error):
+            raise DiskFull(
+                f"no space left for {what} in {folder}",
+                hint="free some space and run the same command again: it goes on from the checkpoint before",
+            ) from error
+        raise
+
+
+def write(folder: Path, step: int, state: dict[str, Any], settings: str, best: int | None = None) -> Checkpoint:
+    """Write the checkpoint of `step` and remove all but the `KEEP` newest. Raises DiskFull where there is no room.
+
+    best: the step whose weights are the best so far.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".partial-*"):
         shutil.rmtree(left, ignore_errors=True)
     name = f"step-{step:08d}"
     partial = folder / f".partial-{name}"
     partial.mkdir()
-    try:
-        with (partial / "state.pt").open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        (partial / "meta.json").write_text(
-            json.dumps({"format": FORMAT, "step": step, "settings": settings}), encoding="utf-8"
-        )
-    except (OSError, RuntimeError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error):
-            raise DiskFull(
-                f"no space left for the checkpoint of step {step} in {folder}",
-                hint="free some space and run the same command again: it goes on from the checkpoint before",
-            ) from error
-        raise
+    with _room(f"the checkpoint of step {step}", folder, partial):
+        _save(state, partial / "state.pt")
+        meta = {"format": FORMAT, "step": step, "settings": settings, "best": best}
+        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     shutil.rmtree(folder / name, ignore_errors=True)
     partial.rename(folder / name)
     for old in sorted(folder.glob("step-*"), reverse=True)[KEEP:]:
         shutil.rmtree(old, ignore_errors=True)
+    kept = {_meta(left)["best"] for left in folder.glob("step-*")}
+    for weights in folder.glob("best-*.pt"):
+        if weights.name not in {_best_name(number) for number in kept if number is not None}:
+            weights.unlink()
     return Checkpoint(folder / name, step)

@@ -85,12 +85,18 @@ def freeze(model: Any, count: int) -> None:
 
 
 def refuse_unsharded(student: StudentTable, on_policy: float = 0.0) -> None:
-    """RecipeError for settings that only the lean forward has, which computes past the hooks that gather weights."""
+    """RecipeError for settings that need whole weights in a process: they compute past the hooks that gather them."""
     if on_policy:
         raise RecipeError(
             f"recipe: soft_targets.on_policy = {on_policy} needs whole weights in each process, "
             "got execution.parallel = 'fsdp'",
             hint='set execution.parallel = "ddp", or soft_targets.on_policy = 0',
+        )
+    if student.keep == "best-pass@1":
+        raise RecipeError(
+            "recipe: student.keep = 'best-pass@1' needs whole weights in a process, which answers the exercises, "
+            "got execution.parallel = 'fsdp'",
+            hint='set execution.parallel = "ddp", or student.keep = "best"',
         )
     if student.frozen_layers or not student.prompt_gradient:
         raise RecipeError(

@@ -20,16 +20,18 @@ from pipeline.errors import RecipeError, TrainingError
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
-from pipeline.student.loading import load_tokenizer, pick_device, save
+from pipeline.student.loading import LoadedModel, load_tokenizer, pick_device, save
 from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.average import Average
 from pipeline.training.batches import Batch, Loader, Row, collate, held_out_rows, micro_batches
+from pipeline.training.divergence import trouble
 from pipeline.training.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.precision import DTYPES, peak_flops, pick_precision
 from pipeline.training.schedule import learning_rate
+from pipeline.training.selection import Candidate, Judge, Selection, weights_digest
 from pipeline.training.state import load_optimizer, load_weights, shard, whole
 from pipeline.training.world import join
 
@@ -38,9 +40,6 @@ VERSION = 2
 
 HELD_OUT_ROWS = 64
 """Most held-out rows whose loss is measured: enough for two digits, a few seconds on two cores."""
-
-DIVERGED = 3.0
-"""Nats by which the running loss may exceed its best before training counts as diverged."""
 
 CPU_MICRO_TOKENS = 1024
 """Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
@@ -52,14 +51,16 @@ Event = dict[str, Any]
 class TrainingSummary:
     """What training did.
 
-    loss: mean over the last tenth of the steps. held_out_loss: nats per loss token, None where no document is held
-    out. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
+    loss: mean over the last tenth of the steps. held_out_loss: of the exported weights, nats per loss token, None where
+    no document is held out. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe
+    does not choose by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
     """
 
     steps: int
     tokens: int
     loss: float
     held_out_loss: float | None
+    held_out_pass_rate: float | None
     held_out_loss_before: float | None
     seconds: float
     precision: str
@@ -78,16 +79,18 @@ def train(
     execution: Execution,
     on_event: Callable[[Event], None] = lambda event: None,
     loss: NamedLoss | None = None,
+    judge: Judge | None = None,
 ) -> TrainingSummary:
     """Train the student on the token folder `tokens`; the result is `out / "model"`.
 
     limits: the recipe's tokens table (sequence length, document mask). out: kept between calls; where it holds a
     checkpoint of the same settings, training goes on from there. cache: folder of converted models. loss: what
     is minimised, None for the next-token cross-entropy (which is always what is reported for held-out documents).
+    judge: counts the held-out exercises that the student solves; needed where the recipe keeps the best by pass@1.
 
     Raises TrainingError where the loss is not finite or diverges, naming the last good checkpoint.
     """
-    return _Run(tokens, student, limits, seed, out, cache, execution, on_event, loss).train()
+    return _Run(tokens, student, limits, seed, out, cache, execution, on_event, loss, judge).train()
 
 
 class _Run:
@@ -102,8 +105,11 @@ class _Run:
         execution: Execution,
         on_event: Callable[[Event], None],
         loss: NamedLoss | None,
+        judge: Judge | None,
     ) -> None:
         self.student, self.limits, self.execution, self.on_event, self.out = student, limits, execution, on_event, out
+        if (student.keep == "best-pass@1") != (judge is not None):
+            raise ValueError(f"student.keep is {student.keep!r}, and there is {'a' if judge else 'no'} judge")
         self.device = pick_device(execution.device)
         if self.device.type == "cpu":
             torch.set_num_threads(execution.thread_count())
@@ -151,7 +157,7 @@ class _Run:
         )
         self.optimizer = make_optimizer(self.model)
         self.average = Average(self.model.parameters(), student.ema) if student.ema else None
-        self.best: tuple[int, float] | None = None
+        self.selection = Selection(student, out / "checkpoints", self.total - self.loaders[-1].total + 1, judge)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.losses: list[float] = []
         self.read = 0
@@ -177,7 +183,7 @@ class _Run:
                     self._save(done)
                     saved = time.monotonic()
             first += loader.total
-        after = self._choose()
+        after = self._finally()
         self.seconds += time.monotonic() - clock
         folder = self._finish()
         tail = self.losses[-max(1, len(self.losses) // 10) :]
@@ -185,7 +191,8 @@ class _Run:
             steps=self.total,
             tokens=self.read,
             loss=sum(tail) / len(tail),
-            held_out_loss=after,
+            held_out_loss=after.loss if after else None,
+            held_out_pass_rate=after.pass_rate if after else None,
             held_out_loss_before=self.before,
             seconds=self.seconds,
             precision=self.precision,
@@ -202,7 +209,9 @@ class _Run:
             group["betas"] = phase.betas
             group["weight_decay"] = phase.weight_decay if group["decays"] else 0.0
         loss = self.gradients(step.rows, step.loss_tokens, phase)
-        self._check(loss, overall)
+        wrong = trouble(self.losses, loss)
+        if wrong:
+            raise self._failed(f"{wrong} at step {overall + 1} of {self.total}")
         self.scaler.unscale_(self.optimizer)
         norm = gradient_norm(self.optimizer)
         if not math.isfinite(norm) and self.precision != "fp16":
@@ -285,36 +294,55 @@ class _Run:
         return total / labels
 
     def _measure(self, done: int) -> None:
-        """The held-out loss where it is due, and the best weights of the last phase put aside."""
+        """The held-out loss where it is due, and the weights put aside where they are the best."""
         every = self.student.held_out_steps
-        if not every or done % every or done == self.total:
-            return
-        with self._scored():
-            loss = self.held_out_loss()
-            if loss is not None:
-                self._report({"event": "held-out", "step": done, "steps": self.total, "held_out_loss": loss})
-                self._keep_if_best(done, loss)
+        if every and done % every == 0 and done < self.total:
+            with self._scored():
+                self._candidate(done)
 
-    def _keep_if_best(self, done: int, loss: float) -> None:
-        last_phase = done > self.total - self.loaders[-1].total
-        if self.student.keep == "best" and last_phase and (self.best is None or loss < self.best[1]):
-            self.best = (done, loss)
+    def _candidate(self, done: int) -> Candidate | None:
+        """The weights after step `done`, measured, and put aside where they are the best; None where nothing is held
+        out."""
+        loss = self.held_out_loss()
+        if loss is None:
+            return None
+        found = Candidate(done, loss)
+        if self.selection.due(done):
             weights = self._weights()
-            if self.world.first:
-                checkpoint.write_best(self.out / "checkpoints", weights)
+            if self.selection.judge:
+                found = found._replace(pass_rate=self._pass_rate(self.selection.judge, weights))
+            self.selection.keep_if_best(found, weights, write=self.world.first)
+        passed = {} if found.pass_rate is None else {"held_out_pass_rate": found.pass_rate}
+        self._report({"event": "held-out", "step": done, "steps": self.total, "held_out_loss": loss, **passed})
+        return found
 
-    def _choose(self) -> float | None:
-        """Put the weights to export into the model; their held-out loss."""
+    def _pass_rate(self, judge: Judge, weights: dict[str, Tensor]) -> float:
+        """Share of the held-out exercises solved; the first process asks, the others wait for what it counts."""
+        solved = scored = 0
+        if self.world.first:
+            model = LoadedModel(self.model.eval(), self.tokenizer, {})
+            solved, scored = judge(model, weights_digest(weights), self.out / "checkpoints")
+            self.model.train()
+        solved, scored = (int(self.world.sum(count)) for count in (solved, scored))
+        if not scored:
+            raise TrainingError(
+                "the sandbox could score none of the held-out exercises, by which student.keep = 'best-pass@1' chooses",
+                hint="look at what `hornbook doctor` says of the sandbox, then run the same command again",
+            )
+        return solved / scored
+
+    def _finally(self) -> Candidate | None:
+        """Put the weights to export into `exported`; what was measured of them."""
         with self._scored():
-            loss = self.held_out_loss()
-            if loss is None or self.student.keep == "last":
+            last = self._candidate(self.total)
+            if last is None or not self.selection.chooses:
                 self.exported = self._weights()
-                return loss
-            self._keep_if_best(self.total, loss)
-            self.world.wait()
-            self.exported = checkpoint.read_best(self.out / "checkpoints")
-            step, best = self.best or (self.total, loss)
-        self._report({"event": "best", "step": step, "steps": self.total, "held_out_loss": best})
+                return last
+        self.world.wait()
+        self.exported = self.selection.weights()
+        best = self.selection.best
+        assert best is not None
+        self._report({"event": "best", "steps": self.total, "step": best.step, "held_out_loss": best.loss})
         return best
 
     def _scored(self) -> AbstractContextManager[None]:
@@ -326,17 +354,6 @@ class _Run:
         weights: dict[str, Tensor] = whole(self.model.state_dict())
         return {name: weight.detach().cpu().clone() for name, weight in weights.items()}
 
-    def _check(self, loss: float, step: int) -> None:
-        if not math.isfinite(loss):
-            raise self._failed(f"the loss is {loss} at step {step + 1} of {self.total}")
-        recent = [*self.losses[-19:], loss]
-        best = min((sum(self.losses[i : i + 20]) / 20 for i in range(0, len(self.losses) - 19, 20)), default=math.inf)
-        if len(recent) == 20 and sum(recent) / 20 > best + DIVERGED:
-            raise self._failed(
-                f"the loss diverged at step {step + 1} of {self.total}: "
-                f"{sum(recent) / 20:.2f} over the last 20 steps, best {best:.2f}"
-            )
-
     def _failed(self, message: str) -> TrainingError:
         last = checkpoint.newest(self.out / "checkpoints", self.settings)
         where = f"the last good checkpoint is {last.folder}" if last else "there is no checkpoint before it"
@@ -347,7 +364,7 @@ class _Run:
             "model": whole(self.model.state_dict()),
             "optimizer": whole(self.optimizer.state_dict()),
             "average": self.average.state() if self.average else None,
-            "best": self.best,
+            "best": self.selection.state(),
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
             "losses": self.losses,
@@ -359,7 +376,8 @@ class _Run:
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         if not self.world.first:
             return
-        saved = checkpoint.write(self.out / "checkpoints", step, state, self.settings)
+        best = self.selection.best.step if self.selection.best else None
+        saved = checkpoint.write(self.out / "checkpoints", step, state, self.settings, best)
         self._report({"event": "checkpoint", "step": step, "steps": self.total, "folder": str(saved.folder)})
 
     def _resume(self) -> int:
@@ -369,7 +387,7 @@ class _Run:
         state = found.load()
         load_weights(self.model, state["model"])
         load_optimizer(self.optimizer, state["optimizer"])
-        self.best = state["best"]
+        self.selection.load(state["best"])
         if self.average:
             self.average.load(state["average"])
         self.scaler.load_state_dict(state["scaler"])

@@ -15,7 +15,7 @@ from pipeline.errors import MissingExtra
 
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
-MEASURED = ("loss", "lr", "grad_norm", "tokens_per_second", "mfu", "held_out_loss")
+MEASURED = ("loss", "lr", "grad_norm", "tokens_per_second", "mfu", "held_out_loss", "held_out_pass_rate")
 """Fields of training events that are passed on."""
 
 

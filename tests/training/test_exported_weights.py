@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
@@ -76,8 +76,9 @@ def test_the_best_weights_are_exported_where_training_ends_badly(corpus: Path, t
     last, events = run(corpus, tmp_path / "last", student.model_copy(update={"keep": "last"}))
     best, _ = run(corpus, tmp_path / "best", student)
     measured = {e["step"]: e["held_out_loss"] for e in events if e["event"] == "held-out"}
-    assert sorted(measured) == list(range(3, last.steps, 3))
-    assert best.held_out_loss == min([*measured.values(), last.held_out_loss])
+    assert sorted(measured) == [*range(3, last.steps, 3), last.steps]
+    assert measured[last.steps] == last.held_out_loss
+    assert best.held_out_loss == min(measured.values())
     assert best.held_out_loss < last.held_out_loss
     step = min(measured, key=measured.__getitem__)
     name = "model.layers.0.mlp.fc1.weight"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 from safetensors.torch import load_file
+from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import DiskFull, RecipeError, TrainingError
@@ -82,7 +82,7 @@ def test_a_process_killed_in_mid_step_goes_on(corpus: Path, tmp_path: Path) -> N
     whole, _ = run(corpus, tmp_path / "whole")
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
-        "from conftest import STUDENT, TOKENS; from pipeline.training import train;"
+        "from tiny import STUDENT, TOKENS; from pipeline.training import train;"
         "from pipeline.execution import Execution;"
         "out = Path(sys.argv[2]);"
         "train(Path(sys.argv[1]), STUDENT, TOKENS, seed=3, out=out, cache=out,"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import STUDENT, TOKENS  # type: ignore[import-not-found]
 from safetensors.torch import load_file
+from tiny import STUDENT, TOKENS  # type: ignore[import-not-found]
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
@@ -23,7 +23,7 @@ CODE = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from conftest import STUDENT, TOKENS
+from tiny import STUDENT, TOKENS
 from pipeline.execution import Execution
 from pipeline.training import train
 

@@ -1,0 +1,23 @@
+"""Tiny exercises and passages, and the settings of a student that reads them in seconds."""
+
+from pipeline.recipe import PhaseTable, StudentTable, TokensTable
+from pipeline.records import Document, Exercise, Passage
+
+
+def documents() -> list[Document]:
+    exercises: list[Document] = [
+        Exercise(
+            prompt=f'def f{n}(x):\n    """Add {n} to x{" and again" * (n % 5)}."""\n',
+            solution=f"    return x + {n}\n",
+            entry_point=f"f{n}",
+            test="",
+            test_owner="seed",
+        )
+        for n in range(60)
+    ]
+    return exercises + [Passage(text=f"Lesson {n}. " + "Lists hold items. " * (n % 9)) for n in range(30)]
+
+
+TOKENS = TokensTable(tokenizer="train", vocabulary=320, sequence_length=32)
+PHASE = PhaseTable(batch=4, epochs=1, lr=1e-2, warmup_steps=2)
+STUDENT = StudentTable(init="scratch", architecture="phi-1-nano", phases=(PHASE,), held_out=0.1)
