@@ -20,8 +20,6 @@ and the index as it was; results whose documents are in the index are never repl
 import contextlib
 import fcntl
 import json
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,10 +28,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import StoreBusy, UsageError
+from pipeline.errors import InputError, StoreBusy, UsageError
 from pipeline.executors import SERIAL, Executor, spread
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
 from pipeline.records import Document, Passage, Problem
+from pipeline.sources import output
 from pipeline.spool import Spool
 from pipeline.stage import Kept, Tally, checked
 
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from pipeline.sources.rows import Row, Rows
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-RESULTS = ("kept", "dropped", "splits.json", "clean.json")
-
 
 TABLES = ("quality", "decontaminated", "distinct")
 """Recipe tables whose settings count here."""
@@ -115,9 +112,10 @@ def clean(
     their defaults. index: folder of documents kept by earlier calls, made by the first. embed: as `Decontaminate` takes
     it. executor: where the work is done, which changes nothing in the result.
 
-    Rows without a usable text are dropped as "unreadable". Results of an earlier clean in `out` are replaced, once the
-    new ones are complete; a folder that holds anything else is refused. Raises UsageError (InputError where an input
-    is not there or is not what its name says) before anything is written.
+    Rows without a usable text are dropped as "unreadable". `out` and `index` may lie in an input folder: they are not
+    read. Results of an earlier clean in `out` are replaced, once the new ones are complete; a folder that holds
+    anything else is refused. Raises UsageError (InputError where an input is not there, is not what its name says, or
+    changes while it is read), and DiskFull, before anything in `out` is touched.
     """
     from pipeline.decontamination import Decontaminate
     from pipeline.dedup import Distinct
@@ -132,39 +130,41 @@ def clean(
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
     if not report_only:
-        _check_out(out, inputs)
-    rows = Rows(inputs, field)
+        output.check(out, inputs)
+    rows = Rows(inputs, field, [out] if index is None else [out, index])
     for note in rows.notes:
         tell({"event": "note", "text": note})
     problems = [*problems, *_problems(benchmarks)]
-    with _Kept.open(index, distinct, out) if index is not None else contextlib.nullcontext() as kept_before:
+    opened = _Kept.open(index, distinct, out) if index is not None else contextlib.nullcontext()
+    with output.disk(out), contextlib.ExitStack() as open_ones:
+        folder = None if report_only else open_ones.enter_context(output.partial(out))
+        kept_before = open_ones.enter_context(opened)
         stages: list[Any] = [Quality(quality)]
         if problems:
             stages.append(Decontaminate(decontaminated, problems, embed, executor))
         stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
         verdicts, survivors = _decided(rows, stages, executor, tell)
-        if report_only:
+        if folder is None:
             counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
             return _summary(counts, "")
         if out.is_dir() and any(out.iterdir()):
             tell({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
         started = time.monotonic()
         tell({"event": "stage-started", "stage": "written"})
-        with _partial(out) as folder:
-            with Writer(folder) as writer:
-                counts = Counter(_verdicts(rows, verdicts, writer.write))
-            summary = _summary(counts, str(out))
-            settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
-            about = summary.to_json() | {
-                "inputs": [str(path) for path in inputs],
-                "benchmarks": list(benchmarks),
-                "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
-                "index": kept_before.about() if kept_before is not None else None,
-            }
-            if problems:
-                _write_splits(folder / "splits.json", problems, survivors)
-            (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            _replace(folder, out)
+        with Writer(folder) as writer:
+            counts = Counter(_verdicts(rows, verdicts, writer.write))
+        summary = _summary(counts, str(out))
+        settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
+        about = summary.to_json() | {
+            "inputs": [str(path) for path in inputs],
+            "benchmarks": list(benchmarks),
+            "settings": {name: table.model_dump(mode="json") for name, table in settings.items()},
+            "index": kept_before.about() if kept_before is not None else None,
+        }
+        if problems:
+            _write_splits(folder / "splits.json", problems, survivors)
+        (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        output.replace(folder, out)
         if kept_before is not None:
             kept_before.save()
         tell(_finished("written", summary.kept, summary.dropped, started))
@@ -186,18 +186,6 @@ def _check_quality(quality: QualityTable) -> None:
             f"quality.{masking[0]} = 'mask' changes texts, and `clean` leaves them as they are",
             hint=f"set quality.{masking[0]} to 'drop' or 'off', or use a recipe and `hornbook run`",
         )
-
-
-def _check_out(out: Path, inputs: Sequence[Path]) -> None:
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", hint="name a folder for the results")
-    if out.is_dir() and any(out.iterdir()) and not (out / "clean.json").is_file():
-        raise UsageError(
-            f"{out} is not empty and holds no results of an earlier clean", hint="name another folder, or empty it"
-        )
-    for path in inputs:
-        if path.resolve() == out.resolve() or out.resolve() in path.resolve().parents:
-            raise UsageError(f"the input {path} lies in the output folder {out}", hint="name another output folder")
 
 
 def _problems(names: Sequence[str]) -> list[Problem]:
@@ -334,7 +322,11 @@ def _verdicts(rows: "Rows", verdicts: Verdicts, use: "Callable[[Row, _Verdict], 
             yield use(row, _Verdict("unreadable", row.problem))
             continue
         record_id = Passage(text=row.text).id
-        verdict = verdicts[record_id]
+        verdict = verdicts.get(record_id)
+        if verdict is None:
+            raise InputError(
+                f"{row.origin} changed while it was read", hint="run again when nothing writes to the inputs"
+            )
         if record_id in seen and not verdict.reason:
             verdict = _Verdict("exact-duplicate", "equal text: 1.00 = 1.00", record_id, 1.0)
         seen.add(record_id)
@@ -349,26 +341,3 @@ def _summary(counts: Mapping[str, int], out: str) -> CleanSummary:
 def _finished(stage: str, kept: int, dropped: Mapping[str, int], started: float) -> dict[str, Any]:
     seconds = round(time.monotonic() - started, 3)
     return {"event": "stage-finished", "stage": stage, "kept": kept, "dropped": dict(dropped), "seconds": seconds}
-
-
-@contextlib.contextmanager
-def _partial(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write in; gone at the end, whatever happened."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _replace(folder: Path, out: Path) -> None:
-    """Move the finished results into `out`; `clean.json` goes first and comes last, so that it vouches for the rest."""
-    out.mkdir(exist_ok=True)
-    (out / "clean.json").unlink(missing_ok=True)
-    for name in RESULTS:
-        if (out / name).is_dir():
-            shutil.rmtree(out / name)
-        (out / name).unlink(missing_ok=True)
-        if (folder / name).exists():
-            (folder / name).replace(out / name)

@@ -360,17 +360,22 @@ def main(arguments: list[str] | None = None) -> None:
     raise SystemExit(code)
 
 
+INTERRUPTED = "interrupted: run the same command again; what was finished is not done twice"
+
+
 def _guarded(call: Callable[[], Any]) -> int:
     try:
         call()
     except HornbookError as error:
         stderr.print(f"error: {error}", markup=False, soft_wrap=True)
         return error.exit_code
-    except SystemExit as stop:  # Typer ends this way: 0, or 2 for wrong arguments
+    except SystemExit as stop:  # Typer ends this way: 0, 2 for wrong arguments, 130 for a Ctrl-C that nobody handled
+        if stop.code == Interrupted.exit_code:
+            stderr.print(INTERRUPTED, markup=False)
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        stderr.print("interrupted: run the same command again to go on from here", markup=False)
-        return 130
+        stderr.print(INTERRUPTED, markup=False)
+        return Interrupted.exit_code
     return 0
 
 

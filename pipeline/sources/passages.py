@@ -16,19 +16,19 @@ from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import SourcesTable
 from pipeline.records import Passage
 from pipeline.sources import licences
+from pipeline.sources.finding import shown, walked
 from pipeline.stage import Dropped, Kept
 
 NAME = "raw-code"
-VERSION = 1
+VERSION = 2
 REASONS = frozenset({"unreadable", "licence", "generated", "too-long"})
 
 MAX_MEAN_LINE = 100
 MAX_LINE = 1_000
 """Longest mean and single line of hand-written code, characters (Chen et al. 2021, 3.1; CodeParrot)."""
 STDLIB_LICENCE = "PSF-2.0"
-_NOT_CODE = frozenset(
-    {"__pycache__", ".git", ".hg", ".svn", ".tox", ".venv", "venv", "node_modules", ".eggs", ".mypy_cache"}
-)
+_NOT_CODE = frozenset({"__pycache__", "venv", "node_modules"})
+"""Folders that are no code of the project's own, beside hidden ones."""
 _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"})
 """Folders of the standard library that are not taken: tests hold broken files on purpose."""
 _GENERATED = re.compile(
@@ -171,16 +171,19 @@ def _seen(table: SourcesTable) -> Iterator[_Seen]:
 
 def _files(top: Path, label: str, skipped: frozenset[str], licence: str) -> Iterator[_Seen]:
     found = False
-    for path in sorted(top.rglob("*.py"), key=lambda p: p.relative_to(top).as_posix()):
-        relative = path.relative_to(top)
-        if skipped.intersection(relative.parts[:-1]) or not path.is_file():
+    for path in walked(top, skipped):
+        if path.suffix != ".py" or path.is_dir():
             continue
         found = True
-        origin = f"{label}/{relative.as_posix()}"
+        origin = f"{label}/{shown(path.relative_to(top))}"
+        if path.exists() and not path.is_file():
+            yield _Seen("", origin, licence, "not a regular file")
+            continue
         try:
             text = decoded(path.read_bytes())
         except (OSError, SyntaxError, UnicodeDecodeError, LookupError) as error:
-            yield _Seen("", origin, licence, f"{type(error).__name__}: {error}")
+            why = error.strerror if isinstance(error, OSError) else error
+            yield _Seen("", origin, licence, f"{type(error).__name__}: {why}")
             continue
         yield _Seen(text, origin, licences.in_text(text) or licence or licences.of_folder(path.parent, top))
     if not found:

@@ -41,7 +41,8 @@ class _Verdict(Protocol):
 class Writer:
     """Writes kept and dropped rows below a folder: `kept/part-*.parquet` and `dropped/part-*.parquet`.
 
-    A column of the input that has the name of one of ours is written as `input_` and that name.
+    A column of the input that has the name of one of ours is written as `input_` and that name (`input_id` itself as
+    `input_input_id`), and what no file can hold of a name as \\uNNNN.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,9 +55,7 @@ class Writer:
 
     def write(self, row: Row, verdict: _Verdict) -> str:
         """Take one row; its reason, "" for kept."""
-        columns = {
-            f"input_{name}" if name in _OWN or name in _WHY else name: value for name, value in row.columns.items()
-        }
+        columns = {_renamed(name): value for name, value in row.columns.items()}
         record_id = Passage(text=row.text or "").id
         columns.update(id=record_id, text=row.text, origin=row.origin)
         name = "kept"
@@ -134,6 +133,15 @@ class Writer:
             except EOFError:
                 return
             yield batch
+
+
+def _renamed(name: str) -> str:
+    """The name of an input's column in the output; two names stay two."""
+    end = name
+    while end.startswith("input_"):
+        end = end.removeprefix("input_")
+    name = f"input_{name}" if end in _OWN or end in _WHY else name
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _common(values: list[Any]) -> pa.DataType | None:
