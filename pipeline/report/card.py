@@ -82,7 +82,8 @@ def _teachers(summary: Summary) -> list[str]:
         asked = f"{teacher.completions:>6,} answers" if teacher.kind != "source" else f"{'':>6}        "
         paid = f"  {compact(teacher.tokens)} tokens, {dollars(teacher.usd)}" if teacher.tokens or teacher.usd else ""
         what = "no model in it" if teacher.kind == "composer" else teacher.model or teacher.kind
-        lines.append(f"  {teacher.name:<15}{asked}{teacher.kept:>7,} kept{paid}  ({what})")
+        kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
+        lines.append(f"  {teacher.name:<15}{asked}{kept}{paid}  ({what})")
     return ["Teachers", *lines] if lines else []
 
 

@@ -105,6 +105,12 @@ class Summary:
         return tuple(line for line in self.funnel if line.name in CORPUS_STAGES)
 
     @property
+    def parsed(self) -> bool:
+        """Whether answers became documents: a run that ends before that keeps none and loses none."""
+        line = self.line("documents")
+        return line is not None and line.counted
+
+    @property
     def usd(self) -> float:
         """Dollars paid to the teachers, at any time, for the answers of this run."""
         return sum(teacher.usd for teacher in self.teachers)

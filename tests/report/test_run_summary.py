@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,15 @@ def test_the_card_fits_a_terminal_and_names_what_matters(summary: Summary) -> No
     assert max(map(len, lines[:-2])) <= 110
     for wanted in ("decontaminated", "McNemar p", "new wordings", "report.html", "hornbook trace example", "unscored"):
         assert wanted in text
+
+
+def test_a_run_that_ends_at_the_answers_says_nothing_of_kept_documents(summary: Summary) -> None:
+    early = tuple(line for line in summary.funnel if line.name in ("seeds", "prompts", "completions"))
+    unparsed = replace(summary, funnel=early, teachers=tuple(replace(t, kept=0) for t in summary.teachers))
+    teachers = card(unparsed).partition("Teachers\n")[2].partition("\n\n")[0]
+    assert "answers" in teachers
+    assert "kept" not in teachers
+    assert " kept" in card(summary).partition("Teachers\n")[2].partition("\n\n")[0]
 
 
 def test_a_store_of_another_filesystem_gives_the_same_report(example: Example, summary: Summary) -> None:
