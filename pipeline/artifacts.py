@@ -83,13 +83,15 @@ def write_records(
     dropped_types: Sequence[type[Record]] = (),
     facts: Callable[[], Mapping[str, Any]] = dict,
     files: Callable[[], Iterable[Path]] = tuple,
+    read: Sequence[str] = (),
 ) -> Manifest:
     """Write outcomes as they come, with a progress event now and then, and finish the artifact.
 
     facts, files: asked for at the end; what the manifest says beside the counts, files and folders that go with it.
+    read: inputs whose records the outcomes are of, where that is not all of them.
     """
     writer = Writer(making.places.store, stage.name, stage.key, kept_types, dropped_types)
-    total = making.count(stage)
+    total = making.count(stage, *read)
     for number, outcome in enumerate(outcomes, 1):
         writer.write(outcome)
         if number % 256 == 0:

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.artifacts import Making, folder_artifact, made, scratch, write_records
 from pipeline.plan import PlannedStage
@@ -13,6 +13,9 @@ from pipeline.progress import Event
 from pipeline.records import Document, Sample, Score
 from pipeline.stage import Kept, Tally
 from pipeline.store import Manifest
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.problems import ProblemSet
 
 
 def tokens(stage: PlannedStage, making: Making) -> Manifest:
@@ -190,7 +193,7 @@ def samples(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def scores(stage: PlannedStage, making: Making) -> Manifest:
-    """Judge the samples in the sandbox."""
+    """Judge the samples in the sandbox, and find what the corpus has that is like the benchmarks' problems."""
     from pipeline.evaluation.problems import load
     from pipeline.evaluation.scoring import score
     from pipeline.sandbox import Limits, Sandbox
@@ -206,5 +209,17 @@ def scores(stage: PlannedStage, making: Making) -> Manifest:
             "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
             "sandbox": sandbox.manifest(),
         }
+        if "decontaminated" in stage.inputs:
+            facts["closest"] = {s.name: _closest(s.limited(table.limit), stage, making) for s in sets}
         scores = made(score(samples, problems, sandbox), tally)
-        return write_records(stage, making, scores, tally, (Score,), facts=lambda: facts)
+        read = ("samples-before", "samples-after")
+        return write_records(stage, making, scores, tally, (Score,), facts=lambda: facts, read=read)
+
+
+def _closest(problem_set: "ProblemSet", stage: PlannedStage, making: Making) -> dict[str, list[Any]]:
+    """AST match rate and id of the document that is closest to each problem that has one at the least tau or more."""
+    from pipeline.decontamination import split
+
+    documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
+    found = split(problem_set.problems, documents).closest
+    return {match.task_id: [match.rate, match.document_id] for match in found if match.rate}

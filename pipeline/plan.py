@@ -31,7 +31,7 @@ VERSIONS: dict[str, int] = {
     "student": 1,
     "samples-before": 3,
     "samples-after": 3,
-    "scores": 1,
+    "scores": 2,
 }
 """Version of each stage, in the order of the walk. Raised when the same settings come to mean other results."""
 
@@ -113,11 +113,14 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
         written = recipe.soft_targets.model_dump(mode="json", include={"teacher", "top_k", "temperature"})
         add("soft-targets", ("tokens",), soft_targets=written, tokens=recipe.tokens)
     add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed, **distilled)
-    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds"}) | {"seed": recipe.seed}
+    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds", "splits"}) | {
+        "seed": recipe.seed
+    }
     if recipe.evaluation.benchmarks:
         if recipe.evaluation.before and recipe.student.init != "scratch" and not recipe.student.layers:
             add("samples-before", (), init=recipe.student.init, precision=recipe.student.precision, evaluation=sampling)
         add("samples-after", ("student",), evaluation=sampling)
-        add("scores", ("samples-before", "samples-after"), cpu_seconds=recipe.evaluation.cpu_seconds)
+        corpus = ("decontaminated",) if recipe.evaluation.splits else ()
+        add("scores", ("samples-before", "samples-after", *corpus), cpu_seconds=recipe.evaluation.cpu_seconds)
     ordered = [stages[name] for name in VERSIONS if name in stages]
     return Plan(tuple(ordered))

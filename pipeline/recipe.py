@@ -329,6 +329,8 @@ class EvaluationTable(Table):
     the model's chat template."""
     cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
     """CPU time of one scored program."""
+    splits: bool = True
+    """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
 
 
 class Recipe(Table):

@@ -113,6 +113,7 @@ def _scores(summary: Summary) -> list[str]:
         lines.append(f"  {benchmark} ({size})")
         lines += [f"    {score.model:<26}{_solved(score)}" for score in models]
         lines += _groups(models)
+        lines += _unlike(models)
         lines += [f"    {_claim(c)}" for c in summary.comparisons if c.benchmark == benchmark]
     return ["Scores, pass@1 with 95% intervals", *lines] if lines else []
 
@@ -133,6 +134,17 @@ def _groups(models: list[ModelScore]) -> list[str]:
         texts = ["unscored" if value is None else f"{value:.1%}" for value in rates]
         lines.append(f"      {group.name + ' (' + format(group.problems, ',') + ')':<26}{' -> '.join(texts)}")
     return lines
+
+
+def _unlike(models: list[ModelScore]) -> list[str]:
+    """The rates on problems that the corpus has nothing like, at the least tau at which it has something like any."""
+    places = [place for place, split in enumerate(models[0].splits) if split.similar.problems]
+    if not places:
+        return []
+    splits = [model.splits[places[-1]] for model in models if model.splits]
+    texts = ["unscored" if s.others.value is None else f"{s.others.value:.1%}" for s in splits]
+    name = f"unlike the corpus, tau {splits[0].tau} ({splits[0].others.problems:,})"
+    return [f"      {name:<38}{' -> '.join(texts)}"]
 
 
 def _claim(comparison: Comparison) -> str:

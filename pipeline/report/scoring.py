@@ -6,8 +6,10 @@ A score that is None was not made and is counted apart, never as a failure.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
+from pipeline.decontamination.split import TAUS
 from pipeline.evaluation.statistics import Interval, McNemar, interval, mcnemar, pass_at_k
 
 SIGNIFICANT = 0.05
@@ -50,11 +52,25 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitRates:
+    """Problems that the training corpus has something like, at an AST match rate of `tau` or more, and the others."""
+
+    tau: float
+    similar: Rate
+    others: Rate
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of a score's `splits`."""
+        return {"tau": self.tau, "similar": self.similar.to_json(), "non_similar": self.others.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
 class ModelScore:
     """One model on one benchmark.
 
     groups: the benchmark's named parts, empty where it has none. pass_at: pass@k for the k that the samples allow.
-    total: problems of the whole benchmark, None where it cannot be told.
+    total: problems of the whole benchmark, None where it cannot be told. splits: by what the training corpus holds
+    (Gunasekar et al. 2023, table 3), from the largest tau down; empty where the corpus was not compared.
     """
 
     benchmark: str
@@ -64,6 +80,7 @@ class ModelScore:
     pass_at: Mapping[int, float]
     verdicts: Mapping[str, int]
     total: int | None = None
+    splits: tuple[SplitRates, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -82,6 +99,7 @@ class ModelScore:
             "verdicts": dict(self.verdicts),
             "partial": self.partial,
             "benchmark_problems": self.total,
+            "splits": [split.to_json() for split in self.splits],
         }
 
 
@@ -133,17 +151,24 @@ def format_p(p: float) -> str:
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def model_scores(rows: Iterable[Mapping[str, Any]], seed: int, totals: Mapping[str, int]) -> list[ModelScore]:
+def model_scores(
+    rows: Iterable[Mapping[str, Any]],
+    seed: int,
+    totals: Mapping[str, int],
+    closest: Mapping[str, Mapping[str, Sequence[Any]]] = MappingProxyType({}),
+) -> list[ModelScore]:
     """Scores of each benchmark and model, in order of first appearance, "before" ahead of "after".
 
-    rows: score rows (benchmark, model, problem_id, group, passed, verdict). totals: problems of each whole benchmark.
+    rows: score rows (benchmark, model, problem_id, group, passed, verdict; with `closest` also task_id). totals:
+    problems of each whole benchmark. closest: for each benchmark that was compared with the training corpus, match
+    rate and id of the closest document by task id.
     """
     by_model: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_model[row["benchmark"], row["model"]].append(row)
     benchmarks = list(dict.fromkeys(benchmark for benchmark, _ in by_model))
     ordered = sorted(by_model, key=lambda pair: (benchmarks.index(pair[0]), _place(pair[1])))
-    return [_model_score(by_model[pair], *pair, seed, totals.get(pair[0])) for pair in ordered]
+    return [_model_score(by_model[pair], *pair, seed, totals.get(pair[0]), closest.get(pair[0])) for pair in ordered]
 
 
 def _place(model: str) -> tuple[int, str]:
@@ -151,7 +176,12 @@ def _place(model: str) -> tuple[int, str]:
 
 
 def _model_score(
-    rows: Sequence[Mapping[str, Any]], benchmark: str, model: str, seed: int, total: int | None
+    rows: Sequence[Mapping[str, Any]],
+    benchmark: str,
+    model: str,
+    seed: int,
+    total: int | None,
+    closest: Mapping[str, Sequence[Any]] | None,
 ) -> ModelScore:
     verdicts: dict[str, list[bool | None]] = defaultdict(list)
     group_of: dict[str, str] = {}
@@ -171,6 +201,28 @@ def _model_score(
         pass_at=_pass_at(list(verdicts.values())),
         verdicts=dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
         total=total,
+        splits=_splits(rows, verdicts, closest, seed) if closest is not None else (),
+    )
+
+
+def _splits(
+    rows: Sequence[Mapping[str, Any]],
+    verdicts: Mapping[str, Sequence[bool | None]],
+    closest: Mapping[str, Sequence[Any]],
+    seed: int,
+) -> tuple[SplitRates, ...]:
+    matched = {row["problem_id"]: float((closest.get(row["task_id"]) or (0.0,))[0]) for row in rows}
+
+    def part(problems: Iterable[str]) -> Rate:
+        return rate("", [verdicts[problem] for problem in problems], seed)
+
+    return tuple(
+        SplitRates(
+            tau,
+            part(problem for problem, found in matched.items() if found >= tau),
+            part(problem for problem, found in matched.items() if found < tau),
+        )
+        for tau in TAUS
     )
 
 

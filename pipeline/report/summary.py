@@ -174,7 +174,9 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     score_rows = run.rows("scores", columns=SCORE_COLUMNS)
     known = benchmark_problems(run) if score_rows else {}
     totals = {name: len(entries) for name, entries in known.items()}
-    scores = scoring.model_scores(score_rows, recipe.seed if recipe else 0, totals)
+    scores = scoring.model_scores(
+        score_rows, recipe.seed if recipe else 0, totals, run.facts("scores").get("closest", {})
+    )
     return Summary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),

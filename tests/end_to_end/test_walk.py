@@ -53,6 +53,8 @@ def test_the_report_has_what_programs_rely_on(tiny):
     assert (score["benchmark"], score["model"], score["problems"]) == ("held-out", "after", 4)
     low, high = score["interval"]
     assert 0 <= low <= score["pass@1"] <= high <= 1
+    assert [split["tau"] for split in score["splits"]] == [0.95, 0.9, 0.85, 0.8]
+    assert all(split["similar"]["problems"] + split["non_similar"]["problems"] == 4 for split in score["splits"])
     (teacher,) = report["teachers"]
     assert (teacher["name"], teacher["kind"], teacher["completions"]) == ("composer", "composer", 28)
     folder = data / "runs" / report["run"]

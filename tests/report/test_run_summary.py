@@ -13,7 +13,10 @@ from example_run import Example, build, change_run
 from pipeline.errors import InputError
 from pipeline.report import write_report
 from pipeline.report.card import card
-from pipeline.report.summary import Summary, status, status_text, summarise
+from pipeline.report.html import render
+from pipeline.report.reading import open_run
+from pipeline.report.scoring import model_scores
+from pipeline.report.summary import SCORE_COLUMNS, Summary, status, status_text, summarise
 from pipeline.store import Store
 
 
@@ -136,6 +139,38 @@ def test_a_run_that_ends_at_the_answers_says_nothing_of_kept_documents(summary: 
     assert "answers" in teachers
     assert "kept" not in teachers
     assert " kept" in card(summary).partition("Teachers\n")[2].partition("\n\n")[0]
+
+
+def test_scores_are_told_apart_by_what_the_corpus_holds(example: Example, summary: Summary) -> None:
+    by_name = {(score.benchmark, score.model): score for score in summary.scores}
+    after = by_name["invented", "after"]
+    assert [split.tau for split in after.splits] == [0.95, 0.9, 0.85, 0.8]
+    passed = {score.task_id: score.passed for score in example.scores if score.model == "after"}
+    for split, places in zip(after.splits, [(0,), (0,), (0,), (0, 1)], strict=True):
+        similar = [
+            passed[task] for task in passed if task.startswith("invented") and int(task.split("/")[1]) % 4 in places
+        ]
+        scored = [one for one in similar if one is not None]
+        assert (split.similar.problems, split.similar.scored) == (len(similar), len(scored))
+        assert split.similar.passed == sum(scored)
+        assert split.similar.problems + split.others.problems == after.overall.problems
+        assert split.similar.passed + split.others.passed == after.overall.passed
+    assert f"unlike the corpus, tau 0.8 ({after.splits[-1].others.problems})" in card(summary)
+    assert "others, after</th>" in render(summary)
+    (entry,) = [e for e in summary.to_json()["scores"] if (e["benchmark"], e["model"]) == ("invented", "after")]
+    assert entry["splits"][0]["similar"]["problems"] == after.splits[0].similar.problems
+
+
+def test_a_corpus_that_holds_nothing_like_the_problems_is_said_to(example: Example, summary: Summary) -> None:
+    rows = open_run(example.folder, example.store).rows("scores", columns=SCORE_COLUMNS)
+    unlike = replace(summary, scores=tuple(model_scores(rows, 0, {}, {"invented": {}})))
+    assert {split.similar.problems for score in unlike.scores for split in score.splits} == {0}
+    assert "unlike the corpus" not in card(unlike)
+    sentence = "No problem has a similar document in the corpus: none with a syntax-tree match rate of 0.8 or more."
+    assert sentence in render(unlike)
+    uncompared = replace(summary, scores=tuple(model_scores(rows, 0, {})))
+    assert sentence not in render(uncompared)
+    assert "others, after</th>" not in render(uncompared)
 
 
 def test_a_store_of_another_filesystem_gives_the_same_report(example: Example, summary: Summary) -> None:
