@@ -107,6 +107,7 @@ def student(stage: PlannedStage, making: Making) -> Manifest:
         "held_out_loss_before": summary.held_out_loss_before,
         "held_out_pass_rate": summary.held_out_pass_rate,
         "precision": summary.precision,
+        "compiled": summary.compiled,
         "seconds": summary.seconds,
         "curve": _curve(curve),
     }

@@ -19,17 +19,18 @@ from torch import Tensor
 from pipeline.errors import RecipeError, TrainingError
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
-from pipeline.recipe import PhaseTable, StudentTable, TokensTable
+from pipeline.recipe import StudentTable, TokensTable
 from pipeline.student.loading import LoadedModel, load_tokenizer, pick_device, save
 from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.average import Average
-from pipeline.training.batches import Batch, Loader, Row, collate, held_out_rows, micro_batches
+from pipeline.training.batches import Loader, held_out_rows
 from pipeline.training.divergence import trouble
 from pipeline.training.initial import flops_per_token, freeze, initial_model, refuse_unsharded
-from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
+from pipeline.training.objective import NamedLoss, Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.training.precision import DTYPES, peak_flops, pick_precision
+from pipeline.training.passes import Passes
+from pipeline.training.precision import peak_flops, pick_precision
 from pipeline.training.schedule import learning_rate
 from pipeline.training.selection import Candidate, Judge, Selection, weights_digest
 from pipeline.training.state import load_optimizer, load_weights, shard, whole
@@ -41,9 +42,6 @@ VERSION = 2
 HELD_OUT_ROWS = 64
 """Most held-out rows whose loss is measured: enough for two digits, a few seconds on two cores."""
 
-CPU_MICRO_TOKENS = 1024
-"""Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
-
 Event = dict[str, Any]
 
 
@@ -54,6 +52,7 @@ class TrainingSummary:
     loss: mean over the last tenth of the steps. held_out_loss: of the exported weights, nats per loss token, None where
     no document is held out. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe
     does not choose by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
+    compiled: whether training went through torch.compile.
     """
 
     steps: int
@@ -66,6 +65,7 @@ class TrainingSummary:
     precision: str
     parameters: int
     model: Path
+    compiled: bool
 
 
 def train(
@@ -115,7 +115,6 @@ class _Run:
             torch.set_num_threads(execution.thread_count())
         self.world = join(self.device)
         self.store = TokenStore(tokens)
-        self.loss = loss
         self.precision = pick_precision(student.precision, self.device)
         self.peak = peak_flops(self.precision, self.device) * self.world.size
         torch.manual_seed(rng_seed(seed, "student"))
@@ -137,7 +136,17 @@ class _Run:
             refuse_unsharded(student, loss.settings["soft_targets"]["on_policy"] if loss else 0.0)
             shard(self.model, self.device, self.world.size)
         self.flops = flops_per_token(self.model, limits.sequence_length)
-        self.objective = Objective(self.model, student.prompt_gradient, lean=not self.sharded)
+        self.passes = Passes(
+            Objective(self.model, student.prompt_gradient, lean=not self.sharded),
+            self.store,
+            device=self.device,
+            precision=self.precision,
+            world=self.world,
+            sharded=self.sharded,
+            length=limits.sequence_length,
+            loss=loss,
+        )
+        self.scaler = self.passes.scaler
         self.loaders = [
             Loader(
                 self.store,
@@ -158,17 +167,18 @@ class _Run:
         self.optimizer = make_optimizer(self.model)
         self.average = Average(self.model.parameters(), student.ema) if student.ema else None
         self.selection = Selection(student, out / "checkpoints", self.total - self.loaders[-1].total + 1, judge)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.losses: list[float] = []
         self.read = 0
         self.seconds = 0.0
         self.before: float | None = None
+        self.compiled: bool | None = None
 
     def train(self) -> TrainingSummary:
         started = self._resume()
         self.model.train()
+        self._compile()
         if started == 0:
-            self.before = self.held_out_loss()
+            self.before = self.passes.mean_loss(self.held_out)
         clock = saved = time.monotonic()
         first = 0
         for loader in self.loaders:
@@ -198,7 +208,15 @@ class _Run:
             precision=self.precision,
             parameters=sum(p.numel() for p in self.model.parameters()),
             model=folder,
+            compiled=bool(self.compiled),
         )
+
+    def _compile(self) -> None:
+        wanted, one_length = self.execution.compile, not self.limits.mask_documents
+        choice = self.passes.compile(wanted, self.student.phases[0], one_length=one_length, before=self.compiled)
+        self.compiled = choice.compiled
+        if wanted != "off":
+            self._report({"event": "note", "text": f"student: {choice.why}"})
 
     def _step(self, loader: Loader, number: int, overall: int) -> None:
         start = time.monotonic()
@@ -208,7 +226,8 @@ class _Run:
             group["lr"] = rate
             group["betas"] = phase.betas
             group["weight_decay"] = phase.weight_decay if group["decays"] else 0.0
-        loss = self.gradients(step.rows, step.loss_tokens, phase)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.passes.gradients(step.rows, step.loss_tokens, phase)
         wrong = trouble(self.losses, loss)
         if wrong:
             raise self._failed(f"{wrong} at step {overall + 1} of {self.total}")
@@ -238,61 +257,6 @@ class _Run:
             }
         )
 
-    def gradients(self, rows: tuple[Row, ...], loss_tokens: int, phase: PhaseTable) -> float:
-        """Set the gradients of the step's mean loss; returns that loss in nats per loss token.
-
-        Micro-batches are summed and divided by the whole step's loss tokens: how the step is cut changes nothing.
-        """
-        self.optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), dtype=torch.float64)
-        batches = list(micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)))
-        if self.sharded:
-            return self._sharded_gradients(batches, rows, loss_tokens)
-        for batch in batches:
-            loss = self.loss_sum(batch, training=True) / loss_tokens
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach().double().cpu()
-        self.world.sum_gradients(self.model.parameters())
-        return self.world.sum(float(total))
-
-    def _sharded_gradients(self, batches: list[Batch], rows: tuple[Row, ...], loss_tokens: int) -> float:
-        """As `gradients`. Each pass gathers weights from all processes, so all make equally many, some for nothing;
-        FSDP2 takes the mean of the gradients, so the loss is multiplied by the number of processes."""
-        total = 0.0
-        for number in range(self.world.greatest(len(batches))):
-            real = number < len(batches)
-            batch = batches[number] if real else collate(self.store, rows[:1])
-            loss = self.loss_sum(batch, training=True) / loss_tokens * float(real)
-            self.scaler.scale(loss * self.world.size).backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        return self.world.sum(total)
-
-    def micro_tokens(self, phase: PhaseTable) -> int:
-        """Tokens of a forward pass, padding included."""
-        if phase.micro_batch:
-            return phase.micro_batch * self.limits.sequence_length
-        whole = phase.batch * self.limits.sequence_length
-        return min(whole, max(CPU_MICRO_TOKENS, self.limits.sequence_length)) if self.device.type == "cpu" else whole
-
-    def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
-        """Summed loss of a batch under the run's precision."""
-        loss: Loss = cross_entropy
-        if self.loss is not None and training:
-            batch, loss = self.loss.prepare(batch, self.model)
-        with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
-            return self.objective(batch.to(self.device), training=training, loss=loss)
-
-    @torch.no_grad()
-    def held_out_loss(self) -> float | None:
-        """Mean loss on the held-out rows, nats per loss token."""
-        if not self.held_out:
-            return None
-        total, labels = 0.0, 0
-        for batch in micro_batches(self.store, self.held_out, max(CPU_MICRO_TOKENS, self.limits.sequence_length)):
-            total += float(self.loss_sum(batch, training=False))
-            labels += int((batch.labels >= 0).sum())
-        return total / labels
-
     def _measure(self, done: int) -> None:
         """The held-out loss where it is due, and the weights put aside where they are the best."""
         every = self.student.held_out_steps
@@ -303,7 +267,7 @@ class _Run:
     def _candidate(self, done: int) -> Candidate | None:
         """The weights after step `done`, measured, and put aside where they are the best; None where nothing is held
         out."""
-        loss = self.held_out_loss()
+        loss = self.passes.mean_loss(self.held_out)
         if loss is None:
             return None
         found = Candidate(done, loss)
@@ -371,6 +335,7 @@ class _Run:
             "read": self.read,
             "seconds": self.seconds,
             "before": self.before,
+            "compiled": self.compiled,
         }
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
@@ -397,7 +362,7 @@ class _Run:
         if self.world.size > 1:
             torch.manual_seed(rng_seed(self.seed, "dropout", self.world.rank, found.step))
         self.losses, self.read = state["losses"], state["read"]
-        self.seconds, self.before = state["seconds"], state["before"]
+        self.seconds, self.before, self.compiled = state["seconds"], state["before"], state["compiled"]
         self._report({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
         return found.step
 

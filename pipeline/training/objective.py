@@ -1,5 +1,6 @@
 """The next-token loss of a batch, with logits computed only where there is loss, a chunk at a time."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -44,6 +45,13 @@ def cross_entropy(logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
+class Fused(Protocol):
+    """Compiled functions that training uses in the place of the plain ones (`pipeline.training.compiled`)."""
+
+    hidden: Callable[..., Tensor]
+    cross_entropy: Callable[..., Tensor]
+
+
 class Objective:
     """Sum of the losses of a batch at the positions that carry loss.
 
@@ -53,6 +61,9 @@ class Objective:
     arithmetic (a whole step of SmolLM2 on composed exercises: 0.70 of the time, measured).
     lean: False for the model's own forward, which a sharded model needs: its hooks gather the weights.
     """
+
+    compiled: Fused | None = None
+    """What training goes through in the place of the plain functions."""
 
     def __init__(self, model: Any, prompt_gradient: bool = True, lean: bool = True) -> None:
         self.model = model
@@ -64,8 +75,14 @@ class Objective:
     def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
         """The sum over all labels that are not `IGNORE`, as a scalar that has a gradient."""
         at = batch.labels != IGNORE
-        numbers = batch.numbers[at.cpu()]
-        return chunked(self.selected(batch, training=training), batch.labels[at], numbers, self.head, loss)
+        selected, labels = self.selected(batch, training=training), batch.labels[at]
+        if training and self.compiled and loss is cross_entropy and 0 < len(labels) * self._entries <= CHUNK_LOGITS:
+            return self.compiled.cross_entropy(selected, labels)
+        return chunked(selected, labels, batch.numbers[at.cpu()], self.head, loss)
+
+    @property
+    def _entries(self) -> int:
+        return int(self.model.get_output_embeddings().weight.shape[0])
 
     def selected(self, batch: Batch, *, training: bool) -> Tensor:
         """What `head` turns into logits, at the label positions: (labels, hidden), or the logits for unknown models."""
@@ -78,8 +95,8 @@ class Objective:
         positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
         rotary = self.lean.rotary(positions)
         attend = causal(self.lean.dropout[1] if training else 0.0)
-        hidden = self.lean.hidden(batch.ids, rotary, attend, training)
-        return hidden.flatten(0, 1).index_select(0, at)
+        forward = self.compiled.hidden if training and self.compiled else self.lean.hidden
+        return forward(batch.ids, rotary, attend, training).flatten(0, 1).index_select(0, at)
 
     def head(self, selected: Tensor) -> Tensor:
         """Logits, (labels, vocab), fp32."""

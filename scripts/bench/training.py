@@ -1,12 +1,13 @@
 """Training speed beside transformers' Trainer: same Phi model, batch, sequence length, precision and threads, one run.
 
-    python scripts/bench/training.py [--json] [--threads 2] [--seconds 20] [--models 1M,5M,10M]
+    python scripts/bench/training.py [--json] [--threads 2] [--seconds 20] [--models 1M,5M,10M] [--compile]
 
 Both train on the same random tokens with loss on every token: batches of 8 rows of 256. `share_of_gemm` is the
 model's floating point operations per second (6 per parameter and token, and causal attention) over the best rate that
 a 2048 x 1024 x 1024 matrix product reaches here in fp32, on the same threads: larger than any product of these models,
 so the models' own products may stay a few percent below it. Both train in fp32. Rounds of the two alternate, the best
-round of each counts.
+round of each counts. --compile adds `hornbook_compiled`: ours through torch.compile, which has rows of one length
+here, as with tokens.mask_documents = false.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import torch
 
 from pipeline.student.architectures import Shape, phi_config
 from pipeline.training.batches import Batch
+from pipeline.training.compiled import CompiledPasses
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.precision import gemm_gflops
@@ -54,10 +56,12 @@ def token_rows(count: int) -> np.ndarray:  # type: ignore[type-arg]
     return np.random.default_rng(0).integers(0, VOCABULARY, (count, TIME))
 
 
-def hornbook(shape: Shape) -> Callable[[float], float]:
+def hornbook(shape: Shape, compiled: bool = False) -> Callable[[float], float]:
     """A function that trains for some seconds and returns tokens per second."""
     model = model_of(shape).train()
     objective, optimizer = Objective(model), make_optimizer(model)
+    if compiled:
+        objective.compiled = CompiledPasses(objective, one_length=True)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     for group in optimizer.param_groups:
         group["lr"] = 1e-4
@@ -135,6 +139,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--models", default=",".join(SHAPES))
     options = parser.parse_args()
     if options.threads:
@@ -144,6 +149,8 @@ def main() -> None:
     for name in options.models.split(","):
         shape = SHAPES[name]
         runs = {"hornbook": hornbook(shape), "hf_trainer": hf_trainer(shape)}
+        if options.compile:
+            runs["hornbook_compiled"] = hornbook(shape, compiled=True)
         best = dict.fromkeys(runs, 0.0)
         for _ in range(options.rounds):
             peak = max(peak, gemm_gflops(torch.float32, 2048, 1024, 1024, seconds=1.0))
@@ -154,7 +161,7 @@ def main() -> None:
         result["models"][name]["parameters"] = shape.parameters(VOCABULARY)
     result["gemm_gflops"] = round(peak, 1)
     for name, row in result["models"].items():
-        for tool in ("hornbook", "hf_trainer"):
+        for tool in set(row) - {"parameters"}:
             rate = row[tool]["tokens_per_second"] * flops_per_token(SHAPES[name]) / 1e9
             row[tool]["share_of_gemm"] = round(rate / peak, 3)
     if options.json:
@@ -167,6 +174,12 @@ def main() -> None:
             f"{name:>4}: hornbook {mine['tokens_per_second']:7d} tokens/s ({mine['share_of_gemm']:.0%} of the peak), "
             f"HF Trainer {theirs['tokens_per_second']:7d} ({theirs['share_of_gemm']:.0%}), "
             f"{mine['tokens_per_second'] / theirs['tokens_per_second']:.2f}x"
+            + (
+                f", compiled {row['hornbook_compiled']['tokens_per_second']}"
+                f" ({row['hornbook_compiled']['tokens_per_second'] / mine['tokens_per_second']:.2f}x plain)"
+                if options.compile
+                else ""
+            )
         )
 
 

@@ -1,0 +1,111 @@
+"""Forward and backward passes over the rows of a step: in micro-batches, under the run's precision, on any world."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.recipe import PhaseTable
+from pipeline.tokens.shards import TokenStore
+from pipeline.training.batches import Batch, Row, collate, micro_batches
+from pipeline.training.compiled import Choice, choose, usual_batch
+from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
+from pipeline.training.precision import DTYPES
+from pipeline.training.world import World
+
+CPU_MICRO_TOKENS = 1024
+"""Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
+
+
+class Passes:
+    """Losses and gradients of rows.
+
+    sharded: whether the weights are split over the world's processes. length: of the longest row, tokens. loss: what
+    is minimised, None for the next-token cross-entropy.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        store: TokenStore,
+        *,
+        device: torch.device,
+        precision: str,
+        world: World,
+        sharded: bool,
+        length: int,
+        loss: NamedLoss | None,
+    ) -> None:
+        self.objective, self.store, self.device, self.world = objective, store, device, world
+        self.precision, self.sharded, self.length, self.loss = precision, sharded, length, loss
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    def gradients(self, rows: tuple[Row, ...], loss_tokens: int, phase: PhaseTable) -> float:
+        """Add the gradients of the step's mean loss; returns that loss in nats per loss token.
+
+        Micro-batches are summed and divided by the whole step's loss tokens: how the step is cut changes nothing.
+        """
+        batches = list(micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)))
+        if self.sharded:
+            return self._sharded_gradients(batches, rows, loss_tokens)
+        total = torch.zeros((), dtype=torch.float64)
+        for batch in batches:
+            loss = self.loss_sum(batch, training=True) / loss_tokens
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach().double().cpu()
+        self.world.sum_gradients(self.objective.model.parameters())
+        return self.world.sum(float(total))
+
+    def _sharded_gradients(self, batches: list[Batch], rows: tuple[Row, ...], loss_tokens: int) -> float:
+        """As `gradients`. Each pass gathers weights from all processes, so all make equally many, some for nothing;
+        FSDP2 takes the mean of the gradients, so the loss is multiplied by the number of processes."""
+        total = 0.0
+        for number in range(self.world.greatest(len(batches))):
+            real = number < len(batches)
+            batch = batches[number] if real else collate(self.store, rows[:1])
+            loss = self.loss_sum(batch, training=True) / loss_tokens * float(real)
+            self.scaler.scale(loss * self.world.size).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        return self.world.sum(total)
+
+    def micro_tokens(self, phase: PhaseTable) -> int:
+        """Tokens of a forward pass, padding included."""
+        if phase.micro_batch:
+            return phase.micro_batch * self.length
+        whole = phase.batch * self.length
+        return min(whole, max(CPU_MICRO_TOKENS, self.length)) if self.device.type == "cpu" else whole
+
+    def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
+        """Summed loss of a batch under the run's precision."""
+        loss: Loss = cross_entropy
+        if self.loss is not None and training:
+            batch, loss = self.loss.prepare(batch, self.objective.model)
+        with self._autocast():
+            return self.objective(batch.to(self.device), training=training, loss=loss)
+
+    @torch.no_grad()
+    def mean_loss(self, rows: Sequence[Row]) -> float | None:
+        """Mean cross-entropy of rows, nats per loss token; None for no rows."""
+        if not rows:
+            return None
+        total, labels = 0.0, 0
+        for batch in micro_batches(self.store, rows, max(CPU_MICRO_TOKENS, self.length)):
+            total += float(self.loss_sum(batch, training=False))
+            labels += int((batch.labels >= 0).sum())
+        return total / labels
+
+    def compile(self, wanted: str, phase: PhaseTable, *, one_length: bool, before: bool | None) -> Choice:
+        """Compile the passes as `execution.compile` says; see `pipeline.training.compiled.choose`."""
+        vocabulary = int(self.store.manifest["vocabulary"])
+        return choose(
+            wanted,
+            self.objective,
+            usual_batch(self.micro_tokens(phase), self.length, vocabulary).to(self.device),
+            one_length=one_length,
+            autocast=self._autocast,
+            world=self.world,
+            before=before,
+        )
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
