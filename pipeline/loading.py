@@ -236,7 +236,7 @@ def _distillation(recipe: Recipe) -> list[str]:
         )
     if not soft.teacher:
         changed = sorted(soft.model_fields_set - {"teacher"})
-        if soft.mode == "online" or soft.on_policy:
+        if soft.mode == "online" or soft.on_policy or soft.hidden_weight or soft.hidden_layers:
             problems.append(
                 f"soft_targets sets {', '.join(changed)} without a teacher; set soft_targets.teacher to an HF folder"
             )
@@ -245,6 +245,21 @@ def _distillation(recipe: Recipe) -> list[str]:
         problems.append(
             f"soft_targets.on_policy = {soft.on_policy} with mode = 'cached': what the student will say is not on "
             "disk; set soft_targets.mode = 'online'"
+        )
+    if soft.hidden_weight and soft.mode == "cached":
+        problems.append(
+            f"soft_targets.hidden_weight = {soft.hidden_weight} with mode = 'cached': hidden states are not on disk; "
+            "set soft_targets.mode = 'online'"
+        )
+    if soft.hidden_weight and not student.prompt_gradient:
+        problems.append(
+            f"soft_targets.hidden_weight = {soft.hidden_weight} with student.prompt_gradient = false, which reads "
+            "prompts apart; set student.prompt_gradient = true"
+        )
+    if soft.hidden_layers and not soft.hidden_weight:
+        problems.append(
+            f"soft_targets.hidden_layers = {list(soft.hidden_layers)} with hidden_weight = 0: nothing is matched; set "
+            "soft_targets.hidden_weight"
         )
     if soft.on_policy and recipe.tokens.loss == "all":
         problems.append(

@@ -305,6 +305,11 @@ class SoftTargetsTable(Table):
     alpha: Fraction = 0.5
     """Weight of the soft loss; 1 - alpha is the weight of the hard labels."""
     divergence: Literal["forward-kl", "reverse-kl", "jensen-shannon"] = "forward-kl"
+    hidden_weight: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of hidden-state matching (Jiao et al. 2020, TinyBERT): the mean squared difference of the states after
+    each block, beside the soft and the hard loss; needs mode = "online". 0 for none."""
+    hidden_layers: tuple[Count, ...] = ()
+    """The teacher's block, from 0, that each of the student's is matched with; empty for evenly spaced ones."""
     on_policy: Fraction = 0.0
     """Share of exercises whose answer is the student's own sample, scored by the teacher (Agarwal et al. 2024, GKD's
     lambda); needs mode = "online"."""

@@ -124,6 +124,24 @@ def test_what_no_single_field_shows(text, message, tmp_path):
     [
         (["soft_targets.on_policy=0.5"], "soft_targets sets on_policy without a teacher; set soft_targets.teacher"),
         (["soft_targets.mode=online"], "soft_targets sets mode without a teacher"),
+        (["soft_targets.hidden_weight=1"], "soft_targets sets hidden_weight without a teacher"),
+        (
+            ["soft_targets.teacher=t", "soft_targets.hidden_weight=1"],
+            "soft_targets.hidden_weight = 1.0 with mode = 'cached': hidden states are not on disk; set soft",
+        ),
+        (
+            ["soft_targets.teacher=t", "soft_targets.mode=online", "soft_targets.hidden_layers=[1]"],
+            "soft_targets.hidden_layers = [1] with hidden_weight = 0: nothing is matched",
+        ),
+        (
+            [
+                "soft_targets.teacher=t",
+                "soft_targets.mode=online",
+                "soft_targets.hidden_weight=1",
+                "student.prompt_gradient=false",
+            ],
+            "which reads prompts apart; set student.prompt_gradient = true",
+        ),
         (
             ["soft_targets.teacher=t", "soft_targets.on_policy=0.5"],
             "soft_targets.on_policy = 0.5 with mode = 'cached': what the student will say is not on disk; "

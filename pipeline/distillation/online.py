@@ -12,21 +12,27 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.distillation.divergences import whole_losses
+from pipeline.distillation.hidden import BatchMatch, HiddenMatch
 from pipeline.distillation.own_samples import with_own_samples
 from pipeline.distillation.soft_targets import check_vocabulary
+from pipeline.errors import RecipeError
 from pipeline.recipe import SoftTargetsTable, TokensTable
+from pipeline.student.lean import Lean
 from pipeline.student.loading import LoadedModel
 from pipeline.tokens.shards import TokenStore
 from pipeline.training.batches import IGNORE, Batch
 from pipeline.training.objective import Objective, Prepared
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OnlineLoss:
     """alpha * T^2 * divergence + (1 - alpha) * cross-entropy on text; T^2 * divergence alone on the student's samples.
 
-    A sample has no right answer to be a hard label (Agarwal et al. 2024, eq. 5 likewise has the divergence alone).
-    vocabulary, end: of the tokens' tokenizer. length: longest row, tokens. Made by `online_loss`.
+    A sample has no right answer to be a hard label (Agarwal et al. 2024, eq. 5 likewise has the divergence alone). With
+    `hidden_weight` the distance of hidden states is added, to both (`pipeline.distillation.hidden`).
+
+    vocabulary, end: of the tokens' tokenizer. length: longest row, tokens. match: set by `learned`. Made by
+    `online_loss`.
     """
 
     teacher: LoadedModel
@@ -35,11 +41,30 @@ class OnlineLoss:
     end: int
     length: int
     objective: Objective = field(repr=False)
+    match: HiddenMatch | None = field(default=None, repr=False)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides this loss."""
         return {"soft_targets": self.table.model_dump(), "teacher": self.teacher.identity}
+
+    def learned(self, student: Any, seed: int) -> HiddenMatch | None:
+        """The projections between hidden states, where those are matched.
+
+        Raises RecipeError where the layers named do not fit, or the lean forward, which hands out states, knows one of
+        the models not.
+        """
+        if not self.table.hidden_weight:
+            return None
+        for name, model in (("teacher", self.teacher.model), ("student", student)):
+            if not Lean.knows(model):
+                raise RecipeError(
+                    f"recipe: 'soft_targets.hidden_weight' = {self.table.hidden_weight} needs Llama or Phi models, "
+                    f"got a {name} that is {type(model).__name__}",
+                    hint="set soft_targets.hidden_weight = 0 for soft targets alone",
+                )
+        self.match = HiddenMatch(student, self.teacher.model, self.table.hidden_layers, seed)
+        return self.match
 
     def prepare(self, batch: Batch, student: Any) -> Prepared:
         """The batch, some of its answers the student's own, and its loss, for which the teacher has read it."""
@@ -55,14 +80,23 @@ class OnlineLoss:
                 end=self.end,
             )
         at = batch.labels != IGNORE
+        states: list[Tensor] = []
         with torch.no_grad():
-            selected = self.objective.selected(batch.to(self.teacher.device), training=False)
+            read = batch.to(self.teacher.device)
+            if self.match is None:
+                selected = self.objective.selected(read, training=False)
+            else:
+                selected, states = self.objective.with_states(read, training=False)
         # What the loss is given as numbers are rows of `selected`, in the order of the labels.
         numbers = torch.full_like(batch.numbers, -1)
         numbers[at] = torch.arange(int(at.sum()))
         rows = at.nonzero()[:, 0]
         loss = _BatchLoss(self, selected, own[rows], weights[rows])
-        return Prepared(Batch(batch.ids, batch.labels, numbers), loss)
+        prepared = Prepared(Batch(batch.ids, batch.labels, numbers), loss)
+        if self.match is None:
+            return prepared
+        matched = [states[layer] for layer in self.match.layers]
+        return prepared._replace(matching=BatchMatch(self.match, self.table.hidden_weight, matched, weights[rows]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ class SoftLoss:
         """What decides this loss."""
         return {"soft_targets": self.table.model_dump(), "temperature": self.targets.manifest["temperature"]}
 
+    def learned(self, student: Any, seed: int) -> None:
+        """Nothing."""
+
     def prepare(self, batch: Batch, student: Any) -> Prepared:
         """The batch as it is: its targets are found on disk by `numbers`."""
         return Prepared(batch, self)

@@ -130,8 +130,18 @@ class Lean:
         angles = positions[:, None, :, None].float() * self.frequencies.to(positions.device)
         return Rotary(angles.cos(), angles.sin())
 
-    def hidden(self, ids: Tensor, rotary: Rotary, attend: Attend, training: bool = False) -> Tensor:
-        """Hidden states after the last norm, (batch, time, hidden), for token ids (batch, time)."""
+    def hidden(
+        self,
+        ids: Tensor,
+        rotary: Rotary,
+        attend: Attend,
+        training: bool = False,
+        after: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
+        """Hidden states after the last norm, (batch, time, hidden), for token ids (batch, time).
+
+        after: given the states after each block, in their order.
+        """
         embedding, _, residual = self.dropout if training else (0.0, 0.0, 0.0)
         x = functional.dropout(self.embed(ids), embedding, training)
         x = x.detach() if self.detached else x
@@ -145,6 +155,8 @@ class Lean:
             else:
                 x = x + a
                 x = x + self._gated(layer, layer.norm2(x))
+            if after is not None:
+                after(x)
         return self.final_norm(x)
 
     def _gated(self, layer: _Layer, h: Tensor) -> Tensor:

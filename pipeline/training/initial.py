@@ -84,13 +84,19 @@ def freeze(model: Any, count: int) -> None:
         block.requires_grad_(False)
 
 
-def refuse_unsharded(student: StudentTable, on_policy: float = 0.0) -> None:
+def refuse_unsharded(student: StudentTable, on_policy: float = 0.0, hidden_weight: float = 0.0) -> None:
     """RecipeError for settings that need whole weights in a process: they compute past the hooks that gather them."""
     if on_policy:
         raise RecipeError(
             f"recipe: soft_targets.on_policy = {on_policy} needs whole weights in each process, "
             "got execution.parallel = 'fsdp'",
             hint='set execution.parallel = "ddp", or soft_targets.on_policy = 0',
+        )
+    if hidden_weight:
+        raise RecipeError(
+            f"recipe: soft_targets.hidden_weight = {hidden_weight} needs whole weights in each process, "
+            "got execution.parallel = 'fsdp'",
+            hint='set execution.parallel = "ddp", or soft_targets.hidden_weight = 0',
         )
     if student.keep == "best-pass@1":
         raise RecipeError(

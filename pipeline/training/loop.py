@@ -133,7 +133,8 @@ class _Run:
         self.sharded = execution.parallel == "fsdp" and self.world.size > 1
         freeze(self.model, student.frozen_layers)
         if self.sharded:
-            refuse_unsharded(student, loss.settings["soft_targets"]["on_policy"] if loss else 0.0)
+            soft = loss.settings["soft_targets"] if loss else {"on_policy": 0.0, "hidden_weight": 0.0}
+            refuse_unsharded(student, soft["on_policy"], soft["hidden_weight"])
             shard(self.model, self.device, self.world.size)
         self.flops = flops_per_token(self.model, limits.sequence_length)
         self.passes = Passes(
@@ -164,7 +165,9 @@ class _Run:
         self.settings = digest(
             [VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest, minimised]
         )
-        self.optimizer = make_optimizer(self.model)
+        self.learned = loss.learned(self.model, seed) if loss else None
+        self.passes.learned = self.learned
+        self.optimizer = make_optimizer(self.model, *([self.learned] if self.learned else []))
         self.average = Average(self.model.parameters(), student.ema) if student.ema else None
         self.selection = Selection(student, out / "checkpoints", self.total - self.loaders[-1].total + 1, judge)
         self.losses: list[float] = []
@@ -314,8 +317,10 @@ class _Run:
         return self.average.used() if self.average else nullcontext()
 
     def _weights(self) -> dict[str, Tensor]:
-        """A copy on the CPU of all parameters by name, whole."""
-        weights: dict[str, Tensor] = whole(self.model.state_dict())
+        """A copy on the CPU of all parameters by name, whole; those that are tied once, as a loaded model has them."""
+        names = {name for name, _ in [*self.model.named_parameters(), *self.model.named_buffers()]}
+        state = {name: value for name, value in self.model.state_dict().items() if name in names}
+        weights: dict[str, Tensor] = whole(state)
         return {name: weight.detach().cpu().clone() for name, weight in weights.items()}
 
     def _failed(self, message: str) -> TrainingError:
@@ -334,6 +339,7 @@ class _Run:
             "losses": self.losses,
             "read": self.read,
             "seconds": self.seconds,
+            "learned": self.learned.state_dict() if self.learned else None,
             "before": self.before,
             "compiled": self.compiled,
         }
@@ -355,6 +361,8 @@ class _Run:
         self.selection.load(state["best"])
         if self.average:
             self.average.load(state["average"])
+        if self.learned:
+            self.learned.load_state_dict(state["learned"])
         self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":

@@ -1,6 +1,6 @@
 """The next-token loss of a batch, with logits computed only where there is loss, a chunk at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.student.lean import Lean, Linear, causal
+from pipeline.student.lean import Attend, Lean, Linear, Rotary, causal
 from pipeline.training.batches import IGNORE, Batch
 
 CHUNK_LOGITS = 1 << 25
@@ -21,21 +21,32 @@ class Loss(Protocol):
     def __call__(self, logits: Tensor, labels: Tensor, numbers: Tensor) -> Tensor: ...
 
 
+class Matching(Protocol):
+    """What is added to a batch's loss for the states after each block, each (labels, hidden), as a scalar."""
+
+    def __call__(self, states: Sequence[Tensor]) -> Tensor: ...
+
+
 class Prepared(NamedTuple):
-    """What is trained on: a batch (the text, or the student's own samples) and the loss of its logits."""
+    """What is trained on: a batch (the text, or the student's own samples), and the losses of its logits and states."""
 
     batch: Batch
     loss: Loss
+    matching: Matching | None = None
 
 
 class NamedLoss(Protocol):
     """A way to make losses with what decides it, in JSON's types, so that a checkpoint is resumed under the same only.
 
-    prepare: asked before each micro-batch's forward pass, with the batch on the CPU and the student's model.
+    learned: asked once, before training; what the loss itself learns beside the student, with initial weights from the
+    seed, or None. prepare: asked before each micro-batch's forward pass, with the batch on the CPU and the student's
+    model.
     """
 
     @property
     def settings(self) -> dict[str, Any]: ...
+
+    def learned(self, student: Any, seed: int) -> torch.nn.Module | None: ...
 
     def prepare(self, batch: Batch, student: Any) -> Prepared: ...
 
@@ -72,9 +83,14 @@ class Objective:
             self.lean.detached = not any(p.requires_grad for p in model.model.layers[0].parameters())
         self.prompt_gradient = prompt_gradient
 
-    def __call__(self, batch: Batch, *, training: bool, loss: Loss = cross_entropy) -> Tensor:
+    def __call__(
+        self, batch: Batch, *, training: bool, loss: Loss = cross_entropy, matching: Matching | None = None
+    ) -> Tensor:
         """The sum over all labels that are not `IGNORE`, as a scalar that has a gradient."""
         at = batch.labels != IGNORE
+        if matching is not None:
+            selected, states = self.with_states(batch, training=training)
+            return chunked(selected, batch.labels[at], batch.numbers[at.cpu()], self.head, loss) + matching(states)
         selected, labels = self.selected(batch, training=training), batch.labels[at]
         if training and self.compiled and loss is cross_entropy and 0 < len(labels) * self._entries <= CHUNK_LOGITS:
             return self.compiled.cross_entropy(selected, labels)
@@ -86,21 +102,36 @@ class Objective:
 
     def selected(self, batch: Batch, *, training: bool) -> Tensor:
         """What `head` turns into logits, at the label positions: (labels, hidden), or the logits for unknown models."""
-        at = (batch.labels != IGNORE).flatten().nonzero()[:, 0]
         if self.lean is None:
             logits = self.model(input_ids=batch.ids).logits
-            return logits.flatten(0, 1)[at]  # type: ignore[no-any-return]
+            return _at_labels(logits, batch)
         if training and not self.prompt_gradient:
             return after_context(self.lean, batch)
-        positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
-        rotary = self.lean.rotary(positions)
-        attend = causal(self.lean.dropout[1] if training else 0.0)
         forward = self.compiled.hidden if training and self.compiled else self.lean.hidden
-        return forward(batch.ids, rotary, attend, training).flatten(0, 1).index_select(0, at)
+        return _at_labels(forward(batch.ids, *self._reading(self.lean, batch, training), training), batch)
+
+    def with_states(self, batch: Batch, *, training: bool) -> tuple[Tensor, list[Tensor]]:
+        """`selected`, and the states after each block at the label positions, each (labels, hidden)."""
+        assert self.lean is not None, "whoever asks for states has looked that they are there"
+        states: list[Tensor] = []
+        reading = self._reading(self.lean, batch, training)
+        hidden = self.lean.hidden(batch.ids, *reading, training, lambda x: states.append(_at_labels(x, batch)))
+        return _at_labels(hidden, batch), states
+
+    @staticmethod
+    def _reading(lean: Lean, batch: Batch, training: bool) -> tuple[Rotary, Attend]:
+        """Positions and attention of rows that are read from their start."""
+        positions = torch.arange(batch.ids.shape[1], device=batch.ids.device)[None]
+        return lean.rotary(positions), causal(lean.dropout[1] if training else 0.0)
 
     def head(self, selected: Tensor) -> Tensor:
         """Logits, (labels, vocab), fp32."""
         return selected.float() if self.lean is None else self.lean.lm_head(selected).float()
+
+
+def _at_labels(values: Tensor, batch: Batch) -> Tensor:
+    """Values (rows, time, ...) at the positions that carry loss, (labels, ...)."""
+    return values.flatten(0, 1).index_select(0, (batch.labels != IGNORE).flatten().nonzero()[:, 0])
 
 
 def after_context(lean: Lean, batch: Batch) -> Tensor:

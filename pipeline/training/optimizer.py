@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 
-def make_optimizer(model: Any) -> torch.optim.AdamW:
-    """AdamW, fused; weight decay on matrices only, not on norms and biases."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
+def make_optimizer(*models: Any) -> torch.optim.AdamW:
+    """AdamW, fused, for the parameters of all `models`; weight decay on matrices only, not on norms and biases."""
+    trained = [p for model in models for p in model.parameters() if p.requires_grad]
+    matrices, others = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
     groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)
 

@@ -9,7 +9,7 @@ from pipeline.recipe import PhaseTable
 from pipeline.tokens.shards import TokenStore
 from pipeline.training.batches import Batch, Row, collate, micro_batches
 from pipeline.training.compiled import Choice, choose, usual_batch
-from pipeline.training.objective import Loss, NamedLoss, Objective, cross_entropy
+from pipeline.training.objective import NamedLoss, Objective, Prepared, cross_entropy
 from pipeline.training.precision import DTYPES
 from pipeline.training.world import World
 
@@ -38,6 +38,8 @@ class Passes:
     ) -> None:
         self.objective, self.store, self.device, self.world = objective, store, device, world
         self.precision, self.sharded, self.length, self.loss = precision, sharded, length, loss
+        self.learned: torch.nn.Module | None = None
+        """What the loss learns beside the student."""
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     def gradients(self, rows: tuple[Row, ...], loss_tokens: int, phase: PhaseTable) -> float:
@@ -53,7 +55,9 @@ class Passes:
             loss = self.loss_sum(batch, training=True) / loss_tokens
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach().double().cpu()
-        self.world.sum_gradients(self.objective.model.parameters())
+        self.world.sum_gradients(
+            [*self.objective.model.parameters(), *(self.learned.parameters() if self.learned else ())]
+        )
         return self.world.sum(float(total))
 
     def _sharded_gradients(self, batches: list[Batch], rows: tuple[Row, ...], loss_tokens: int) -> float:
@@ -77,11 +81,12 @@ class Passes:
 
     def loss_sum(self, batch: Batch, *, training: bool) -> Tensor:
         """Summed loss of a batch under the run's precision."""
-        loss: Loss = cross_entropy
+        prepared = Prepared(batch, cross_entropy)
         if self.loss is not None and training:
-            batch, loss = self.loss.prepare(batch, self.objective.model)
+            prepared = self.loss.prepare(batch, self.objective.model)
+        batch, loss, matching = prepared
         with self._autocast():
-            return self.objective(batch.to(self.device), training=training, loss=loss)
+            return self.objective(batch.to(self.device), training=training, loss=loss, matching=matching)
 
     @torch.no_grad()
     def mean_loss(self, rows: Sequence[Row]) -> float | None:
@@ -96,6 +101,8 @@ class Passes:
 
     def compile(self, wanted: str, phase: PhaseTable, *, one_length: bool, before: bool | None) -> Choice:
         """Compile the passes as `execution.compile` says; see `pipeline.training.compiled.choose`."""
+        if self.learned is not None and wanted != "off":
+            return Choice(False, "not compiled: hidden-state matching reads what is between the blocks")
         vocabulary = int(self.store.manifest["vocabulary"])
         return choose(
             wanted,

@@ -45,7 +45,7 @@ def online(tokens: Path, teacher: LoadedModel, **settings: Any) -> Any:
 
 
 def loss_of(student: Any, batch: Batch, made: Any, training: bool = True) -> torch.Tensor:
-    batch, loss = made.prepare(batch, student)
+    batch, loss, _ = made.prepare(batch, student)
     return Objective(student)(batch, training=training, loss=loss)
 
 
