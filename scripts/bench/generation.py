@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,32 +46,21 @@ def resident_mb() -> float:
 
 
 def run_hornbook(base_url: str, rows: int, concurrency: int, watch: Callable[[int], None] | None = None) -> int:
+    from serving import prompts
+
     from pipeline import teacher
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.records import Message, Prompt, Seed
     from pipeline.stage import Kept
-
-    def prompts() -> Iterator[Prompt]:
-        for number in range(rows):
-            seed = Seed(
-                kind="textbook",
-                number=number,
-                topic="a/b",
-                title="b",
-                audience="students",
-                form="lesson",
-                teacher="mock",
-            )
-            messages = (Message("user", text(number)),)
-            yield Prompt(seed=seed, messages=messages, template="t", template_digest="")
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model=MODEL)
     teachers = {"mock": teacher.build(table, execution, 0)}
     kept = 0
     with tempfile.TemporaryDirectory() as folder:
-        for outcome in teacher.complete(prompts(), teachers, journal=Path(folder), execution=execution):
+        for outcome in teacher.complete(
+            prompts(map(text, range(rows))), teachers, journal=Path(folder), execution=execution
+        ):
             kept += isinstance(outcome, Kept)
             if watch is not None:
                 watch(kept)

@@ -16,11 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from serving import Mock, mock_server
+from serving import Mock, mock_server, prompts
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTS = {"latency": 0.05, "p429": 0.2, "p500": 0.05, "pbad": 0.02, "preset": 0.01, "retry_after": 1}
@@ -33,29 +32,15 @@ def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, 
     from pipeline import teacher
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.records import Message, Prompt, Seed
     from pipeline.stage import Kept
-
-    def prompts() -> Iterator[Prompt]:
-        for number in range(rows):
-            seed = Seed(
-                kind="textbook",
-                number=number,
-                topic="a/b",
-                title="b",
-                audience="students",
-                form="lesson",
-                teacher="mock",
-            )
-            messages = (Message("user", f"ID={number} Write a lesson on binary search."),)
-            yield Prompt(seed=seed, messages=messages, template="t", template_digest="")
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model="gpt-4o-mini")
     teachers = {"mock": teacher.build(table, execution, 0)}
+    lessons = (f"ID={number} Write a lesson on binary search." for number in range(rows))
     start = time.perf_counter()
     kept = dropped = 0
-    for outcome in teacher.complete(prompts(), teachers, journal=journal, execution=execution):
+    for outcome in teacher.complete(prompts(lessons), teachers, journal=journal, execution=execution):
         if isinstance(outcome, Kept):
             kept += 1
         else:

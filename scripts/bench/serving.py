@@ -1,4 +1,4 @@
-"""Starts the mock server of the benchmarks, or uses one that already runs."""
+"""The mock server of the generation benchmarks, started or already running, and the prompts that they ask it."""
 
 import contextlib
 import json
@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.records import Prompt
 
 SERVER = "HORNBOOK_MOCK_SERVER"
 """Environment variable with a script to run instead of `mock_server.py` (called with PORT SECONDS)."""
@@ -65,3 +68,14 @@ def _wait(mock: Mock) -> None:
             return
         time.sleep(0.05)
     raise SystemExit("the mock server did not start")
+
+
+def prompts(texts: Iterable[str]) -> "Iterator[Prompt]":
+    """One prompt a text, for the teacher "mock". Needs the repository on `sys.path`."""
+    from pipeline.records import Message, Prompt, Seed
+
+    for number, text in enumerate(texts):
+        seed = Seed(
+            kind="textbook", number=number, topic="a/b", title="b", audience="students", form="lesson", teacher="mock"
+        )
+        yield Prompt(seed=seed, messages=(Message("user", text),), template="t", template_digest="")
