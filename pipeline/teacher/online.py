@@ -33,7 +33,7 @@ REJECTIONS_PER_RETRY = 6
 PROBES_BEFORE_FIRST_ANSWER = 3
 """Probes that an endpoint which never answered is given before the run stops."""
 LONGEST_SILENCE = 600.0
-"""Seconds of trying without one answer after which the run stops."""
+"""Seconds of trying without one answer after which the run stops; also the longest Retry-After that is waited for."""
 BAD_REQUESTS = 5
 """Requests refused as malformed, before any was answered, that show the recipe to be wrong and not the prompts."""
 TEMPLATE_TOKENS = 64
@@ -64,6 +64,10 @@ class _Site:
         if self.dead:
             return math.inf
         return max(self.breaker.wait(now), self.pace.wait(now, tokens))
+
+    def rest(self, now: float) -> float:
+        """Seconds for which nothing at all is sent here, whatever is in flight."""
+        return math.inf if self.dead else max(self.breaker.wait(now), self.pace.pause(now))
 
 
 class OnlineLane:
@@ -291,11 +295,15 @@ class OnlineLane:
         if trouble is Trouble.RATE_LIMIT:
             self._desk.rate_limited()
             ticket.rejections += 1
-            delay = site.pace.rejected(now, started, wait)
+            delay = min(site.pace.rejected(now, started, wait), LONGEST_SILENCE)
+            ticket.avoid = self._sites.index(site)
+            if any(other is not site and other.rest(now) < delay for other in self._sites):
+                delay = 0.0  # `_choose` waits for whichever endpoint is free first
             if ticket.rejections > REJECTIONS_PER_RETRY * (self._teacher.execution.retries + 1):
                 self._desk.failed(ticket, failure)
             else:
                 heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
+            self._stop_if_told_to_come_back_later(now, failure)
             self._stop_if_silent(now, failure)
             return
         if not trouble.may_pass:
@@ -334,6 +342,19 @@ class OnlineLane:
                 TeacherError(
                     f"teacher {self._teacher.name!r} cannot go on: " + "; ".join(site.dead for site in self._sites),
                     hint="correct teachers.model or teachers.base_url, or top up the account, then run again",
+                )
+            )
+
+    def _stop_if_told_to_come_back_later(self, now: float, failure: Failure) -> None:
+        """A limit a day, say, is not waited for: nobody watches a run that sleeps for hours."""
+        if min(math.inf if site.dead else site.pace.pause(now) for site in self._sites) > LONGEST_SILENCE:
+            told = ", ".join(
+                f"{site.endpoint.base_url} for {site.pace.pause(now):,.0f} s" for site in self._sites if not site.dead
+            )
+            self._desk.stop(
+                TeacherError(
+                    f"teacher {self._teacher.name!r} is told to wait ({told}): {failure.detail}",
+                    hint="what was answered is kept: run again when the limit has passed",
                 )
             )
 

@@ -116,6 +116,10 @@ class Pace:
                 longest = max(longest, bucket.wait(now, amount))
         return max(0.0, longest)
 
+    def pause(self, now: float) -> float:
+        """Seconds that a Retry-After still holds back everyone, 0.0 for none."""
+        return max(0.0, self._paused_until - now)
+
     def _climb(self, now: float) -> None:
         """Concurrency on the ramp, which ends at the most or with a rejection."""
         if self._ramp_from is None:

@@ -200,6 +200,21 @@ def test_a_retry_after_pauses_all_requests(tmp_path: Path) -> None:
     assert max(gaps) > 0.4
 
 
+def test_a_wait_of_hours_ends_the_run_and_an_endpoint_that_has_none_goes_on(tmp_path: Path) -> None:
+    tomorrow = formatdate(time.time() + 86_400, usegmt=True)
+    for told in ("86400", tomorrow):
+        with serving(lambda body, told=told: refuse(429, "daily limit", retry_after=told)) as resting:  # type: ignore[misc]
+            with pytest.raises(
+                TeacherError, match=r"is told to wait \(http://127.0.0.1:\d+/v1 for 86,\d\d\d s\)"
+            ) as seen:
+                ask_all(prompts(50), tmp_path / told[:5], [table(resting.url)])
+            assert "run again when the limit has passed" in str(seen.value)
+            with serving() as alive:
+                both = table(resting.url, fallbacks=({"base_url": alive.url},))
+                kept, dropped = ask_all(prompts(50), tmp_path / f"both {told[:5]}", [both])
+            assert (len(kept), len(dropped)) == (50, 0)
+
+
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_token_budget_is_never_passed(tmp_path: Path, shown: bool) -> None:
     served = 0
