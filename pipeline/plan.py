@@ -23,7 +23,7 @@ VERSIONS: dict[str, int] = {
     "raw-code": 2,
     "documents": 1,
     "validated": 1,
-    "distinct": 2,
+    "distinct": 3,
     "quality": 2,
     "decontaminated": 3,
     "tokens": 2,

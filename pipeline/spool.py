@@ -85,20 +85,29 @@ def ordered(items: Iterable[Item], key: Callable[[Item], Any], *, memory: int | 
 
 
 class Texts:
-    """Texts by the number in which they were added; the last ones in memory, the rest on disk."""
+    """Texts by the number in which they were added: the first ones in memory, those past a limit on disk."""
 
     def __init__(self, memory: int = 64_000_000) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=memory)  # noqa: SIM115 - lives as long as the object
+        self._room = memory
+        self._held: list[str] = []
+        self._file: IO[bytes] | None = None
         self._ends = array("Q", [0])
 
     def __del__(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._held) + len(self._ends) - 1
 
     def append(self, text: str) -> int:
         """Add a text; its number."""
+        if self._file is None:
+            self._room -= len(text)
+            if self._room >= 0:
+                self._held.append(text)
+                return len(self._held) - 1
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the object
         data = text.encode("utf-8", "surrogatepass")
         self._file.seek(self._ends[-1])
         self._file.write(data)
@@ -106,7 +115,11 @@ class Texts:
         return len(self) - 1
 
     def __getitem__(self, number: int) -> str:
-        start, end = self._ends[number], self._ends[number + 1]
+        if number < len(self._held):
+            return self._held[number]
+        place = number - len(self._held)
+        start, end = self._ends[place], self._ends[place + 1]
+        assert self._file is not None
         self._file.seek(start)
         return self._file.read(end - start).decode("utf-8", "surrogatepass")
 

@@ -10,12 +10,17 @@ import ast
 import hashlib
 import textwrap
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from typing import Any
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _NO_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores"})
+_WRITTEN: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _SKIPPED_FIELDS)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""Fields of each type of node that its normal form has."""
 
 
 def parse(text: str) -> ast.Module | None:
@@ -33,21 +38,25 @@ def parse(text: str) -> ast.Module | None:
             return None
 
 
-@dataclass(slots=True)
 class _Scope:
-    """One function, class or module. own: names it binds; numbers: the numbers given to them so far."""
+    """One function, class or module. own: names it binds, all of them only when it has been written."""
 
-    kind: str
-    own: frozenset[str]
-    parent: "_Scope | None" = None
-    depth: int = 0
-    numbers: dict[str, int] = field(default_factory=dict)
+    __slots__ = ("depth", "elsewhere", "is_class", "numbers", "own", "parent")
+
+    def __init__(self, parent: "_Scope | None" = None, *, is_class: bool = False) -> None:
+        self.parent = parent
+        self.is_class = is_class
+        self.depth: int = parent.depth + 1 if parent else 0
+        self.own: set[str] = set()
+        self.elsewhere: set[str] = set()
+        self.numbers: dict[str, int] = {}
 
     def resolve(self, name: str) -> str:
+        """What stands for `name` here. Numbers are given in the order of the calls."""
         scope: _Scope | None = self
         while scope is not None:
-            if name in scope.own and (scope.kind != "class" or scope is self):
-                if scope.kind == "class":
+            if name in scope.own and name not in scope.elsewhere and (not scope.is_class or scope is self):
+                if scope.is_class:
                     return name
                 number = scope.numbers.setdefault(name, len(scope.numbers))
                 return f"\x01{scope.depth}.{number}"
@@ -55,56 +64,18 @@ class _Scope:
         return name
 
 
-def _bound(scope: ast.AST) -> frozenset[str]:
-    """Names that the function, class or module binds itself; those of functions inside it are theirs."""
-    names: set[str] = set()
-    elsewhere: set[str] = set()
-    stack: list[ast.AST] = []
-    if isinstance(scope, _FUNCTIONS):
-        arguments = scope.args
-        listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-        names.update(argument.arg for argument in listed if argument is not None)
-        stack.extend([scope.body] if isinstance(scope, ast.Lambda) else scope.body)
-    else:
-        assert isinstance(scope, ast.Module | ast.ClassDef)
-        stack.extend(scope.body)
-    while stack:
-        node = stack.pop()
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                names.add(name)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                names.add(node.name)
-                stack.extend([*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)])
-                continue
-            case ast.ClassDef():
-                names.add(node.name)
-                stack.extend([*node.decorator_list, *node.bases, *(k.value for k in node.keywords)])
-                continue
-            case ast.Lambda():
-                stack.extend([*node.args.defaults, *(d for d in node.args.kw_defaults if d)])
-                continue
-            case ast.Import() | ast.ImportFrom():
-                names.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
-            case ast.Global() | ast.Nonlocal():
-                elsewhere.update(node.names)
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                names.add(name)
-            case ast.MatchMapping(rest=str(name)):
-                names.add(name)
-            case _:
-                pass
-        stack.extend(ast.iter_child_nodes(node))
-    return frozenset(names - elsewhere)
-
-
 class _Writer:
-    """Writes the normal form of a tree as a list of short strings."""
+    """Writes the normal form of a tree in one pass: strings, and names with their scope, which `text` resolves once
+    it is known what each scope binds."""
 
     def __init__(self, constants: bool) -> None:
         self.constants = constants
-        self.out: list[str] = []
+        self.out: list[str | tuple[_Scope, str]] = []
         self.statements = 0
+
+    def text(self) -> str:
+        """The normal form."""
+        return "\x00".join([part if isinstance(part, str) else part[0].resolve(part[1]) for part in self.out])
 
     def body(self, statements: list[ast.stmt], scope: _Scope) -> None:
         for statement in statements:
@@ -112,93 +83,138 @@ class _Writer:
         self.out.append("\x02")
 
     def statement(self, node: ast.stmt, scope: _Scope) -> None:
-        match node:
-            case ast.Pass() | ast.Expr(value=ast.Constant(value=str() | bytes())):
+        if isinstance(node, ast.Pass):
+            return
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            value = node.value.value
+            if value is ... or isinstance(value, str | bytes):
                 return
-            case ast.Expr(value=ast.Constant(value=value)) if value is ...:
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is None:
+                if isinstance(node.target, ast.Name):
+                    scope.own.add(node.target.id)
                 return
-            case ast.AnnAssign(value=None):
-                return
-            case ast.AnnAssign(target=target, value=value):
-                self.statements += 1
-                self.out.append("Assign")
-                self.node(target, scope)
+            self.statements += 1
+            self.out.append("Assign")
+            self.node(node.target, scope)
+            self.out.append("\x02")
+            self.node(node.value, scope)
+            return
+        self.statements += not (isinstance(node, _NO_CODE) or _is_stub(node))
+        self.node(node, scope)
+
+    def node(self, node: ast.AST, scope: _Scope) -> None:
+        kind = node.__class__
+        if isinstance(node, ast.Name):
+            self.out.append((scope, node.id))
+            if node.ctx.__class__ is not ast.Load:
+                scope.own.add(node.id)
+            return
+        if isinstance(node, ast.Constant):
+            self.out.append(repr(node.value) if self.constants else "K")
+            return
+        special = _SPECIAL.get(kind)
+        if special is not None:
+            special(self, node, scope)
+            return
+        self.out.append(kind.__name__)
+        self.fields(node, scope)
+
+    def fields(self, node: ast.AST, scope: _Scope) -> None:
+        for name in _WRITTEN[node.__class__]:
+            value = getattr(node, name)
+            if isinstance(value, ast.AST):
+                self.node(value, scope)
+            elif isinstance(value, list):
+                if value and isinstance(value[0], ast.stmt):
+                    self.body(value, scope)
+                    continue
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        self.node(item, scope)
+                    else:
+                        self.out.append(repr(item))
                 self.out.append("\x02")
-                self.value(value, scope)
-                return
-            case _:
-                self.statements += not (isinstance(node, _NO_CODE) or _is_stub(node))
-                self.node(node, scope)
+            elif isinstance(value, str) and (name == "name" or name == "rest"):
+                self.bind(value, scope)
+            else:
+                self.out.append(repr(value))
+
+    def bind(self, name: str, scope: _Scope) -> None:
+        scope.own.add(name)
+        self.out.append((scope, name))
 
     def arguments(self, node: ast.arguments, outer: _Scope, inner: _Scope) -> None:
         for default in [*node.defaults, *node.kw_defaults]:
-            self.value(default, outer)
+            if default is None:
+                self.out.append("None")
+            else:
+                self.node(default, outer)
         for part in (node.posonlyargs, node.args, node.kwonlyargs):
             self.out.append(f"({len(part)}")
             for argument in part:
-                self.out.append(inner.resolve(argument.arg))
+                self.bind(argument.arg, inner)
         for star in (node.vararg, node.kwarg):
-            self.out.append(inner.resolve(star.arg) if star else "\x02")
+            if star:
+                self.bind(star.arg, inner)
+            else:
+                self.out.append("\x02")
 
-    def node(self, node: ast.AST, scope: _Scope) -> None:
-        out = self.out
-        if isinstance(node, ast.Name):
-            out.append(scope.resolve(node.id))
-            return
-        if isinstance(node, ast.Constant):
-            out.append(repr(node.value) if self.constants else "K")
-            return
-        kind = type(node).__name__
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                for decorator in node.decorator_list:
-                    self.node(decorator, scope)
-                out.extend((kind, scope.resolve(node.name)))
-                inner = _Scope("function", _bound(node), scope, scope.depth + 1)
-                self.arguments(node.args, scope, inner)
-                self.body(node.body, inner)
-            case ast.Lambda():
-                out.append(kind)
-                inner = _Scope("function", _bound(node), scope, scope.depth + 1)
-                self.arguments(node.args, scope, inner)
-                self.node(node.body, inner)
-            case ast.ClassDef():
-                for decorator in node.decorator_list:
-                    self.node(decorator, scope)
-                out.extend((kind, scope.resolve(node.name)))
-                for base in [*node.bases, *node.keywords]:
-                    self.node(base, scope)
-                self.body(node.body, _Scope("class", _bound(node), scope, scope.depth + 1))
-            case ast.Import() | ast.ImportFrom():
-                module = f"{node.level}{node.module}" if isinstance(node, ast.ImportFrom) else ""
-                out.extend((kind, module))
-                for alias in node.names:
-                    out.extend((alias.name, scope.resolve(alias.asname or alias.name.split(".")[0])))
-            case ast.Global() | ast.Nonlocal():
-                out.append(kind)
-                out.extend(scope.resolve(name) for name in node.names)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()) if not self.constants:
-                out.append("K")
-            case _:
-                out.append(kind)
-                for name in node._fields:
-                    if name not in _SKIPPED_FIELDS:
-                        self.value(getattr(node, name), scope, name)
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope) -> None:
+        for decorator in node.decorator_list:
+            self.node(decorator, scope)
+        self.out.append(node.__class__.__name__)
+        self.bind(node.name, scope)
+        inner = _Scope(scope)
+        self.arguments(node.args, scope, inner)
+        self.body(node.body, inner)
 
-    def value(self, value: object, scope: _Scope, field_name: str = "") -> None:
-        if isinstance(value, ast.AST):
-            self.node(value, scope)
-        elif isinstance(value, list):
-            if value and isinstance(value[0], ast.stmt):
-                self.body(value, scope)
-                return
-            for item in value:
-                self.value(item, scope, field_name)
-            self.out.append("\x02")
-        elif isinstance(value, str) and field_name in ("name", "rest"):
-            self.out.append(scope.resolve(value))
-        else:
-            self.out.append(repr(value))
+    def anonymous(self, node: ast.Lambda, scope: _Scope) -> None:
+        self.out.append("Lambda")
+        inner = _Scope(scope)
+        self.arguments(node.args, scope, inner)
+        self.node(node.body, inner)
+
+    def class_(self, node: ast.ClassDef, scope: _Scope) -> None:
+        for decorator in node.decorator_list:
+            self.node(decorator, scope)
+        self.out.append("ClassDef")
+        self.bind(node.name, scope)
+        for base in [*node.bases, *node.keywords]:
+            self.node(base, scope)
+        self.body(node.body, _Scope(scope, is_class=True))
+
+    def imports(self, node: ast.Import | ast.ImportFrom, scope: _Scope) -> None:
+        self.out.append(node.__class__.__name__)
+        self.out.append(f"{node.level}{node.module}" if isinstance(node, ast.ImportFrom) else "")
+        for alias in node.names:
+            self.out.append(alias.name)
+            self.bind(alias.asname or alias.name.split(".")[0], scope)
+
+    def elsewhere(self, node: ast.Global | ast.Nonlocal, scope: _Scope) -> None:
+        self.out.append(node.__class__.__name__)
+        scope.elsewhere.update(node.names)
+        self.out.extend((scope, name) for name in node.names)
+
+    def unary(self, node: ast.UnaryOp, scope: _Scope) -> None:
+        if not self.constants and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+            self.out.append("K")
+            return
+        self.out.append("UnaryOp")
+        self.fields(node, scope)
+
+
+_SPECIAL: dict[type, Callable[[_Writer, Any, _Scope], None]] = {
+    ast.FunctionDef: _Writer.function,
+    ast.AsyncFunctionDef: _Writer.function,
+    ast.Lambda: _Writer.anonymous,
+    ast.ClassDef: _Writer.class_,
+    ast.Import: _Writer.imports,
+    ast.ImportFrom: _Writer.imports,
+    ast.Global: _Writer.elsewhere,
+    ast.Nonlocal: _Writer.elsewhere,
+    ast.UnaryOp: _Writer.unary,
+}
 
 
 def _is_stub(node: ast.stmt) -> bool:
@@ -212,7 +228,7 @@ def _is_stub(node: ast.stmt) -> bool:
 def _written(tree: ast.Module, constants: bool) -> _Writer | None:
     writer = _Writer(constants)
     try:
-        writer.body(tree.body, _Scope("module", _bound(tree)))
+        writer.body(tree.body, _Scope())
     except RecursionError:  # deeper nesting than Python's own stack: such a text is not compared
         return None
     return writer
@@ -235,7 +251,7 @@ def tree_form(tree: ast.Module, *, constants: bool = True) -> bytes:
     writer = _written(tree, constants)
     if writer is None or not writer.statements:
         return b""
-    return hashlib.blake2b("\x00".join(writer.out).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(writer.text().encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def top_level_functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

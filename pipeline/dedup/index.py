@@ -20,7 +20,7 @@ from pipeline.errors import StoreError
 from pipeline.recipe import DistinctTable
 
 Array = npt.NDArray[Any]
-FORMAT = 2
+FORMAT = 3
 _COLUMNS = ("tags", "owners", "digests", "hashes", "bounds", "ids", "forms", "variants")
 
 
@@ -78,6 +78,9 @@ class Index:
         self._forms = np.zeros((0, 16), dtype=np.uint8)
         self._variants = np.zeros((0, 16), dtype=np.uint8)
         self._worked_out = np.zeros((0, 2), dtype=np.bool_)
+        self._row = np.zeros(table.bands + 2, dtype=np.uint32)
+        self._most = 0
+        self._room = 0
 
     def __len__(self) -> int:
         return self.size
@@ -154,20 +157,24 @@ class Index:
         """Keep document `i` of `batch` under `record_id`; its number."""
         number = self.size
         shingles = batch.shingles(i)
-        keys = [_exact_key(batch.digests[i])]
-        if batch.outlines[i]:
-            keys.append(batch.outlines[i])
-        entries = (
-            np.concatenate((np.array(keys, dtype=np.uint32), batch.bands[i]))
-            if len(shingles)
-            else np.array(keys, dtype=np.uint32)
-        )
-        self._make_room(len(entries), len(shingles))
+        entries = self._row
+        entries[-1] = _exact_key(batch.digests[i])
+        if len(shingles):
+            entries[:-2] = batch.bands[i]
+        entries = entries[0 if len(shingles) else -2 :]
+        outline = batch.outlines[i]
+        if outline:
+            self._row[-2] = outline
+        else:
+            entries = np.delete(entries, -2)
+        filled = self._filled + len(shingles)
+        if number >= self._most or self._entries + len(entries) > self._room or filled > len(self._hashes):
+            self._make_room(len(entries), len(shingles))
         kernels.insert(entries, number, self._entries, self._heads, self._tags, self._owners, self._nexts)
         self._entries += len(entries)
-        self._hashes[self._filled : self._filled + len(shingles)] = shingles
-        self._filled += len(shingles)
-        self._bounds[number + 1] = self._filled
+        self._hashes[self._filled : filled] = shingles
+        self._filled = filled
+        self._bounds[number + 1] = filled
         self._digests[number] = batch.digests[i]
         self._ids[number] = record_id.encode()
         self.size += 1
@@ -178,6 +185,8 @@ class Index:
         return owners
 
     def _make_room(self, entries: int, shingles: int) -> None:
+        """Room for one more document; arrays that must grow do so by half. _most, _room: documents, entries there is
+        room for."""
         self._digests = _grown(self._digests, self.size + 1)
         self._ids = _grown(self._ids, self.size + 1)
         self._bounds = _grown(self._bounds, self.size + 2)
@@ -193,6 +202,8 @@ class Index:
         if needed > len(self._heads):
             self._heads = np.full(2 * len(self._heads), -1, dtype=np.int32)
             kernels.rechain(self._heads, self._tags, self._nexts, self._entries)
+        self._most = min(len(self._ids), len(self._digests), len(self._bounds) - 1, len(self._seen))
+        self._room = min(len(self._tags), len(self._owners), len(self._nexts), len(self._heads))
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`, which is made; the index there before stays whole until the new one is.

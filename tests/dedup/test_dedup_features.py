@@ -107,3 +107,49 @@ def test_other_programs_have_other_outlines() -> None:
     assert outline(CODE) != outline(CODE.replace("i + 0x10", "i - 0x10"))
     assert outline(CODE) != outline(CODE.replace("item.done", "item.open"))
     assert outline("") == outline("# only a comment\n") == outline('"""doc"""') == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = .5\n", "x = 0.5\n"),
+        ("x = 1_000\n", "y = 1000\n"),
+        ("x = 0XfF + 0o17 + 0b11\n", "y = 255 + 15 + 3\n"),
+        ("x = 'a' \"b\"\n", 'y = r"""ab"""\n'),
+        ("x = ('it' \"'s\")\n", "x = 'it\\'s'\n"),
+        ("x = f'{a}'\na = 1\n", "y = f'{b}'\nb = 1\n"),
+        ("def size(self, size):\n    return size\n", "def f(s, n):\n    return n\n"),
+        (
+            "def f(x):\n    return x\ndef g(x):\n    return f(x)\n",
+            "def a(b):\n    return b\ndef c(d):\n    return a(d)\n",
+        ),
+        ("def f(x):\n    return g(x, x=1)\n", "def f(y):\n    return g(y, x=1)\n"),
+        ("f = lambda x=1: x\n", "g = lambda y=1: y\n"),
+    ],
+)
+def test_other_ways_of_writing_the_same_share_their_outline(one: str, other: str) -> None:
+    assert outline(one) == outline(other) != 0
+    assert normal_form(one) == normal_form(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a = b + b\n", "a = b + c\n"),
+        ("x = 10\n", "x = 11\n"),
+        ("x = 'ab'\n", "x = 'ac'\n"),
+        ("f(x=1)\n", "f(y=1)\n"),
+        ("def f(a, b):\n    return a - b\n", "def f(a, b):\n    return b - a\n"),
+    ],
+)
+def test_names_numbers_and_strings_tell_programs_apart(one: str, other: str) -> None:
+    assert outline(one) != outline(other)
+    assert normal_form(one) != normal_form(other)
+
+
+def test_more_names_than_there_is_room_for_are_all_alike() -> None:
+    def many(prefix: str) -> str:
+        lines = [f"    {prefix}{i} = {prefix}{i // 2} + 1\n" for i in range(3 * lexer.NAMES)]
+        return "def f():\n" + "".join(lines)
+
+    assert outline(many("a")) == outline(many("b")) != 0

@@ -41,6 +41,19 @@ def test_a_new_batch_is_compared_with_the_index_on_disk(tmp_path: Path) -> None:
     assert not kept(third)
 
 
+def test_an_index_grows_past_its_first_room_and_past_what_was_loaded(tmp_path: Path) -> None:
+    table = DistinctTable(clones=False)
+    texts = [f"alpha{i} beta{i} gamma{i} delta{i} epsilon{i} zeta{i}" for i in range(6_000)]
+    records: list[Document] = [Passage(text=text) for text in texts]
+    index = Index(table)
+    assert len(kept(list(Distinct(table, index=index)(records[:4_000])))) == 4_000
+    index.save(tmp_path / "index")
+    loaded = Index.load(tmp_path / "index", table)
+    assert len(kept(list(Distinct(table, index=loaded)(records)))) == 2_000
+    assert len(loaded) == 6_000
+    assert {loaded.id(number) for number in range(6_000)} == {record.id for record in records}
+
+
 def test_one_pass_and_two_passes_keep_the_same_when_nothing_is_alike(tmp_path: Path) -> None:
     table = DistinctTable()
     once = kept(list(Distinct(table)(documents(0, 60))))
