@@ -44,9 +44,11 @@ def ours(loaded: LoadedModel, texts: list[str], new_tokens: int) -> list[str]:
 def transformers_generate(loaded: LoadedModel, texts: list[str], new_tokens: int) -> list[str]:
     """Greedy continuations by transformers, left-padded, as its documentation shows."""
     inputs = loaded.tokenizer(texts, return_tensors="pt", padding=True)
-    # No end of text, as with `_Endless`: min_new_tokens would forbid that token, and other text would follow.
+    # No end of text, as with `_Endless`: an id past the vocabulary. min_new_tokens would forbid the token that ends a
+    # text, and other text would follow.
+    never = int(loaded.model.get_output_embeddings().weight.shape[0])
     settings = GenerationConfig(
-        max_new_tokens=new_tokens, do_sample=False, pad_token_id=loaded.tokenizer.pad_token_id, eos_token_id=-1
+        max_new_tokens=new_tokens, do_sample=False, pad_token_id=loaded.tokenizer.pad_token_id, eos_token_id=never
     )
     with torch.inference_mode():
         ids = loaded.model.generate(**inputs, generation_config=settings)
