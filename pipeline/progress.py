@@ -90,6 +90,8 @@ def describe(event: Event) -> str:
         return f"  {stage:<15} {_counts(event)}  {event['seconds']:.1f} s"
     if kind in ("note", "warning"):
         return f"  {event['text']}"
+    if kind == "teacher":
+        return f"  {stage:<15} {_conversation(event)}"
     done = f"{event['done']:,} of {event['total']:,}" if "done" in event and event.get("total") else ""
     measured = [done] if done else []
     measured += [f"{name.replace('_', ' ')} {_number(value)}" for name, value in event.items() if name not in _HIDDEN]
@@ -97,6 +99,21 @@ def describe(event: Event) -> str:
 
 
 _HIDDEN = {"event", "stage", "done", "total", "time"}
+
+
+def _conversation(event: Event) -> str:
+    """How far the asking of teachers is; see `pipeline.teacher.progress` for the event's keys."""
+    done, total, kept = event["done"], event["total"], event["kept"]
+    parts = [f"{done:,} of {total:,} ({done / total:.0%})" if total else f"{done:,}"]
+    parts += [f"{kept / done:.0%} kept"] if done else []
+    parts += [f"{event['reused']:,} from the journal"] if event["reused"] else []
+    speeds = f"{_number(event['requests_per_second'])} requests/s, {_number(event['tokens_per_second'])} tokens/s"
+    parts += [speeds, f"{event['in_flight']:,} in flight", f"{event['rate_limited']:,} 429s"]
+    parts += [f"{event['tokens']:,} tokens, ${event['usd']:,.4f}"]
+    left = event["eta_seconds"]
+    if left is not None and done != total:
+        parts += [f"{left:.0f} s left" if left < 100 else f"{left / 60:.0f} min left"]
+    return ", ".join(parts)
 
 
 def _counts(event: Event) -> str:

@@ -32,8 +32,28 @@ def test_a_stored_stage_says_so():
 
 
 def test_progress_shows_what_was_measured():
-    event = {"event": "teacher", "stage": "completions", "done": 1000, "total": 2000, "requests_per_second": 12.345}
-    assert describe(event) == "  completions     1,000 of 2,000, requests per second 12.3"
+    event = {"event": "train", "stage": "student", "done": 1000, "total": 2000, "tokens_per_second": 12.345}
+    assert describe(event) == "  student         1,000 of 2,000, tokens per second 12.3"
+
+
+ASKING = {
+    "event": "teacher", "stage": "completions", "done": 1000, "total": 2000, "kept": 970, "reused": 0, "in_flight": 64,
+    "requests_per_second": 31.25, "tokens_per_second": 10312.5, "rate_limited": 3, "usd": 0.2147, "tokens": 390000,
+    "eta_seconds": 32.0,
+}  # fmt: skip
+
+
+def test_a_conversation_says_how_far_how_fast_and_at_what_price():
+    assert describe(ASKING) == (
+        "  completions     1,000 of 2,000 (50%), 97% kept, 31.2 requests/s, 10,312 tokens/s, 64 in flight, 3 429s, "
+        "390,000 tokens, $0.2147, 32 s left"
+    )
+    unknown = ASKING | {"done": 0, "total": None, "kept": 0, "eta_seconds": None, "reused": 7}
+    assert describe(unknown) == (
+        "  completions     0, 7 from the journal, 31.2 requests/s, 10,312 tokens/s, 64 in flight, 3 429s, "
+        "390,000 tokens, $0.2147"
+    )
+    assert describe(ASKING | {"eta_seconds": 5400.0}).endswith(", 90 min left")
 
 
 def test_a_log_gets_few_lines_and_every_lasting_one():

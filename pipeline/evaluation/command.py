@@ -218,7 +218,7 @@ def _graded(
         execution=execution,
         repeats=repeats,
         scores=scored.result.scores,
-        on_event=on_event,
+        on_event=lambda event: on_event({**event, "stage": "judge"}),
         seed=seed,
     )
     return replace(graded, journal=str(folder))
