@@ -4,8 +4,9 @@ A stage hands over a pure function and a stream of blocks, and gets the results 
 what it writes is the same wherever it was worked out. At most twice as many blocks as there are workers are under
 way: memory does not grow with the corpus. A block whose node dies is done again elsewhere.
 
-Blocks go to Ray as tasks, not as a Ray Data set: a stage is fed from a stream on this machine, which Ray Data has no
-bounded source for, and its results must keep their order.
+Blocks go to Ray as tasks, not as a Ray Data set: a stage is fed from a stream on this machine, and Ray Data reads from
+files or from what is whole already, so the corpus would lie in the object store before the first block is worked on,
+and each record would be turned into an Arrow row and back.
 """
 
 import contextlib

@@ -17,6 +17,7 @@ ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
 import pyarrow.parquet as pq  # noqa: E402
 
 from pipeline.cleaning import clean  # noqa: E402
+from pipeline.cli import main  # noqa: E402
 from pipeline.decontamination import Decontaminate  # noqa: E402
 from pipeline.dedup import Distinct  # noqa: E402
 from pipeline.errors import HornbookError  # noqa: E402
@@ -128,6 +129,26 @@ def test_a_node_killed_in_the_middle_loses_nothing(
     for part in ("kept", "dropped"):
         assert pq.read_table(tmp_path / "far" / part).equals(pq.read_table(tmp_path / "near" / part))
     where.close()
+
+
+def test_a_run_on_ray_keeps_what_a_run_on_one_machine_keeps(tmp_path: Path) -> None:
+    settings = ["seeds.exercises=120", "seeds.textbooks=12", "sources.kind=stdlib", "sources.limit=60"]
+    made = []
+    for engine in ("local", "ray"):
+        where = ["--data", str(tmp_path / engine), "--name", engine, "--until", "decontaminated"]
+        with pytest.raises(SystemExit) as end:
+            main(["run", "tiny", *settings, f"execution.engine={engine}", "execution.workers=2", *where])
+        assert end.value.code == 0
+        store = tmp_path / engine / "store"
+        stages = sorted(path.parent.relative_to(store) for path in store.glob("*/*/manifest.json"))
+        made.append(
+            {
+                stage: [pq.read_table(path).to_pylist() for path in sorted((store / stage).glob("*.parquet"))]
+                for stage in stages
+            }
+        )
+    assert made[0] == made[1]
+    assert {"raw-code", "distinct", "quality", "decontaminated"} <= {str(stage.parent) for stage in made[0]}
 
 
 def test_an_error_of_the_work_is_the_callers_and_an_address_without_a_cluster_is_named() -> None:
