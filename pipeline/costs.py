@@ -19,7 +19,11 @@ ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
 """Tokens of a typical answer; the paper gives no figure, these are what the shipped templates ask for."""
 
 DOCUMENT_TOKENS = 800
-"""Most tokens that a document is taken to have where `tokens.max_documents` caps the corpus (a textbook's)."""
+"""Most tokens that a document is taken to have, where `tokens.max_documents` caps the corpus and where a judge reads
+it (a textbook's)."""
+
+GRADE_TOKENS = 80
+"""Tokens of a judge's answer: two sentences and a grade (`prompts/judge/value.md`)."""
 
 SAMPLED_PROMPTS = 64
 """Prompts rendered per teacher and kind to estimate the mean length."""
@@ -36,6 +40,8 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
     whole = planned(loaded, places)
     there = stored(whole, places)
     teachers = [_teacher(recipe, table) for table in recipe.teachers]
+    judge = _judge(recipe)
+    asked = [*teachers, *([judge] if judge else [])]
     answers = sum(teacher["completion_tokens"] for teacher in teachers)
     corpus = answers + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus)
@@ -45,11 +51,12 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
             {"name": s.name, "key": s.key, "state": "stored" if there[s.name] else "to-make"} for s in whole.stages
         ],
         "teacher": {
-            "requests": sum(teacher["requests"] for teacher in teachers),
-            "tokens": sum(teacher["tokens"] for teacher in teachers),
-            "usd": _total(teacher["usd"] for teacher in teachers),
+            "requests": sum(one["requests"] for one in asked),
+            "tokens": sum(one["tokens"] for one in asked),
+            "usd": _total(one["usd"] for one in asked),
             "to_make": not there.get("completions", True),
             "teachers": teachers,
+            "judge": {**judge, "to_make": not there["quality"]} if judge else None,
         },
         "student": {
             "parameters": student.parameters,
@@ -94,14 +101,14 @@ def table(estimated: dict[str, Any]) -> str:
     lines = [f"  {stage['name']:<15} {stage['key'][:12]}  {stage['state']}" for stage in estimated["stages"]]
     teacher, student = estimated["teacher"], estimated["student"]
     lines.append("")
-    for one in teacher["teachers"]:
-        price = "price unknown, see data/prices.toml" if one["usd"] is None else f"${one['usd']:,.2f}"
-        lines.append(
-            f"  teacher {one['name']} ({one['kind']}{', ' + one['model'] if one['model'] else ''}): "
-            f"{one['requests']:,} requests, ~{one['tokens']:,} tokens, {price}"
-        )
-    if teacher["teachers"] and not teacher["to_make"]:
-        lines.append("  the completions are stored: nothing more to pay")
+    lines += [_asked_line("teacher", one) for one in teacher["teachers"] if one["requests"] or not teacher["judge"]]
+    there = {stage["name"]: stage["state"] == "stored" for stage in estimated["stages"]}
+    if there.get("completions"):
+        lines.append("  the completions are stored: nothing more to pay for them")
+    if teacher["judge"]:
+        lines.append(_asked_line("judge", teacher["judge"]))
+        if not teacher["judge"]["to_make"]:
+            lines.append("  the annotations are stored: nothing more to pay for them")
     lines.append(
         f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
         f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours at an MFU of {student['mfu']}, "
@@ -115,6 +122,14 @@ def table(estimated: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _asked_line(role: str, one: dict[str, Any]) -> str:
+    price = "price unknown, see data/prices.toml" if one["usd"] is None else f"${one['usd']:,.2f}"
+    return (
+        f"  {role} {one['name']} ({one['kind']}{', ' + one['model'] if one['model'] else ''}): "
+        f"{one['requests']:,} requests, ~{one['tokens']:,} tokens, {price}"
+    )
+
+
 def _soft_targets_line(soft: dict[str, Any]) -> str:
     flops = "FLOPs unknown (the teacher is not here)" if soft["flops"] is None else f"{soft['flops']:.3g} FLOPs"
     where = f"at most {soft['bytes'] / 2**20:,.1f} MiB on disk" if soft["mode"] == "cached" else "nothing on disk"
@@ -122,10 +137,6 @@ def _soft_targets_line(soft: dict[str, Any]) -> str:
 
 
 def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
-    from pipeline.teacher.endpoint import priced
-    from pipeline.teacher.money import read_prices
-
-    price = priced(table.model, table.base_url, read_prices())
     requests = prompt_tokens = completion_tokens = 0
     for kind, counted in _counts(recipe, table).items():
         if not counted:
@@ -135,6 +146,14 @@ def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
         requests += asked
         prompt_tokens += round(asked * mean)
         completion_tokens += asked * min(ANSWER_TOKENS[kind], table.max_tokens)
+    return _asked(table, requests, prompt_tokens, completion_tokens)
+
+
+def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    from pipeline.teacher.endpoint import priced
+    from pipeline.teacher.money import read_prices
+
+    price = priced(table.model, table.base_url, read_prices())
     free = table.kind != "openai"
     cost = price.usd(prompt_tokens, completion_tokens, batch=table.mode == "batch")
     return {
@@ -146,6 +165,22 @@ def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
         "completion_tokens": completion_tokens,
         "usd": 0.0 if free else round(cost, 4) if price.known else None,
     }
+
+
+def _judge(recipe: Recipe) -> dict[str, Any] | None:
+    """What annotating takes at most: a smaller corpus has a smaller sample. None where nothing is annotated."""
+    from pipeline.prompting.template import load
+    from pipeline.quality.judge import MAX_CHARACTERS, teacher_of, template_path
+    from pipeline.teacher.money import token_estimate
+
+    table = recipe.quality
+    if not table.classifier or table.model:
+        return None
+    requests = table.annotate + min(table.repeats, table.annotate)
+    document = "x" * min(MAX_CHARACTERS, 4 * DOCUMENT_TOKENS)
+    each = token_estimate(load(template_path()).messages(document=document))
+    judge = teacher_of(recipe)
+    return _asked(judge, requests, round(requests * each), requests * min(GRADE_TOKENS, judge.max_tokens))
 
 
 def _counts(recipe: Recipe, table: TeacherTable) -> dict[str, int]:

@@ -64,18 +64,23 @@ def _quality(recipe: Recipe) -> Any:
     table = recipe.quality
     read: dict[str, Any] = {"embedding": _weights(embedding_of(recipe))}
     if table.classifier and table.model:
-        from pipeline.quality.classifier import FILE, ValueModel
+        from pipeline.quality.classifier import FILE
+        from pipeline.quality.valuing import reused
 
+        reused(table.model, {**read["embedding"], "tokens": table.embedding_tokens})
         folder = Path(table.model).expanduser()
-        ValueModel.load(folder)
         read["model"] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
     elif table.classifier:
         from pipeline.prompting.template import load
-        from pipeline.quality.judge import template_path
+        from pipeline.quality.judge import teacher_of, template_path
 
-        judge = next(t for t in recipe.teachers if t.name == (table.judge or recipe.teachers[0].name))
-        read |= {"judge": _teacher(judge, recipe), "template": load(template_path()).digest}
+        read |= {"judge": _teacher(teacher_of(recipe), recipe), "template": load(template_path()).digest}
     return read
+
+
+def embedding_identity(spec: str, tokens: int) -> dict[str, Any]:
+    """What an embedding is, for saved models and for those kept on disk: the weights of `spec`, and tokens read."""
+    return {**_weights(spec), "tokens": tokens}
 
 
 def embedding_of(recipe: Recipe) -> str:

@@ -155,14 +155,15 @@ def quality(stage: PlannedStage, making: Making) -> Manifest:
 def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
     """Drop what overlaps with the recipe's benchmarks."""
     from pipeline.decontamination import Decontaminate
-    from pipeline.digests import comparing_model
-    from pipeline.encoding import encoder
+    from pipeline.digests import comparing_model, embedding_identity
+    from pipeline.encoding import MAX_TOKENS, encoder, remembered
 
     recipe = making.recipe
     table = recipe.decontaminated
     embed = None
     if table.embedding < 1:
-        embed = encoder(comparing_model(recipe), making.places.models, making.execution.device)
+        spec, cache = comparing_model(recipe), making.places.models
+        embed = remembered(encoder(spec, cache, making.execution.device), embedding_identity(spec, MAX_TOKENS), cache)
     problems = _problems(table.benchmarks)
     return _document_stage(stage, making, Decontaminate(table, problems, embed, making.executor))
 

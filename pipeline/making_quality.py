@@ -1,15 +1,16 @@
 """Maker of the quality stage where it decides over the whole corpus: a judge, an embedding, a forest, clusters."""
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+import shutil
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from pipeline.artifacts import Making, write_records
-from pipeline.digests import embedding_of
+from pipeline.digests import embedding_identity, embedding_of
 from pipeline.plan import PlannedStage
-from pipeline.records import Completion, Document, Exercise, Passage
-from pipeline.stage import Tally, checked
+from pipeline.records import Completion, Document, Exercise, Passage, Prompt
+from pipeline.stage import Dropped, Kept, Tally, checked
 from pipeline.store import Manifest
 
 MODEL = "value-model"
@@ -19,10 +20,12 @@ VALUES = "values.parquet"
 def valued(stage: PlannedStage, making: Making) -> Manifest:
     """Judge a sample, fit or load the forest, value and thin the corpus; model, values and journal join the artifact.
 
-    The embedding is loaded only when the judge is done, so that the two models need not be in memory at once.
+    The embedding is loaded only when the judge is done, so that the two models need not be in memory at once. What was
+    answered and what was embedded is kept as it comes: a killed run goes on from there, and a run with another
+    threshold pays for neither again.
     """
+    from pipeline.encoding import encoder, remembered
     from pipeline.quality import Quality
-    from pipeline.quality.embedding import Embedding, encoder
     from pipeline.quality.valuing import Finding
 
     recipe, places = making.recipe, making.places
@@ -31,28 +34,34 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     findings: list[Finding] = []
     spent: dict[str, Any] = {}
     spec = embedding_of(recipe)
+    embedding = embedding_identity(spec, table.embedding_tokens)
 
-    @cache
-    def reader() -> Embedding:
-        return encoder(spec, cache=places.models, device=making.execution.device, max_tokens=table.embedding_tokens)
+    def found(finding: Finding) -> None:
+        findings.append(finding)
+        for text in finding.warnings():
+            making.log({"event": "warning", "stage": stage.name, "text": text})
 
-    def embed(texts: Sequence[str]) -> Any:
-        making.log({"event": "note", "stage": stage.name, "text": f"embedding {len(texts):,} documents with {spec}"})
-        return reader()(texts)
+    def embedded(done: int, total: int) -> None:
+        making.log({"event": "embedded", "stage": stage.name, "done": done, "total": total, "model": spec})
 
     quality = Quality(
         table,
         annotate=_judge(stage, making, partial, spent) if table.classifier and not table.model else None,
-        embed=embed,
+        embed=remembered(
+            encoder(spec, places.models, making.execution.device, max_tokens=table.embedding_tokens),
+            embedding,
+            places.models,
+            embedded,
+        ),
         seed=recipe.seed,
-        about={"embedding": {**stage.settings["reads"]["embedding"], "tokens": table.embedding_tokens}, "judge": spent},
-        found=findings.append,
+        about={"embedding": embedding, "judge": spent},
+        found=found,
     )
     tally = Tally()
 
     def facts() -> dict[str, Any]:
-        found = findings[0].facts() if findings else {}
-        return {**found, "embedding": spec, "judge": spent or None}
+        what = findings[0].facts() if findings else {}
+        return {**what, "embedding": spec, "judge": spent or None}
 
     def files() -> Iterator[Path]:
         yield from sorted(partial.glob("journal*.jsonl"))
@@ -64,16 +73,18 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
 
     outcomes = checked(quality, cast("Iterator[Document]", making.read(stage, *stage.inputs)), tally)
     kinds = (Passage, Exercise)
-    return write_records(stage, making, outcomes, tally, kinds, kinds, facts, files)
+    manifest = write_records(stage, making, outcomes, tally, kinds, kinds, facts, files)
+    shutil.rmtree(partial, ignore_errors=True)
+    return manifest
 
 
 def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, Any]) -> Any:
-    """The `annotate` of the recipe's judge. spent: filled with its name, model, answers, tokens and dollars."""
+    """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers and their cost."""
     from pipeline import teacher
-    from pipeline.quality.judge import annotator
+    from pipeline.quality.judge import annotator, teacher_of
 
     recipe = making.recipe
-    judge = next(t for t in recipe.teachers if t.name == (recipe.quality.judge or recipe.teachers[0].name))
+    judge = teacher_of(recipe)
     built = teacher.build(judge, making.execution, recipe.seed, making.places.models)
     spent |= {"name": judge.name, "kind": built.kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
     complete = teacher.Complete(
@@ -83,8 +94,11 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
         on_event=lambda event: making.log({**event, "stage": stage.name}),
         reuse=tuple(folder for folder in sorted(journal.parent.iterdir()) if folder.is_dir() and folder != journal),
         ledger=making.ledger,
-        total=recipe.quality.annotate + recipe.quality.repeats,
     )
+
+    def asked(prompts: Iterable[Prompt]) -> Generator[Kept[Completion] | Dropped]:
+        every = list(prompts)
+        yield from replace(complete, total=len(every))(every)
 
     def seen(answer: Completion) -> None:
         spent["model"] = spent["model"] or answer.model
@@ -92,7 +106,7 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
         spent["tokens"] += answer.prompt_tokens + answer.completion_tokens
         spent["usd"] = round(spent["usd"] + answer.usd, 8)
 
-    return annotator(complete, judge.name, seen=seen)
+    return annotator(asked, judge.name, seen=seen)
 
 
 def _write_values(path: Path, finding: Any) -> None:

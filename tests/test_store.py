@@ -87,6 +87,23 @@ def test_files_beside_the_records(store, tmp_path):
     assert (store.local("student", "k", tmp_path / "cache") / "model" / "weights.bin").read_bytes() == b"abc"
 
 
+def test_a_kill_before_the_manifest_loses_no_work_in_progress(store, tmp_path):
+    journal = tmp_path / "work" / "journal.jsonl"
+    journal.parent.mkdir()
+    journal.write_text("paid\n")
+    Writer(store, "quality", "k", [Passage]).add(journal)
+    assert store.manifest("quality", "k") is None
+    writer = Writer(store, "quality", "k", [Passage])
+    assert journal.read_text() == "paid\n"
+    writer.add(journal)
+    writer.add(journal)
+    manifest = writer.finish(
+        tally_of([], []), version=1, inputs={}, settings={}, facts={}, made_by="", seconds=0, cpu_seconds=0
+    )
+    assert manifest.files["journal.jsonl"] == 5
+    assert (store.local("quality", "k", tmp_path / "cache") / "journal.jsonl").read_text() == "paid\n"
+
+
 def test_a_newer_format_is_refused_and_named(tmp_path):
     store = Store(str(tmp_path))
     write(store)

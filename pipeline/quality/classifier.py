@@ -19,7 +19,7 @@ from pipeline.errors import HornbookError, InputError
 from pipeline.identity import digest, rng_seed
 from pipeline.quality.evaluating import CalibrationBin, ClassifierReport, agreement, calibrated
 from pipeline.quality.forest import Forest
-from pipeline.quality.judge import Annotation
+from pipeline.quality.judge import BETTER_JUDGE, STRONGER_JUDGE, Annotation, counted, quoted
 from pipeline.records import Document
 
 Array = npt.NDArray[Any]
@@ -114,7 +114,9 @@ def fit(
     problems = Counter(a.problem for a in first if a.value is None)
     usable = [(document, a.value) for document, a in zip(chosen, first, strict=True) if a.value is not None]
     if len(usable) < MIN_ANNOTATIONS:
-        raise HornbookError(_too_few(len(usable), len(chosen), problems), hint=_hint(len(chosen), sample))
+        raise HornbookError(
+            _too_few(len(usable), len(chosen), problems) + quoted(first), hint=_hint(len(chosen), sample)
+        )
     scores = np.array([value for _, value in usable], dtype=np.float64)
     threshold = dividing_value(scores)
     labels = scores >= threshold
@@ -142,25 +144,22 @@ def dividing_value(scores: Array) -> float:
     if scores.min() == scores.max():
         raise HornbookError(
             f"the judge gave all {len(scores)} documents the value {scores[0]:g}: there is nothing to learn",
-            hint="name a stronger judge in quality.judge, or set quality.classifier = false",
+            hint=STRONGER_JUDGE,
         )
     median = float(np.median(scores))
     return median if (scores < median).any() else float(scores[scores > median].min())
 
 
 def _too_few(usable: int, asked: int, problems: Counter[str]) -> str:
-    why = ", ".join(f"{name} {count}" for name, count in problems.most_common())
-    return f"{usable} of {asked} annotations are usable, {MIN_ANNOTATIONS} are needed" + (f" ({why})" if why else "")
+    why = f" ({counted(problems)})" if problems else ""
+    return f"{usable} of {asked} annotations are usable, {MIN_ANNOTATIONS} are needed{why}"
 
 
 def _hint(chosen: int, sample: int) -> str:
     if chosen < MIN_ANNOTATIONS:
         need = f"raise quality.annotate from {sample}" if sample < MIN_ANNOTATIONS else "make a larger corpus"
         return f"{need}, or set quality.classifier = false"
-    return (
-        "name a judge in quality.judge that answers prompts/judge/value.md with a line `Grade: N` (a composer cannot), "
-        "or raise its max_tokens"
-    )
+    return BETTER_JUDGE
 
 
 def _both_sides(labels: Array, threshold: float) -> None:
@@ -174,12 +173,12 @@ def _both_sides(labels: Array, threshold: float) -> None:
 
 
 def _forest(seed: int) -> Any:
+    """Classes are not weighted: the value is a probability, which weights would move off the share of valuable ones."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(
         n_estimators=TREES,
         min_samples_leaf=2,
-        class_weight="balanced",
         random_state=rng_seed(seed, "quality-forest") % 2**32,
         n_jobs=1,
     )

@@ -89,6 +89,19 @@ def vendi_score(embeddings: Array) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
+def standardised(embeddings: Array) -> Array:
+    """Each feature less its mean, over its standard deviation; (documents, features) float32.
+
+    The hidden states of language models share a large common part and a few features of huge size (Ethayarajh 2019;
+    Timkey and van Schijndel 2021), so that all texts look alike to a cosine; this takes both out. A feature that is
+    the same for all becomes 0.
+    """
+    deviation = embeddings.std(0, dtype=np.float64)
+    scale = np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)
+    found: Array = ((embeddings - embeddings.mean(0, dtype=np.float64)) * scale).astype(np.float32)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Crowding:
     """Where a document stands among its like. cluster: its number; size: documents in it.

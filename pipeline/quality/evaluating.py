@@ -1,11 +1,17 @@
 """How good a value classifier and its judge are: ROC, calibration, agreement of the judge with itself."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+FEW_USABLE = 0.8
+"""Share of usable answers below which the report warns of the judge."""
+LOW_KAPPA = 0.4
+"""Cohen's kappa up to which agreement counts as fair at best (Landis and Koch 1977)."""
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +66,40 @@ class ClassifierReport:
     calibration: tuple[CalibrationBin, ...]
     repeats: Agreement | None = field(default=None)
 
+    def auc_interval(self) -> tuple[float, float]:
+        """95% interval of the area under the ROC, by Hanley and McNeil 1982's standard error, cut to [0, 1]."""
+        valuable = round(self.annotated * self.positive_share)
+        return hanley_mcneil(self.auc, valuable, self.annotated - valuable)
+
+    def warnings(self) -> list[str]:
+        """What makes the values doubtful, one sentence each: a judge that answers badly or wavers, a blind forest."""
+        found = []
+        asked = self.annotated + sum(self.unusable.values())
+        if self.annotated < FEW_USABLE * asked:
+            why = ", ".join(f"{name} {count:,}" for name, count in self.unusable.items())
+            found.append(
+                f"Only {self.annotated:,} of the judge's {asked:,} answers hold a grade ({why}): those that do may not "
+                "be like the rest."
+            )
+        if self.repeats is not None and self.repeats.kappa is None:
+            found.append(
+                f"Of all {self.repeats.pairs} documents graded twice, both grades are on one side of "
+                f"{self.threshold:g}: the judge's agreement with itself could not be measured. Raise quality.repeats."
+            )
+        elif self.repeats is not None and self.repeats.kappa is not None and self.repeats.kappa <= LOW_KAPPA:
+            found.append(
+                f"The judge hardly agrees with itself: Cohen's kappa {self.repeats.kappa:.2f} <= {LOW_KAPPA} on "
+                f"{self.repeats.pairs} documents graded twice. Name a stronger judge, or lower its temperature."
+            )
+        low, high = self.auc_interval()
+        if low <= 0.5:
+            found.append(
+                f"The forest does not tell valuable documents from others: area under the ROC {self.auc:.2f}, 95% "
+                f"interval {low:.2f} to {high:.2f}, where 0.5 is chance. What it keeps is as good as a random draw. "
+                "Raise quality.annotate, or name another judge or embedding."
+            )
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
         return asdict(self)
@@ -71,6 +111,19 @@ class ClassifierReport:
         bins = tuple(CalibrationBin(**entry) for entry in data["calibration"])
         repeats = Agreement(**data["repeats"]) if data.get("repeats") else None
         return cls(**{**data, "roc": roc, "calibration": bins, "repeats": repeats})
+
+
+def hanley_mcneil(auc: float, positive: int, negative: int) -> tuple[float, float]:
+    """95% interval of an area under the ROC from `positive` and `negative` documents (Hanley and McNeil 1982, eq. 2).
+
+    (0.0, 1.0) where one side has none.
+    """
+    if not positive or not negative:
+        return 0.0, 1.0
+    one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (positive - 1) * (one - auc**2) + (negative - 1) * (two - auc**2)
+    reach = 1.96 * math.sqrt(max(spread, 0.0) / (positive * negative))
+    return max(0.0, auc - reach), min(1.0, auc + reach)
 
 
 def agreement(pairs: Sequence[tuple[float | None, float | None]], threshold: float) -> Agreement | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import HornbookError
-from pipeline.quality.diversity import flattened, vendi_score
+from pipeline.errors import HornbookError, InputError
+from pipeline.quality.diversity import flattened, standardised, vendi_score
 from pipeline.quality.judge import Annotation
 from pipeline.recipe import QualityTable
 from pipeline.records import Document
@@ -44,6 +44,10 @@ class Finding:
     vendi_after: float | None
     clusters: Mapping[str, int] | None
 
+    def warnings(self) -> list[str]:
+        """What makes the values doubtful; empty where nothing does."""
+        return self.model.report.warnings() if self.model else []
+
     def facts(self) -> dict[str, Any]:
         """The finding for a manifest, without the values of all documents but the ten best and ten worst."""
         order = sorted(self.values, key=lambda i: (self.values[i], i))
@@ -51,6 +55,7 @@ class Finding:
             "classifier": self.model.report.to_json() if self.model else None,
             "about": dict(self.model.about) if self.model else None,
             "reused": self.reused,
+            "warnings": self.warnings(),
             "limit": self.limit,
             "valued": len(order),
             "values": histogram(list(self.values.values())) if order else [],
@@ -100,11 +105,11 @@ def select(
         for place in map(int, np.flatnonzero(values < limit)):
             yield Dropped(documents[place], "low-value", f"predicted value {values[place]:.3f} < {limit:.3f}")
     kept, clusters = passed, None
-    embeddings = everything()
+    centred = standardised(everything())
     if table.flatten < 1 and passed:
         inside = [documents[place] for place in passed]
         count = max(1, round(table.flatten * len(passed)))
-        standing = flattened(inside, embeddings[passed], count, seed=seed)
+        standing = flattened(inside, centred[passed], count, seed=seed)
         kept = [place for place, where in zip(passed, standing, strict=True) if where.taken]
         numbers = {where.cluster: where for where in standing}
         clusters = {
@@ -125,13 +130,40 @@ def select(
             values={} if values is None else {d.id: float(v) for d, v in zip(documents, values, strict=True)},
             limit=limit,
             vendi_sample=sample,
-            vendi_before=round(vendi_score(embeddings[:sample]), 2) if sample else None,
-            vendi_after=round(vendi_score(embeddings[kept[:sample]]), 2) if sample else None,
+            vendi_before=round(vendi_score(centred[:sample]), 2) if sample else None,
+            vendi_after=round(vendi_score(centred[kept[:sample]]), 2) if sample else None,
             clusters=clusters,
         )
     )
     for place in kept:
         yield Kept(documents[place])
+
+
+def reused(folder: str, embedding: Any) -> "ValueModel":
+    """The saved value model of quality.model. embedding: what this run reads with, None where that is not known.
+
+    Raises InputError where there is none, or it was trained on another embedding.
+    """
+    from pipeline.quality.classifier import ValueModel
+
+    model = ValueModel.load(Path(folder).expanduser())
+    trained = model.about.get("embedding")
+    if trained is not None and embedding is not None and trained != embedding:
+        raise InputError(
+            f"quality.model = {folder!r} was trained on the embedding {_named(trained)}, this run has "
+            f"{_named(embedding)}",
+            hint="set quality.embedding and quality.embedding_tokens to what it was trained with, "
+            "or leave quality.model empty to train again",
+        )
+    return model
+
+
+def _named(embedding: Mapping[str, Any]) -> str:
+    """ "SmolLM2.gguf (digest b179c9523d0e, tokens 512)"."""
+    name = embedding.get("name") or embedding.get("kind") or "model"
+    told = [f"digest {str(embedding['digest'])[:12]}"] if "digest" in embedding else []
+    told += [f"tokens {embedding['tokens']}"] if "tokens" in embedding else []
+    return f"{name} ({', '.join(told)})" if told else str(name)
 
 
 class _Once:
@@ -156,18 +188,10 @@ def _model(
     seed: int,
     about: Mapping[str, Any],
 ) -> "ValueModel":
-    from pipeline.quality.classifier import ValueModel, fit
+    from pipeline.quality.classifier import fit
 
     if table.model:
-        model = ValueModel.load(Path(table.model).expanduser())
-        trained, given = model.about.get("embedding"), about.get("embedding")
-        if trained is not None and given is not None and trained != given:
-            raise HornbookError(
-                f"quality.model = {table.model!r} was trained on the embedding {trained}, this run has {given}",
-                hint="set quality.embedding and quality.embedding_tokens to what it was trained with, "
-                "or leave quality.model empty to train again",
-            )
-        return model
+        return reused(table.model, about.get("embedding"))
     if annotate is None:
         raise HornbookError(
             "quality.classifier = true needs a judge",

@@ -105,7 +105,7 @@ def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto")
     kind = _DTYPES[pick_dtype(dtype, where)]
     try:
         tokenizer = load_tokenizer(source)
-        with _quiet():
+        with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(
                 source, dtype=kind, local_files_only=local, attn_implementation="sdpa"
             )
@@ -143,7 +143,7 @@ def save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, torch.Tens
 
     weights: by name, None for the model's own; given where those are split over several processes.
     """
-    with _quiet():
+    with quiet():
         model.save_pretrained(folder, state_dict=weights)
     save_tokenizer(tokenizer, folder)
 
@@ -160,7 +160,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     settings_file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-class _quiet:  # noqa: N801
+class quiet:  # noqa: N801
     """No progress bars of transformers while inside."""
 
     def __enter__(self) -> None:

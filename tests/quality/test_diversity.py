@@ -94,7 +94,7 @@ def test_the_sampler_as_a_stage_drops_as_repeated_and_raises_the_vendi_score() -
 def test_hidden_states_do_not_depend_on_the_batch() -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from pipeline.quality.embedding import hidden_states
+    from pipeline.encoding import hidden_states
 
     torch.manual_seed(0)
     config = transformers.LlamaConfig(

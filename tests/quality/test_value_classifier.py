@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from pipeline.errors import HornbookError, InputError
 from pipeline.quality import Quality
 from pipeline.quality.classifier import FILE, GOOD, ValueModel, dividing_value, fit, sampled
-from pipeline.quality.evaluating import agreement
+from pipeline.quality.evaluating import agreement, hanley_mcneil
 from pipeline.quality.forest import Forest
 from pipeline.quality.judge import Annotation, annotator, grade, questions
 from pipeline.quality.valuing import Finding
@@ -168,7 +169,9 @@ def test_a_model_that_is_not_there_or_reads_another_embedding_is_an_error(tmp_pa
         ValueModel.load(tmp_path / "nowhere")
     fit(corpus(120), judge, embed, sample=80, about={"embedding": {"digest": "a"}}).save(tmp_path)
     table = QualityTable(classifier=True, model=str(tmp_path))
-    with pytest.raises(HornbookError, match=r"trained on the embedding .*'a'.*, this run has .*'b'"):
+    with pytest.raises(
+        HornbookError, match=r"trained on the embedding model \(digest a\), this run has model \(digest b\)"
+    ):
         list(Quality(table, embed=embed, about={"embedding": {"digest": "b"}})(corpus(60)))
     kept = Quality(table, embed=embed, about={"embedding": {"digest": "a"}})(corpus(60))
     assert Counter(type(o) for o in kept) == {Kept: 30, Dropped: 30}
@@ -202,7 +205,100 @@ def test_grades_are_read_from_their_own_line() -> None:
     assert grade("It teaches loops.\nGrade: 7") == 7
     assert grade("**Grade: 8/10**\n") == 8
     assert grade("grade: 3.5") == 3.5
+    assert grade("Grade: 6 out of 10.") == 6
+    assert grade("<think>Grade: 2\n</think>\nGrade: 9") == 9
+    assert grade("Grade: -3") is grade("Grade: \u22123") is grade("Grade: 70/100") is grade("Grade: 6-8") is None
     assert grade("Grade: 11") is grade("I would give it a Grade: 9 perhaps") is grade("") is None
+
+
+def answering(text):  # type: ignore[no-untyped-def]
+    """A completions stage that answers with `text(place)`, and says how many it answered."""
+    served: list[str] = []
+
+    def complete(prompts):  # type: ignore[no-untyped-def]
+        for place, prompt in enumerate(prompts):
+            served.append(text(place))
+            yield Kept(
+                Completion(
+                    prompt_id=prompt.id,
+                    seed=prompt.seed,
+                    teacher="t",
+                    teacher_kind="openai",
+                    model="m",
+                    text=served[-1],
+                    finish_reason="stop",
+                )
+            )
+
+    return complete, served
+
+
+def test_a_judge_of_no_use_is_stopped_before_all_of_it_is_paid_for() -> None:
+    complete, served = answering(lambda _: "What a\nlovely text!")
+    with pytest.raises(HornbookError, match=r"none of the judge's first 50 answers is usable \(no-grade 50\)") as error:
+        annotator(complete, "t")(corpus(400))
+    assert "was not asked for the other 350; for one it said 'What a lovely text!'" in error.value.message
+    assert len(served) == 50
+    complete, served = answering(lambda _: "Grade: 7")
+    with pytest.raises(HornbookError, match=r"gave its first 200 documents the same grade, 7; .* the other 200"):
+        annotator(complete, "t")(corpus(400))
+    assert len(served) == 200
+    complete, served = answering(lambda place: f"Grade: {3 + (place == 199)}")
+    assert len(annotator(complete, "t")(corpus(400))) == len(served) == 400
+    complete, served = answering(lambda _: "Lovely!")
+    with pytest.raises(HornbookError, match=r"0 of 40 annotations are usable.*; for one it said 'Lovely!'"):
+        fit(corpus(60), annotator(complete, "t"), embed, sample=40)
+
+
+def test_what_makes_the_values_doubtful_is_said() -> None:
+    rng = np.random.default_rng(1)
+
+    def guessing(documents: Sequence[Document]) -> list[Annotation]:
+        return [
+            Annotation(float(rng.integers(0, 11))) if rng.random() < 0.7 else Annotation(None, "no-grade")
+            for _ in documents
+        ]
+
+    report = fit(corpus(150), guessing, embed, sample=150, repeats=60).report
+    text = "\n".join(report.warnings())
+    assert (
+        f"Only {report.annotated} of the judge's 150 answers hold a grade (no-grade {150 - report.annotated})" in text
+    )
+    assert "The judge hardly agrees with itself: Cohen's kappa" in text
+    assert "The forest does not tell valuable documents from others: area under the ROC" in text
+    assert "where 0.5 is chance" in text
+    good = fit(corpus(120), judge, embed, sample=120, repeats=20).report
+    assert good.warnings() == []
+    one_sided = replace(good, repeats=agreement([(8, 9), (7, 7)], GOOD))
+    assert one_sided.warnings() == [
+        "Of all 2 documents graded twice, both grades are on one side of 5: the judge's agreement with itself could "
+        "not be measured. Raise quality.repeats."
+    ]
+
+
+def test_the_interval_of_an_area_is_hanley_and_mcneils() -> None:
+    low, high = hanley_mcneil(0.8, 50, 50)
+    # (0.16 + 49 (0.8 / 1.2 - 0.64) + 49 (1.28 / 1.8 - 0.64)) / 2500 = 0.00198044, whose root times 1.96 is 0.0872.
+    assert (round(low, 4), round(high, 4)) == (0.7128, 0.8872)
+    assert hanley_mcneil(0.9, 0, 10) == (0.0, 1.0)
+    assert hanley_mcneil(1.0, 30, 30) == (1.0, 1.0)
+
+
+def test_values_are_as_high_as_valuable_documents_are_frequent() -> None:
+    rng = np.random.default_rng(3)
+    documents = corpus(600)
+    vectors = {d.text: rng.normal(size=4).astype(np.float32) for d in documents}
+    rare = {d.id: float(9 if vectors[d.text][0] + rng.normal() > 1.2 else 1) for d in documents}
+    model = fit(
+        documents,
+        lambda ds: graded(*[rare[d.id] for d in ds]),
+        lambda ts: np.stack([vectors[t] for t in ts]),
+        sample=600,
+    )
+    predicted = np.array(list(model.held_out.values()))
+    assert 0.15 < model.report.positive_share < 0.25
+    assert abs(predicted.mean() - model.report.positive_share) < 0.02
+    assert model.report.brier < model.report.brier_base
 
 
 def test_the_annotator_asks_the_teacher_and_tells_silence_from_nonsense() -> None:
