@@ -1,6 +1,8 @@
 """Settings that every test shares."""
 
+import keyword
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,3 +17,41 @@ settings.load_profile("hornbook")
 def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on, or writes to, the developer's own data folder."""
     monkeypatch.delenv("HORNBOOK_DATA", raising=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encoder of random weights and 64 positions, as `save_pretrained` writes it."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("models") / "bert"
+    torch.manual_seed(0)
+    words = [
+        "[PAD]",
+        "[UNK]",
+        *keyword.kwlist,
+        *"\"#()[]{}:=.,'",
+        '"""',
+        "self",
+        "x",
+        "loop",
+        "sort",
+        "list",
+        "int",
+        "str",
+    ]
+    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,44 +68,23 @@ def test_a_damaged_file_counts_as_not_there(tmp_path: Path, damage: bytes | None
     assert not reader.read
 
 
-def bert(folder: Path) -> Path:
-    """A tiny encoder with its tokenizer, as `save_pretrained` writes them."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    torch.manual_seed(0)
-    words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "def", "return", "x", "sort", "list", "loop"])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=32,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
-def test_an_encoder_folder_is_read_by_its_last_hidden_states(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    embed = encoder(str(bert(tmp_path / "bert")), tmp_path, "cpu")
+def test_an_encoder_folder_is_read_by_its_last_hidden_states(
+    tiny_bert: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    embed = encoder(str(tiny_bert), tmp_path, "cpu")
     texts = ["def x return x", "sort list", "", "loop " * 500]
     together = embed(texts)
-    assert together.shape == (4, 16)
+    assert together.shape == (4, 32)
     assert together.dtype == np.float32
     assert not together[2].any()
     assert np.allclose(together[0], embed(texts[:1])[0], atol=1e-5)
-    assert np.allclose(together[3], embed(["loop " * 32])[0], atol=1e-5)  # what the model has positions for
+    assert np.allclose(together[3], embed(["loop " * 64])[0], atol=1e-5)  # what the model has positions for
     assert not np.allclose(together[0], together[1], atol=1e-2)
     assert "Loading weights" not in capfd.readouterr().err
 
 
-def test_what_cannot_be_loaded_is_an_error_at_the_first_call(tmp_path: Path) -> None:
-    folder = bert(tmp_path / "bert")
+def test_what_cannot_be_loaded_is_an_error_at_the_first_call(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
     (folder / "model.safetensors").unlink()
     embed = encoder(str(folder), tmp_path, "cpu")
     with pytest.raises(InputError, match=r"the embedding model '.*bert' could not be loaded"):

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from pipeline.quality.evaluating import ClassifierReport
 from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
 
@@ -12,7 +13,8 @@ REASONS = 3
 
 def card(summary: Summary) -> str:
     """Funnel, scores with intervals and p, teachers, time, and where the whole report lies; at most about 35 lines."""
-    blocks = [_head(summary), _funnel(summary), _teachers(summary), _student(summary), _scores(summary), _foot(summary)]
+    parts = (_head, _funnel, _value, _teachers, _student, _scores, _foot)
+    blocks = [part(summary) for part in parts]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -76,14 +78,28 @@ def _funnel(summary: Summary) -> list[str]:
     return ["Corpus", *lines] if lines else []
 
 
+def _value(summary: Summary) -> list[str]:
+    facts = summary.value.facts if summary.value else {}
+    if not facts.get("classifier"):
+        return []
+    report = ClassifierReport.from_json(facts["classifier"])
+    low, high = report.auc_interval()
+    source = f"the model in {facts['reused']}" if facts.get("reused") else f"{report.annotated:,} graded documents"
+    lines = [
+        f"  from {source}: area under the ROC {report.auc:.2f} [{low:.2f}, {high:.2f}], kept from {facts['limit']:.2f}"
+    ]
+    return ["Educational value", *lines, *(f"  ! {warning}" for warning in facts.get("warnings", ()))]
+
+
 def _teachers(summary: Summary) -> list[str]:
     lines = []
     for teacher in summary.teachers:
         asked = f"{teacher.completions:>6,} answers" if teacher.kind != "source" else f"{'':>6}        "
+        judged = f"  {teacher.annotations:,} as judge" if teacher.annotations else ""
         paid = f"  {compact(teacher.tokens)} tokens, {dollars(teacher.usd)}" if teacher.tokens or teacher.usd else ""
         what = "no model in it" if teacher.kind == "composer" else teacher.model or teacher.kind
         kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
-        lines.append(f"  {teacher.name:<15}{asked}{kept}{paid}  ({what})")
+        lines.append(f"  {teacher.name:<15}{asked}{kept}{judged}{paid}  ({what})")
     return ["Teachers", *lines] if lines else []
 
 

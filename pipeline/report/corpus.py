@@ -33,14 +33,16 @@ KINDS = {
 class TeacherView:
     """One teacher of the run, or the raw code beside them.
 
-    tokens: prompt and completion tokens, as the teacher counts them. kept: documents that reached the student's
-    corpus. dropped: by stage and reason, of the records that came from this teacher.
+    annotations: answers that it gave as the judge of the value classifier. tokens, usd: of all its whole answers,
+    prompts included, as the teacher counts them. kept: documents that reached the student's corpus. dropped: by stage
+    and reason, of the records that came from this teacher.
     """
 
     name: str
     kind: str
     model: str = ""
     completions: int = 0
+    annotations: int = 0
     tokens: int = 0
     usd: float = 0.0
     kept: int = 0
@@ -59,6 +61,7 @@ class TeacherView:
             "what": self.what,
             "model": self.model,
             "completions": self.completions,
+            "annotations": self.annotations,
             "kept": self.kept,
             "tokens": self.tokens,
             "usd": self.usd,
@@ -204,18 +207,22 @@ def teachers(run: RunView) -> list[TeacherView]:
     kinds = {t.name: (t.kind, t.model) for t in run.loaded.recipe.teachers} if run.loaded else {}
     kept = Counter(teacher_of(row) for row in run.rows("decontaminated", columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
+    judge = run.facts("quality").get("judge") or {}
+    named = [judge["name"]] if judge.get("name") else []
     found = []
-    for name in dict.fromkeys([*kinds, *facts, *sorted((kept.keys() | dropped.keys()) - {""})]):
+    for name in dict.fromkeys([*kinds, *facts, *named, *sorted((kept.keys() | dropped.keys()) - {""})]):
         fact = facts.get(name, {})
+        judged = judge if name in named else {}
         kind, model = kinds.get(name, ("", ""))
         found.append(
             TeacherView(
                 name=name,
-                kind=str(fact.get("kind") or kind),
-                model=str(fact.get("model") or model),
+                kind=str(fact.get("kind") or kind or judged.get("kind") or ""),
+                model=str(fact.get("model") or judged.get("model") or model),
                 completions=int(fact.get("completions") or 0),
-                tokens=int(fact.get("tokens") or 0),
-                usd=float(fact.get("usd") or 0.0),
+                annotations=int(judged.get("completions") or 0),
+                tokens=int(fact.get("tokens") or 0) + int(judged.get("tokens") or 0),
+                usd=float(fact.get("usd") or 0.0) + float(judged.get("usd") or 0.0),
                 kept=kept[name],
                 dropped=dropped.get(name, {}),
             )

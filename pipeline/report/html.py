@@ -17,6 +17,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from pipeline.quality.evaluating import ClassifierReport
 from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, dollars, duration
 from pipeline.report.corpus import text_of
@@ -118,14 +119,22 @@ def render(summary: Summary) -> str:
         stages=STAGES,
         changes=CHANGES,
         value=_Facts(summary.value.facts) if summary.value else _Facts(),
-        roc=_roc(summary),
+        **_value_charts(summary),
     )
 
 
-def _roc(summary: Summary) -> str:
-    """The path of the classifier's ROC curve, "" where there was none."""
-    classifier = summary.value.facts.get("classifier") if summary.value else None
-    return plots.roc_path(classifier["roc"]) if classifier else ""
+def _value_charts(summary: Summary) -> dict[str, Any]:
+    """What is drawn of the classifier: its ROC curve, the judge's grades, the predicted values; empty without one."""
+    facts = summary.value.facts if summary.value else {}
+    classifier = facts.get("classifier")
+    if not classifier:
+        return {"roc": "", "grade_bars": (), "value_bars": (), "auc_interval": None}
+    return {
+        "roc": plots.roc_path(classifier["roc"]),
+        "grade_bars": plots.grade_bars(classifier["grades"], classifier["threshold"]),
+        "value_bars": plots.value_bars(facts["values"], facts["limit"]),
+        "auc_interval": ClassifierReport.from_json(classifier).auc_interval(),
+    }
 
 
 def boards(summary: Summary) -> list[Board]:
@@ -214,6 +223,14 @@ def prose(text: str) -> str:
     return visible(shortened(text))
 
 
+def ticks(text: str) -> Markup:
+    """A message with what stands between backticks set as code."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup("{}").format(visible(text))
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
 def percent(value: float | None) -> str:
     """ "55.0%", or a dash where nothing was scored."""
     return "–" if value is None else f"{value:.1%}"
@@ -255,5 +272,6 @@ def _template() -> Template:
         "p": scoring.format_p,
         "benchmark": lambda name: BENCHMARKS.get(name, name),
         "text_of": text_of,
+        "ticks": ticks,
     }
     return environment.from_string(_resource("page.html"))

@@ -1,7 +1,7 @@
 """Geometry of the report's charts: numbers in, places out. What is drawn with them is the template's part."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.report.summary import CurvePoint
@@ -90,6 +90,41 @@ def _path(xs: Sequence[float], ys: Sequence[float], low: float, high: float) -> 
         for x, y in zip(xs, ys, strict=True)
     )
     return "M" + "L".join(places)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram. height: per cent of the highest. label: grade or range. text: label and count."""
+
+    height: float
+    count: int
+    label: str
+    text: str
+    below: bool
+
+
+def bars(counts: Sequence[int], labels: Sequence[str], below: Sequence[bool]) -> tuple[Bar, ...]:
+    """The bars of a histogram; labels: what each is of, as ends or as a value."""
+    highest = max(counts, default=0) or 1
+    return tuple(
+        Bar(round(100 * count / highest, 2), count, label, f"{label}: {count:,}", under)
+        for count, label, under in zip(counts, labels, below, strict=True)
+    )
+
+
+def grade_bars(grades: Mapping[str, int], threshold: float) -> tuple[Bar, ...]:
+    """A bar for each whole grade from 0 to 10, to which a grade in between is rounded down."""
+    counts = [0] * 11
+    for grade, count in grades.items():
+        counts[min(10, int(float(grade)))] += count
+    return bars(counts, [str(grade) for grade in range(11)], [grade < threshold for grade in range(11)])
+
+
+def value_bars(counts: Sequence[int], limit: float) -> tuple[Bar, ...]:
+    """A bar for each equal part of [0, 1]; below the limit where its middle is."""
+    width = 1 / max(1, len(counts))
+    labels = [f"{place * width:.2f} to {(place + 1) * width:.2f}" for place in range(len(counts))]
+    return bars(counts, labels, [(place + 0.5) * width < limit for place in range(len(counts))])
 
 
 def roc_path(points: Sequence[Sequence[float]], side: float = 100.0) -> str:
