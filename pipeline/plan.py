@@ -113,7 +113,7 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
         written = recipe.soft_targets.model_dump(mode="json", include={"teacher", "top_k", "temperature"})
         add("soft-targets", ("tokens",), soft_targets=written, tokens=recipe.tokens)
     add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed, **distilled)
-    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds", "splits"}) | {
+    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds", "memory_mb", "splits"}) | {
         "seed": recipe.seed
     }
     if recipe.evaluation.benchmarks:
@@ -121,6 +121,11 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
             add("samples-before", (), init=recipe.student.init, precision=recipe.student.precision, evaluation=sampling)
         add("samples-after", ("student",), evaluation=sampling)
         corpus = ("decontaminated",) if recipe.evaluation.splits else ()
-        add("scores", ("samples-before", "samples-after", *corpus), cpu_seconds=recipe.evaluation.cpu_seconds)
+        add(
+            "scores",
+            ("samples-before", "samples-after", *corpus),
+            cpu_seconds=recipe.evaluation.cpu_seconds,
+            memory_mb=recipe.evaluation.memory_mb,
+        )
     ordered = [stages[name] for name in VERSIONS if name in stages]
     return Plan(tuple(ordered))

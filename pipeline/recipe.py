@@ -334,6 +334,8 @@ class EvaluationTable(Table):
     the model's chat template."""
     cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
     """CPU time of one scored program."""
+    memory_mb: Annotated[int, Field(ge=64)] = 512
+    """Memory of one scored program, MiB."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
 

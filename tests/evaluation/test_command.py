@@ -179,6 +179,19 @@ def test_saved_samples_are_equal_from_run_to_run_and_score_the_same(
     assert rows[1]["detail"] == "assert candidate(1) == 2: expected 2, got None"
 
 
+def test_the_memory_of_a_scored_program_can_be_raised(benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    large = benchmark.parent / "large.jsonl"
+    body = "    room = bytes(700 << 20)\n    return x + (len(room) > 0) - 1"
+    large.write_text(json.dumps({"task_id": "Mine/0", "completion": body}) + "\n")
+    found = []
+    for options in ((), ("--memory-mb", "1024")):
+        with pytest.raises(SystemExit):
+            main(["score", str(large), "--benchmark", str(benchmark), "--json", "--workers", "1", *options])
+        (result,) = json.loads(capsys.readouterr().out)["results"]
+        found.append(result["verdict"])
+    assert found == ["memory", "passed"]
+
+
 def test_post_processing_can_be_switched_off_and_the_result_says_how_it_asked(
     server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
