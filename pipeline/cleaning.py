@@ -162,7 +162,7 @@ def clean(
             "index": kept_before.about() if kept_before is not None else None,
         }
         if problems:
-            _write_splits(folder / "splits.json", problems, survivors)
+            _write_splits(folder / "splits.json", problems, survivors, executor)
         (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         output.replace(folder, out)
         if kept_before is not None:
@@ -254,16 +254,16 @@ class _Kept:
             self.index.save(self.folder)
 
 
-def _write_splits(path: Path, problems: Sequence[Problem], documents: Iterable[Document]) -> None:
+def _write_splits(path: Path, problems: Sequence[Problem], documents: Iterable[Document], executor: Executor) -> None:
     """For each benchmark and tau the problems that have a similar document among `documents`, and the others."""
-    from pipeline.decontamination import split
+    from pipeline.decontamination import splits
 
     benchmarks: dict[str, list[Problem]] = {}
     for problem in problems:
         benchmarks.setdefault(problem.benchmark, []).append(problem)
-    found = {name: split(listed, documents) for name, listed in benchmarks.items()}
+    found = splits(benchmarks, documents, executor=executor)
     path.write_text(
-        json.dumps({name: splits.to_json() for name, splits in found.items()}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({name: split.to_json() for name, split in found.items()}, indent=1) + "\n", encoding="utf-8"
     )
 
 

@@ -1,10 +1,14 @@
 """Which problems of a benchmark have a similar document in a corpus: the paper's table 3, for any corpus."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.records import Document, Problem
+
+if TYPE_CHECKING:
+    from pipeline.decontamination.trees import ProblemTrees
 
 TAUS = (0.95, 0.9, 0.85, 0.8)
 """Match rates of Gunasekar et al. 2023, table 3."""
@@ -45,23 +49,62 @@ class Splits:
         }
 
 
-def split(problems: Sequence[Problem], documents: Iterable[Document], taus: Sequence[float] = TAUS) -> Splits:
+def split(
+    problems: Sequence[Problem],
+    documents: Iterable[Document],
+    taus: Sequence[float] = TAUS,
+    executor: Executor = SERIAL,
+) -> Splits:
     """Split `problems` into those with a similar document and those without, at each of `taus`.
 
     Among equally close documents the one with the smallest id is named, so the order of `documents` does not matter.
+    executor: where documents are held against the problems; changes nothing in the result.
     """
+    return splits({"": problems}, documents, taus, executor)[""]
+
+
+def splits(
+    benchmarks: Mapping[str, Sequence[Problem]],
+    documents: Iterable[Document],
+    taus: Sequence[float] = TAUS,
+    executor: Executor = SERIAL,
+) -> dict[str, Splits]:
+    """`split` of several benchmarks, by name, in one pass over the documents."""
     from pipeline.decontamination.trees import ProblemTrees
 
-    trees = ProblemTrees(problems)
-    best: dict[str, tuple[float, str]] = {}
-    for document in documents:
-        for match in trees.matches(document.text, min(taus)):
-            rate, document_id = best.get(match.problem.task_id, (0.0, ""))
-            if match.rate > rate or (match.rate == rate and document.id < document_id):
-                best[match.problem.task_id] = (match.rate, document.id)
-    closest = tuple(ProblemMatch(p.task_id, *best.get(p.task_id, (0.0, ""))) for p in problems)
+    compare = _Compare({name: ProblemTrees(problems) for name, problems in benchmarks.items()}, min(taus))
+    best: dict[tuple[str, str], ProblemMatch] = {}
+    texts = ([(document.id, document.text) for document in block] for block in blocks(documents))
+    for found in executor.map(compare, texts):
+        for name, match in found:
+            known = best.get((name, match.task_id))
+            if known is None or (-match.rate, match.document_id) < (-known.rate, known.document_id):
+                best[name, match.task_id] = match
+    return {
+        name: _split([best.get((name, p.task_id)) or ProblemMatch(p.task_id, 0.0, "") for p in problems], taus)
+        for name, problems in benchmarks.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Compare:
+    """Holds blocks of (id, text) against the problems, in a form that can travel: matches with their benchmark."""
+
+    trees: "Mapping[str, ProblemTrees]"
+    least: float
+
+    def __call__(self, block: Sequence[tuple[str, str]]) -> list[tuple[str, ProblemMatch]]:
+        return [
+            (name, ProblemMatch(match.problem.task_id, match.rate, document_id))
+            for document_id, text in block
+            for name, trees in self.trees.items()
+            for match in trees.matches(text, self.least)
+        ]
+
+
+def _split(closest: Sequence[ProblemMatch], taus: Sequence[float]) -> Splits:
     return Splits(
-        closest,
+        tuple(closest),
         tuple(
             Split(
                 tau,

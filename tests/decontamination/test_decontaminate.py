@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decontamination import Decontaminate, split
+from pipeline.decontamination import Decontaminate, split, splits
 from pipeline.decontamination.kernels import edit_distance
 from pipeline.decontamination.ngrams import ProblemNgrams
 from pipeline.decontamination.trees import ProblemTrees, match_rate
 from pipeline.errors import HornbookError
+from pipeline.executors import Processes
 from pipeline.recipe import DecontaminatedTable
 from pipeline.records import Document, Passage, Problem
 from pipeline.stage import Dropped, Kept, Tally, checked
@@ -298,3 +299,15 @@ def test_split_of_a_benchmark_for_a_corpus() -> None:
     assert found.closest[0].document_id == documents[0].id
     assert (found.closest[1].rate, found.closest[1].document_id) == (0.0, "")
     assert split(problems, documents[::-1]) == found
+
+
+def test_benchmarks_with_the_same_task_ids_are_split_apart_and_by_any_executor() -> None:
+    documents: list[Document] = [Passage(text=RENAMED + f"# {i}\n") for i in range(3)]
+    other = problem("b/1", "def g(n):\n", "    while n > 1:\n        n -= 2\n    return n == 0\n", "g")
+    found = splits({"one": [problem("b/1")], "two": [other]}, documents)
+    assert found["one"] == split([problem("b/1")], documents)
+    assert found["one"].closest[0].document_id == min(document.id for document in documents)
+    assert (found["two"].by_tau[0].similar, found["two"].by_tau[0].non_similar) == ((), ("b/1",))
+    processes = Processes(2, patience=0.0)
+    assert splits({"one": [problem("b/1")], "two": [other]}, documents, executor=processes) == found
+    processes.close()
