@@ -1,14 +1,17 @@
 """A tiny corpus, packed, and a tiny pretrained student."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from tiny import STUDENT, TOKENS, documents  # type: ignore[import-not-found]
+from tiny import STUDENT, TOKENS, Alone, documents  # type: ignore[import-not-found]
 
+from pipeline.execution import Execution
 from pipeline.student.loading import save
 from pipeline.tokens.packing import pack
 from pipeline.tokens.tokenizers import train_bpe
+from pipeline.training import train
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +20,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tokens")
     pack(documents(), table=TOKENS, student=STUDENT, seed=0, out=out, cache=out)
     return out
+
+
+@pytest.fixture(scope="session")
+def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """A whole run of one process on one thread, with seed 3."""
+    events: list[dict[str, Any]] = []
+    out, execution = tmp_path_factory.mktemp("alone"), Execution(threads=1)
+    summary = train(corpus, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=events.append)
+    return Alone(out, summary, events)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
+from tiny import PHASE, STUDENT, TOKENS, Alone  # type: ignore[import-not-found]
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import DiskFull, RecipeError, TrainingError
@@ -32,8 +32,8 @@ def run(
     return summary, events
 
 
-def test_it_learns_and_writes_a_transformers_folder(corpus: Path, tmp_path: Path) -> None:
-    summary, events = run(corpus, tmp_path)
+def test_it_learns_and_writes_a_transformers_folder(alone: Alone) -> None:
+    out, summary, events = alone
     steps = [event for event in events if event["event"] == "train"]
     assert [event["step"] for event in steps] == list(range(1, summary.steps + 1))
     assert {"loss", "lr", "grad_norm", "tokens_per_second", "phase", "steps"} <= steps[0].keys()
@@ -45,7 +45,7 @@ def test_it_learns_and_writes_a_transformers_folder(corpus: Path, tmp_path: Path
     tokenizer = AutoTokenizer.from_pretrained(summary.model)
     assert sum(p.numel() for p in model.parameters()) == summary.parameters
     assert tokenizer.decode(tokenizer.encode("def f3(x):\n    ")) == "def f3(x):\n    "
-    assert not (tmp_path / "checkpoints").exists()
+    assert not (out / "checkpoints").exists()
 
 
 class Killed(Exception):
@@ -78,8 +78,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(corpus: Path, tmp_pa
     assert resumed.tokens == whole.tokens
 
 
-def test_a_process_killed_in_mid_step_goes_on(corpus: Path, tmp_path: Path) -> None:
-    whole, _ = run(corpus, tmp_path / "whole")
+def test_a_process_killed_in_mid_step_goes_on(corpus: Path, tmp_path: Path, alone: Alone) -> None:
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
         "from tiny import STUDENT, TOKENS; from pipeline.training import train;"
@@ -100,7 +99,7 @@ def test_a_process_killed_in_mid_step_goes_on(corpus: Path, tmp_path: Path) -> N
     process.stdout.close()
     resumed, events = run(corpus, out)
     assert [event["event"] for event in events].count("resume") == 1
-    ours, theirs = (load_file(s.model / "model.safetensors") for s in (resumed, whole))
+    ours, theirs = (load_file(s.model / "model.safetensors") for s in (resumed, alone.summary))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 

@@ -4,13 +4,14 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import STUDENT, TOKENS  # type: ignore[import-not-found]
+from tiny import STUDENT, TOKENS, Alone  # type: ignore[import-not-found]
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
@@ -20,27 +21,25 @@ from pipeline.training.initial import refuse_unsharded
 from pipeline.training.world import World
 
 CODE = """
-import json, sys
+import json, shutil, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
+sys.path.insert(0, sys.argv[2])
 from tiny import STUDENT, TOKENS
 from pipeline.execution import Execution
 from pipeline.training import train
 
-fatal = int(sys.argv[5])
-saved = []
+tokens = Path(sys.argv[1])
+for parallel, folder in json.loads(sys.argv[3]):
+    out = Path(folder)
 
-def on_event(event):
-    if event["event"] == "train":
-        print(json.dumps([event["step"], event["loss"]]), flush=True)
-    if event["event"] == "resume":
-        print(json.dumps(["resume", event["step"]]), flush=True)
-    if event["event"] == "checkpoint" and event["step"] == fatal:
-        print(json.dumps(["checkpoint", fatal]), flush=True)
+    def on_event(event):
+        print(json.dumps([parallel, event["event"], event.get("step"), event.get("loss")]), flush=True)
+        if event["event"] == "checkpoint" and event["step"] == 6:
+            shutil.copytree(out / "checkpoints", out.with_name(out.name + "-at-6") / "checkpoints")
 
-tokens, out = Path(sys.argv[1]), Path(sys.argv[2])
-execution = Execution(threads=1, parallel=sys.argv[4], checkpoint_seconds=1e-6 if fatal else 1e6)
-train(tokens, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=on_event)
+    often = 1e-6 if parallel == "fsdp" else 1e6
+    execution = Execution(threads=1, parallel=parallel, checkpoint_seconds=often)
+    train(tokens, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=on_event)
 """
 
 
@@ -50,53 +49,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(
-    corpus: Path, out: Path, parallel: str, monkeypatch: pytest.MonkeyPatch, fatal: int = 0
-) -> list[subprocess.Popen[str]]:
+def two_processes(corpus: Path, runs: Sequence[tuple[str, Path]], monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
+    """What the first of two processes reports of `runs`, each (how weights are held, folder), one after the other."""
     for name, value in {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}.items():
         monkeypatch.setenv(name, str(value))
-    arguments = [sys.executable, "-c", CODE, str(corpus), str(out), str(Path(__file__).parent), parallel, str(fatal)]
+    described = json.dumps([[parallel, str(out)] for parallel, out in runs])
+    arguments = [sys.executable, "-c", CODE, str(corpus), str(Path(__file__).parent), described]
     processes = []
     for rank in range(2):
         monkeypatch.setenv("RANK", str(rank))
         processes.append(subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name)
-    return processes
-
-
-def finish(processes: list[subprocess.Popen[str]]) -> dict[Any, float]:
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs[1][0] == ""
-    return dict(map(json.loads, outputs[0][0].splitlines()))
-
-
-def kill_at_checkpoint(processes: list[subprocess.Popen[str]], step: int) -> None:
-    """Kill both once the checkpoint of `step` is there."""
-    assert processes[0].stdout is not None
-    for line in processes[0].stdout:
-        if json.loads(line) == ["checkpoint", step]:
-            break
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, float], Path]:
-    """The loss curve and the model of one process."""
-    curve: dict[int, float] = {}
-
-    def on_event(event: dict[str, float]) -> None:
-        if event["event"] == "train":
-            curve[int(event["step"])] = event["loss"]
-
-    out = tmp_path_factory.mktemp("alone")
-    summary = train(
-        corpus, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=Execution(threads=1), on_event=on_event
-    )
-    return curve, summary.model
+    return [json.loads(line) for line in outputs[0][0].splitlines()]
 
 
 def close(first: Path, second: Path) -> None:
@@ -106,24 +74,11 @@ def close(first: Path, second: Path) -> None:
         torch.testing.assert_close(weight, theirs[name], rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_give_the_curve_of_one(
-    parallel: str,
-    corpus: Path,
-    tmp_path: Path,
-    alone: tuple[dict[int, float], Path],
-    monkeypatch: pytest.MonkeyPatch,
+def test_any_number_of_processes_gives_the_curve_of_one_and_reads_the_others_checkpoints(
+    corpus: Path, tmp_path: Path, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    curve, model = alone
-    assert finish(start(corpus, tmp_path, parallel, monkeypatch)) == pytest.approx(curve, rel=1e-3)
-    close(model, tmp_path / "model")
-
-
-def test_a_checkpoint_is_resumed_by_another_number_of_processes(
-    corpus: Path, tmp_path: Path, alone: tuple[dict[int, float], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One process, then two that split the weights, then one: the curve of one throughout."""
-    curve, model = alone
+    """Two with whole weights from the start; two that split them, from one's checkpoint of step 3; one, from theirs of
+    step 6."""
 
     class Stopped(Exception):
         pass
@@ -132,25 +87,27 @@ def test_a_checkpoint_is_resumed_by_another_number_of_processes(
         if event["event"] == "checkpoint" and event["step"] == 3:
             raise Stopped
 
-    execution = Execution(threads=1, checkpoint_seconds=1e-6)
+    ddp, fsdp = tmp_path / "ddp", tmp_path / "fsdp"
+    often = Execution(threads=1, checkpoint_seconds=1e-6)
     with pytest.raises(Stopped):
-        train(corpus, STUDENT, TOKENS, seed=3, out=tmp_path, cache=tmp_path, execution=execution, on_event=stop)
-    kill_at_checkpoint(start(corpus, tmp_path, "fsdp", monkeypatch, fatal=6), 6)
-    rest: dict[int, float] = {}
-    resumed: list[float] = []
+        train(corpus, STUDENT, TOKENS, seed=3, out=fsdp, cache=fsdp, execution=often, on_event=stop)
+    reported = two_processes(corpus, [("ddp", ddp), ("fsdp", fsdp)], monkeypatch)
+    curves = {name: {s: loss for p, e, s, loss in reported if (p, e) == (name, "train")} for name in ("ddp", "fsdp")}
+    assert curves["ddp"] == pytest.approx(alone.curve, rel=1e-3)
+    assert ["fsdp", "resume", 3, None] in reported
+    assert curves["fsdp"] == pytest.approx({s: loss for s, loss in alone.curve.items() if s > 3}, rel=1e-3)
+    rest: dict[str, dict[int, float]] = {"resume": {}, "train": {}}
 
-    def on_event(event: dict[str, float]) -> None:
-        if event["event"] == "train":
-            rest[int(event["step"])] = event["loss"]
-        if event["event"] == "resume":
-            resumed.append(event["step"])
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] in rest:
+            rest[event["event"]][event["step"]] = event.get("loss", 0.0)
 
-    alone_again = Execution(threads=1)
-    train(corpus, STUDENT, TOKENS, seed=3, out=tmp_path, cache=tmp_path, execution=alone_again, on_event=on_event)
-    assert resumed[0] >= 6
-    assert list(rest) == list(range(int(resumed[0]) + 1, len(curve) + 1))
-    assert rest == pytest.approx({step: curve[step] for step in rest}, rel=1e-3)
-    close(model, tmp_path / "model")
+    out = tmp_path / "fsdp-at-6"
+    train(corpus, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=often, on_event=on_event)
+    assert list(rest["resume"]) == [6]
+    assert rest["train"] == pytest.approx({s: loss for s, loss in alone.curve.items() if s > 6}, rel=1e-3)
+    for folder in (ddp, fsdp, out):
+        close(alone.summary.model, folder / "model")
 
 
 def test_split_weights_refuse_what_needs_them_whole() -> None:

@@ -1,7 +1,24 @@
 """Tiny exercises and passages, and the settings of a student that reads them in seconds."""
 
+from pathlib import Path
+from typing import Any, NamedTuple
+
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
 from pipeline.records import Document, Exercise, Passage
+from pipeline.training.loop import TrainingSummary
+
+
+class Alone(NamedTuple):
+    """A finished run."""
+
+    out: Path
+    summary: TrainingSummary
+    events: list[dict[str, Any]]
+
+    @property
+    def curve(self) -> dict[int, float]:
+        """Loss by step."""
+        return {event["step"]: event["loss"] for event in self.events if event["event"] == "train"}
 
 
 def documents() -> list[Document]:
@@ -19,5 +36,5 @@ def documents() -> list[Document]:
 
 
 TOKENS = TokensTable(tokenizer="train", vocabulary=320, sequence_length=32)
-PHASE = PhaseTable(batch=4, epochs=1, lr=1e-2, warmup_steps=2)
+PHASE = PhaseTable(batch=4, epochs=0.6, lr=1e-2, warmup_steps=2)
 STUDENT = StudentTable(init="scratch", architecture="phi-1-nano", phases=(PHASE,), held_out=0.1)
