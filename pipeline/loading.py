@@ -234,6 +234,11 @@ def _distillation(recipe: Recipe) -> list[str]:
             f"student.layers = {list(student.layers)} with student.init = 'scratch': there are no layers to keep; "
             "set student.init to the teacher"
         )
+    if student.dropout and student.init != "scratch":
+        problems.append(
+            f"student.dropout = {student.dropout} with student.init = {student.init!r}: a pretrained model keeps its "
+            "own; leave dropout out"
+        )
     if not soft.teacher:
         changed = sorted(soft.model_fields_set - {"teacher"})
         if soft.mode == "online" or soft.on_policy or soft.hidden_weight or soft.hidden_layers:

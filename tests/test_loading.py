@@ -159,6 +159,10 @@ def test_what_no_single_field_shows(text, message, tmp_path):
         (["soft_targets.teacher=t", "soft_targets.divergence=kl"], "'forward-kl', 'reverse-kl' or 'jensen-shannon'"),
         (["student.layers=[0, 2]"], "student.layers = [0, 2] with student.init = 'scratch'"),
         (["student.init=m", "student.layers=[2, 0]"], "layers = [2, 0] must rise"),
+        (
+            ["student.init=m", "student.dropout=0.1"],
+            "student.dropout = 0.1 with student.init = 'm': a pretrained model",
+        ),
     ],
 )
 def test_distillation_that_contradicts_itself_is_refused(overrides, wanted):

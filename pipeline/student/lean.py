@@ -93,7 +93,6 @@ class Lean:
         self.frequencies = model.model.rotary_emb.inv_freq
         self.final_norm = self._norm(model.model.final_layernorm if self.phi else model.model.norm)
         self.lm_head = linear([model.lm_head])[0]
-        self.head_module = model.lm_head
         self.layers = [self._layer(block, linear) for block in model.model.layers]
         self._sizes = [self.heads * self.head, self.kv_heads * self.head, self.kv_heads * self.head]
 
