@@ -111,7 +111,7 @@ def generate(
     if not waiting:
         return
     slots = min(batch or (GPU_BATCH if loaded.device.type == "cuda" else CPU_BATCH), len(waiting))
-    engine = make_engine(loaded.model, slots, max(len(row.prompt) + row.limit for row in waiting))
+    engine = make_engine(loaded.model, slots, max(len(row.prompt) + row.limit for row in waiting), loaded.packed)
     precise = next(loaded.model.parameters()).dtype == torch.float32
     choose = _Chooser(temperature, top_p, engine.alone if precise else None)
     for done in _decode(engine, waiting, loaded.tokenizer, choose, cut):

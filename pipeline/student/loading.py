@@ -1,7 +1,7 @@
 """Loading a causal LM by short name, folder, hub name or GGUF file, with the same tokenizer behaviour for all."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,12 +26,14 @@ class LoadedModel:
 
     model: a transformers causal LM. tokenizer: its fast tokenizer, never adding a BOS by itself, never cleaning up
     spaces. identity: what the weights are (source, digest of the files), for keys and for `Sample.checkpoint`;
-    equal identities mean equal weights and tokenizer, wherever they are on disk.
+    equal identities mean equal weights and tokenizer, wherever they are on disk. packed: a copy of the weights laid out
+    for generation, made when it is first needed, and anew where the model's have changed.
     """
 
     model: Any
     tokenizer: Any
     identity: dict[str, str]
+    packed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def device(self) -> torch.device:

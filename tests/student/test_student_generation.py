@@ -1,5 +1,6 @@
 """Generation: independent of the batch, seeded per prompt, ended where it should be."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from pipeline.records import Message
 from pipeline.student import Generation, generate, generation
 from pipeline.student.engines import LeanEngine, TransformersEngine
 from pipeline.student.generation import chat_prompt, encode_prompt
+from pipeline.student.lean import Lean
 from pipeline.student.loading import LoadedModel
+from pipeline.training.optimizer import make_optimizer
 
 PROMPTS = ["def f(x):", "x = [1", "for i in range(3):\n    print", "return a", "a", "def add(a, b):\n    return a +"]
 
@@ -39,6 +42,34 @@ def test_the_embedded_model_answers_alike_alone_and_in_a_batch(smollm2: LoadedMo
     prompts = [f'def task_{n}(values):\n    """Return the {"sorted " * (n % 4)}values."""' for n in range(4)]
     answers = [texts(list(generate(smollm2, prompts, max_new_tokens=8, batch=batch))) for batch in (1, 4)]
     assert answers[0] == answers[1]
+
+
+def test_weights_are_laid_out_once_and_anew_when_they_have_changed(tiny: LoadedModel) -> None:
+    """By the optimiser's fused step and by a copy, which are how training changes them."""
+    model = copy.deepcopy(tiny.model)
+    loaded = LoadedModel(model, tiny.tokenizer, {})
+    if not Lean.knows(model):
+        assert texts(list(generate(loaded, PROMPTS, max_new_tokens=6)))
+        assert loaded.packed == {}
+        return
+    before = texts(list(generate(loaded, PROMPTS, max_new_tokens=6)))
+    first = loaded.packed["lean"]
+    assert texts(list(generate(loaded, PROMPTS, max_new_tokens=6))) == before
+    assert loaded.packed["lean"] is first
+    optimizer = make_optimizer(model)
+    optimizer.param_groups[0]["lr"] = 1.0
+    for number in range(2):
+        if number:
+            with torch.no_grad():
+                model.lm_head.weight.copy_(torch.randn_like(model.lm_head.weight))
+        else:
+            model(torch.tensor([[1, 2, 3]])).logits.square().sum().backward()
+            optimizer.step()
+        found = texts(list(generate(loaded, PROMPTS, max_new_tokens=6)))
+        assert found == texts(list(generate(LoadedModel(model, tiny.tokenizer, {}), PROMPTS, max_new_tokens=6)))
+        assert found != before
+        assert loaded.packed["lean"] is not first
+        before, first = found, loaded.packed["lean"]
 
 
 def test_rounding_does_not_decide(tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
