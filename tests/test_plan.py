@@ -42,7 +42,11 @@ def test_a_key_changes_if_and_only_if_something_it_depends_on_does():
     assert changed("name='other'") == []
 
 
-@given(st.sampled_from(["workers=5", "engine=ray", "concurrency=3", "budget_usd=1.0", "device=cuda", "sandbox=weak"]))
+@given(
+    st.sampled_from(
+        ["workers=5", "engine=ray", "concurrency=3", "budget_usd=1.0", "device=cuda", "sandbox=weak", "compile=on"]
+    )
+)
 def test_execution_settings_never_enter_a_key(setting):
     assert changed(f"execution.{setting}") == []
 

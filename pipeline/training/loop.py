@@ -115,16 +115,16 @@ class _Run:
             torch.set_num_threads(execution.thread_count())
         self.world = join(self.device)
         self.store = TokenStore(tokens)
+        self.vocabulary = int(self.store.manifest["vocabulary"])
         self.precision = pick_precision(student.precision, self.device)
         self.peak = peak_flops(self.precision, self.device) * self.world.size
         torch.manual_seed(rng_seed(seed, "student"))
         self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
         self.model = initial_model(student, self.tokenizer, cache, self.device, limits.sequence_length)
         vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
-        if vocabulary < self.store.manifest["vocabulary"]:
+        if vocabulary < self.vocabulary:
             raise RecipeError(
-                f"recipe: the tokens have a vocabulary of {self.store.manifest['vocabulary']}, "
-                f"the student has one of {vocabulary}",
+                f"recipe: the tokens have a vocabulary of {self.vocabulary}, the student has one of {vocabulary}",
                 hint='set tokens.tokenizer = "student", so that both are the same',
             )
         self.seed = seed

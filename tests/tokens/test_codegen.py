@@ -63,3 +63,14 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has neither vocab.json nor encoder.json"):
         codegen_tokenizer(tmp_path)
     assert main([str(tmp_path), str(tmp_path / "out")]) == 2
+
+
+def test_files_that_are_not_gpt2s_are_named_with_the_line(gpt2: Path, tmp_path: Path) -> None:
+    for text, wanted in [("{bad", r"vocab.json is no JSON"), ("[1]", r"vocab.json holds no object of entries")]:
+        (tmp_path / "vocab.json").write_text(text)
+        (tmp_path / "merges.txt").write_text("#version\na b\nabc\n")
+        with pytest.raises(InputError, match=wanted):
+            codegen_tokenizer(tmp_path)
+    (tmp_path / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "ab": 2}))
+    with pytest.raises(InputError, match=r"merges.txt line 3: should be two parts .*, got 'abc'"):
+        codegen_tokenizer(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import EmptyCorpus, StoreFormatError
+from pipeline.errors import EmptyCorpus, InputError, StoreFormatError
 from pipeline.recipe import StudentTable, TokensTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.tokens import TokenStore, packing
@@ -139,3 +139,9 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokens.json").write_text(json.dumps(manifest | {"format": 99}))
     with pytest.raises(StoreFormatError, match="format 99"):
         TokenStore(tmp_path).manifest  # noqa: B018
+
+
+def test_a_folder_without_tokens_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no tokens.json, so it is no folder of packed tokens") as caught:
+        assert TokenStore(tmp_path).manifest
+    assert "data/store/tokens/KEY" in str(caught.value)
