@@ -24,6 +24,14 @@ class Killed(Exception):
     """Stands for the process' death."""
 
 
+def imported_inductor() -> Any:
+    """The configuration of torch's compiler, imported without the warnings of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("torch._inductor.compile_fx")
+        return importlib.import_module("torch._inductor.config")
+
+
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     torch._dynamo.reset()
@@ -69,6 +77,8 @@ def test_a_compiled_run_is_the_plain_one_and_resumes_bit_for_bit(
     backend: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled, "BACKEND", backend)
+    if backend == "inductor":
+        imported_inductor()
     whole, curve, notes = run(corpus, tmp_path / "whole", "on")
     assert whole.compiled, notes
     assert notes == ["student: compiled"]
@@ -126,10 +136,7 @@ def test_rows_of_many_lengths_are_not_compiled_by_auto_and_are_by_on(eager: None
 
 
 def test_without_a_compiler_it_trains_plain_and_says_why(corpus: Path, tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, while its compiler is imported
-        inductor = importlib.import_module("torch._inductor.config")
-        importlib.import_module("torch._inductor.compile_fx")
+    inductor = imported_inductor()
     with inductor.patch({"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}):
         summary, curve, [note] = run(corpus, tmp_path / "on", "on")
     assert not summary.compiled
