@@ -95,15 +95,21 @@ def of_text(text: str) -> str:
     return ""
 
 
+def _read(path: Path) -> str:
+    """The text of a file, "" where there is none or it may not be read: its licence is then unknown."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError:
+        return ""
+
+
 @lru_cache(maxsize=4_096)
 def of_folder(folder: Path, top: Path) -> str:
     """The licence of the nearest licence file from `folder` up to `top`, or of the installed package there, or ""."""
     for name in _FILES:
-        path = folder / name
-        if path.is_file():
-            found = of_text(path.read_text(encoding="utf-8", errors="replace"))
-            if found:
-                return found
+        found = of_text(_read(folder / name))
+        if found:
+            return found
     installed = _installed(folder)
     if installed or folder == top or folder.parent == folder:
         return installed
@@ -115,11 +121,10 @@ def _packages(site: Path) -> dict[str, str]:
     """SPDX ids of the packages installed in `site`, by top-level folder name."""
     found: dict[str, str] = {}
     for metadata in sorted(site.glob("*.dist-info/METADATA")):
-        spdx = _of_metadata(metadata.read_text(encoding="utf-8", errors="replace"))
+        spdx = _of_metadata(_read(metadata))
         if not spdx:
             continue
-        record = metadata.parent / "RECORD"
-        lines = record.read_text(encoding="utf-8", errors="replace").splitlines() if record.is_file() else []
+        lines = _read(metadata.parent / "RECORD").splitlines()
         for top in {line.split("/", 1)[0] for line in lines if "/" in line and not line.startswith("..")}:
             if not top.endswith(".dist-info"):
                 found.setdefault(top, spdx)

@@ -171,6 +171,16 @@ def test_licences_are_told_from_files_and_package_metadata(tmp_path: Path) -> No
     assert of_text("nothing known") == ""
 
 
+def test_a_licence_file_that_may_not_be_read_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person obtaining a copy")
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    assert of_folder(tmp_path, tmp_path) == ""
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
