@@ -157,7 +157,8 @@ class QualityTable(Table):
     secrets: Literal["drop", "mask", "off"] = "drop"
     """What happens to documents with keys, tokens or passwords in them; "mask" replaces them by a mark."""
     personal_data: Literal["drop", "mask", "off"] = "off"
-    """The same for e-mail and public IP addresses; meant for real code, where "mask" is usual."""
+    """The same for e-mail addresses, public IP addresses and telephone numbers; meant for real code, where "mask" is
+    usual."""
     classifier: bool = False
     """Train and apply the educational-value classifier."""
     annotate: Positive = 200
@@ -165,7 +166,8 @@ class QualityTable(Table):
     repeats: Count = 20
     """Documents of those annotated that the judge annotates twice, to measure its agreement with itself."""
     judge: str = ""
-    """Name of the teacher that annotates; "" for the first one."""
+    """Name of the teacher that annotates; "" for the first one. One that shall only judge has exercise_share = 0 and
+    textbook_share = 0."""
     embedding: str = ""
     """Model whose hidden states the forest reads: an HF folder or hub name (causal LM or encoder), a GGUF file or
     "smollm2"; "" for the pretrained student, or SmolLM2 where the student starts from scratch."""

@@ -3,6 +3,6 @@
 `Quality` is the stage. scikit-learn and torch are imported only where the classifier or an embedding is used.
 """
 
-from pipeline.quality.quality import Annotate, Embed, Quality
+from pipeline.quality.quality import Annotate, Quality
 
-__all__ = ["Annotate", "Embed", "Quality"]
+__all__ = ["Annotate", "Quality"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipeline.errors import HornbookError, InputError
 from pipeline.identity import digest, rng_seed
-from pipeline.quality.evaluating import CalibrationBin, ClassifierReport, agreement, calibrated
+from pipeline.quality.evaluating import ClassifierReport, agreement, calibrated
 from pipeline.quality.forest import Forest
 from pipeline.quality.judge import BETTER_JUDGE, STRONGER_JUDGE, Annotation, counted, quoted
 from pipeline.records import Document
@@ -213,6 +213,3 @@ def _report(
         roc=tuple((float(x), float(y)) for x, y in zip(rates[0], rates[1], strict=True)),
         calibration=calibrated(predicted, labels),
     )
-
-
-__all__ = ["CalibrationBin", "ClassifierReport", "ValueModel", "dividing_value", "fit", "sampled"]

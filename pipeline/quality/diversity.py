@@ -1,7 +1,7 @@
 """How diverse a corpus is: phi-1's authors say that a good measure is missing (section 6), so several are stated.
 
-Each has a fixed meaning: the Vendi score is an effective number of different documents, distinct n-grams say how
-often wording repeats, coverage says how evenly topics are filled. `flattened` samples against crowding.
+The Vendi score is an effective number of different documents, `near_share` the part of them that has a like;
+`pipeline.report` counts topics and n-grams beside them. `flattened` samples against crowding.
 """
 
 import math
@@ -9,7 +9,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,60 +20,6 @@ from pipeline.identity import digest, rng_seed
 from pipeline.records import Document
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Diversity:
-    """Measures of a set of documents.
-
-    documents: how many were measured. distinct_ngrams: share of word 5-grams that are different ones, in [0, 1].
-    topics: topics with a document; topic_evenness: entropy of the topics over its largest value, in [0, 1], 1.0 for
-    one topic. vendi: effective number of documents on the embedding, in [1, documents]; None without an embedding.
-    """
-
-    documents: int
-    distinct_ngrams: float
-    topics: int
-    topic_evenness: float
-    vendi: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The measures as plain data."""
-        return asdict(self)
-
-
-def measure(documents: Sequence[Document], embeddings: Array | None = None) -> Diversity:
-    """The diversity of `documents`; embeddings: (documents, features), or None."""
-    topics = Counter(document.topic for document in documents if document.topic)
-    return Diversity(
-        documents=len(documents),
-        distinct_ngrams=distinct_ngrams([document.text for document in documents]),
-        topics=len(topics),
-        topic_evenness=evenness(topics),
-        vendi=vendi_score(embeddings) if embeddings is not None and len(documents) else None,
-    )
-
-
-def distinct_ngrams(texts: Sequence[str], n: int = 5) -> float:
-    """Different word n-grams over all word n-grams (Li et al. 2016, distinct-n), in [0, 1]; 1.0 where there are none.
-
-    Repeats within one text do not count: each text enters with its set of n-grams.
-    """
-    from pipeline.dedup.features import joined
-    from pipeline.dedup.kernels import shingle
-
-    parts = [shingle(*joined(texts[i : i + 1_024]), n, True)[0] for i in range(0, len(texts), 1_024)]
-    total = sum(map(len, parts))
-    return len(np.unique(np.concatenate(parts))) / total if total else 1.0
-
-
-def evenness(counts: Counter[str]) -> float:
-    """Shannon entropy of `counts` over that of equal counts, in [0, 1]; 1.0 for one kind or none."""
-    total = counts.total()
-    if len(counts) < 2:
-        return 1.0
-    entropy = -sum(n / total * math.log(n / total) for n in counts.values() if n)
-    return entropy / math.log(len(counts))
 
 
 def vendi_score(embeddings: Array) -> float:

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
+from pipeline.encoding import Embedding
 from pipeline.errors import HornbookError
 from pipeline.quality import findings, heuristics
 from pipeline.quality.judge import Annotation
@@ -21,8 +19,6 @@ Annotate = Callable[[Sequence[Document]], Sequence[Annotation]]
 """A judge's verdict on each document; one that comes twice in a row is judged twice."""
 Find = Callable[[str], Iterator[findings.Finding]]
 """What a rule finds in a text."""
-Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
-"""(texts, features) float32 embedding of each text."""
 
 
 def _unheard(finding: Finding) -> None:
@@ -46,7 +42,7 @@ class Quality:
     reasons: ClassVar[frozenset[str]] = frozenset({"repeated", "too-short", "low-value", "secret"})
     table: QualityTable = field(default_factory=QualityTable)
     annotate: Annotate | None = None
-    embed: Embed | None = None
+    embed: Embedding | None = None
     seed: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
     found: Callable[[Finding], None] = _unheard

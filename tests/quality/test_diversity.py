@@ -6,12 +6,10 @@ import pytest
 
 from pipeline.quality import Quality
 from pipeline.quality.diversity import (
-    distinct_ngrams,
-    evenness,
     flattened,
     hashed_features,
-    measure,
     near_share,
+    standardised,
     vendi_score,
 )
 from pipeline.quality.valuing import Finding
@@ -31,12 +29,20 @@ def test_diversity_measures_have_the_stated_ends() -> None:
     assert vendi_score(same) == pytest.approx(1.0)
     assert vendi_score(different) == pytest.approx(5.0)
     assert vendi_score(np.repeat(np.eye(3), 40, axis=0)) == pytest.approx(3.0)
-    assert evenness(Counter(a=5, b=5)) == pytest.approx(1.0)
-    assert evenness(Counter(a=1000, b=1)) < 0.02
-    assert distinct_ngrams(["one two three four five six"] * 4) == 0.25
-    assert distinct_ngrams([]) == 1.0
-    found = measure([Passage(text="one two three four five", topic=t) for t in ("a", "b")], np.eye(2))
-    assert (found.topics, found.vendi) == (2, pytest.approx(2.0))
+
+
+def test_a_common_part_and_a_huge_feature_hide_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(40, 16)).astype(np.float32)
+    states = own + 30.0  # what all texts share
+    states[:, 3] = 500 + 40 * own[:, 3]  # one feature of another size
+    states[:, 5] = 7.0  # one that says nothing
+    assert vendi_score(states) < 1.1
+    found = standardised(states)
+    assert vendi_score(found) > 10
+    assert np.allclose(found.mean(0), 0, atol=1e-4)
+    assert not found[:, 5].any()
+    assert np.allclose(found, standardised(states * 3 + 1), atol=1e-3)
 
 
 def test_hashed_features_tell_templates_from_variety() -> None:

@@ -38,6 +38,23 @@ class Balance(HTMLParser):
             self.wrong.append(tag)
 
 
+def test_bars_show_counts_and_which_side_of_the_limit_they_are_on() -> None:
+    grades = plots.grade_bars({"0": 1, "4.5": 3, "5": 4, "10": 2}, 5.0)
+    assert [bar.count for bar in grades] == [1, 0, 0, 0, 3, 4, 0, 0, 0, 0, 2]
+    assert [bar.height for bar in grades][:5] == [25.0, 0.0, 0.0, 0.0, 75.0]
+    assert [bar.below for bar in grades] == [True] * 5 + [False] * 6
+    values = plots.value_bars([4, 0, 2, 1], 0.5)
+    assert [bar.text for bar in values][:2] == ["0.00 to 0.25: 4", "0.25 to 0.50: 0"]
+    assert [bar.below for bar in values] == [True, True, False, False]
+    assert [bar.height for bar in plots.value_bars([0, 0], 2.0)] == [0.0, 0.0]
+    assert all(bar.below for bar in plots.value_bars([1, 1], 2.0))
+
+
+def test_code_in_a_message_is_set_as_code_and_still_escaped() -> None:
+    assert html.ticks("a line `Grade: <N>` & more") == "a line <code>Grade: &lt;N&gt;</code> &amp; more"
+    assert html.ticks("one ` alone <b>") == "one ` alone &lt;b&gt;"
+
+
 @pytest.fixture(scope="module")
 def page(summary: Summary) -> str:
     return render(summary)
