@@ -26,23 +26,23 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     """
     from pipeline.encoding import encoder, remembered
     from pipeline.quality import Quality
-    from pipeline.quality.valuing import Finding
+    from pipeline.quality.valuing import Valuation
 
     recipe, places = making.recipe, making.places
     table = recipe.quality
     partial = places.store.partial(stage.name, stage.key, places.models)
-    findings: list[Finding] = []
+    valuations: list[Valuation] = []
     spent: dict[str, Any] = {}
     spec = embedding_of(recipe)
     embedding = embedding_identity(spec, table.embedding_tokens)
 
-    def found(finding: Finding) -> None:
-        findings.append(finding)
-        for text in finding.warnings():
+    def found(valuation: Valuation) -> None:
+        valuations.append(valuation)
+        for text in valuation.warnings():
             making.log({"event": "warning", "stage": stage.name, "text": text})
 
     def embedded(done: int, total: int) -> None:
-        making.log({"event": "embedded", "stage": stage.name, "done": done, "total": total, "model": spec})
+        making.log({"event": "embedded", "stage": stage.name, "done": done, "total": total, "embedding": spec})
 
     quality = Quality(
         table,
@@ -60,15 +60,15 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     tally = Tally()
 
     def facts() -> dict[str, Any]:
-        what = findings[0].facts() if findings else {}
+        what = valuations[0].facts() if valuations else {}
         return {**what, "embedding": spec, "judge": spent or None}
 
     def files() -> Iterator[Path]:
         yield from sorted(partial.glob("journal*.jsonl"))
-        for finding in findings:
-            if finding.model is not None:
-                finding.model.save(partial / MODEL)
-                _write_values(partial / VALUES, finding)
+        for valuation in valuations:
+            if valuation.model is not None:
+                valuation.model.save(partial / MODEL)
+                _write_values(partial / VALUES, valuation)
                 yield from (partial / MODEL, partial / VALUES)
 
     outcomes = checked(quality, cast("Iterator[Document]", making.read(stage, *stage.inputs)), tally)
@@ -109,9 +109,9 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
     return annotator(asked, judge.name, seen=seen)
 
 
-def _write_values(path: Path, finding: Any) -> None:
+def _write_values(path: Path, valuation: Any) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    ids = sorted(finding.values)
-    pq.write_table(pa.table({"id": ids, "value": [finding.values[i] for i in ids]}), path, compression="zstd")
+    ids = sorted(valuation.values)
+    pq.write_table(pa.table({"id": ids, "value": [valuation.values[i] for i in ids]}), path, compression="zstd")

@@ -10,7 +10,7 @@ from pipeline.quality import findings, heuristics
 from pipeline.quality.judge import Annotation
 from pipeline.quality.personal import personal
 from pipeline.quality.secrets import credentials
-from pipeline.quality.valuing import Finding, select
+from pipeline.quality.valuing import Valuation, select
 from pipeline.recipe import QualityTable
 from pipeline.records import Document, Exercise
 from pipeline.stage import Dropped, Kept
@@ -21,7 +21,7 @@ Find = Callable[[str], Iterator[findings.Finding]]
 """What a rule finds in a text."""
 
 
-def _unheard(finding: Finding) -> None:
+def _unheard(valuation: Valuation) -> None:
     """For callers who want the records alone."""
 
 
@@ -45,7 +45,7 @@ class Quality:
     embed: Embedding | None = None
     seed: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
-    found: Callable[[Finding], None] = _unheard
+    found: Callable[[Valuation], None] = _unheard
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         whole = self.table.classifier or self.table.flatten < 1

@@ -27,7 +27,7 @@ VENDI_SAMPLE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Valuation:
     """What the classifier and the sampler did.
 
     model: None where no classifier ran; reused: where it came from, "" for trained here. values: of each document by
@@ -49,7 +49,7 @@ class Finding:
         return self.model.report.warnings() if self.model else []
 
     def facts(self) -> dict[str, Any]:
-        """The finding for a manifest, without the values of all documents but the ten best and ten worst."""
+        """The valuation for a manifest, without the values of all documents but the ten best and ten worst."""
         order = sorted(self.values, key=lambda i: (self.values[i], i))
         return {
             "classifier": self.model.report.to_json() if self.model else None,
@@ -78,7 +78,7 @@ def select(
     *,
     seed: int,
     about: Mapping[str, Any],
-    found: Callable[[Finding], None],
+    found: Callable[[Valuation], None],
 ) -> Iterator[Kept[Document] | Dropped]:
     """Value every document, drop those below the limit as low-value, then thin crowded clusters as repeated.
 
@@ -124,7 +124,7 @@ def select(
                 yield Dropped(document, "repeated", detail)
     sample = min(VENDI_SAMPLE, len(kept))
     found(
-        Finding(
+        Valuation(
             model=model,
             reused=table.model,
             values={} if values is None else {d.id: float(v) for d, v in zip(documents, values, strict=True)},

@@ -12,7 +12,7 @@ from pipeline.quality.diversity import (
     standardised,
     vendi_score,
 )
-from pipeline.quality.valuing import Finding
+from pipeline.quality.valuing import Valuation
 from pipeline.recipe import QualityTable
 from pipeline.records import Document, Passage
 from pipeline.stage import Dropped, Kept, Tally, checked
@@ -83,7 +83,7 @@ def test_the_sampler_as_a_stage_drops_as_repeated_and_raises_the_vendi_score() -
             row[max(0, by_text[text] - 49)] = 1
         return rows
 
-    found: list[Finding] = []
+    found: list[Valuation] = []
     tally = Tally()
     quality = Quality(QualityTable(flatten=0.5), embed=embed, found=found.append)
     outcomes = list(checked(quality, documents, tally))

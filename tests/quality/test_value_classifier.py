@@ -12,7 +12,7 @@ from pipeline.quality.classifier import FILE, GOOD, ValueModel, dividing_value, 
 from pipeline.quality.evaluating import agreement, hanley_mcneil
 from pipeline.quality.forest import Forest
 from pipeline.quality.judge import Annotation, annotator, grade, questions
-from pipeline.quality.valuing import Finding
+from pipeline.quality.valuing import Valuation
 from pipeline.recipe import QualityTable
 from pipeline.records import Completion, Document, Passage, Prompt
 from pipeline.stage import Dropped, Kept, Tally, checked
@@ -58,7 +58,7 @@ def test_the_classifier_learns_the_judge_and_drops_the_lower_part() -> None:
 
 
 def test_a_threshold_by_value_keeps_what_reaches_it() -> None:
-    found: list[Finding] = []
+    found: list[Valuation] = []
     table = QualityTable(classifier=True, annotate=60, min_value=0.9)
     outcomes = list(Quality(table, judge, embed, found=found.append)(corpus(200)))
     values = found[0].values
@@ -70,7 +70,7 @@ def test_a_threshold_by_value_keeps_what_reaches_it() -> None:
 
 
 def test_an_annotated_document_is_valued_by_a_forest_that_did_not_see_it() -> None:
-    found: list[Finding] = []
+    found: list[Valuation] = []
     documents = corpus(100)
     noise = {d.id: Annotation(float(i * 7919 % 11)) for i, d in enumerate(documents)}
     table = QualityTable(classifier=True, annotate=100, repeats=0)
