@@ -123,11 +123,15 @@ def record_stage(
     dropped_types: Sequence[type[Record]],
     *,
     alone: bool = False,
+    facts: Callable[[], Mapping[str, Any]] = dict,
 ) -> Manifest:
-    """alone: whether an outcome depends on its record alone, so that blocks of records can go to the executor."""
+    """alone: whether an outcome depends on its record alone, so that blocks of records can go to the executor.
+
+    facts: as in `write_records`.
+    """
     tally = Tally()
     outcomes = checked(function, records, tally, partial(_spread, making.executor) if alone else None)
-    return write_records(stage, making, outcomes, tally, kept_types, dropped_types)
+    return write_records(stage, making, outcomes, tally, kept_types, dropped_types, facts)
 
 
 def _spread(executor: Executor, stage: Stage[Any, Any], records: Iterable[Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pipeline.artifacts import Making, finish, made, record_stage, write_records
 from pipeline.plan import PlannedStage
-from pipeline.records import Completion, Document, Exercise, Passage, Problem, Prompt, Seed
+from pipeline.records import Completion, Exercise, Passage, Problem, Prompt, Seed
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
 from pipeline.store import Manifest, Writer
 
@@ -99,29 +99,24 @@ def documents(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def validated(stage: PlannedStage, making: Making) -> Manifest:
-    """Run tests and examples in the sandbox."""
+    """Run tests and examples in the sandbox, on this machine's cores or, block by block, on the nodes of a cluster."""
     from pipeline.sandbox import Sandbox
-    from pipeline.validation import Validate, limits_of
+    from pipeline.validation import Validate, ValidateBlocks, limits_of
 
-    table = making.recipe.validated
+    table, execution = making.recipe.validated, making.execution
+    on_ray = execution.engine == "ray"
     with Sandbox(
         limits_of(table),
-        workers=making.execution.worker_count(),
-        mode=making.execution.sandbox,
+        workers=1 if on_ray else execution.worker_count(),
+        mode=execution.sandbox,
         packages=table.packages,
     ) as sandbox:
-        validate = Validate(table, sandbox)
+        # On a cluster the sandbox of this machine only says what every node's must be: one without its layers refuses.
+        function = ValidateBlocks(table, execution.sandbox) if on_ray else Validate(table, sandbox)
+        kinds = (Passage, Exercise)
         records = making.read(stage, "documents", "raw-code")
-        tally = Tally()
-        return write_records(
-            stage,
-            making,
-            checked(validate, cast("Iterator[Document]", records), tally),
-            tally,
-            (Passage, Exercise),
-            (Passage, Exercise),
-            lambda: {"sandbox": sandbox.manifest()},
-        )
+        facts = {"sandbox": sandbox.manifest()}
+        return record_stage(stage, making, function, records, kinds, kinds, alone=on_ray, facts=lambda: facts)
 
 
 def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, Any], *, alone: bool = False) -> Manifest:

@@ -148,7 +148,9 @@ def test_a_run_on_ray_keeps_what_a_run_on_one_machine_keeps(tmp_path: Path) -> N
             }
         )
     assert made[0] == made[1]
-    assert {"raw-code", "distinct", "quality", "decontaminated"} <= {str(stage.parent) for stage in made[0]}
+    assert {"raw-code", "documents", "validated", "distinct", "quality", "decontaminated"} <= {
+        str(stage.parent) for stage in made[0]
+    }
 
 
 def test_an_error_of_the_work_is_the_callers_and_an_address_without_a_cluster_is_named() -> None:

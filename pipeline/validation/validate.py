@@ -14,6 +14,7 @@ from pipeline.records import Document, Exercise, Passage
 from pipeline.sandbox import Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.examples import docstring_examples, passage_program
 from pipeline.sandbox.reduce import asserts_anything
+from pipeline.sandbox.types import Mode
 from pipeline.stage import Dropped, Kept
 
 REASON_OF = {
@@ -91,6 +92,25 @@ class Validate:
             test = ""
         examples = docstring_examples(exercise.prompt, exercise.entry_point)
         return Program(exercise.id, exercise.text, exercise.entry_point, test, examples)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateBlocks:
+    """`Validate` for records that have travelled: each call opens a sandbox of one worker where it is made.
+
+    Raises SandboxUnavailable on a machine that cannot give what `mode` asks for, before any program is run.
+    """
+
+    name: ClassVar[str] = Validate.name
+    version: ClassVar[int] = Validate.version
+    reasons: ClassVar[frozenset[str]] = Validate.reasons
+    table: ValidatedTable
+    mode: Mode
+
+    def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        table = self.table
+        with Sandbox(limits_of(table), workers=1, mode=self.mode, packages=table.packages) as sandbox:
+            yield from Validate(table, sandbox)(records)
 
 
 @dataclass(slots=True)

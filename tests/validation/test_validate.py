@@ -1,5 +1,6 @@
 """The validated stage: what is kept, why the rest is dropped, and the law that nothing is lost."""
 
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline.recipe import ValidatedTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.sandbox import Sandbox
 from pipeline.stage import Dropped, Kept, Tally, checked
-from pipeline.validation import Validate, limits_of
+from pipeline.validation import Validate, ValidateBlocks, limits_of
 
 TABLE = ValidatedTable(cpu_seconds=1.0)
 PROMPT = 'def f(x):\n    """Double x.\n\n    >>> f(2)\n    4\n    """\n'
@@ -69,6 +70,12 @@ def run(stage: Validate, records: list[Document]) -> list[tuple[Document, str]]:
 
 def test_each_document_has_its_outcome_in_order(stage: Validate) -> None:
     assert run(stage, [record for record, _ in CASES]) == CASES
+
+
+def test_a_block_that_has_travelled_has_the_same_outcomes(stage: Validate) -> None:
+    records = [record for record, _ in CASES]
+    elsewhere = pickle.loads(pickle.dumps(ValidateBlocks(TABLE, "strong")))
+    assert list(checked(elsewhere, records, Tally())) == list(checked(stage, records, Tally()))
 
 
 def test_a_program_that_never_ends_is_dropped_as_timeout(stage: Validate) -> None:
