@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +24,7 @@ class BatchApi:
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.sent: list[dict[str, Any]] = []
+        self.lock = threading.Lock()
         self.refuse_create = False
         self.forget_reply = False
         self.cancel = False
@@ -31,6 +33,11 @@ class BatchApi:
         self.pages = 0
 
     def __call__(self, method: str, path: str, raw: bytes) -> Reply:
+        # The server has a thread for each request; two uploads at once would get one name.
+        with self.lock:
+            return self._reply(method, path, raw)
+
+    def _reply(self, method: str, path: str, raw: bytes) -> Reply:
         if method == "POST" and path == "/v1/files":
             return self._upload(raw)
         if method == "POST" and path == "/v1/batches":
