@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -212,16 +212,21 @@ def scores(stage: PlannedStage, making: Making) -> Manifest:
             "sandbox": sandbox.manifest(),
         }
         if "decontaminated" in stage.inputs:
-            facts["closest"] = {s.name: _closest(s.limited(table.limit), stage, making) for s in sets}
+            facts["closest"] = _closest([s.limited(table.limit) for s in sets], stage, making)
         scores = made(score(samples, problems, sandbox), tally)
         read = ("samples-before", "samples-after")
         return write_records(stage, making, scores, tally, (Score,), facts=lambda: facts, read=read)
 
 
-def _closest(problem_set: "ProblemSet", stage: PlannedStage, making: Making) -> dict[str, list[Any]]:
-    """AST match rate and id of the document that is closest to each problem that has one at the least tau or more."""
-    from pipeline.decontamination import split
+def _closest(
+    sets: Sequence["ProblemSet"], stage: PlannedStage, making: Making
+) -> dict[str, dict[str, tuple[float, str]]]:
+    """AST match rate and id of the closest document by benchmark and problem, where it is at the least tau or more."""
+    from pipeline.decontamination import splits
 
     documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
-    found = split(problem_set.problems, documents).closest
-    return {match.task_id: [match.rate, match.document_id] for match in found if match.rate}
+    found = splits({s.name: s.problems for s in sets}, documents, executor=making.executor)
+    return {
+        name: {match.task_id: (match.rate, match.document_id) for match in split.closest if match.rate}
+        for name, split in found.items()
+    }

@@ -16,11 +16,12 @@ from pipeline.execution import Execution
 from pipeline.identity import digest
 from pipeline.recipe import EvaluationTable, Recipe, ValidatedTable
 from pipeline.records import Problem
-from pipeline.sandbox import Limits, Sandbox
+from pipeline.sandbox import Sandbox
 from pipeline.student.loading import LoadedModel
 from pipeline.tokens.shards import TokenStore
 from pipeline.tokens.text import split_prompt
 from pipeline.training.selection import Passes
+from pipeline.validation import limits_of
 
 ROOM = 2.0
 """An answer may be this many times as long, in tokens, as the longest solution of the exercises."""
@@ -67,9 +68,8 @@ class HeldOutExercises:
         return Passes(sum(scored), len(scored))
 
     def _sandbox(self) -> Sandbox:
-        limits = Limits(cpu_seconds=self.limits.cpu_seconds, memory_mb=self.limits.memory_mb)
         workers, mode = self.execution.worker_count(), self.execution.sandbox
-        return Sandbox(limits, workers=workers, mode=mode, packages=self.limits.packages)
+        return Sandbox(limits_of(self.limits), workers=workers, mode=mode, packages=self.limits.packages)
 
     def _longest(self, model: LoadedModel) -> int:
         """Most tokens of an answer."""
