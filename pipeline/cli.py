@@ -27,6 +27,7 @@ from pipeline.command_line import (
     stderr,
 )
 from pipeline.errors import HornbookError, Interrupted, UsageError
+from pipeline.execution import let_waiting_threads_sleep
 
 app = typer.Typer(
     name="hornbook",
@@ -350,6 +351,7 @@ def _run(name: str, data: str) -> tuple[Path, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hornbook`: errors of our own become one message on stderr and the right exit code."""
+    let_waiting_threads_sleep()
     code = _guarded(lambda: app(arguments, prog_name="hornbook"))
     if code == Interrupted.exit_code:
         # Where Ctrl-C falls into `exec` of a string (a dataclass being made, say), CPython remembers it as unhandled

@@ -9,6 +9,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SPINS = "1000"
+"""How often a waiting OpenMP thread looks again before it sleeps: some 10 microseconds."""
+
+
+def let_waiting_threads_sleep() -> None:
+    """Keep OpenMP's threads from burning a core while they wait for each other. Has an effect before torch is imported.
+
+    GNU's OpenMP, which torch carries, lets them spin for milliseconds. On a machine with other work to do the thread
+    that is waited for does not run meanwhile: on two cores at load 3 training made 600 to 1,600 tokens/s, and with this
+    9,600 to 10,900. What the environment says already (GOMP_SPINCOUNT, OMP_WAIT_POLICY) stays.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
 
 class Execution(BaseModel):
     """Execution settings; every field has a default that works on one machine."""

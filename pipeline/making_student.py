@@ -108,6 +108,7 @@ def student(stage: PlannedStage, making: Making) -> Manifest:
         "held_out_pass_rate": summary.held_out_pass_rate,
         "precision": summary.precision,
         "compiled": summary.compiled,
+        "products": summary.products,
         "seconds": summary.seconds,
         "curve": _curve(curve),
     }

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from pipeline.execution import let_waiting_threads_sleep
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+let_waiting_threads_sleep()
 
 settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("hornbook")

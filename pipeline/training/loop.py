@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class TrainingSummary:
     loss: mean over the last tenth of the steps. held_out_loss: of the exported weights, nats per loss token, None where
     no document is held out. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe
     does not choose by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
-    compiled: whether training went through torch.compile.
+    compiled: whether training went through torch.compile. products: what multiplied matrices, "torch" or "onednn".
     """
 
     steps: int
@@ -66,6 +66,7 @@ class TrainingSummary:
     parameters: int
     model: Path
     compiled: bool
+    products: Literal["torch", "onednn"]
 
 
 def train(
@@ -175,11 +176,12 @@ class _Run:
         self.seconds = 0.0
         self.before: float | None = None
         self.compiled: bool | None = None
+        self.onednn: bool | None = None
 
     def train(self) -> TrainingSummary:
         started = self._resume()
         self.model.train()
-        self._compile()
+        self._choose_speed()
         if started == 0:
             self.before = self.passes.mean_loss(self.held_out)
         clock = saved = time.monotonic()
@@ -212,9 +214,13 @@ class _Run:
             parameters=sum(p.numel() for p in self.model.parameters()),
             model=folder,
             compiled=bool(self.compiled),
+            products="onednn" if self.onednn else "torch",
         )
 
-    def _compile(self) -> None:
+    def _choose_speed(self) -> None:
+        """What multiplies matrices, and whether passes are compiled: measured once, and kept by a resumed run, for each
+        rounds in its own way."""
+        self.onednn = self.passes.choose_products(self.onednn)
         wanted, one_length = self.execution.compile, not self.limits.mask_documents
         choice = self.passes.compile(wanted, self.student.phases[0], one_length=one_length, before=self.compiled)
         self.compiled = choice.compiled
@@ -342,6 +348,7 @@ class _Run:
             "learned": self.learned.state_dict() if self.learned else None,
             "before": self.before,
             "compiled": self.compiled,
+            "onednn": self.onednn,
         }
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
@@ -371,6 +378,7 @@ class _Run:
             torch.manual_seed(rng_seed(self.seed, "dropout", self.world.rank, found.step))
         self.losses, self.read = state["losses"], state["read"]
         self.seconds, self.before, self.compiled = state["seconds"], state["before"], state["compiled"]
+        self.onednn = state.get("onednn", False)  # checkpoints from before there was a choice have none
         self._report({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
         return found.step
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.student.lean import Attend, Lean, Linear, Rotary, causal
+from pipeline.student.lean import Attend, Lean, Linear, MakeLinear, Rotary, causal, separate
 from pipeline.training.batches import IGNORE, Batch
 
 CHUNK_LOGITS = 1 << 25
@@ -78,10 +78,15 @@ class Objective:
 
     def __init__(self, model: Any, prompt_gradient: bool = True, lean: bool = True) -> None:
         self.model = model
-        self.lean = Lean(model) if lean and Lean.knows(model) else None
-        if self.lean:
-            self.lean.detached = not any(p.requires_grad for p in model.model.layers[0].parameters())
+        self.lean: Lean | None = None
+        if lean and Lean.knows(model):
+            self.multiply(separate)
         self.prompt_gradient = prompt_gradient
+
+    def multiply(self, linear: MakeLinear) -> None:
+        """Make the lean forward's matrix products by `linear`; there must be a lean forward."""
+        self.lean = Lean(self.model, linear)
+        self.lean.detached = not any(p.requires_grad for p in self.model.model.layers[0].parameters())
 
     def __call__(
         self, batch: Batch, *, training: bool, loss: Loss = cross_entropy, matching: Matching | None = None

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from pipeline.recipe import PhaseTable
+from pipeline.student.products import available, live
 from pipeline.tokens.shards import TokenStore
 from pipeline.training.batches import Batch, Row, collate, micro_batches
 from pipeline.training.compiled import Choice, choose, usual_batch
 from pipeline.training.objective import NamedLoss, Objective, Prepared, cross_entropy
-from pipeline.training.precision import DTYPES
+from pipeline.training.precision import DTYPES, onednn_wins
 from pipeline.training.world import World
 
 CPU_MICRO_TOKENS = 1024
@@ -98,6 +99,17 @@ class Passes:
             total += float(self.loss_sum(batch, training=False))
             labels += int((batch.labels >= 0).sum())
         return total / labels
+
+    def choose_products(self, before: bool | None) -> bool:
+        """Whether the matrix products go through oneDNN: where it is measured faster, or as an earlier part of the run
+        chose (`before`), since the two round differently. Never without a lean forward in fp32 on the CPU."""
+        if self.objective.lean is None or self.precision != "fp32" or self.device.type != "cpu":
+            return False
+        chosen = onednn_wins() if before is None else before and available(torch.empty(0))
+        chosen = bool(self.world.greatest(int(chosen)))
+        if chosen:
+            self.objective.multiply(live)
+        return chosen
 
     def compile(self, wanted: str, phase: PhaseTable, *, one_length: bool, before: bool | None) -> Choice:
         """Compile the passes as `execution.compile` says; see `pipeline.training.compiled.choose`."""

@@ -1,0 +1,95 @@
+"""Matrix products by oneDNN in the place of the BLAS library that torch was built with.
+
+torch takes fp32 products on CPUs from MKL, which on processors that are not Intel's leaves half of the vector unit
+idle: 108 GFLOP/s on one Zen 5 core where oneDNN, which torch carries too, reaches 240 (2048 x 128 x 512, measured).
+Which of them is faster here is measured (`pipeline.training.precision.onednn_wins`), not told from a name.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""x (..., in), weight (out, in), bias (out,) or None -> (..., out)."""
+
+_LIBRARY: Any = torch.library.Library("hornbook", "DEF")  # type: ignore[no-untyped-call]
+_LIBRARY.define("product(Tensor x, Tensor weight, Tensor? bias) -> Tensor")
+
+
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return result
+
+
+def _shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+
+
+_LIBRARY.impl("product", _onednn, "CPU")
+torch.library.register_fake("hornbook::product", _shape, lib=_LIBRARY)
+
+
+def onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """As `functional.linear`, without a gradient, fp32 on the CPU. Operands may be transposed views.
+
+    torch.compile takes oneDNN's own operator for one on frozen weights, so it is shown one of ours.
+    """
+    return torch.ops.hornbook.product(x, weight, bias) if torch.compiler.is_compiling() else _onednn(x, weight, bias)
+
+
+def available(tensor: Tensor) -> bool:
+    """Whether oneDNN can multiply tensors like this one."""
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype == torch.float32
+        and bool(torch._C._has_mkldnn)
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
+
+
+class _Linear(torch.autograd.Function):
+    """`functional.linear` by oneDNN, with its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return onednn(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        wide, narrow = weight.shape
+        rows = gradients[0].reshape(-1, wide)
+        read = x.reshape(-1, narrow)
+        return (
+            onednn(rows, weight.t(), None).view(x.shape) if of_x else None,
+            _outer(rows, read) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+
+def _outer(rows: Tensor, read: Tensor) -> Tensor:
+    """rows (n, out) and read (n, in) -> their summed outer products (out, in). oneDNN is a third faster where the
+    result has fewer rows than columns, so the other way round it is made transposed."""
+    if rows.shape[1] > read.shape[1]:
+        return onednn(read.t(), rows.t(), None).t()
+    return onednn(rows.t(), read.t(), None)
+
+
+def live(modules: Sequence[Any]) -> tuple[Callable[[Tensor], Tensor], ...]:
+    """One product for all modules that read the same input, on the live parameters, with gradients: for training in
+    fp32 on the CPU. A `pipeline.student.lean.MakeLinear`."""
+    if len(modules) == 1:
+        (module,) = modules
+        return (lambda x: _Linear.apply(x, module.weight, module.bias),)  # type: ignore[no-untyped-call]
+
+    def together(x: Tensor) -> Tensor:
+        weight = torch.cat([module.weight for module in modules])
+        bias = None if modules[0].bias is None else torch.cat([module.bias for module in modules])
+        result: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+        return result
+
+    return (together,)
