@@ -131,5 +131,5 @@ def online_loss(teacher: LoadedModel, table: SoftTargetsTable, store: TokenStore
         vocabulary=int(store.manifest["vocabulary"]),
         end=int(store.manifest["eos"]),
         length=limits.sequence_length,
-        objective=Objective(teacher.model),
+        objective=Objective.reading(teacher.model),
     )

@@ -74,7 +74,7 @@ def write_soft_targets(
     store = TokenStore(tokens)
     loaded = teacher or load(table.teacher, cache=cache, device=execution.device)
     check_vocabulary(store, loaded)
-    objective = Objective(loaded.model)
+    objective = Objective.reading(loaded.model)
     rows = document_rows(store, np.arange(len(store.spans)), limits.sequence_length)
     out.mkdir(parents=True, exist_ok=True)
     id_type = np.dtype(store.manifest["dtype"])

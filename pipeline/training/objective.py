@@ -9,7 +9,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.student.lean import Attend, Lean, Linear, MakeLinear, Rotary, causal, separate
+from pipeline.student.products import available, live
 from pipeline.training.batches import IGNORE, Batch
+from pipeline.training.precision import onednn_wins
 
 CHUNK_LOGITS = 1 << 25
 """Most logits held at once: 128 MB in fp32, and as much again for their gradient."""
@@ -82,6 +84,14 @@ class Objective:
         if lean and Lean.knows(model):
             self.multiply(separate)
         self.prompt_gradient = prompt_gradient
+
+    @classmethod
+    def reading(cls, model: Any) -> "Objective":
+        """For a model that is only read (a teacher): its products by oneDNN where that is faster."""
+        objective = cls(model)
+        if objective.lean and available(model.get_output_embeddings().weight) and onednn_wins():
+            objective.multiply(live)
+        return objective
 
     def multiply(self, linear: MakeLinear) -> None:
         """Make the lean forward's matrix products by `linear`; there must be a lean forward."""
