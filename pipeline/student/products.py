@@ -50,25 +50,40 @@ def available(tensor: Tensor) -> bool:
 
 
 class _Linear(torch.autograd.Function):
-    """`functional.linear` by oneDNN, with its gradients."""
+    """`functional.linear` by oneDNN for one or more weights and then, if any, as many biases, outputs side by side.
+
+    The parameters are laid side by side for each pass and not kept so: memory stays that of separate products.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return onednn(x, weight, bias)
+    def forward(ctx: Any, x: Tensor, count: int, *parameters: Tensor) -> Tensor:
+        ctx.save_for_backward(x, *parameters)
+        ctx.count = count
+        return onednn(x, _joined(parameters[:count]), _joined(parameters[count:]) if parameters[count:] else None)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
-        wide, narrow = weight.shape
-        rows = gradients[0].reshape(-1, wide)
-        read = x.reshape(-1, narrow)
-        return (
-            onednn(rows, weight.t(), None).view(x.shape) if of_x else None,
-            _outer(rows, read) if of_weight else None,
-            rows.sum(0) if of_bias else None,
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, *parameters = ctx.saved_tensors
+        weights = parameters[: ctx.count]
+        of_x, _, *of_parameters = ctx.needs_input_grad
+        of_weights, of_biases = of_parameters[: ctx.count], of_parameters[ctx.count :]
+        sizes = [len(weight) for weight in weights]
+        rows, read = gradients[0].reshape(-1, sum(sizes)), x.reshape(-1, x.shape[-1])
+        x_gradient = onednn(rows, _joined(weights).t(), None).view(x.shape) if of_x else None
+        weight_gradients = (
+            _parts(_outer(rows, read), sizes, of_weights) if any(of_weights) else [None] * len(of_weights)
         )
+        bias_gradients = _parts(rows.sum(0), sizes, of_biases) if any(of_biases) else [None] * len(of_biases)
+        return x_gradient, None, *weight_gradients, *bias_gradients
+
+
+def _parts(joined: Tensor, sizes: Sequence[int], wanted: Sequence[bool]) -> list[Tensor | None]:
+    parts = torch.split(joined, list(sizes))
+    return [part if asked else None for part, asked in zip(parts, wanted, strict=True)]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _outer(rows: Tensor, read: Tensor) -> Tensor:
@@ -82,14 +97,11 @@ def _outer(rows: Tensor, read: Tensor) -> Tensor:
 def live(modules: Sequence[Any]) -> tuple[Callable[[Tensor], Tensor], ...]:
     """One product for all modules that read the same input, on the live parameters, with gradients: for training in
     fp32 on the CPU. A `pipeline.student.lean.MakeLinear`."""
-    if len(modules) == 1:
-        (module,) = modules
-        return (lambda x: _Linear.apply(x, module.weight, module.bias),)  # type: ignore[no-untyped-call]
 
-    def together(x: Tensor) -> Tensor:
-        weight = torch.cat([module.weight for module in modules])
-        bias = None if modules[0].bias is None else torch.cat([module.bias for module in modules])
-        result: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    def product(x: Tensor) -> Tensor:
+        parameters = [module.weight for module in modules]
+        parameters += [module.bias for module in modules if module.bias is not None]
+        result: Tensor = _Linear.apply(x, len(modules), *parameters)  # type: ignore[no-untyped-call]
         return result
 
-    return (together,)
+    return (product,)
