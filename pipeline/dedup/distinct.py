@@ -18,8 +18,8 @@ from pipeline.spool import Texts, ordered
 from pipeline.stage import Dropped, Kept
 
 if TYPE_CHECKING:
-    from pipeline.dedup.features import Features
-    from pipeline.dedup.index import Index
+    from pipeline.dedup.features import Array, Features
+    from pipeline.dedup.index import Batch, Index
 
 BATCH_CHARACTERS = 2_000_000
 """Characters of a batch: about 20 MB of scratch memory per worker."""
@@ -71,11 +71,10 @@ class Distinct:
         if self.executor.parallel and (table.clones or table.max_constant_variants):
             batches = _with_forms(batches, run, self.executor)
         for batch, features in batches:
-            for i, document in enumerate(batch):
-                yield run.outcome(document, features, i)
+            yield from run.outcomes(batch, features)
 
 
-Batch = tuple[list[Document], "Features"]
+Featured = tuple[list[Document], "Features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class _FeaturesOf:
         return features(texts, self.table)
 
 
-def _featured(documents: Iterable[Document], table: DistinctTable, executor: Executor) -> Iterator[Batch]:
+def _featured(documents: Iterable[Document], table: DistinctTable, executor: Executor) -> Iterator[Featured]:
     """Batches with their features, in order."""
     sent: deque[list[Document]] = deque()
 
@@ -119,7 +118,7 @@ def _forms(wanted: list[_Wanted]) -> list[Forms]:
     return [Forms(normal_form(w.text), normal_form(w.text, constants=False) if w.variant else None) for w in wanted]
 
 
-def _with_forms(batches: Iterator[Batch], run: "_Run", executor: Executor) -> Iterator[Batch]:
+def _with_forms(batches: Iterator[Featured], run: "_Run", executor: Executor) -> Iterator[Featured]:
     """The same batches, after the normal forms that their documents may need have been worked out by the executor.
 
     Needed are those of exercises, and of texts whose outline came before. That is a superset: what this process asks
@@ -127,7 +126,7 @@ def _with_forms(batches: Iterator[Batch], run: "_Run", executor: Executor) -> It
     """
     first: dict[int, tuple[str, int]] = {}
     texts = Texts()
-    sent: deque[tuple[Batch, list[str]]] = deque()
+    sent: deque[tuple[Featured, list[str]]] = deque()
 
     def wanted() -> Iterator[list[_Wanted]]:
         for batch, features in batches:
@@ -188,46 +187,78 @@ class _Run:
                 if variant:
                     self.variants.setdefault(variant, []).append(number)
 
-    def outcome(self, document: Document, features: "Features", i: int) -> Kept[Document] | Dropped:
-        """Keep document `i` of the batch, or drop it for one kept before."""
+    def outcomes(self, documents: list[Document], features: "Features") -> Iterator[Kept[Document] | Dropped]:
+        """Keep each document of a batch, or drop it for one kept before."""
+        from pipeline.dedup.index import Batch
+        from pipeline.dedup.sieve import EXACT, KEPT
+
+        batch = Batch(features, [document.id for document in documents])
+        asks = self._asks(documents, features)
+        at = 0
+        while at < len(documents):
+            stop = self.index.sift(batch, asks, at)
+            judged = zip(documents[at:stop], *(column[at:stop].tolist() for column in batch.verdicts), strict=True)
+            for i, (document, verdict, number, similarity) in enumerate(judged, at):
+                if verdict == KEPT:
+                    self._remember(document, number, bool(features.outlines[i]))
+                    yield Kept(document)
+                elif verdict == EXACT:
+                    yield self._dropped(document, "exact-duplicate", number, 1.0, "equal text: 1.00 = 1.00")
+                else:
+                    yield self._near(document, number, similarity)
+            if stop < len(documents):
+                yield self._outcome(documents[stop], batch, stop)
+            at = stop + 1
+
+    def _asks(self, documents: list[Document], features: "Features") -> "Array":
+        """(n,) uint8: which documents are not for the compiled loop, but for `_outcome`; see `sieve`."""
+        import numpy as np
+
+        from pipeline.dedup.sieve import ALWAYS, IF_CLONE, IF_NEAR
+
+        asks = np.full(len(documents), IF_CLONE, dtype=np.uint8)
+        if self.eager or self.table.max_constant_variants:
+            asks[features.outlines != 0] = ALWAYS
+        for i, document in enumerate(documents):
+            if isinstance(document, Exercise):
+                asks[i] = ALWAYS if self.eager else max(asks[i], IF_NEAR)
+        return asks
+
+    def _outcome(self, document: Document, batch: "Batch", i: int) -> Kept[Document] | Dropped:
+        """Keep document `i` of the batch, whose text is new, or drop it for one kept before."""
         table, index = self.table, self.index
-        twin = index.exact(features, i)
-        if twin is not None:
-            return self._dropped(document, "exact-duplicate", twin, 1.0, "equal text: 1.00 = 1.00")
+        outlined = bool(batch.keys.outlines[i])
         form: bytes | None = None
         variant: bytes | None = None
-        matches = index.near(features, i)
+        matches = index.near(batch, i)
         if matches and isinstance(document, Exercise):
             form, variant = self._form_of(document), self._variant_of(document)
             matches = [match for match in matches if not self._is_variant(match.number, form, variant)]
         if matches:
-            best = matches[0]
-            detail = f"{best.similarity:.2f} >= {table.similarity}"
-            return self._dropped(document, "near-duplicate", best.number, best.similarity, detail)
-        if table.clones:
-            candidates = index.same_outline(features, i)
-            if form is None and (candidates or (self.eager and features.outlines[i])):
+            return self._near(document, matches[0].number, matches[0].similarity)
+        if table.clones and outlined:
+            candidates = index.has_outline(batch, i)
+            if form is None and (candidates or self.eager):
                 form = self._form_of(document)
-            twin = next((number for number in candidates if form and self._form(number) == form), None)
-            if twin is not None:
-                detail = f"equal normal form: 1.00 = 1.00; text {self._similarity(features, i, twin):.2f}"
-                return self._dropped(document, "clone", twin, 1.0, detail)
+            if form and candidates:
+                twin = next((n for n in index.clones(batch, i, form) if self._form(n) == form), None)
+                if twin is not None:
+                    detail = f"equal normal form: 1.00 = 1.00; text {self._similarity(batch, i, twin):.2f}"
+                    return self._dropped(document, "clone", twin, 1.0, detail)
         cap = table.max_constant_variants
-        if cap and features.outlines[i]:
+        if cap and outlined:
             variant = self._variant_of(document) if variant is None else variant
             others = self.variants.get(variant, []) if variant else []
             if len(others) >= cap:
                 detail = (
                     f"differs in constants only from {len(others)} kept >= {cap}; "
-                    f"text {self._similarity(features, i, others[0]):.2f}"
+                    f"text {self._similarity(batch, i, others[0]):.2f}"
                 )
                 return self._dropped(document, "clone", others[0], 1.0, detail)
-        number = index.add(features, i, document.id)
-        self.texts.append(document.text if features.outlines[i] or isinstance(document, Exercise) else "")
-        if isinstance(document, Exercise):
-            self.exercises.add(number)
-            if self.eager and variant is None:
-                variant = self._variant_of(document)
+        number = index.add(batch, i)
+        self._remember(document, number, outlined)
+        if self.eager and variant is None and isinstance(document, Exercise):
+            variant = self._variant_of(document)
         if form is not None:
             index.set_form(number, form)
         if variant is not None:
@@ -236,13 +267,24 @@ class _Run:
                 self.variants.setdefault(variant, []).append(number)
         return Kept(document)
 
+    def _remember(self, document: Document, number: int, outlined: bool) -> None:
+        """What later documents may ask of this one, which is kept."""
+        exercise = isinstance(document, Exercise)
+        self.texts.append(document.text if outlined or exercise else "")
+        if exercise:
+            self.exercises.add(number)
+
+    def _near(self, document: Document, number: int, similarity: float) -> Dropped:
+        detail = f"{similarity:.2f} >= {self.table.similarity}"
+        return self._dropped(document, "near-duplicate", number, similarity, detail)
+
     def _dropped(self, document: Document, reason: str, number: int, similarity: float, detail: str) -> Dropped:
         return Dropped(document, reason, detail, self.index.id(number), similarity)
 
-    def _similarity(self, features: "Features", i: int, number: int) -> float:
+    def _similarity(self, batch: "Batch", i: int, number: int) -> float:
         from pipeline.dedup.kernels import jaccard
 
-        return float(jaccard(features.shingles(i), self.index.shingles(number)))
+        return float(jaccard(batch.features.shingles(i), self.index.shingles(number)))
 
     def _is_variant(self, number: int, form: bytes, variant: bytes) -> bool:
         """Whether kept document `number` is an exercise that differs from these forms in its constants only."""

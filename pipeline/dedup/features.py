@@ -5,7 +5,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,10 @@ def permutations(count: int) -> tuple[Array, Array]:
 
 def joined(texts: Sequence[str]) -> tuple[Array, Array]:
     """All texts end to end as UTF-8, (bytes,) uint8, and their (n + 1,) int64 offsets; lone surrogates stay."""
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return _end_to_end([text.encode("utf-8", "surrogatepass") for text in texts])
+
+
+def _end_to_end(encoded: list[bytes]) -> tuple[Array, Array]:
     starts = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(part) for part in encoded], out=starts[1:])
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), starts
@@ -55,9 +57,9 @@ def joined(texts: Sequence[str]) -> tuple[Array, Array]:
 
 def features(texts: Sequence[str], table: DistinctTable) -> Features:
     """Features of `texts`; pure, and the same for a text whichever batch it is in."""
-    data, starts = joined(texts)
-    raw = data.tobytes()
-    digests = b"".join(hashlib.blake2b(raw[a:b], digest_size=16).digest() for a, b in pairwise(starts))
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    digests = b"".join([hashlib.blake2b(part, digest_size=16).digest() for part in encoded])
+    data, starts = _end_to_end(encoded)
     hashes, bounds = kernels.shingle(data, starts, table.shingle, False)
     multipliers, offsets = permutations(table.permutations)
     bands = kernels.band_keys(hashes, bounds, multipliers, offsets, table.bands)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.dedup import kernels
+from pipeline.dedup import kernels, sieve
 from pipeline.dedup.features import Features
 from pipeline.errors import StoreError
 from pipeline.recipe import DistinctTable
 
 Array = npt.NDArray[Any]
-FORMAT = 3
+FORMAT = 4
 _COLUMNS = ("tags", "owners", "digests", "hashes", "bounds", "ids", "forms", "variants")
 
 
@@ -32,55 +32,57 @@ class Match:
     similarity: float
 
 
-def _grown(array: Array, needed: int) -> Array:
-    """`array` with room for `needed` rows: itself, or a copy half as long again."""
-    if needed <= len(array):
-        return array
-    larger = np.empty((max(needed, len(array) + len(array) // 2 + 1024), *array.shape[1:]), dtype=array.dtype)
-    larger[: len(array)] = array
-    return larger
+class Batch:
+    """A batch of n documents as the index takes it: their features, their ids, and the verdicts so far."""
+
+    __slots__ = ("arrays", "features", "keys", "verdicts")
+
+    def __init__(self, features: Features, ids: list[str]) -> None:
+        self.features = features
+        columns = np.array([record_id.encode() for record_id in ids], dtype="S24").view(np.uint64).reshape(-1, 3)
+        self.arrays = sieve.Arrays(features.digests, features.hashes, features.bounds, columns)
+        self.keys = sieve.Keys(features.bands, features.outlines)
+        n = len(ids)
+        self.verdicts = sieve.Verdicts(np.empty(n, np.uint8), np.empty(n, np.int32), np.empty(n, np.float64))
 
 
-def _zeros(array: Array, rows: int) -> Array:
-    """`array` with zeros after it, up to `rows` rows."""
-    larger = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
-    larger[: len(array)] = array
-    return larger
+def _grow(array: Array, needed: int) -> None:
+    """Make room for `needed` rows, and for an eighth more, in place; new rows are zeros.
 
-
-def _form(row: Array) -> bytes:
-    """The digest of a row, (16,) uint8; zeros stand for no form."""
-    return row.tobytes() if row.any() else b""
+    The array must own its memory, and no view of it may be in use. Large ones are moved by the operating system page by
+    page, without a copy.
+    """
+    if needed > len(array):
+        array.resize((max(needed, len(array) + len(array) // 8 + 1024), *array.shape[1:]), refcheck=False)
 
 
 class Index:
     """Kept documents by exact digest, by outline and by MinHash bands.
 
-    A document is added once, by `add`; nothing is ever taken out. `save` writes the index as .npy files and `load`
-    reads them back, after which new batches can be compared with it.
+    Documents are added once, by `sift` or `add`; nothing is ever taken out. `save` writes the index as .npy files and
+    `load` reads them back, after which new batches can be compared with it.
     """
 
     def __init__(self, table: DistinctTable) -> None:
         self.table = table
         self.size = 0
         self._entries = 0
-        self._filled = 0
         self._stamp = 0
-        self._heads = np.full(1 << 12, -1, dtype=np.int32)
-        self._tags = np.empty(0, dtype=np.uint32)
-        self._owners = np.empty(0, dtype=np.int32)
-        self._nexts = np.empty(0, dtype=np.int32)
-        self._digests = np.empty((0, 2), dtype=np.uint64)
-        self._hashes = np.empty(0, dtype=np.uint64)
-        self._bounds = np.zeros(1, dtype=np.int64)
-        self._ids = np.empty(0, dtype="S24")
-        self._seen = np.zeros(0, dtype=np.int32)
-        self._forms = np.zeros((0, 16), dtype=np.uint8)
-        self._variants = np.zeros((0, 16), dtype=np.uint8)
-        self._worked_out = np.zeros((0, 2), dtype=np.bool_)
-        self._row = np.zeros(table.bands + 2, dtype=np.uint32)
-        self._most = 0
-        self._room = 0
+        self._table = sieve.Table(
+            heads=np.full(1 << 12, -1, dtype=np.int32),
+            links=np.empty((0, 3), dtype=np.int32),
+            seen=np.zeros(0, dtype=np.int32),
+        )
+        self._kept = sieve.Arrays(
+            digests=np.empty((0, 2), dtype=np.uint64),
+            hashes=np.empty(0, dtype=np.uint64),
+            bounds=np.zeros(1, dtype=np.int64),
+            ids=np.empty((0, 3), dtype=np.uint64),
+        )
+        self._forms = np.zeros((0, 2), dtype=np.uint64)
+        self._variants = np.zeros((0, 2), dtype=np.uint64)
+        self._form_known = np.zeros(0, dtype=np.bool_)
+        self._variant_known = np.zeros(0, dtype=np.bool_)
 
     def __len__(self) -> int:
         return self.size
@@ -88,122 +90,127 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Bytes held by the index's arrays."""
-        arrays = (self._heads, self._tags, self._owners, self._nexts, self._digests, self._hashes, self._bounds)
-        forms = (self._forms, self._variants, self._worked_out)
-        return sum(array.nbytes for array in (*arrays, *forms, self._ids, self._seen))
+        forms = (self._forms, self._variants, self._form_known, self._variant_known)
+        return sum(array.nbytes for array in (*self._table, *self._kept, *forms))
 
     def id(self, number: int) -> str:
         """Id of kept document `number`."""
-        return bytes(self._ids[number]).decode()
+        row: Array = self._kept.ids[number]
+        return row.tobytes().rstrip(b"\0").decode()
 
     def shingles(self, number: int) -> Array:
-        """(shingles,) sorted distinct uint64 of kept document `number`."""
-        return self._hashes[self._bounds[number] : self._bounds[number + 1]]
+        """(shingles,) sorted distinct uint64 of kept document `number`; gone when the next document is added."""
+        found: Array = self._kept.hashes[self._kept.bounds[number] : self._kept.bounds[number + 1]]
+        return found
 
-    def exact(self, batch: Features, i: int) -> int | None:
-        """Number of the kept document with the same text as document `i` of `batch`, if there is one."""
-        digest = batch.digests[i]
-        for number in self._owners_of(_exact_key(digest)):
-            if self._digests[number, 0] == digest[0] and self._digests[number, 1] == digest[1]:
-                return int(number)
-        return None
+    def sift(self, batch: Batch, asks: Array, first: int) -> int:
+        """Judge and keep documents of `batch` from `first` on; the number of the first one left to the caller, or n.
 
-    def same_outline(self, batch: Features, i: int) -> list[int]:
-        """Numbers of the kept documents with the lexical outline of document `i`: all its possible clones."""
-        key = batch.outlines[i]
-        return [int(number) for number in self._owners_of(key)] if key else []
+        asks: (n,) uint8, which ones are left to the caller, see `sieve`. Verdicts are written into the batch.
+        """
+        count = len(asks) - first
+        self._make_room(
+            count,
+            count * (self.table.bands + 2),
+            int(batch.arrays.bounds[-1] - batch.arrays.bounds[first]),
+        )
+        similarity = self.table.similarity
+        stop, self.size, self._entries = sieve.sift(
+            batch.arrays,
+            batch.keys,
+            asks,
+            first,
+            similarity,
+            self._kept,
+            self._table,
+            self.size,
+            self._entries,
+            self._stamp + 1,
+            batch.verdicts,
+        )
+        self._stamp += count
+        return int(stop)
 
-    def near(self, batch: Features, i: int) -> list[Match]:
+    def near(self, batch: Batch, i: int) -> list[Match]:
         """Kept documents whose exact Jaccard similarity to document `i` reaches the table's, most similar first."""
-        query = batch.shingles(i)
+        query = batch.features.shingles(i)
         if not len(query) or not self.size:
             return []
         self._stamp += 1
         numbers, scores = kernels.matches(
             query,
-            batch.bands[i],
+            batch.keys.bands[i],
             self.table.similarity,
-            self._heads,
-            self._tags,
-            self._owners,
-            self._nexts,
-            self._hashes,
-            self._bounds,
-            self._seen,
+            self._table.heads,
+            self._table.links,
+            self._kept.hashes,
+            self._kept.bounds,
+            self._table.seen,
             self._stamp,
         )
         found = [Match(int(n), float(s)) for n, s in zip(numbers, scores, strict=True)]
-        return sorted(found, key=lambda match: (-match.similarity, match.number)) if len(found) > 1 else found
+        return sorted(found, key=lambda match: (-match.similarity, match.number))
+
+    def has_outline(self, batch: Batch, i: int) -> bool:
+        """Whether a kept document has the lexical outline of document `i`, so that they may be clones."""
+        key = batch.keys.outlines[i]
+        return bool(key) and bool(sieve.shared(key, self._table.heads, self._table.links))
+
+    def clones(self, batch: Batch, i: int, form: bytes) -> list[int]:
+        """Kept documents with the outline of document `i` whose normal form is `form` or not known, oldest first."""
+        found = kernels.clones(
+            batch.keys.outlines[i],
+            np.frombuffer(form, dtype=np.uint64),
+            self._table.heads,
+            self._table.links,
+            self._forms,
+            self._form_known,
+        )
+        numbers: list[int] = found.tolist()
+        return numbers
 
     def form(self, number: int) -> bytes | None:
         """Normal form of kept document `number`, b"" where it has none; None where it was not worked out."""
-        return _form(self._forms[number]) if self._worked_out[number, 0] else None
+        return _form(self._forms[number]) if self._form_known[number] else None
 
     def set_form(self, number: int, form: bytes) -> None:
         """Remember the normal form of kept document `number`."""
-        self._worked_out[number, 0] = True
-        self._forms[number] = np.frombuffer(form or bytes(16), dtype=np.uint8)
+        self._form_known[number] = True
+        self._forms[number] = np.frombuffer(form or bytes(16), dtype=np.uint64)
 
     def variant(self, number: int) -> bytes | None:
         """Normal form without constants of kept document `number`, as `form`."""
-        return _form(self._variants[number]) if self._worked_out[number, 1] else None
+        return _form(self._variants[number]) if self._variant_known[number] else None
 
     def set_variant(self, number: int, variant: bytes) -> None:
         """Remember the normal form without constants of kept document `number`."""
-        self._worked_out[number, 1] = True
-        self._variants[number] = np.frombuffer(variant or bytes(16), dtype=np.uint8)
+        self._variant_known[number] = True
+        self._variants[number] = np.frombuffer(variant or bytes(16), dtype=np.uint64)
 
-    def add(self, batch: Features, i: int, record_id: str) -> int:
-        """Keep document `i` of `batch` under `record_id`; its number."""
+    def add(self, batch: Batch, i: int) -> int:
+        """Keep document `i` of `batch`; its number."""
         number = self.size
-        shingles = batch.shingles(i)
-        entries = self._row
-        entries[-1] = _exact_key(batch.digests[i])
-        if len(shingles):
-            entries[:-2] = batch.bands[i]
-        entries = entries[0 if len(shingles) else -2 :]
-        outline = batch.outlines[i]
-        if outline:
-            self._row[-2] = outline
-        else:
-            entries = np.delete(entries, -2)
-        filled = self._filled + len(shingles)
-        if number >= self._most or self._entries + len(entries) > self._room or filled > len(self._hashes):
-            self._make_room(len(entries), len(shingles))
-        kernels.insert(entries, number, self._entries, self._heads, self._tags, self._owners, self._nexts)
-        self._entries += len(entries)
-        self._hashes[self._filled : filled] = shingles
-        self._filled = filled
-        self._bounds[number + 1] = filled
-        self._digests[number] = batch.digests[i]
-        self._ids[number] = record_id.encode()
+        self._make_room(1, self.table.bands + 2, int(batch.arrays.bounds[i + 1] - batch.arrays.bounds[i]))
+        heads, links, _ = self._table
+        self._entries = sieve.keep(batch.arrays, batch.keys, i, self._kept, heads, links, number, self._entries)
         self.size += 1
         return number
 
-    def _owners_of(self, key: Any) -> Array:
-        owners: Array = kernels.owners_of(key, self._heads, self._tags, self._owners, self._nexts)
-        return owners
-
-    def _make_room(self, entries: int, shingles: int) -> None:
-        """Room for one more document; arrays that must grow do so by half. _most, _room: documents, entries there is
-        room for."""
-        self._digests = _grown(self._digests, self.size + 1)
-        self._ids = _grown(self._ids, self.size + 1)
-        self._bounds = _grown(self._bounds, self.size + 2)
-        self._hashes = _grown(self._hashes, self._filled + shingles)
-        if len(self._seen) < len(self._ids):
-            self._seen = _zeros(self._seen, len(self._ids))
-            self._forms, self._variants = _zeros(self._forms, len(self._ids)), _zeros(self._variants, len(self._ids))
-            self._worked_out = _zeros(self._worked_out, len(self._ids))
+    def _make_room(self, documents: int, entries: int, shingles: int) -> None:
+        """Room for so many more."""
+        needed = self.size + documents
+        if needed > len(self._table.seen):
+            rows = (self._kept.digests, self._kept.ids, self._table.seen, self._forms, self._variants)
+            for array in (*rows, self._form_known, self._variant_known):
+                _grow(array, needed)
+            _grow(self._kept.bounds, len(self._table.seen) + 1)
+        _grow(self._kept.hashes, int(self._kept.bounds[self.size]) + shingles)
         needed = self._entries + entries
-        self._tags = _grown(self._tags, needed)
-        self._owners = _grown(self._owners, needed)
-        self._nexts = _grown(self._nexts, needed)
-        if needed > len(self._heads):
-            self._heads = np.full(2 * len(self._heads), -1, dtype=np.int32)
-            kernels.rechain(self._heads, self._tags, self._nexts, self._entries)
-        self._most = min(len(self._ids), len(self._digests), len(self._bounds) - 1, len(self._seen))
-        self._room = min(len(self._tags), len(self._owners), len(self._nexts), len(self._heads))
+        _grow(self._table.links, needed)
+        heads = self._table.heads
+        if needed > len(heads):
+            heads.resize(1 << (needed - 1).bit_length(), refcheck=False)
+            kernels.rechain(heads, self._table.links, self._entries)
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`, which is made; the index there before stays whole until the new one is.
@@ -215,16 +222,16 @@ class Index:
         generation = max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0) + 1
         place = folder / f"{generation:06}"
         place.mkdir()
-        known = self._worked_out[: self.size]
+        kept, links, size = self._kept, self._table.links[: self._entries], self.size
         columns: dict[str, Array] = {
-            "tags": self._tags[: self._entries],
-            "owners": self._owners[: self._entries],
-            "digests": self._digests[: self.size],
-            "hashes": self._hashes[: self._filled],
-            "bounds": self._bounds[: self.size + 1],
-            "ids": self._ids[: self.size],
-            "forms": self._forms[: self.size] * known[:, :1],
-            "variants": self._variants[: self.size] * known[:, 1:],
+            "tags": links[:, 0],
+            "owners": links[:, 1],
+            "digests": kept.digests[:size],
+            "hashes": kept.hashes[: kept.bounds[size]],
+            "bounds": kept.bounds[: size + 1],
+            "ids": kept.ids[:size],
+            "forms": self._forms[:size],
+            "variants": self._variants[:size],
         }
         for name in _COLUMNS:
             with (place / f"{name}.npy").open("wb") as file:
@@ -266,17 +273,15 @@ class Index:
             read = {name: np.load(place / f"{name}.npy", allow_pickle=False) for name in _COLUMNS}
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(f"{place} is not whole: {error}", hint="delete the index and build it again") from error
-        index.size, index._entries, index._filled = about["documents"], len(read["tags"]), len(read["hashes"])
-        index._tags, index._owners = read["tags"], read["owners"]
-        index._digests, index._hashes, index._bounds, index._ids = (
-            read[n] for n in ("digests", "hashes", "bounds", "ids")
-        )
-        index._nexts = np.empty(index._entries, dtype=np.int32)
-        index._seen = np.zeros(index.size, dtype=np.int32)
-        index._heads = np.full(1 << max(12, int(index._entries).bit_length()), -1, dtype=np.int32)
-        kernels.rechain(index._heads, index._tags, index._nexts, index._entries)
-        index._forms, index._variants = read["forms"], read["variants"]
-        index._worked_out = np.ones((index.size, 2), dtype=np.bool_)
+        index.size, index._entries = about["documents"], len(read["tags"])
+        links = np.column_stack((read["tags"], read["owners"], read["owners"]))
+        heads = np.full(1 << max(12, int(index._entries).bit_length()), -1, dtype=np.int32)
+        kernels.rechain(heads, links, index._entries)
+        index._table = sieve.Table(heads, links, np.zeros(index.size, dtype=np.int32))
+        index._kept = sieve.Arrays(*(_owned(read[name]) for name in ("digests", "hashes", "bounds", "ids")))
+        index._forms, index._variants = _owned(read["forms"]), _owned(read["variants"])
+        index._form_known = np.ones(index.size, dtype=np.bool_)
+        index._variant_known = np.ones(index.size, dtype=np.bool_)
         return index
 
 
@@ -294,6 +299,11 @@ def described(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _exact_key(digest: Array) -> Any:
-    """uint32 key of an exact digest; (2,) uint64."""
-    return np.uint32(digest[0] & np.uint64(0xFFFFFFFF))
+def _form(row: Array) -> bytes:
+    """The digest of a row, (2,) uint64; zeros stand for no form."""
+    return row.tobytes() if row.any() else b""
+
+
+def _owned(array: Array) -> Array:
+    """`array`, or a copy where it lies in memory of another."""
+    return array if array.flags.owndata else array.copy()

@@ -61,11 +61,12 @@ def shingle(data: Any, starts: Any, n: int, fold: bool) -> tuple[Any, Any]:
     is_word = word_table()
     out = np.empty((len(data) + documents) // 2 + documents + 1, dtype=np.uint64)
     bounds = np.zeros(documents + 1, dtype=np.int64)
-    ring = np.zeros(n, dtype=np.uint64)
+    ring = np.zeros(n, dtype=np.uint64)  # the last `n` words
     filled = 0
     for d in range(documents):
         begin = filled
         words = 0
+        place = 0  # of the next word in the ring: the oldest word's
         at, stop = starts[d], starts[d + 1]
         while at < stop:
             b = data[at]
@@ -98,12 +99,16 @@ def shingle(data: Any, starts: Any, n: int, fold: bool) -> tuple[Any, Any]:
                     while at < stop and 0x80 <= data[at] < 0xC0:
                         h = (h ^ np.uint64(data[at])) * WORD_PRIME
                         at += 1
-            ring[words % n] = mix(h)
+            ring[place] = mix(h)
             words += 1
+            place = place + 1 if place + 1 < n else 0
             if words >= n:
                 s = MIX
-                for k in range(words - n, words):
-                    s = (s ^ ring[k % n]) * SHINGLE_PRIME
+                for k in range(place, n):
+                    s = (s ^ ring[k]) * SHINGLE_PRIME
+                    s = s ^ (s >> np.uint64(32))
+                for k in range(place):
+                    s = (s ^ ring[k]) * SHINGLE_PRIME
                     s = s ^ (s >> np.uint64(32))
                 out[filled] = mix(s)
                 filled += 1
@@ -193,36 +198,29 @@ def jaccard(a: Any, b: Any) -> Any:
 
 @compiled
 def matches(
-    query: Any,
-    keys: Any,
-    similarity: float,
-    heads: Any,
-    tags: Any,
-    owners: Any,
-    nexts: Any,
-    hashes: Any,
-    bounds: Any,
-    seen: Any,
-    stamp: int,
+    query: Any, keys: Any, similarity: float, heads: Any, links: Any, hashes: Any, bounds: Any, seen: Any, stamp: int
 ) -> tuple[Any, Any]:
     """Documents of the table whose exact Jaccard similarity to `query` reaches `similarity`.
 
-    query: (shingles,) sorted distinct uint64. keys: (bands,) uint32. heads: (2^k,) int32 chain heads, -1 for none;
-    tags, owners, nexts: (entries,) the chained entries. hashes, bounds: the table's shingle sets. seen: (documents,)
-    int32 scratch, where `stamp`, greater than all before, marks the candidates of this call. Returns (numbers,
-    similarities) in the order found; every candidate is compared once, whichever number of bands it shares.
+    query: (shingles,) sorted distinct uint64. keys: (bands,) uint32. heads, links: see `chain`. hashes, bounds: the
+    table's shingle sets. seen: (documents,) int64 scratch, where `stamp`, greater than all before, marks the candidates
+    of this call. Returns (numbers, similarities) in the order found; every candidate is compared once, whichever number
+    of bands it shares.
     """
-    found = np.empty(8, dtype=np.int32)
-    scores = np.empty(8, dtype=np.float64)
+    found = np.empty(4, dtype=np.int32)
+    scores = np.empty(4, dtype=np.float64)
     count = 0
     mask = np.uint32(len(heads) - 1)
     size = len(query)
+    firsts = np.empty(len(keys), dtype=np.int32)
+    for band in range(len(keys)):  # loads that do not wait for each other: the table is larger than any cache
+        firsts[band] = heads[np.uint32(keys[band] & mask)]
     for band in range(len(keys)):
-        key = keys[band]
-        entry = heads[np.uint32(key & mask)]
+        tag = np.int32(keys[band])
+        entry = firsts[band]
         while entry >= 0:
-            if tags[entry] == key:
-                number = owners[entry]
+            if links[entry, 0] == tag:
+                number = links[entry, 1]
                 if seen[number] != stamp:
                     seen[number] = stamp
                     other = bounds[number + 1] - bounds[number]
@@ -235,44 +233,52 @@ def matches(
                             found[count] = number
                             scores[count] = score
                             count += 1
-            entry = nexts[entry]
+            entry = links[entry, 2]
     return found[:count], scores[:count]
 
 
 @compiled
-def owners_of(key: Any, heads: Any, tags: Any, owners: Any, nexts: Any) -> Any:
-    """(n,) int32: owners of the entries with this key, oldest first."""
+def clones(key: Any, form: Any, heads: Any, links: Any, forms: Any, known: Any) -> Any:
+    """(n,) int32: documents with the outline `key` whose normal form is `form`, or not `known` yet; oldest first.
+
+    form: (2,) uint64. forms: (documents, 2) uint64. known: (documents,) bool.
+    """
     found = np.empty(4, dtype=np.int32)
     count = 0
+    tag = np.int32(key)
     entry = heads[np.uint32(key & np.uint32(len(heads) - 1))]
     while entry >= 0:
-        if tags[entry] == key:
-            if count == len(found):
-                found = np.concatenate((found, np.empty_like(found)))
-            found[count] = owners[entry]
-            count += 1
-        entry = nexts[entry]
+        if links[entry, 0] == tag:
+            number = links[entry, 1]
+            if not known[number] or (forms[number, 0] == form[0] and forms[number, 1] == form[1]):
+                if count == len(found):
+                    found = np.concatenate((found, np.empty_like(found)))
+                found[count] = number
+                count += 1
+        entry = links[entry, 2]
     return found[:count][::-1].copy()
 
 
 @compiled
-def insert(keys: Any, owner: int, used: int, heads: Any, tags: Any, owners: Any, nexts: Any) -> None:
-    """Chain one entry per key, in slots used, used + 1, ...; the caller has made room."""
-    mask = np.uint32(len(heads) - 1)
-    for k in range(len(keys)):
-        slot = np.uint32(keys[k] & mask)
-        tags[used + k] = keys[k]
-        owners[used + k] = owner
-        nexts[used + k] = heads[slot]
-        heads[slot] = used + k
+def chain(key: Any, owner: int, entry: int, heads: Any, links: Any) -> None:
+    """Put one entry at the head of its chain; the caller has made room.
+
+    heads: (2^k,) int32, the newest entry of each chain, -1 for none. links: (entries, 3) int32: key, document, and the
+    entry before it in the chain, side by side because a look at one is a look at all.
+    """
+    slot = np.uint32(key & np.uint32(len(heads) - 1))
+    links[entry, 0] = np.int32(key)
+    links[entry, 1] = owner
+    links[entry, 2] = heads[slot]
+    heads[slot] = entry
 
 
 @compiled
-def rechain(heads: Any, tags: Any, nexts: Any, used: int) -> None:
+def rechain(heads: Any, links: Any, used: int) -> None:
     """Rebuild all chains after `heads` has grown."""
     heads[:] = -1
     mask = np.uint32(len(heads) - 1)
     for entry in range(used):
-        slot = np.uint32(tags[entry] & mask)
-        nexts[entry] = heads[slot]
+        slot = np.uint32(np.uint32(links[entry, 0]) & mask)
+        links[entry, 2] = heads[slot]
         heads[slot] = entry
