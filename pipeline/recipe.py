@@ -137,6 +137,9 @@ class DistinctTable(Table):
     """Also drop renamed clones (equal normalised AST, constants kept)."""
     max_constant_variants: Count = 0
     """Most documents kept that differ only in their constants; 0 for no cap."""
+    max_wordings: Count = 1
+    """Most exercises kept of one solution (equal normalised AST) whose docstrings say it in other words; 0 for no cap.
+    Their texts must still differ by `similarity`. Matters where clones is true."""
 
     @model_validator(mode="after")
     def _bands_divide(self) -> "DistinctTable":

@@ -10,7 +10,10 @@ The seed travels inside prompts and completions (it is a few hundred bytes and c
 function of its own input and never has to join.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 from pipeline.identity import content_id
@@ -32,6 +35,28 @@ class Record:
     def content(self) -> dict[str, Any]:
         """Everything that the id is the hash of: all fields but the id itself."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "id"}
+
+    def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[Any, ...]]:
+        """Pickled as the values of all fields, the id among them: faster than what dataclasses do by themselves."""
+        kind: Any = type(self)
+        return _unpickled, (kind, _values(kind)(self))
+
+
+@cache
+def _values(cls: Any) -> Callable[[Record], tuple[Any, ...]]:
+    return attrgetter(*(f.name for f in fields(cls)))
+
+
+@cache
+def _setters(cls: Any) -> tuple[Callable[[Record, Any], None], ...]:
+    return tuple(getattr(cls, f.name).__set__ for f in fields(cls))
+
+
+def _unpickled(cls: Any, values: tuple[Any, ...]) -> Record:
+    record: Record = object.__new__(cls)
+    for setter, value in zip(_setters(cls), values, strict=True):
+        setter(record, value)
+    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ ITEM_CHARACTERS = 400
 """What an item costs beside its text."""
 FRAME = 256
 """Items written and read at once."""
+BUFFER = 1_000_000
+"""Bytes of texts written at once."""
 
 
 def _size(item: Any) -> int:
@@ -90,6 +92,8 @@ class Texts:
     def __init__(self, memory: int = 64_000_000) -> None:
         self._room = memory
         self._held: list[str] = []
+        self._recent: list[bytes] = []
+        self._size = 0
         self._file: IO[bytes] | None = None
         self._ends = array("Q", [0])
 
@@ -109,15 +113,22 @@ class Texts:
                 return len(self._held) - 1
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the object
         data = text.encode("utf-8", "surrogatepass")
-        self._file.seek(self._ends[-1])
-        self._file.write(data)
+        self._recent.append(data)
+        self._size += len(data)
         self._ends.append(self._ends[-1] + len(data))
+        if self._size >= BUFFER:
+            self._file.seek(0, 2)
+            self._file.write(b"".join(self._recent))
+            self._recent, self._size = [], 0
         return len(self) - 1
 
     def __getitem__(self, number: int) -> str:
         if number < len(self._held):
             return self._held[number]
         place = number - len(self._held)
+        written = len(self._ends) - 1 - len(self._recent)
+        if place >= written:
+            return self._recent[place - written].decode("utf-8", "surrogatepass")
         start, end = self._ends[place], self._ends[place + 1]
         assert self._file is not None
         self._file.seek(start)

@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import pickle
 from typing import get_type_hints
 
 import pytest
@@ -37,6 +39,13 @@ def test_round_trip_of_every_record_type(record):
     (back,) = (from_row(row) for row in table.to_pylist())
     assert back == record
     assert back.id == record.id
+
+
+@given(st.one_of([st.from_type(cls) for cls in RECORD_TYPES.values()]))
+def test_records_travel_between_processes(record):
+    for back in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record)):
+        assert back == record
+        assert type(back) is type(record)
 
 
 def test_an_artifact_may_hold_several_types():

@@ -8,6 +8,7 @@ module variables, import aliases. Names bound in a class body are attributes and
 
 import ast
 import hashlib
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ _WRITTEN: dict[type, tuple[str, ...]] = {
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 """Fields of each type of node that its normal form has."""
+_WORD = re.compile(r"\w+")
 
 
 def parse(text: str) -> ast.Module | None:
@@ -252,6 +254,29 @@ def tree_form(tree: ast.Module, *, constants: bool = True) -> bytes:
     if writer is None or not writer.statements:
         return b""
     return hashlib.blake2b(writer.text().encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def wording(text: str) -> str:
+    """The words of all docstrings of `text`, case folded, one space between; "" where it has none.
+
+    Names that the text binds are left out, because a renaming changes them in the docstring too: what is left differs
+    only where something is said in other words.
+    """
+    tree = parse(text)
+    if tree is None:
+        return ""
+    said: list[str] = []
+    own: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            said += _WORD.findall((ast.get_docstring(node, clean=False) or "").lower())
+            own.add(getattr(node, "name", ""))
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            own.add(node.id)
+    own = {name.lower() for name in own}
+    return " ".join(word for word in said if word not in own)
 
 
 def top_level_functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

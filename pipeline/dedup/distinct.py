@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from pipeline.dedup.clones import normal_form
+from pipeline.dedup.clones import normal_form, wording
 from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import DistinctTable
 from pipeline.records import Document, Exercise
@@ -46,7 +46,9 @@ class Distinct:
     added to it. With an index the normal form of every document is worked out, so that `Index.save` can store it.
 
     Two exercises that differ in nothing but the constants of their code are never near-duplicates of each other:
-    that difference is wanted. `max_constant_variants` caps how many such variants are kept, of any document.
+    that difference is wanted. `max_constant_variants` caps how many such variants are kept, of any document. With
+    `max_wordings` above 1, or 0 for any number, exercises whose docstrings say the same code in other words are no
+    clones of each other up to that number; they do not count as variants, and near-duplicates they can still be.
 
     `similarity` of a drop is under the measure that dropped it: exact Jaccard of the texts for a near-duplicate, 1.0
     for equal texts and for equal normal forms; the detail of a clone has the Jaccard of the texts too.
@@ -167,7 +169,8 @@ class _Run:
     """One pass: the index, and what is known of the documents of this pass that were kept.
 
     texts: of the documents kept, those before `base` came with the index. exercises: their numbers that are exercises.
-    variants: numbers of kept documents by normal form without constants. known: forms that an executor worked out.
+    variants: numbers of kept documents by normal form without constants, one of each normal form. wordings: what kept
+    exercises say, where that was asked. known: forms that an executor worked out.
     """
 
     table: DistinctTable
@@ -177,14 +180,17 @@ class _Run:
     texts: Texts = field(default_factory=Texts)
     exercises: set[int] = field(default_factory=set)
     variants: dict[bytes, list[int]] = field(default_factory=dict)
+    wordings: dict[int, str] = field(default_factory=dict)
     known: dict[str, Forms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = len(self.index)
         if self.table.max_constant_variants:
+            counted: set[bytes | None] = set()
             for number in range(self.base):
-                variant = self.index.variant(number)
-                if variant:
+                variant, form = self.index.variant(number), self.index.form(number)
+                if variant and (not form or form not in counted):
+                    counted.add(form)
                     self.variants.setdefault(variant, []).append(number)
 
     def outcomes(self, documents: list[Document], features: "Features") -> Iterator[Kept[Document] | Dropped]:
@@ -230,6 +236,7 @@ class _Run:
         outlined = bool(batch.keys.outlines[i])
         form: bytes | None = None
         variant: bytes | None = None
+        reworded = False
         matches = index.near(batch, i)
         if matches and isinstance(document, Exercise):
             form, variant = self._form_of(document), self._variant_of(document)
@@ -241,12 +248,13 @@ class _Run:
             if form is None and (candidates or self.eager):
                 form = self._form_of(document)
             if form and candidates:
-                twin = next((n for n in index.clones(batch, i, form) if self._form(n) == form), None)
+                twins = (n for n in index.clones(batch, i, form) if self._form(n) == form)
+                twin, reworded, why = self._twin(document, twins)
                 if twin is not None:
-                    detail = f"equal normal form: 1.00 = 1.00; text {self._similarity(batch, i, twin):.2f}"
+                    detail = f"{why}; text {self._similarity(batch, i, twin):.2f}"
                     return self._dropped(document, "clone", twin, 1.0, detail)
         cap = table.max_constant_variants
-        if cap and outlined:
+        if cap and outlined and not reworded:
             variant = self._variant_of(document) if variant is None else variant
             others = self.variants.get(variant, []) if variant else []
             if len(others) >= cap:
@@ -263,9 +271,33 @@ class _Run:
             index.set_form(number, form)
         if variant is not None:
             index.set_variant(number, variant)
-            if variant and cap:
+            if variant and cap and not reworded:
                 self.variants.setdefault(variant, []).append(number)
         return Kept(document)
+
+    def _twin(self, document: Document, twins: Iterator[int]) -> tuple[int | None, bool, str]:
+        """The document kept in place of this one, out of `twins` with its normal form; whether this one is a wording of
+        theirs that is wanted; why it goes.
+
+        A twin from before this pass has a wording that is not known, and counts as another one.
+        """
+        cap = self.table.max_wordings
+        same = "equal normal form: 1.00 = 1.00"
+        if cap == 1 or not isinstance(document, Exercise):
+            return next(twins, None), False, same
+        kept = list(twins)
+        said = wording(document.text)
+        for number in kept:
+            if number >= self.base and (number not in self.exercises or self._wording(number) == said):
+                return number, False, same
+        if cap and len(kept) >= cap:
+            return kept[0], False, f"{len(kept)} wordings kept of an equal normal form >= {cap}"
+        return None, bool(kept), ""
+
+    def _wording(self, number: int) -> str:
+        if number not in self.wordings:
+            self.wordings[number] = wording(self._text(number))
+        return self.wordings[number]
 
     def _remember(self, document: Document, number: int, outlined: bool) -> None:
         """What later documents may ask of this one, which is kept."""

@@ -20,7 +20,7 @@ from pipeline.errors import StoreError
 from pipeline.recipe import DistinctTable
 
 Array = npt.NDArray[Any]
-FORMAT = 4
+FORMAT = 3
 _COLUMNS = ("tags", "owners", "digests", "hashes", "bounds", "ids", "forms", "variants")
 
 
@@ -197,7 +197,7 @@ class Index:
         return number
 
     def _make_room(self, documents: int, entries: int, shingles: int) -> None:
-        """Room for so many more."""
+        """Room for so many more; every array that must grow does so in place, so `_table` and `_kept` stay whole."""
         needed = self.size + documents
         if needed > len(self._table.seen):
             rows = (self._kept.digests, self._kept.ids, self._table.seen, self._forms, self._variants)
@@ -224,14 +224,14 @@ class Index:
         place.mkdir()
         kept, links, size = self._kept, self._table.links[: self._entries], self.size
         columns: dict[str, Array] = {
-            "tags": links[:, 0],
+            "tags": links[:, 0].astype(np.uint32),
             "owners": links[:, 1],
             "digests": kept.digests[:size],
             "hashes": kept.hashes[: kept.bounds[size]],
             "bounds": kept.bounds[: size + 1],
-            "ids": kept.ids[:size],
-            "forms": self._forms[:size],
-            "variants": self._variants[:size],
+            "ids": kept.ids[:size].view("S24").reshape(-1),
+            "forms": self._forms[:size].view(np.uint8).reshape(-1, 16),
+            "variants": self._variants[:size].view(np.uint8).reshape(-1, 16),
         }
         for name in _COLUMNS:
             with (place / f"{name}.npy").open("wb") as file:
@@ -258,13 +258,13 @@ class Index:
     def load(cls, folder: Path, table: DistinctTable) -> "Index":
         """The index in `folder`. Raises StoreError where there is none, or where it was made with other settings."""
         about = described(folder)
-        different = sorted(
-            key for key, value in table.model_dump(mode="json").items() if about["table"].get(key) != value
-        )
+        # settings that came after the index was made have their defaults there
+        made_with = {name: field.default for name, field in DistinctTable.model_fields.items()} | about["table"]
+        different = sorted(key for key, value in table.model_dump(mode="json").items() if made_with[key] != value)
         if different:
             key = different[0]
             raise StoreError(
-                f"{folder} was made with distinct.{key} = {about['table'].get(key)!r}, not {getattr(table, key)!r}",
+                f"{folder} was made with distinct.{key} = {made_with[key]!r}, not {getattr(table, key)!r}",
                 hint="use the settings of the index, or build it again",
             )
         index = cls(table)
@@ -274,12 +274,13 @@ class Index:
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(f"{place} is not whole: {error}", hint="delete the index and build it again") from error
         index.size, index._entries = about["documents"], len(read["tags"])
-        links = np.column_stack((read["tags"], read["owners"], read["owners"]))
+        links = np.column_stack((read["tags"].view(np.int32), read["owners"], read["owners"]))
         heads = np.full(1 << max(12, int(index._entries).bit_length()), -1, dtype=np.int32)
         kernels.rechain(heads, links, index._entries)
         index._table = sieve.Table(heads, links, np.zeros(index.size, dtype=np.int32))
-        index._kept = sieve.Arrays(*(_owned(read[name]) for name in ("digests", "hashes", "bounds", "ids")))
-        index._forms, index._variants = _owned(read["forms"]), _owned(read["variants"])
+        ids = read["ids"].view(np.uint64).reshape(-1, 3)
+        index._kept = sieve.Arrays(*map(_owned, (read["digests"], read["hashes"], read["bounds"], ids)))
+        index._forms, index._variants = (_owned(read[n].view(np.uint64)) for n in ("forms", "variants"))
         index._form_known = np.ones(index.size, dtype=np.bool_)
         index._variant_known = np.ones(index.size, dtype=np.bool_)
         return index

@@ -69,9 +69,10 @@ def texts(count: int) -> Iterator[str]:
 
 
 def written(folder: Path, count: int) -> Path:
+    """The corpus in `folder`, whose first texts are a smaller corpus; written where there is none as large."""
     path = folder / "corpus.jsonl"
     done = folder / f"corpus-{count}"
-    if not done.exists():
+    if not any(int(found.name.removeprefix("corpus-")) >= count for found in folder.glob("corpus-*")):
         with path.open("w", encoding="utf-8") as file:
             for text in texts(count):
                 file.write(json.dumps(text) + "\n")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.clones import normal_form
+from pipeline.dedup.clones import normal_form, wording
 
 BASE = """
 def merge(left, right, key=len):
@@ -146,3 +146,11 @@ def test_any_consistent_renaming_is_a_clone(names: list[str]) -> None:
         elif isinstance(node, ast.arg):
             node.arg = table[node.arg]
     assert normal_form(ast.unparse(tree)) == normal_form(BASE)
+
+
+def test_the_wording_is_what_docstrings_say_beside_the_names() -> None:
+    text = 'def total(Xs):\n    """Return the TOTAL of xs, a list."""\n    n = sum(Xs)  # not this\n    return n\n'
+    assert wording(text) == "return the of a list"
+    assert wording(text) == wording(text.replace("Xs", "values").replace("xs", "values").replace("n =", "m ="))
+    assert wording(text) != wording(text.replace("Return the", "Give me the"))
+    assert wording("def f(x):\n    return x\n") == wording("no code (") == ""

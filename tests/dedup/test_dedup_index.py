@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,39 @@ def test_an_index_with_other_settings_is_refused(tmp_path: Path) -> None:
         Index.load(tmp_path, DistinctTable(shingle=3))
     with pytest.raises(StoreError, match=r"index\.json is missing"):
         Index.load(tmp_path / "nowhere", DistinctTable())
+
+
+def test_an_index_from_before_a_setting_has_its_default(tmp_path: Path) -> None:
+    Index(DistinctTable()).save(tmp_path)
+    about = json.loads((tmp_path / "index.json").read_text())
+    del about["table"]["max_wordings"]
+    (tmp_path / "index.json").write_text(json.dumps(about))
+    assert len(Index.load(tmp_path, DistinctTable())) == 0
+    with pytest.raises(StoreError, match=r"distinct\.max_wordings = 1, not 2"):
+        Index.load(tmp_path, DistinctTable(max_wordings=2))
+
+
+def test_wordings_kept_before_are_counted(tmp_path: Path) -> None:
+    def exercise(said: str) -> Exercise:
+        prompt, solution = f'def f(x):\n    """{said}"""\n', "    y = x + 1\n    return y * 2\n"
+        return Exercise(prompt=prompt, solution=solution, entry_point="f", test="", test_owner="teacher")
+
+    table = DistinctTable(max_wordings=2, max_constant_variants=1)
+    said = ["Add one and double it.", "Twice the next number.", "What follows x, times two."]
+    index = Index(table)
+    assert len(kept(list(Distinct(table, index=index)([exercise(said[0])])))) == 1
+    for count, text in ((1, said[1]), (0, said[2])):
+        index.save(tmp_path)
+        index = Index.load(tmp_path, table)
+        assert len(kept(list(Distinct(table, index=index)([exercise(text)])))) == count
+
+
+def test_an_index_of_an_older_format_is_refused(tmp_path: Path) -> None:
+    Index(DistinctTable()).save(tmp_path)
+    about = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(about | {"format": 2}))
+    with pytest.raises(StoreError, match="has index format 2, this version reads 3"):
+        Index.load(tmp_path, DistinctTable())
 
 
 def test_an_unfinished_save_is_no_index(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import pickle
 import random
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -114,9 +115,10 @@ def test_texts_shorter_than_a_shingle_are_only_alike_when_equal() -> None:
     assert drop.reason == "near-duplicate"
 
 
-def test_a_document_contained_in_a_longer_one_stays() -> None:
+@pytest.mark.parametrize("longer", [90, 110, 140, 260])
+def test_a_document_contained_in_a_longer_one_stays(longer: int) -> None:
     part = prose(7, 60)
-    kept, dropped = run(passages(" ".join(part), " ".join(part + prose(8, 200))))
+    kept, dropped = run(passages(" ".join(part), " ".join(part + prose(8, longer - 60))))
     assert (len(kept), dropped) == (2, [])
 
 
@@ -126,6 +128,21 @@ def test_templated_documents_on_different_topics_do_not_merge() -> None:
     texts = [template.format("beginner", "loops") + " " + topic for topic in topics]
     kept, dropped = run(passages(*texts))
     assert (len(kept), dropped) == (200, [])
+
+
+def test_templated_exercises_that_resemble_each_other_in_a_chain_are_no_cluster() -> None:
+    words = prose(61, 600)
+    documents: list[Document] = []
+    for i in range(100):
+        said = " ".join(words[4 * i : 4 * i + 100])
+        prompt = f'def solve(values):\n    """Write a function as the template says: {said}"""\n'
+        documents.append(exercise(prompt, f"    return [v * {i} for v in values] + {words[i]}\n", test="assert solve"))
+    text = {document.id: document.text for document in documents}
+    neighbours = [jaccard(a.text, b.text) for a, b in pairwise(documents)]
+    assert min(neighbours) >= 0.7  # so that single linkage, as union-find does it, leaves one
+    kept, dropped = run(documents)
+    assert len(kept) > 10
+    assert all(jaccard(text[drop.record.id], text[drop.kept_id]) >= 0.7 for drop in dropped)
 
 
 def test_a_huge_cluster_leaves_one_and_stays_fast() -> None:
@@ -200,6 +217,55 @@ def test_exercises_that_differ_in_constants_only_are_not_near_duplicates() -> No
     assert len(run(as_passages)[0]) == 1
 
 
+SAME_SUM = (
+    ("values", "Return the sum of values."),
+    ("numbers", "Return the sum of numbers."),
+    ("values", "Add all the given numbers up and return what comes out."),
+    ("values", "What is the total of a list? Loop over it."),
+)
+
+
+def worded(name: str, said: str, factor: int = 1, **more: object) -> Exercise:
+    prompt = f'def f({name}):\n    """{said}"""\n'
+    solution = f"    total = 0\n    for item in {name}:\n        total += item * {factor}\n    return total\n"
+    return exercise(prompt, solution, **more)
+
+
+@pytest.mark.parametrize(("most", "left"), [(1, 1), (2, 2), (3, 3), (0, 3)])
+def test_exercises_may_say_one_solution_in_other_words(most: int, left: int) -> None:
+    documents: list[Document] = [worded(name, said) for name, said in SAME_SUM]
+    assert len({document.text for document in documents}) == 4
+    kept, dropped = run(documents, max_wordings=most)
+    assert len(kept) == left
+    assert {drop.reason for drop in dropped} == {"clone"}
+    again, none = run(kept, max_wordings=most)
+    assert (again, none) == (kept, [])
+    if most == 2:
+        details = [drop.detail for drop in dropped]
+        assert any(detail.startswith("2 wordings kept of an equal normal form >= 2; text 0.") for detail in details)
+
+
+def test_passages_are_clones_in_any_words() -> None:
+    texts = [worded(name, said).text for name, said in SAME_SUM]
+    assert len(run(passages(*texts), max_wordings=0)[0]) == 1
+    mixed: list[Document] = [worded(*SAME_SUM[0], test="assert f", test_owner="seed"), *passages(*texts[1:])]
+    assert len(run(mixed, max_wordings=0)[0]) == 1
+    first_kept = set()
+    for i in range(8):  # without tests, the smaller id is kept, a passage's or an exercise's
+        pair: list[Document] = [worded(*SAME_SUM[0], audience=str(i)), Passage(text=texts[2], audience=str(i))]
+        (keeper,), _ = run(pair, max_wordings=0)
+        first_kept.add(type(keeper))
+    assert first_kept == {Passage, Exercise}
+
+
+def test_other_wordings_are_not_counted_as_variants_of_constants() -> None:
+    documents: list[Document] = [worded(*SAME_SUM[k], factor=n) for n in (2, 3, 4) for k in (0, 2, 3)]
+    kept, dropped = run(documents, max_wordings=0, max_constant_variants=2)
+    assert len(kept) == 6
+    assert all("differs in constants only from 2 kept >= 2" in drop.detail for drop in dropped)
+    assert len(run(documents, max_wordings=1, max_constant_variants=2)[0]) == 2
+
+
 def test_stubs_are_not_clones_of_each_other() -> None:
     stub = 'def {}(self, value):\n    """{}"""\n    raise NotImplementedError\n'
     kept, _ = run(passages(stub.format("read", "Reads one thing."), stub.format("write_all", "Writes something else.")))
@@ -238,18 +304,34 @@ class Elsewhere:
             yield pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(block)))))
 
 
-@settings(max_examples=60, deadline=None)
+SOME_EXERCISE = st.builds(
+    worded,
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["One way.", "Another way of a.", "Another way of b.", "A third."]),
+    st.integers(1, 2),
+    test=st.sampled_from(["", "assert f"]),
+)
+
+
+@settings(max_examples=80, deadline=None)
 @given(
-    st.lists(SOME_TEXT, max_size=14),
+    st.lists(SOME_TEXT, max_size=14).map(lambda texts: passages(*texts)),
+    st.lists(SOME_EXERCISE, max_size=10, unique_by=lambda document: document.id),
     st.randoms(use_true_random=False),
+    st.integers(0, 2),
     st.integers(0, 2),
     st.sampled_from([SERIAL, Elsewhere()]),
 )
 def test_the_survivors_depend_on_neither_order_nor_executor_and_a_second_pass_drops_nothing(
-    texts: list[str], shuffler: random.Random, cap: int, executor: Executor
+    texts: list[Document],
+    exercises: list[Exercise],
+    shuffler: random.Random,
+    cap: int,
+    wordings: int,
+    executor: Executor,
 ) -> None:
-    documents = passages(*texts)
-    table = DistinctTable(max_constant_variants=cap)
+    documents = [*texts, *exercises]
+    table = DistinctTable(max_constant_variants=cap, max_wordings=wordings)
     first = [o.record for o in Distinct(table)(documents) if isinstance(o, Kept)]
     shuffled = shuffler.sample(documents, len(documents))
     tally = Tally()
