@@ -169,6 +169,7 @@ class _Run:
     """One pass: the index, and what is known of the documents of this pass that were kept.
 
     texts: of the documents kept, those before `base` came with the index. exercises: their numbers that are exercises.
+    by_form: numbers of kept documents by outline and normal form, of the outlines in `compared`, which came twice.
     variants: numbers of kept documents by normal form without constants, one of each normal form. wordings: what kept
     exercises say, where that was asked. known: forms that an executor worked out.
     """
@@ -179,6 +180,8 @@ class _Run:
     base: int = 0
     texts: Texts = field(default_factory=Texts)
     exercises: set[int] = field(default_factory=set)
+    compared: set[int] = field(default_factory=set)
+    by_form: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)
     variants: dict[bytes, list[int]] = field(default_factory=dict)
     wordings: dict[int, str] = field(default_factory=dict)
     known: dict[str, Forms] = field(default_factory=dict)
@@ -248,8 +251,7 @@ class _Run:
             if form is None and (candidates or self.eager):
                 form = self._form_of(document)
             if form and candidates:
-                twins = (n for n in index.clones(batch, i, form) if self._form(n) == form)
-                twin, reworded, why = self._twin(document, twins)
+                twin, reworded, why = self._twin(document, self._twins(batch, i, form))
                 if twin is not None:
                     detail = f"{why}; text {self._similarity(batch, i, twin):.2f}"
                     return self._dropped(document, "clone", twin, 1.0, detail)
@@ -269,13 +271,28 @@ class _Run:
             variant = self._variant_of(document)
         if form is not None:
             index.set_form(number, form)
+            outline = int(batch.keys.outlines[i])
+            if outline in self.compared:
+                self.by_form.setdefault((outline, form), []).append(number)
         if variant is not None:
             index.set_variant(number, variant)
             if variant and cap and not reworded:
                 self.variants.setdefault(variant, []).append(number)
         return Kept(document)
 
-    def _twin(self, document: Document, twins: Iterator[int]) -> tuple[int | None, bool, str]:
+    def _twins(self, batch: "Batch", i: int, form: bytes) -> list[int]:
+        """Kept documents with the outline of document `i` and the normal form `form`, oldest first.
+
+        Those of an outline are looked through once; the ones kept after that are put beside them as they come.
+        """
+        outline = int(batch.keys.outlines[i])
+        if outline not in self.compared:
+            self.compared.add(outline)
+            for number in self.index.same_outline(batch, i):
+                self.by_form.setdefault((outline, self._form(number)), []).append(number)
+        return self.by_form.get((outline, form), [])
+
+    def _twin(self, document: Document, twins: list[int]) -> tuple[int | None, bool, str]:
         """The document kept in place of this one, out of `twins` with its normal form; whether this one is a wording of
         theirs that is wanted; why it goes.
 
@@ -284,15 +301,14 @@ class _Run:
         cap = self.table.max_wordings
         same = "equal normal form: 1.00 = 1.00"
         if cap == 1 or not isinstance(document, Exercise):
-            return next(twins, None), False, same
-        kept = list(twins)
+            return (twins[0] if twins else None), False, same
         said = wording(document.text)
-        for number in kept:
+        for number in twins:
             if number >= self.base and (number not in self.exercises or self._wording(number) == said):
                 return number, False, same
-        if cap and len(kept) >= cap:
-            return kept[0], False, f"{len(kept)} wordings kept of an equal normal form >= {cap}"
-        return None, bool(kept), ""
+        if cap and len(twins) >= cap:
+            return twins[0], False, f"{len(twins)} wordings kept of an equal normal form >= {cap}"
+        return None, bool(twins), ""
 
     def _wording(self, number: int) -> str:
         if number not in self.wordings:

@@ -155,17 +155,9 @@ class Index:
         key = batch.keys.outlines[i]
         return bool(key) and bool(sieve.shared(key, self._table.heads, self._table.links))
 
-    def clones(self, batch: Batch, i: int, form: bytes) -> list[int]:
-        """Kept documents with the outline of document `i` whose normal form is `form` or not known, oldest first."""
-        found = kernels.clones(
-            batch.keys.outlines[i],
-            np.frombuffer(form, dtype=np.uint64),
-            self._table.heads,
-            self._table.links,
-            self._forms,
-            self._form_known,
-        )
-        numbers: list[int] = found.tolist()
+    def same_outline(self, batch: Batch, i: int) -> list[int]:
+        """Kept documents with the lexical outline of document `i`, which has one; oldest first."""
+        numbers: list[int] = kernels.owners_of(batch.keys.outlines[i], self._table.heads, self._table.links).tolist()
         return numbers
 
     def form(self, number: int) -> bytes | None:

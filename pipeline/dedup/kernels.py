@@ -238,23 +238,17 @@ def matches(
 
 
 @compiled
-def clones(key: Any, form: Any, heads: Any, links: Any, forms: Any, known: Any) -> Any:
-    """(n,) int32: documents with the outline `key` whose normal form is `form`, or not `known` yet; oldest first.
-
-    form: (2,) uint64. forms: (documents, 2) uint64. known: (documents,) bool.
-    """
+def owners_of(key: Any, heads: Any, links: Any) -> Any:
+    """(n,) int32: documents with an entry of this key, oldest first."""
     found = np.empty(4, dtype=np.int32)
     count = 0
-    tag = np.int32(key)
     entry = heads[np.uint32(key & np.uint32(len(heads) - 1))]
     while entry >= 0:
-        if links[entry, 0] == tag:
-            number = links[entry, 1]
-            if not known[number] or (forms[number, 0] == form[0] and forms[number, 1] == form[1]):
-                if count == len(found):
-                    found = np.concatenate((found, np.empty_like(found)))
-                found[count] = number
-                count += 1
+        if links[entry, 0] == np.int32(key):
+            if count == len(found):
+                found = np.concatenate((found, np.empty_like(found)))
+            found[count] = links[entry, 1]
+            count += 1
         entry = links[entry, 2]
     return found[:count][::-1].copy()
 
