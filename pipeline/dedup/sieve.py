@@ -9,8 +9,8 @@ from pipeline.dedup.kernels import chain, compiled, matches
 KEPT, EXACT, NEAR = 0, 1, 2
 """Verdicts: kept, equal to a document kept before, near-duplicate of one."""
 IF_CLONE, IF_NEAR, ALWAYS = 0, 1, 2
-"""When a document is left to the caller, beside one whose text was seen before, which never is: where its outline was
-seen before; where that is so or it is a near-duplicate; in any case."""
+"""When a document whose text is new is left to the caller: where its outline was seen before; where that is so or it is
+a near-duplicate; in any case."""
 
 
 class Arrays(NamedTuple):
