@@ -10,7 +10,8 @@ import pytest
 from pipeline.dedup import Distinct
 from pipeline.errors import HornbookError, MissingExtra
 from pipeline.execution import Execution
-from pipeline.executors import SERIAL, Processes, RayCluster, blocks, executor, spread
+from pipeline.executors import SERIAL, Processes, blocks, executor, spread
+from pipeline.ray_cluster import RayCluster
 from pipeline.records import Document, Passage
 from pipeline.stage import Dropped, Kept
 

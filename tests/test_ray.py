@@ -1,7 +1,10 @@
 """A real Ray cluster of two nodes on this machine. Minutes, and only where `hornbook[ray]` is installed: -m slow."""
 
+import importlib
 import json
 import os
+import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,13 +19,15 @@ ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
 
 import pyarrow.parquet as pq  # noqa: E402
 
+from pipeline import __version__  # noqa: E402
 from pipeline.cleaning import clean  # noqa: E402
 from pipeline.cli import main  # noqa: E402
 from pipeline.decontamination import Decontaminate  # noqa: E402
 from pipeline.dedup import Distinct  # noqa: E402
 from pipeline.errors import HornbookError  # noqa: E402
-from pipeline.executors import SERIAL, Executor, RayCluster, spread  # noqa: E402
+from pipeline.executors import SERIAL, Executor, spread  # noqa: E402
 from pipeline.quality import Quality  # noqa: E402
+from pipeline.ray_cluster import RayCluster  # noqa: E402
 from pipeline.recipe import DecontaminatedTable, DistinctTable  # noqa: E402
 from pipeline.records import Document, Passage, Problem  # noqa: E402
 from pipeline.stage import Dropped, Tally, checked  # noqa: E402
@@ -162,6 +167,42 @@ def test_an_error_of_the_work_is_the_callers_and_an_address_without_a_cluster_is
     where.close()
     with pytest.raises(HornbookError, match=r"no Ray cluster answers at execution\.address = '127\.0\.0\.1:1'"):
         list(RayCluster("127.0.0.1:1", 1).map(failing, [0]))
+
+
+def killing(n: int) -> int:
+    if n == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def test_what_the_nodes_cannot_do_is_said_and_nothing_else(
+    two_nodes: TwoNodes,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.ray_cluster.RETRIES", 1)
+    capfd.readouterr()
+    where = RayCluster(two_nodes.address, 1)
+    assert list(where.map(abs, range(40))) == list(range(40))
+    with pytest.raises(HornbookError, match="a block of work was given up whose worker died 2 times") as caught:
+        list(where.map(killing, range(6)))
+    assert "--num-cpus" in caught.value.hint
+    monkeypatch.syspath_prepend(tmp_path_factory.mktemp("here"))
+    (Path(sys.path[0]) / "only_here.py").write_text("def work(n): return n\n", encoding="utf-8")
+    only_here = importlib.import_module("only_here")
+    with pytest.raises(HornbookError, match=r"nodes of the Ray cluster .* do not have .*only_here"):
+        list(where.map(only_here.work, range(3)))
+    assert list(where.map(abs, [-1])) == [1]
+    where.close()
+    monkeypatch.setattr("pipeline.ray_cluster.__version__", "0.0.1")
+    with pytest.raises(HornbookError, match=rf"do not have hornbook 0\.0\.1: version {re.escape(__version__)}"):
+        list(RayCluster(two_nodes.address, 1).map(abs, [0]))
+    ray.shutdown()
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
 
 
 def failing(n: int) -> int:
