@@ -220,7 +220,7 @@ def clean(
     """The cleaning stages alone, on your own data."""
     from pipeline.cleaning import TABLES, is_setting
     from pipeline.cleaning import clean as clean_files
-    from pipeline.encoding import DEFAULT, encoder
+    from pipeline.encoding import DEFAULT, blockwise, encoder
     from pipeline.executors import executor
     from pipeline.loading import settings
     from pipeline.places import places
@@ -236,9 +236,9 @@ def clean(
         given.append(f"execution.workers={workers}")
     loaded = settings(given, (*TABLES, "execution"))
     recipe, execution = loaded.recipe, loaded.execution
-    embed = None
+    reads = None
     if recipe.decontaminated.embedding < 1:
-        embed = encoder(recipe.decontaminated.encoder or DEFAULT, places(data).models, execution.device)
+        reads = encoder(recipe.decontaminated.encoder or DEFAULT, places(data).models, execution.device)
     with Watcher(stderr) as watch, executor(execution) as where:
         summary = clean_files(
             [Path(one) for one in inputs if not is_setting(one)],
@@ -251,7 +251,7 @@ def clean(
             quality=recipe.quality,
             decontaminated=recipe.decontaminated,
             index=index,
-            embed=embed,
+            embed=blockwise(reads, where) if reads else None,
             executor=where,
         )
     if as_json:

@@ -158,7 +158,8 @@ def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
     embed = None
     if table.embedding < 1:
         spec, cache = comparing_model(recipe), making.places.models
-        embed = remembered(encoder(spec, cache, making.execution.device), embedding_identity(spec, MAX_TOKENS), cache)
+        reads = encoder(spec, cache, making.execution.device)
+        embed = remembered(reads, embedding_identity(spec, MAX_TOKENS), cache, executor=making.executor)
     problems = _problems(table.benchmarks)
     return _document_stage(stage, making, Decontaminate(table, problems, embed, making.executor))
 

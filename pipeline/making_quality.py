@@ -52,10 +52,12 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
             embedding,
             places.models,
             embedded,
+            making.executor,
         ),
         seed=recipe.seed,
         about={"embedding": embedding, "judge": spent},
         found=found,
+        executor=making.executor,
     )
     tally = Tally()
 

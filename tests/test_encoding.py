@@ -1,13 +1,16 @@
+import pickle
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline import encoding
-from pipeline.encoding import encoder, remembered
-from pipeline.errors import InputError
+from pipeline.encoding import blockwise, encoder, remembered
+from pipeline.errors import HornbookError, InputError
 
 
 class Reader:
@@ -91,3 +94,76 @@ def test_what_cannot_be_loaded_is_an_error_at_the_first_call(tiny_bert: Path, tm
         embed(["x"])
     with pytest.raises(InputError, match=r"no model at '/nowhere/at-all'"):
         encoder("/nowhere/at-all", tmp_path)(["x"])
+
+
+class Nodes:
+    """As a cluster: what goes there and what comes back is pickled."""
+
+    parallel = True
+    far = True
+    cpu_seconds = 0.0
+
+    def __init__(self) -> None:
+        self.blocks = 0
+
+    def map(self, work: Any, blocks: Any) -> Iterator[Any]:
+        there = pickle.loads(pickle.dumps(work, protocol=5))
+        for block in list(blocks):
+            self.blocks += 1
+            yield pickle.loads(pickle.dumps(there(pickle.loads(pickle.dumps(block)))))
+
+
+class Neighbours(Nodes):
+    """Worker processes of this machine, which no embedding is for."""
+
+    far = False
+
+
+CODE = [f"def x{i} return {'loop ' * (i % 9)} sort list" for i in range(150)] + ["", "def x1 return"]
+
+
+def test_a_model_that_travelled_reads_the_same_without_the_disk_it_came_from(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    sent = pickle.dumps(encoder(str(folder), tmp_path, "cpu"))
+    shutil.rmtree(folder)
+    there = pickle.loads(sent)
+    assert (there(CODE) == encoder(str(tiny_bert), tmp_path, "cpu")(CODE)).all()
+    assert pickle.loads(pickle.dumps(there))(CODE).shape == (152, 32)
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_embeddings_are_the_same_to_the_bit_on_nodes_that_know_nothing_of_the_cache(
+    tiny_bert: Path, tmp_path: Path, far: bool
+) -> None:
+    read, where = encoder(str(tiny_bert), tmp_path, "cpu"), Nodes() if far else Neighbours()
+    here, there = tmp_path / "here", tmp_path / "there"
+    expected = remembered(read, "w", here)(CODE)
+    told: list[tuple[int, int]] = []
+    remote = remembered(read, "w", there, lambda done, total: told.append((done, total)), where)
+    assert (remote(CODE) == expected).all()
+    assert (remote(CODE[::-1]) == expected[::-1]).all()
+    assert told[-1] == (152, 152)
+    assert where.blocks == (3 if far else 0)
+    assert [f.read_bytes() for f in sorted(here.rglob("*.*"))] == [f.read_bytes() for f in sorted(there.rglob("*.*"))]
+    assert (blockwise(read, where)(CODE) == blockwise(read)(CODE)).all()
+    assert blockwise(read, where)([]).shape == (0, 32)
+
+
+def test_a_gpu_of_this_machine_reads_rather_than_the_nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import torch
+
+    read = encoder("smollm2", tmp_path)
+    monkeypatch.setattr("pipeline.student.loading.pick_device", lambda device: torch.device("cuda"))
+    assert read.stays
+    monkeypatch.setattr("pipeline.student.loading.pick_device", lambda device: torch.device("cpu"))
+    assert not read.stays
+
+
+def test_a_node_with_other_packages_says_which(tiny_bert: Path, tmp_path: Path) -> None:
+    packed = pickle.loads(pickle.dumps(encoder(str(tiny_bert), tmp_path, "cpu")))._packed
+    with pytest.raises(
+        HornbookError, match=r"cannot read with the embedding model: it has transformers .*, wanted 0\.1\n"
+    ):
+        replace(packed, versions={**packed.versions, "transformers": "0.1"}).opened()
+    with pytest.raises(HornbookError, match=r"a node cannot load the embedding model: "):
+        replace(packed, module=packed.module[:200]).opened()

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from pipeline.encoding import Embedding
 from pipeline.errors import HornbookError
+from pipeline.executors import SERIAL, Executor
 from pipeline.quality import findings, heuristics
 from pipeline.quality.judge import Annotation
 from pipeline.quality.personal import personal
 from pipeline.quality.secrets import credentials
-from pipeline.quality.valuing import Valuation, select
+from pipeline.quality.valuing import Selection, Valuation
 from pipeline.recipe import QualityTable
 from pipeline.records import Document, Exercise
 from pipeline.stage import Dropped, Kept
@@ -31,8 +32,9 @@ class Quality:
 
     annotate and embed are needed where `table.classifier` is set, unless it names a model; embed also where
     `table.flatten` is below 1. seed: root of the choice of the annotated sample. about: what `embed` and `annotate`
-    are, for the saved model. found: told what the classifier and the sampler did. With "mask", secrets are replaced in
-    the kept record, which then has a new id.
+    are, for the saved model. found: told what the classifier and the sampler did. executor: where the forest values the
+    documents; changes nothing in the result. With "mask", secrets are replaced in the kept record, which then has a new
+    id.
 
     What a crowded cluster gives up is dropped as "repeated": it says again what the documents kept of it say.
     """
@@ -46,6 +48,7 @@ class Quality:
     seed: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
     found: Callable[[Valuation], None] = _unheard
+    executor: Executor = SERIAL
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         whole = self.table.classifier or self.table.flatten < 1
@@ -113,6 +116,7 @@ class Quality:
                 hint="use a recipe and `hornbook run`, or set quality.classifier = false and quality.flatten = 1.0",
             )
         documents.sort(key=lambda document: document.id)
-        yield from select(
-            documents, self.table, self.embed, self.annotate, seed=self.seed, about=self.about, found=self.found
+        selection = Selection(
+            self.table, self.embed, self.annotate, self.seed, self.about, executor=self.executor, found=self.found
         )
+        yield from selection(documents)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import HornbookError, InputError
-from pipeline.quality.diversity import flattened, standardised, vendi_score
+from pipeline.executors import Executor
+from pipeline.quality.diversity import Crowding, flattened, standardised, vendi_score
 from pipeline.quality.judge import Annotation
 from pipeline.recipe import QualityTable
 from pipeline.records import Document
@@ -24,6 +25,8 @@ EXTREMES = 10
 """Documents of highest and of lowest value that are named, as the issue of a classifier is seen by looking."""
 VENDI_SAMPLE = 500
 """Documents on which the Vendi score of the embedding is taken, before and after: those with the smallest ids."""
+VALUED = 1_024
+"""Documents that the forest values at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,73 +73,110 @@ class Valuation:
         }
 
 
-def select(
-    documents: Sequence[Document],
-    table: QualityTable,
-    embed: Callable[[Sequence[str]], Array],
-    annotate: Callable[[Sequence[Document]], Sequence[Annotation]] | None,
-    *,
-    seed: int,
-    about: Mapping[str, Any],
-    found: Callable[[Valuation], None],
-) -> Iterator[Kept[Document] | Dropped]:
-    """Value every document, drop those below the limit as low-value, then thin crowded clusters as repeated.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What decides over the whole corpus.
 
-    Documents that the judge annotated get the value that a forest gives which did not see them, so no document gains
-    from having been annotated. Each document is embedded once, after the judge is done: a budget that ends the judge
-    ends the stage before the long part, and the two models need not be in memory at once.
+    embed: (texts) -> (texts, features). annotate: a judge, needed to train a classifier. seed: root of the choice of
+    the annotated sample. about: what `embed` and `annotate` are, for the saved model. executor: where the forest values
+    the documents, which changes nothing in the result. found: told what was done, after the last drop.
     """
-    everything = _Once(lambda: embed([document.text for document in documents]))
-    places = {document.id: place for place, document in enumerate(documents)}
-    passed = list(range(len(documents)))
-    model, values, limit = None, None, None
-    if table.classifier:
 
-        def looked_up(texts: Sequence[str]) -> Array:
-            return everything()[[by_text[text] for text in texts]]
+    table: QualityTable
+    embed: Callable[[Sequence[str]], Array]
+    annotate: Callable[[Sequence[Document]], Sequence[Annotation]] | None
+    seed: int
+    about: Mapping[str, Any]
+    executor: Executor
+    found: "Callable[[Valuation], None]"
 
-        by_text = {document.text: place for place, document in enumerate(documents)}
-        model = _model(documents, table, looked_up, annotate, seed=seed, about=about)
-        values = model.values(everything())
+    def __call__(self, documents: Sequence[Document]) -> Iterator[Kept[Document] | Dropped]:
+        """Value every document, drop those below the limit as low-value, then thin crowded clusters as repeated.
+
+        Documents that the judge annotated get the value that a forest gives which did not see them, so no document
+        gains from having been annotated. Each document is embedded once, after the judge is done: a budget that ends
+        the judge ends the stage before the long part, and the two models need not be in memory at once.
+        """
+        everything = _Once(lambda: self.embed([document.text for document in documents]))
+        model, values, limit, passed = None, None, None, list(range(len(documents)))
+        if self.table.classifier:
+            model = self._model(documents, everything)
+            values = self._values(model, documents, everything())
+            limit = _limit(values, self.table)
+            passed = [place for place in passed if values[place] >= limit]
+            for place in map(int, np.flatnonzero(values < limit)):
+                yield Dropped(documents[place], "low-value", f"predicted value {values[place]:.3f} < {limit:.3f}")
+        centred = standardised(everything())
+        kept, clusters = passed, None
+        if self.table.flatten < 1 and passed:
+            inside = [documents[place] for place in passed]
+            count = max(1, round(self.table.flatten * len(passed)))
+            standing = flattened(inside, centred[passed], count, seed=self.seed)
+            kept = [place for place, where in zip(passed, standing, strict=True) if where.taken]
+            clusters = _clusters(standing)
+            yield from _repeated(inside, standing)
+        sample = min(VENDI_SAMPLE, len(kept))
+        self.found(
+            Valuation(
+                model=model,
+                reused=self.table.model,
+                values={} if values is None else {d.id: float(v) for d, v in zip(documents, values, strict=True)},
+                limit=limit,
+                vendi_sample=sample,
+                vendi_before=round(vendi_score(centred[:sample]), 2) if sample else None,
+                vendi_after=round(vendi_score(centred[kept[:sample]]), 2) if sample else None,
+                clusters=clusters,
+            )
+        )
+        for place in kept:
+            yield Kept(documents[place])
+
+    def _model(self, documents: Sequence[Document], everything: "_Once") -> "ValueModel":
+        from pipeline.quality.classifier import fit
+
+        table = self.table
+        if table.model:
+            return reused(table.model, self.about.get("embedding"))
+        if self.annotate is None:
+            raise HornbookError(
+                "quality.classifier = true needs a judge",
+                hint="name a teacher in quality.judge or a saved value model in quality.model",
+            )
+        places = {document.text: place for place, document in enumerate(documents)}
+        return fit(
+            documents,
+            self.annotate,
+            lambda texts: everything()[[places[text] for text in texts]],
+            sample=table.annotate,
+            seed=self.seed,
+            repeats=table.repeats,
+            about=self.about,
+        )
+
+    def _values(self, model: "ValueModel", documents: Sequence[Document], embeddings: Array) -> Array:
+        """(documents,) float64: what the forest gives, of annotated documents what one gave that did not see them."""
+        cut = (embeddings[start : start + VALUED] for start in range(0, len(embeddings), VALUED))
+        values = np.concatenate(list(self.executor.map(model.values, cut)))
+        places = {document.id: place for place, document in enumerate(documents)}
         for record_id, value in model.held_out.items():
             values[places[record_id]] = value
-        limit = _limit(values, table)
-        passed = [place for place in passed if values[place] >= limit]
-        for place in map(int, np.flatnonzero(values < limit)):
-            yield Dropped(documents[place], "low-value", f"predicted value {values[place]:.3f} < {limit:.3f}")
-    kept, clusters = passed, None
-    centred = standardised(everything())
-    if table.flatten < 1 and passed:
-        inside = [documents[place] for place in passed]
-        count = max(1, round(table.flatten * len(passed)))
-        standing = flattened(inside, centred[passed], count, seed=seed)
-        kept = [place for place, where in zip(passed, standing, strict=True) if where.taken]
-        numbers = {where.cluster: where for where in standing}
-        clusters = {
-            "clusters": len(numbers),
-            "documents": len(passed),
-            "largest_before": max(where.size for where in standing),
-            "largest_after": max(where.level for where in standing),
-        }
-        for document, where in zip(inside, standing, strict=True):
-            if not where.taken:
-                detail = f"place {where.place} > {where.level} kept of the {where.size} in cluster {where.cluster}"
-                yield Dropped(document, "repeated", detail)
-    sample = min(VENDI_SAMPLE, len(kept))
-    found(
-        Valuation(
-            model=model,
-            reused=table.model,
-            values={} if values is None else {d.id: float(v) for d, v in zip(documents, values, strict=True)},
-            limit=limit,
-            vendi_sample=sample,
-            vendi_before=round(vendi_score(centred[:sample]), 2) if sample else None,
-            vendi_after=round(vendi_score(centred[kept[:sample]]), 2) if sample else None,
-            clusters=clusters,
-        )
-    )
-    for place in kept:
-        yield Kept(documents[place])
+        return values
+
+
+def _clusters(standing: Sequence[Crowding]) -> dict[str, int]:
+    return {
+        "clusters": len({where.cluster for where in standing}),
+        "documents": len(standing),
+        "largest_before": max(where.size for where in standing),
+        "largest_after": max(where.level for where in standing),
+    }
+
+
+def _repeated(documents: Sequence[Document], standing: Sequence[Crowding]) -> Iterator[Dropped]:
+    for document, where in zip(documents, standing, strict=True):
+        if not where.taken:
+            detail = f"place {where.place} > {where.level} kept of the {where.size} in cluster {where.cluster}"
+            yield Dropped(document, "repeated", detail)
 
 
 def reused(folder: str, embedding: Any) -> "ValueModel":
@@ -177,27 +217,6 @@ class _Once:
         if self._result is None:
             self._result = self._function()
         return self._result
-
-
-def _model(
-    documents: Sequence[Document],
-    table: QualityTable,
-    embed: Callable[[Sequence[str]], Array],
-    annotate: Callable[[Sequence[Document]], Sequence[Annotation]] | None,
-    *,
-    seed: int,
-    about: Mapping[str, Any],
-) -> "ValueModel":
-    from pipeline.quality.classifier import fit
-
-    if table.model:
-        return reused(table.model, about.get("embedding"))
-    if annotate is None:
-        raise HornbookError(
-            "quality.classifier = true needs a judge",
-            hint="name a teacher in quality.judge or a saved value model in quality.model",
-        )
-    return fit(documents, annotate, embed, sample=table.annotate, seed=seed, repeats=table.repeats, about=about)
 
 
 def _limit(values: Array, table: QualityTable) -> float:

@@ -1,3 +1,4 @@
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -341,3 +342,30 @@ def test_the_annotator_asks_the_teacher_and_tells_silence_from_nonsense() -> Non
     assert all(p.seed.teacher == "t" and len(p.messages) == 2 for p in asked)
     assert documents[0].text in questions(documents, "t")[0].messages[1].content
     assert questions(documents, "t")[2].id == questions(documents[2:], "t")[0].id
+
+
+class Nodes:
+    """As a cluster: what goes there and what comes back is pickled."""
+
+    parallel = True
+    far = True
+    cpu_seconds = 0.0
+    blocks = 0
+
+    def map(self, work, blocks):  # type: ignore[no-untyped-def]
+        there = pickle.loads(pickle.dumps(work))
+        for block in blocks:
+            self.blocks += 1
+            yield pickle.loads(pickle.dumps(there(pickle.loads(pickle.dumps(block)))))
+
+
+def test_the_forest_gives_the_same_values_on_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.quality.valuing.VALUED", 64)
+    table = QualityTable(classifier=True, annotate=60, keep_quantile=0.5, flatten=0.8)
+    where, told = Nodes(), []
+    near = list(Quality(table, judge, embed, found=told.append)(corpus(200)))
+    far = list(Quality(table, judge, embed, found=told.append, executor=where)(corpus(200)))
+    assert far == near
+    assert told[0].values == told[1].values
+    assert told[0].facts() == told[1].facts()
+    assert where.blocks == 4

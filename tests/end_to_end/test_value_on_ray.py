@@ -1,0 +1,96 @@
+"""The value classifier and the comparison of embeddings on a Ray cluster, beside this machine alone: -m slow."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from judge_server import JudgeServer
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
+
+from pipeline.cli import main  # noqa: E402
+from pipeline.encoding import Encoder  # noqa: E402
+from pipeline.quality.forest import Forest  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
+
+RECIPE = """
+name = "valued"
+seed = 3
+
+[sources]
+kind = "stdlib"
+limit = 150
+max_characters = 6_000
+
+[[teachers]]
+name = "judge"
+kind = "openai"
+model = "mock"
+base_url = "{url}"
+
+[quality]
+classifier = true
+annotate = 60
+embedding = "{encoder}"
+embedding_tokens = 64
+
+[student]
+init = "scratch"
+
+[decontaminated]
+benchmarks = ["held-out"]
+embedding = 0.9975
+encoder = "{encoder}"
+"""
+
+
+def elsewhere(*_: Any) -> Any:
+    raise AssertionError("this is for the nodes to do")
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A cluster of two nodes without the models' folder; what is worked out here instead fails."""
+    from ray.cluster_utils import Cluster
+
+    memory = {"num_cpus": 1, "object_store_memory": 200_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**memory, "include_dashboard": False})
+    cluster.add_node(**memory)
+    cluster.wait_for_nodes()
+    yield cluster.address
+    cluster.shutdown()
+
+
+def test_what_the_classifier_keeps_does_not_depend_on_where_it_reads(
+    nodes: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with JudgeServer({"no-grade": 0.08}) as server:
+        recipe = tmp_path / "valued.toml"
+        recipe.write_text(RECIPE.format(url=server.url, encoder=tiny_bert), encoding="utf-8")
+        made = []
+        for engine in ("local", "ray"):
+            if engine == "ray":
+                monkeypatch.setattr(Encoder, "__call__", elsewhere)
+                monkeypatch.setattr(Forest, "probabilities", elsewhere)
+            data = tmp_path / engine
+            where = [f"execution.engine={engine}", f'execution.address="{nodes if engine == "ray" else ""}"']
+            with pytest.raises(SystemExit) as end:
+                main(["run", str(recipe), *where, "--data", str(data), "--name", engine, "--until", "decontaminated"])
+            assert end.value.code == 0
+            for manifest in sorted((data / "store").glob("*/*/manifest.json")):
+                folder = manifest.parent
+                found = {
+                    str(path.relative_to(data)): pq.read_table(path).to_pylist()
+                    for path in sorted(folder.rglob("*.parquet"))
+                }
+                made.append((engine, folder.parent.name, found, json.loads(manifest.read_text())))
+    near, far = ([m[1:3] for m in made if m[0] == engine] for engine in ("local", "ray"))
+    assert near == far
+    reasons = {name: manifest["dropped"] for engine, name, _, manifest in made if engine == "ray"}
+    assert reasons["quality"]["low-value"] > 10
+    assert reasons["decontaminated"]["embedding-overlap"] > 0
