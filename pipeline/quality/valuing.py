@@ -25,8 +25,8 @@ EXTREMES = 10
 """Documents of highest and of lowest value that are named, as the issue of a classifier is seen by looking."""
 VENDI_SAMPLE = 500
 """Documents on which the Vendi score of the embedding is taken, before and after: those with the smallest ids."""
-VALUED = 1_024
-"""Documents that the forest values at once."""
+VALUED = 512
+"""Documents that the forest values at once: about 1 MB of embeddings to send."""
 
 
 @dataclass(frozen=True, slots=True)
