@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ def elsewhere(*_: Any) -> Any:
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A cluster of two nodes without the models' folder; what is worked out here instead fails."""
+def nodes() -> Iterator[str]:
+    """Address of a cluster of two nodes."""
     from ray.cluster_utils import Cluster
 
     memory = {"num_cpus": 1, "object_store_memory": 200_000_000}
