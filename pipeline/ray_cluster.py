@@ -5,9 +5,9 @@ windows of `WINDOW` tasks a core, each a data set with one row of pickled bytes 
 and the memory is that of two windows, whatever the corpus. The second is under way while the first ends, so that no
 core waits.
 
-Measured beside plain Ray tasks (`scripts/bench/ray_engines.py`, README): the same results; 1.04 times their CPU seconds
-for the heuristics of `quality`, 1.4 times for `distinct`'s features, the cheapest work there is; 2 CPU s more for the
-first map of a run, 0.05 s for a small one later. A first version, one data set fed by a long read task, cost twice as
+Measured beside plain Ray tasks (`scripts/bench/ray_engines.py`, README): the same results; the same CPU seconds for the
+heuristics of `quality`, 1.4 times for `distinct`'s features, the cheapest work there is; 2 CPU s more for the first map
+of a run, 0.1 s for a small one later. A first version, one data set fed by a long read task, cost twice as
 much, and a read task that is begun again on another node cannot take from the stream again what it had taken.
 """
 
