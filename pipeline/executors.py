@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
+import sys
 import tempfile
 import time
 from collections import deque
@@ -197,7 +198,10 @@ def timed(work: Callable[[Any], Any], block: Any) -> tuple[Any, float]:
 
 @contextlib.contextmanager
 def executor(execution: Execution) -> Iterator[Executor]:
-    """The executor that the settings ask for; nothing is started before it is used."""
+    """The executor that the settings ask for; nothing is started before it is used.
+
+    Inside, with Ray, what libraries print goes to stderr: Ray tells of dead workers on stdout, where results are.
+    """
     chosen: Any
     if execution.engine == "ray":
         from pipeline.ray_cluster import RayCluster
@@ -208,7 +212,9 @@ def executor(execution: Execution) -> Iterator[Executor]:
         return
     else:
         chosen = Processes(execution.worker_count())
-    try:
-        yield chosen
-    finally:
-        chosen.close()
+    aside = contextlib.redirect_stdout(sys.stderr) if execution.engine == "ray" else contextlib.nullcontext()
+    with aside:
+        try:
+            yield chosen
+        finally:
+            chosen.close()

@@ -135,3 +135,21 @@ def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(MissingExtra, match="needs Ray, which is not installed") as caught:
         list(RayCluster("", 1).map(doubled, [[1]]))
     assert "hornbook[ray]" in caught.value.hint
+
+
+def test_what_ray_prints_does_not_mix_with_results(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Talks:
+        def __init__(self, *_: Any) -> None: ...
+
+        def close(self) -> None:
+            print("(raylet) a worker died")
+
+    monkeypatch.setattr("pipeline.ray_cluster.RayCluster", Talks)
+    with executor(Execution(engine="ray")):
+        print("(raylet) a node died")
+    print("the result")
+    said = capsys.readouterr()
+    assert said.out == "the result\n"
+    assert said.err == "(raylet) a node died\n(raylet) a worker died\n"
