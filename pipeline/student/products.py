@@ -2,9 +2,10 @@
 
 torch takes fp32 products on CPUs from MKL, which on processors that are not Intel's leaves half of the vector unit
 idle: 108 GFLOP/s on one Zen 5 core where oneDNN, which torch carries too, reaches 240 (2048 x 128 x 512, measured).
-Which of them is faster here is measured (`pipeline.training.precision.onednn_wins`), not told from a name.
+Which of them is faster here is measured (`pipeline.student.rates.onednn_wins`), not told from a name.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ _LIBRARY.define("product(Tensor x, Tensor weight, Tensor? bias) -> Tensor")
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if not (weight.is_contiguous() or weight.t().is_contiguous()):
+        weight = weight.contiguous()  # oneDNN has no fast product for a part of a larger matrix: 2,000 times slower
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return result
 
@@ -105,3 +108,13 @@ def live(modules: Sequence[Any]) -> tuple[Callable[[Tensor], Tensor], ...]:
         return result
 
     return (product,)
+
+
+def through_onednn(model: torch.nn.Module) -> None:
+    """Let all `torch.nn.Linear` of a model multiply by oneDNN, in place, whatever its architecture.
+
+    It is then to be read: it can be neither trained nor pickled.
+    """
+    for module in model.modules():
+        if type(module) is torch.nn.Linear and available(module.weight):
+            module.forward = functools.partial(onednn, weight=module.weight, bias=module.bias)  # type: ignore[method-assign]

@@ -10,8 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.student.lean import Attend, Lean, Linear, MakeLinear, Rotary, causal, separate
 from pipeline.student.products import available, live
+from pipeline.student.rates import onednn_wins
 from pipeline.training.batches import IGNORE, Batch
-from pipeline.training.precision import onednn_wins
 
 CHUNK_LOGITS = 1 << 25
 """Most logits held at once: 128 MB in fp32, and as much again for their gradient."""

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from pipeline.recipe import PhaseTable
 from pipeline.student.products import available, live
+from pipeline.student.rates import onednn_wins
 from pipeline.tokens.shards import TokenStore
 from pipeline.training.batches import Batch, Row, collate, micro_batches
 from pipeline.training.compiled import Choice, choose, usual_batch
 from pipeline.training.objective import NamedLoss, Objective, Prepared, cross_entropy
-from pipeline.training.precision import DTYPES, onednn_wins
+from pipeline.training.precision import DTYPES
 from pipeline.training.world import World
 
 CPU_MICRO_TOKENS = 1024

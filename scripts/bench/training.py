@@ -33,11 +33,11 @@ import torch
 
 from pipeline.student.architectures import Shape, phi_config
 from pipeline.student.products import available, live, onednn
+from pipeline.student.rates import gemm_gflops, onednn_wins
 from pipeline.training.batches import Batch
 from pipeline.training.compiled import CompiledPasses
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.training.precision import gemm_gflops, onednn_wins
 
 ROWS, TIME, VOCABULARY = 8, 256, 1024
 SHAPES = {

@@ -1,5 +1,6 @@
 """Products by oneDNN equal torch's own, and so do their gradients."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pipeline.student.lean import Lean, causal, separate
 from pipeline.student.loading import LoadedModel
-from pipeline.student.products import available, live
+from pipeline.student.products import available, live, onednn, through_onednn
 
 pytestmark = pytest.mark.skipif(not available(torch.empty(0)), reason="this torch has no oneDNN")
 
@@ -73,6 +75,25 @@ def test_the_lean_forward_on_live_products_computes_what_transformers_computes(t
     with torch.no_grad():
         hidden = lean.hidden(ids, lean.rotary(torch.arange(17)[None]), causal())
         torch.testing.assert_close(lean.lm_head(hidden), tiny.model(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+def test_a_weight_that_is_a_part_of_a_larger_matrix() -> None:
+    weight, x = torch.randn(12, 40)[:, 7:31], torch.randn(50, 48)[:, 5:29]
+    torch.testing.assert_close(onednn(x, weight, None), functional.linear(x, weight), rtol=1e-5, atol=1e-5)
+
+
+def test_all_linear_layers_of_a_model_that_is_read(tiny: LoadedModel) -> None:
+    ids = torch.randint(0, tiny.model.config.vocab_size, (3, 17))
+    model = copy.deepcopy(tiny.model)
+    with torch.no_grad():
+        want = model(ids).logits
+        through_onednn(model)
+        torch.testing.assert_close(model(ids).logits, want, rtol=1e-5, atol=1e-5)
+    linear = [module for module in model.modules() if type(module) is nn.Linear]
+    assert all("forward" in vars(module) for module in linear)
+    other = copy.deepcopy(tiny.model).bfloat16()
+    through_onednn(other)
+    assert not any("forward" in vars(module) for module in other.modules())
 
 
 def test_what_onednn_cannot_multiply() -> None:

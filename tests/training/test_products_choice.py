@@ -12,6 +12,7 @@ from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 
 from pipeline.execution import Execution
 from pipeline.recipe import TokensTable
+from pipeline.student import rates
 from pipeline.student.products import available
 from pipeline.training import compiled, passes, precision, train
 from pipeline.training.loop import TrainingSummary
@@ -93,22 +94,22 @@ def test_only_fp32_goes_through_onednn(corpus: Path, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(("rate", "wins"), [(2.0, True), (1.1, False), (0.5, False)])
 def test_onednn_must_be_clearly_faster(rate: float, wins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def scripted(*_: Any, product: Any = None, **__: Any) -> float:
-        return rate if product is precision.onednn else 1.0
+        return rate if product is rates.onednn else 1.0
 
-    monkeypatch.setattr(precision, "gemm_gflops", scripted)
-    precision.onednn_wins.cache_clear()
-    assert precision.onednn_wins() == wins
-    precision.onednn_wins.cache_clear()
+    monkeypatch.setattr(rates, "gemm_gflops", scripted)
+    rates.onednn_wins.cache_clear()
+    assert rates.onednn_wins() == wins
+    rates.onednn_wins.cache_clear()
 
 
 def test_the_best_fp32_rate_counts_against_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     def scripted(dtype: torch.dtype, *_: Any, product: Any = None, **__: Any) -> float:
-        return 1.5 if dtype is torch.bfloat16 else 1.4 if product is precision.onednn else 1.0
+        return 1.5 if dtype is torch.bfloat16 else 1.4 if product is rates.onednn else 1.0
 
-    monkeypatch.setattr(precision, "gemm_gflops", scripted)
-    precision.bf16_wins.cache_clear()
+    monkeypatch.setattr(rates, "gemm_gflops", scripted)
+    rates.bf16_wins.cache_clear()
     assert precision.pick_precision("auto", torch.device("cpu")) == "fp32"
-    precision.bf16_wins.cache_clear()
+    rates.bf16_wins.cache_clear()
     assert precision.peak_flops("fp32", torch.device("cpu")) == 1.4e9
 
 

@@ -176,7 +176,8 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
 
 
 def test_auto_precision_is_measured() -> None:
-    from pipeline.training.precision import gemm_gflops, pick_precision
+    from pipeline.student.rates import gemm_gflops
+    from pipeline.training.precision import pick_precision
 
     start = time.monotonic()
     assert pick_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
