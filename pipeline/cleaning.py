@@ -38,6 +38,7 @@ from pipeline.stage import Kept, Tally, checked
 
 if TYPE_CHECKING:
     from pipeline.decontamination.decontaminate import Embed
+    from pipeline.decontamination.split import Near
     from pipeline.dedup.index import Index
     from pipeline.sources.rows import Row, Rows
 
@@ -140,10 +141,11 @@ def clean(
         folder = None if report_only else open_ones.enter_context(output.partial(out))
         kept_before = open_ones.enter_context(opened)
         stages: list[Any] = [Quality(quality)]
+        near: Spool[Near] = Spool()
         if problems:
-            stages.append(Decontaminate(decontaminated, problems, embed, executor))
+            stages.append(Decontaminate(decontaminated, problems, embed, executor, near.append))
         stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
-        verdicts, survivors = _decided(rows, stages, executor, tell)
+        verdicts = _decided(rows, stages, executor, tell)
         if folder is None:
             counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
             return _summary(counts, "")
@@ -162,7 +164,8 @@ def clean(
             "index": kept_before.about() if kept_before is not None else None,
         }
         if problems:
-            _write_splits(folder / "splits.json", problems, survivors, executor)
+            survivors = (one for one in near if verdicts[one.document_id] is _KEPT)
+            _write_splits(folder / "splits.json", problems, survivors)
         (folder / "clean.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         output.replace(folder, out)
         if kept_before is not None:
@@ -254,23 +257,21 @@ class _Kept:
             self.index.save(self.folder)
 
 
-def _write_splits(path: Path, problems: Sequence[Problem], documents: Iterable[Document], executor: Executor) -> None:
-    """For each benchmark and tau the problems that have a similar document among `documents`, and the others."""
-    from pipeline.decontamination import splits
+def _write_splits(path: Path, problems: Sequence[Problem], near: "Iterable[Near]") -> None:
+    """For each benchmark and tau the problems that have a similar document among those kept, and the others."""
+    from pipeline.decontamination.split import gathered
 
     benchmarks: dict[str, list[Problem]] = {}
     for problem in problems:
         benchmarks.setdefault(problem.benchmark, []).append(problem)
-    found = splits(benchmarks, documents, executor=executor)
+    found = gathered(benchmarks, near)
     path.write_text(
         json.dumps({name: split.to_json() for name, split in found.items()}, indent=1) + "\n", encoding="utf-8"
     )
 
 
-def _decided(
-    rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEvent
-) -> tuple[Verdicts, Iterable[Document]]:
-    """Run the stages one after the other over the distinct texts of `rows`: the verdicts, and the documents kept."""
+def _decided(rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEvent) -> Verdicts:
+    """Run the stages one after the other over the distinct texts of `rows`."""
     verdicts: dict[str, _Verdict] = {}
     records: Iterable[Document] = _distinct_texts(rows)
     for stage in stages:
@@ -290,7 +291,7 @@ def _decided(
         tell(_finished(stage.name, tally.kept, dict(tally.dropped), started))
         records = kept
     verdicts.update((document.id, _KEPT) for document in records)
-    return verdicts, records
+    return verdicts
 
 
 def _spread(executor: Executor, stage: Any, records: Iterable[Any]) -> Iterator[Any]:

@@ -1,14 +1,19 @@
 """Makers of the corpus, seeds to decontaminated documents: each opens its inputs and calls its stage's function."""
 
 import shutil
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.artifacts import Making, finish, made, record_stage, write_records
 from pipeline.plan import PlannedStage
-from pipeline.records import Completion, Exercise, Passage, Problem, Prompt, Seed
+from pipeline.records import Completion, Exercise, Passage, Prompt, Seed
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
 from pipeline.store import Manifest, Writer
+
+if TYPE_CHECKING:
+    from pipeline.decontamination.split import Closest
+    from pipeline.evaluation.problems import ProblemSet
 
 
 def seeds(stage: PlannedStage, making: Making) -> Manifest:
@@ -119,9 +124,16 @@ def validated(stage: PlannedStage, making: Making) -> Manifest:
         return record_stage(stage, making, function, records, kinds, kinds, alone=on_ray, facts=lambda: facts)
 
 
-def _document_stage(stage: PlannedStage, making: Making, function: Stage[Any, Any], *, alone: bool = False) -> Manifest:
-    records = making.read(stage, *stage.inputs)
-    return record_stage(stage, making, function, records, (Passage, Exercise), (Passage, Exercise), alone=alone)
+def _document_stage(
+    stage: PlannedStage,
+    making: Making,
+    function: Stage[Any, Any],
+    *,
+    alone: bool = False,
+    facts: Callable[[], Mapping[str, Any]] = dict,
+) -> Manifest:
+    records, kinds = making.read(stage, *stage.inputs), (Passage, Exercise)
+    return record_stage(stage, making, function, records, kinds, kinds, alone=alone, facts=facts)
 
 
 def distinct(stage: PlannedStage, making: Making) -> Manifest:
@@ -148,10 +160,16 @@ def quality(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
-    """Drop what overlaps with the recipe's benchmarks."""
+    """Drop what overlaps with the recipe's benchmarks.
+
+    The manifest says which document kept is closest to each problem, so that the corpus need not be compared again
+    where scores are split by what it holds (`making_student.scores`).
+    """
     from pipeline.decontamination import Decontaminate
+    from pipeline.decontamination.split import Closest
     from pipeline.digests import comparing_model, embedding_identity
     from pipeline.encoding import MAX_TOKENS, encoder, remembered
+    from pipeline.evaluation.problems import load
 
     recipe = making.recipe
     table = recipe.decontaminated
@@ -160,11 +178,20 @@ def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
         spec, cache = comparing_model(recipe), making.places.models
         reads = encoder(spec, cache, making.execution.device)
         embed = remembered(reads, embedding_identity(spec, MAX_TOKENS), cache, executor=making.executor)
-    problems = _problems(table.benchmarks)
-    return _document_stage(stage, making, Decontaminate(table, problems, embed, making.executor))
+    sets = [load(name) for name in table.benchmarks]
+    problems = [problem for one in sets for problem in one.problems]
+    closest = Closest()
+    named = Counter(one.name for one in sets)
+
+    def facts() -> dict[str, Any]:
+        known = {s.name: {"digest": s.digest, "matches": _matches(s, closest)} for s in sets if named[s.name] == 1}
+        return {"closest": known}
+
+    stage_function = Decontaminate(table, problems, embed, making.executor, closest.add)
+    return _document_stage(stage, making, stage_function, facts=facts)
 
 
-def _problems(names: Iterable[str]) -> list[Problem]:
-    from pipeline.evaluation.problems import load
-
-    return [problem for name in names for problem in load(name).problems]
+def _matches(problem_set: "ProblemSet", closest: "Closest") -> dict[str, tuple[float, str]]:
+    """AST match rate and id of the closest document by problem, for those that have one."""
+    found = (closest.of(problem_set.name, problem.task_id) for problem in problem_set.problems)
+    return {match.task_id: (match.rate, match.document_id) for match in found if match.rate}

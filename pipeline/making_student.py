@@ -213,21 +213,33 @@ def scores(stage: PlannedStage, making: Making) -> Manifest:
             "sandbox": sandbox.manifest(),
         }
         if "decontaminated" in stage.inputs:
-            facts["closest"] = _closest([s.limited(table.limit) for s in sets], stage, making)
+            facts["closest"] = closest([s.limited(table.limit) for s in sets], stage, making)
         scores = made(score(samples, problems, sandbox), tally)
         read = ("samples-before", "samples-after")
         return write_records(stage, making, scores, tally, (Score,), facts=lambda: facts, read=read)
 
 
-def _closest(
+def closest(
     sets: Sequence["ProblemSet"], stage: PlannedStage, making: Making
 ) -> dict[str, dict[str, tuple[float, str]]]:
-    """AST match rate and id of the closest document by benchmark and problem, where it is at the least tau or more."""
+    """AST match rate and id of the closest document by benchmark and problem, where it is at the least tau or more.
+
+    The decontaminated corpus knows them of the benchmarks it was held against; it is compared with others here.
+    """
     from pipeline.decontamination import splits
 
-    documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
-    found = splits({s.name: s.problems for s in sets}, documents, executor=making.executor)
-    return {
-        name: {match.task_id: (match.rate, match.document_id) for match in split.closest if match.rate}
-        for name, split in found.items()
-    }
+    manifest = making.places.store.manifest("decontaminated", stage.inputs["decontaminated"])
+    known = manifest.facts.get("closest", {}) if manifest is not None else {}
+    found: dict[str, dict[str, tuple[float, str]]] = {}
+    others: list[ProblemSet] = []
+    for one in sets:
+        fact = known.get(one.name, {})
+        if fact.get("digest") == one.digest and len(one.problems) == one.total:
+            found[one.name] = {task: (rate, document_id) for task, (rate, document_id) in fact["matches"].items()}
+        else:
+            others.append(one)
+    if others:
+        documents = cast("Iterator[Document]", making.read(stage, "decontaminated"))
+        for name, split in splits({s.name: s.problems for s in others}, documents, executor=making.executor).items():
+            found[name] = {match.task_id: (match.rate, match.document_id) for match in split.closest if match.rate}
+    return {one.name: found[one.name] for one in sets}

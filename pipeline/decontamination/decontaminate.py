@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.decontamination.split import TAUS, Near, near
 from pipeline.errors import HornbookError
 from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import DecontaminatedTable
@@ -22,13 +23,19 @@ Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 EMBED_DOCUMENTS = 1_024
 
 
+def _unheard(document: Near) -> None:
+    """For callers who want the records alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decontaminate:
     """Drop documents that share an n-gram, a syntax tree or an embedding with one of `problems`.
 
     embed: (texts) -> (texts, features) float32; needed where `table.embedding` is below 1. A document is dropped for
     the first reason in the order n-gram, tree, embedding. executor: where documents are held against the problems;
-    changes nothing in the result. Outcomes come in the order of the records.
+    changes nothing in the result. Outcomes come in the order of the records. similar: told, just before it is kept, of
+    each document that is close to problems at the lowest of `split.TAUS` or more, so that a split of the benchmarks
+    (`split.gathered`) needs no second comparison.
 
     Which n-grams are stock phrases of the corpus is counted over all documents, so each waits for the last one, on
     disk beyond `spool.MEMORY_CHARACTERS`. Copies of one text make no stock phrase: among the documents that hold one,
@@ -42,6 +49,7 @@ class Decontaminate:
     problems: Sequence[Problem] = ()
     embed: Embed | None = None
     executor: Executor = SERIAL
+    similar: Callable[[Near], None] = _unheard
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         from pipeline.decontamination.ngrams import ProblemNgrams
@@ -59,14 +67,26 @@ class Decontaminate:
         compare = _Compare(ngrams, ProblemTrees(self.problems), self.table.tree)
         documents: Spool[Document] = Spool()
         found: dict[int, _Found] = {}
+        close: Spool[Near] = Spool()
         for seen in self.executor.map(compare, _texts(records, documents)):
             found.update((seen.start + place, what) for place, what in seen.found.items())
+            for one in seen.near:
+                close.append(one)
         shared = self._shared(ngrams, found, documents)
         if self.table.embedding < 1:
-            yield from self._by_embedding(documents, found, shared)
-            return
-        for number, document in enumerate(documents):
-            yield self._exactly(number, document, found, shared) or Kept(document)
+            outcomes = self._by_embedding(documents, found, shared)
+        else:
+            outcomes = (
+                self._exactly(n, document, found, shared) or Kept(document) for n, document in enumerate(documents)
+            )
+        told = iter(close)
+        next_one = next(told, None)
+        for outcome in outcomes:
+            if next_one is not None and outcome.record.id == next_one.document_id:
+                if isinstance(outcome, Kept):
+                    self.similar(next_one)
+                next_one = next(told, None)
+            yield outcome
 
     def _shared(
         self, ngrams: "ProblemNgrams", found: "dict[int, _Found]", documents: Spool[Document]
@@ -135,37 +155,46 @@ class _Found(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What the documents from number `start` share, by their place in the block; most share nothing."""
+    """What the documents from number `start` share, by their place in the block; most share nothing.
+
+    near: those that are close to a problem, in their order.
+    """
 
     start: int
     found: dict[int, _Found]
+    near: list[Near]
 
 
 @dataclass(frozen=True, slots=True)
 class _Compare:
-    """Holds blocks of texts against the problems, in a form that can travel."""
+    """Holds blocks of (id, text) against the problems, in a form that can travel."""
 
     ngrams: "ProblemNgrams"
     trees: "ProblemTrees"
     least: float
 
-    def __call__(self, block: tuple[int, list[str]]) -> _Seen:
-        start, texts = block
-        found: dict[int, _Found] = {}
-        for place, (text, grams) in enumerate(zip(texts, self.ngrams.hits(texts), strict=True)):
-            tree = next(iter(self.trees.matches(text, self.least)), None)
-            if grams or tree is not None:
-                found[place] = _Found(grams, tree)
-        return _Seen(start, found)
+    def __call__(self, block: tuple[int, list[tuple[str, str]]]) -> _Seen:
+        start, documents = block
+        seen = _Seen(start, {}, [])
+        grams = self.ngrams.hits([text for _, text in documents])
+        for place, ((document_id, text), shared) in enumerate(zip(documents, grams, strict=True)):
+            compared = self.trees.compared(text, min(self.least, *TAUS))
+            tree = next(iter(compared.matches(self.least)), None)
+            if shared or tree is not None:
+                seen.found[place] = _Found(shared, tree)
+            close = near(document_id, compared, min(TAUS))
+            if close is not None:
+                seen.near.append(close)
+        return seen
 
 
-def _texts(records: Iterable[Document], documents: Spool[Document]) -> Iterator[tuple[int, list[str]]]:
-    """Blocks of texts with the number of their first, as the records go into `documents`."""
+def _texts(records: Iterable[Document], documents: Spool[Document]) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """Blocks of ids and texts with the number of their first, as the records go into `documents`."""
     for block in blocks(records):
         start = len(documents)
         for document in block:
             documents.append(document)
-        yield start, [document.text for document in block]
+        yield start, [(document.id, document.text) for document in block]
 
 
 def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -41,6 +41,12 @@ def edit_distance(a: Any, b: Any, most: int) -> Any:
 
 
 @compiled
+def most_edits(least: Any, larger: Any) -> Any:
+    """The largest edit distance of trees, the larger of `larger` nodes, at which they match at a rate of `least`."""
+    return int((1.0 - least) * larger + 1e-9)
+
+
+@compiled
 def match_rates(tree: Any, counts: Any, trees: Any, bounds: Any, all_counts: Any, least: float) -> Any:
     """(trees,) float64 match rates of `tree` with every tree, 0.0 where the rate is below `least`.
 
@@ -53,14 +59,14 @@ def match_rates(tree: Any, counts: Any, trees: Any, bounds: Any, all_counts: Any
     for p in range(len(bounds) - 1):
         other = bounds[p + 1] - bounds[p]
         larger = max(size, other)
-        if larger == 0 or min(size, other) < least * larger:
+        most = most_edits(least, larger)
+        if larger == 0 or larger - min(size, other) > most:
             continue
         common = 0
         for kind in range(len(counts)):
             common += min(counts[kind], all_counts[p, kind])
-        if common < least * larger:
+        if larger - common > most:
             continue
-        most = int((1.0 - least) * larger + 1e-9)
         distance = edit_distance(tree, trees[bounds[p] : bounds[p + 1]], most)
         if distance <= most:
             rates[p] = 1.0 - distance / larger

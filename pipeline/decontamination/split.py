@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.records import Document, Problem
 
 if TYPE_CHECKING:
-    from pipeline.decontamination.trees import ProblemTrees
+    from pipeline.decontamination.trees import Compared, ProblemTrees
 
 TAUS = (0.95, 0.9, 0.85, 0.8)
 """Match rates of Gunasekar et al. 2023, table 3."""
@@ -21,6 +22,14 @@ class ProblemMatch:
     task_id: str
     rate: float
     document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A document that is close to problems at the lowest tau or more. matches: with the benchmark of the problem."""
+
+    document_id: str
+    matches: tuple[tuple[str, ProblemMatch], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +82,68 @@ def splits(
     from pipeline.decontamination.trees import ProblemTrees
 
     compare = _Compare({name: ProblemTrees(problems) for name, problems in benchmarks.items()}, min(taus))
-    best: dict[tuple[str, str], ProblemMatch] = {}
     texts = ([(document.id, document.text) for document in block] for block in blocks(documents))
-    for found in executor.map(compare, texts):
-        for name, match in found:
-            known = best.get((name, match.task_id))
-            if known is None or (-match.rate, match.document_id) < (-known.rate, known.document_id):
-                best[name, match.task_id] = match
+    return gathered(benchmarks, chain.from_iterable(executor.map(compare, texts)), taus)
+
+
+def gathered(
+    benchmarks: Mapping[str, Sequence[Problem]], near: Iterable[Near], taus: Sequence[float] = TAUS
+) -> dict[str, Splits]:
+    """`splits` of documents that were compared already. near: those that are close to a problem, in any order."""
+    closest = Closest()
+    for document in near:
+        closest.add(document)
     return {
-        name: _split([best.get((name, p.task_id)) or ProblemMatch(p.task_id, 0.0, "") for p in problems], taus)
-        for name, problems in benchmarks.items()
+        name: _split([closest.of(name, p.task_id) for p in problems], taus) for name, problems in benchmarks.items()
     }
+
+
+class Closest:
+    """The closest document of each problem, whatever the order in which documents come."""
+
+    def __init__(self) -> None:
+        self._best: dict[tuple[str, str], ProblemMatch] = {}
+
+    def add(self, document: Near) -> None:
+        """Take in what a document is close to."""
+        for name, match in document.matches:
+            known = self._best.get((name, match.task_id))
+            if known is None or (-match.rate, match.document_id) < (-known.rate, known.document_id):
+                self._best[name, match.task_id] = match
+
+    def of(self, benchmark: str, task_id: str) -> ProblemMatch:
+        """The closest document of a problem, with rate 0.0 where none is close."""
+        return self._best.get((benchmark, task_id)) or ProblemMatch(task_id, 0.0, "")
+
+
+def near(document_id: str, compared: "Compared", least: float) -> Near | None:
+    """A document that was held against the problems of several benchmarks at once; None where it is close to none."""
+    matches = tuple(
+        (name, ProblemMatch(match.problem.task_id, match.rate, document_id))
+        for name in compared.benchmarks()
+        for match in compared.matches(least, name)
+    )
+    return Near(document_id, matches) if matches else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Compare:
-    """Holds blocks of (id, text) against the problems, in a form that can travel: matches with their benchmark."""
+    """Holds blocks of (id, text) against the problems, in a form that can travel."""
 
     trees: "Mapping[str, ProblemTrees]"
     least: float
 
-    def __call__(self, block: Sequence[tuple[str, str]]) -> list[tuple[str, ProblemMatch]]:
-        return [
-            (name, ProblemMatch(match.problem.task_id, match.rate, document_id))
-            for document_id, text in block
-            for name, trees in self.trees.items()
-            for match in trees.matches(text, self.least)
-        ]
+    def __call__(self, block: Sequence[tuple[str, str]]) -> list[Near]:
+        found = []
+        for document_id, text in block:
+            matches = tuple(
+                (name, ProblemMatch(match.problem.task_id, match.rate, document_id))
+                for name, trees in self.trees.items()
+                for match in trees.matches(text, self.least)
+            )
+            if matches:
+                found.append(Near(document_id, matches))
+        return found
 
 
 def _split(closest: Sequence[ProblemMatch], taus: Sequence[float]) -> Splits:

@@ -221,10 +221,13 @@ class ProblemTrees:
 
     def matches(self, text: str, least: float) -> list[TreeMatch]:
         """Problems that a function of `text` matches at a rate of `least` or more, best first; see the module."""
+        return self.compared(text, least).matches(least)
+
+    def compared(self, text: str, least: float) -> "Compared":
+        """`text` held against the problems once, for questions at rates of `least` or more."""
         from pipeline.decontamination.kernels import match_rates
 
-        best: dict[int, TreeMatch] = {}
-        chance: list[tuple[int, Function]] = []
+        pairs: list[_Pair] = []
         found = functions(text) if len(self) else []
         for function in found:
             size = len(function.sequence)
@@ -233,40 +236,78 @@ class ProblemTrees:
             )
             form: bytes | None = None
             for p in map(int, np.flatnonzero(rates)):
-                why = ""
-                smaller = min(size, int(self._bounds[p + 1] - self._bounds[p]))
+                why, by_chance = "", False
+                smaller, larger = sorted((size, int(self._bounds[p + 1] - self._bounds[p])))
                 if smaller < MIN_NODES:
                     form = function.form() if form is None else form
                     if not form or form != self._forms[p]:
                         continue
                     why = f"equal programs of {size} nodes"
                     if smaller < CHANCE_NODES:
-                        if not function.says(self._statements[p]):
-                            chance.append((p, function))
-                            continue
+                        by_chance = not function.says(self._statements[p])
                         why += ", with the problem's words"
-                if p not in best or rates[p] > best[p].rate:
-                    best[p] = TreeMatch(self._problems[p], float(rates[p]), function.name, function.line, why)
-        for p, match in self._main(chance, found):
-            best.setdefault(p, match)
+                pairs.append(_Pair(p, self._problems[p], function, float(rates[p]), larger, why, by_chance))
+        return Compared(tuple(pairs), sum(len(f.sequence) for f in found if not f.inner))
+
+
+class _Pair(NamedTuple):
+    """A problem, its number, and a function that is close to it.
+
+    larger: nodes of the larger of the two. by_chance: people write it without knowing the problem, so it counts only
+    as the main matter of its text.
+    """
+
+    number: int
+    problem: Problem
+    function: Function
+    rate: float
+    larger: int
+    why: str
+    by_chance: bool
+
+    def reaches(self, least: float) -> bool:
+        """Whether the edit distance is one that `least` allows, as the compiled loop has it."""
+        from pipeline.decontamination.kernels import most_edits
+
+        return round((1.0 - self.rate) * self.larger) <= int(most_edits(least, self.larger))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The pairs of a problem and a function of one text that are close. nodes: of the text's outer functions."""
+
+    pairs: tuple[_Pair, ...]
+    nodes: int
+
+    def benchmarks(self) -> list[str]:
+        """The benchmarks of the problems in the pairs, by name."""
+        return sorted({pair.problem.benchmark for pair in self.pairs})
+
+    def matches(self, least: float, benchmark: str | None = None) -> list[TreeMatch]:
+        """`ProblemTrees.matches`, of the problems of one benchmark where it is named."""
+        close = [
+            pair
+            for pair in self.pairs
+            if (benchmark is None or pair.problem.benchmark == benchmark) and pair.reaches(least)
+        ]
+        best: dict[int, TreeMatch] = {}
+        for number, problem, function, rate, _, why, by_chance in close:
+            if not by_chance and (number not in best or rate > best[number].rate):
+                best[number] = TreeMatch(problem, rate, function.name, function.line, why)
+        for number, match in self._main([pair for pair in close if pair.by_chance and pair.function.free]):
+            best.setdefault(number, match)
         ranked = sorted(best.items(), key=lambda item: (-item[1].rate, item[0]))
         return [match for _, match in ranked]
 
-    def _main(
-        self, chance: Sequence[tuple[int, Function]], found: Sequence[Function]
-    ) -> Iterator[tuple[int, TreeMatch]]:
-        """Matches by `chance` that are the main matter of a document with the functions `found`."""
-        chance = [(p, function) for p, function in chance if function.free]
-        if not chance:
-            return
-        matched = {id(function): len(function.sequence) for _, function in chance}
-        total = sum(len(function.sequence) for function in found if not function.inner)
-        share = sum(matched.values()) / total
+    def _main(self, chance: Sequence[_Pair]) -> Iterator[tuple[int, TreeMatch]]:
+        """Matches by `chance` that are the main matter of the text."""
+        matched = {id(pair.function): len(pair.function.sequence) for pair in chance}
+        share = sum(matched.values()) / self.nodes if matched else 0.0
         if share < MAIN_SHARE:
             return
-        for p, function in chance:
+        for number, problem, function, *_ in chance:
             why = f"equal programs of {len(function.sequence)} nodes, {share:.0%} >= {MAIN_SHARE:.0%} of its functions"
-            yield p, TreeMatch(self._problems[p], 1.0, function.name, function.line, why)
+            yield number, TreeMatch(problem, 1.0, function.name, function.line, why)
 
 
 def _counted(sequence: Array) -> Array:

@@ -1,5 +1,6 @@
 """The whole walk on the tiny recipe, through the command line."""
 
+import dataclasses
 import json
 import os
 import random
@@ -204,3 +205,39 @@ def test_a_store_of_a_newer_format_is_refused(tiny, tmp_path):
     result = hornbook("run", "tiny", data=tmp_path / "data")
     assert result.code == 1
     assert "has format 99; this version of hornbook reads formats up to" in result.err
+
+
+def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, monkeypatch):
+    import pipeline.decontamination
+    from pipeline.artifacts import Making
+    from pipeline.evaluation.problems import load
+    from pipeline.execution import Execution
+    from pipeline.making_student import closest
+    from pipeline.places import places
+    from pipeline.plan import Plan, PlannedStage
+    from pipeline.recipe import Recipe
+
+    data, _ = tiny
+    (folder,) = (data / "store" / "decontaminated").iterdir()
+    making = Making(Recipe(), Execution(), places(str(data)), Plan(()), log=lambda _: None)
+    stage = PlannedStage("scores", 2, "", {"decontaminated": folder.name}, {})
+    facts = json.loads((folder / "manifest.json").read_text())["facts"]["closest"]
+    whole = load("held-out")
+    assert facts["held-out"]["digest"] == whole.digest
+    found = closest([whole], stage, making)
+    assert found["held-out"]
+
+    def compared(benchmarks, documents, executor):
+        asked.extend(benchmarks)
+        return anew(benchmarks, documents, executor=executor)
+
+    asked = []
+    anew = pipeline.decontamination.splits
+    monkeypatch.setattr(pipeline.decontamination, "splits", compared)
+    assert closest([whole], stage, making) == found
+    assert not asked
+    other = dataclasses.replace(whole, digest="of other data")
+    assert closest([other], stage, making) == found
+    part = closest([whole.limited(4)], stage, making)["held-out"]
+    assert part == {task: found["held-out"][task] for task in part}
+    assert asked == ["held-out", "held-out"]
