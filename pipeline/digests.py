@@ -113,14 +113,15 @@ def _weights(spec: str) -> Any:
 
 
 def _source(table: SourcesTable) -> Any:
-    """The standard library by Python version; a local folder by names, sizes and times; a hub dataset by name."""
+    """The standard library by Python version; local files by names, sizes and times; a hub dataset by name."""
     if table.kind == "stdlib":
         return {"python": platform.python_version()}
-    folder = Path(table.path)
+    folder = Path(table.path).expanduser()
     if not folder.exists():
         return {"name": table.path}
     listing = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    files = [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
+    for path in sorted(files):
         status = path.stat()
         listing.update(
             f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")

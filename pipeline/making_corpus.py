@@ -83,8 +83,11 @@ def raw_code(stage: PlannedStage, making: Making) -> Manifest:
 
     tally = Tally()
 
+    def tell(text: str) -> None:
+        making.log({"event": "note", "stage": stage.name, "text": text})
+
     def counted() -> Iterator[Kept[Any] | Dropped]:
-        for outcome in passages(making.recipe.sources, making.executor):
+        for outcome in passages(making.recipe.sources, making.executor, tell):
             tally.entered += 1
             if isinstance(outcome, Dropped):
                 tally.dropped[outcome.reason] += 1

@@ -20,7 +20,7 @@ VERSIONS: dict[str, int] = {
     "seeds": 1,
     "prompts": 1,
     "completions": 1,
-    "raw-code": 3,
+    "raw-code": 4,
     "documents": 1,
     "validated": 1,
     "distinct": 3,

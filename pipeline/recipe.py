@@ -98,7 +98,8 @@ class SourcesTable(Table):
 
     kind: Literal["none", "stdlib", "folder", "dataset"] = "none"
     path: str = ""
-    """Folder of .py files, or name or folder of an HF dataset."""
+    """kind = "folder": a folder of .py files. kind = "dataset": a dataset on the hub, or a file or folder of JSON Lines
+    (also packed), Parquet, Arrow or what `save_to_disk` wrote; what of it cannot be read is dropped as unreadable."""
     limit: Count = 0
     """Most passages taken; 0 for all."""
     max_characters: Positive = 100_000

@@ -64,21 +64,23 @@ def kind_of(path: Path) -> Kind | None:
     return kind if kind == "json" or path.suffix not in COMPRESSED else None
 
 
-def found(given: Path, skipped: Collection[Path] = ()) -> Inputs:
-    """The files of one input. skipped: folders, resolved, that are not looked into.
+def found(given: Path, skipped: Collection[Path] = (), *, code: bool = True) -> Inputs:
+    """The files of one input. skipped: folders, resolved, that are not looked into. code: whether .py files are read.
 
     Raises InputError where it is not there, is of no known kind, or is a folder without anything to read.
     """
     if given.is_dir():
         if _is_saved(given):
             return Inputs((Found(given, "saved", shown(given)),), ())
-        return _in_folder(given, skipped)
+        return _in_folder(given, skipped, code)
     if given.is_file():
         kind = kind_of(given)
-        if kind is None:
+        if kind is None or (kind == "python" and not code):
+            unknown = "cannot tell what kind of file this is" if kind is None else "code, where data is wanted"
+            last = ".parquet, .arrow or .py" if code else ".parquet or .arrow"
             raise InputError(
-                f"{shown(given)}: cannot tell what kind of file this is",
-                hint=f"give .jsonl or .json (also {', '.join(COMPRESSED)}), .parquet, .arrow or .py, or a folder",
+                f"{shown(given)}: {unknown}",
+                hint=f"give .jsonl or .json (also {', '.join(COMPRESSED)}), {last}, or a folder",
             )
         return Inputs((_file(given, kind, shown(given)),), ())
     if given.exists():
@@ -150,13 +152,14 @@ def _file(path: Path, kind: Kind, label: str) -> Found:
     return Found(path, kind, label)
 
 
-def _in_folder(folder: Path, skipped: Collection[Path]) -> Inputs:
+def _in_folder(folder: Path, skipped: Collection[Path], with_code: bool) -> Inputs:
     code: list[Found] = []
     data: list[Found] = []
     links: list[Path] = []
     others: Counter[str] = Counter()
     for path in walked(folder, _PASSED_OVER, skipped, links):
         kind = "saved" if path.is_dir() else kind_of(path)
+        kind = None if kind == "python" and not with_code else kind
         label = shown(Path(folder.name or folder) / path.relative_to(folder)) if kind == "python" else shown(path)
         if kind is None or bare_suffix(path) in _NOT_IN_FOLDERS or (kind == "arrow" and path.name.startswith("cache-")):
             others[path.suffix or "without suffix"] += 1
@@ -178,8 +181,9 @@ def _in_folder(folder: Path, skipped: Collection[Path]) -> Inputs:
             notes.append(f"{name}: read as a folder of .py; name its {len(data)} data files to read those")
         return Inputs(tuple(code), tuple(notes))
     there = f", only {_more(', '.join(others), len(others))}" if others else ""
+    kinds = ".py, .jsonl, .parquet or .arrow" if with_code else ".jsonl, .parquet or .arrow"
     raise InputError(
-        f"{name}: no .py, .jsonl, .parquet or .arrow file and no saved dataset in it{there}",
+        f"{name}: no {kinds} file and no saved dataset in it{there}",
         hint="name a folder or file that has data",
     )
 

@@ -5,11 +5,11 @@ import re
 import sysconfig
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.executors import SERIAL, Executor, blocks
@@ -19,8 +19,11 @@ from pipeline.sources import licences
 from pipeline.sources.finding import shown, walked
 from pipeline.stage import Dropped, Kept
 
+if TYPE_CHECKING:
+    from pipeline.sources.rows import Row
+
 NAME = "raw-code"
-VERSION = 3
+VERSION = 4
 REASONS = frozenset({"unreadable", "licence", "generated", "too-long"})
 
 MAX_MEAN_LINE = 100
@@ -65,15 +68,23 @@ class _Seen:
     problem: str = ""
 
 
-def passages(table: SourcesTable, executor: Executor = SERIAL) -> Iterator[Kept[Passage] | Dropped]:
+def _untold(text: str) -> None:
+    """For callers who do not watch."""
+
+
+def passages(
+    table: SourcesTable, executor: Executor = SERIAL, tell: Callable[[str], None] = _untold
+) -> Iterator[Kept[Passage] | Dropped]:
     """The passages of `table`'s source, one outcome for each file or row seen, in the order of their names.
 
     `limit` counts kept passages: what comes after the last one is not looked at. `kind = "none"` gives nothing.
-    executor: where files are examined; they are read here. Raises InputError where the path is not there or holds
-    nothing of the kind.
+    executor: where files are examined; they are read here. tell: takes notes on what of a dataset's folder is not read.
+    A line or file that cannot be read is dropped as unreadable, and where a file breaks off, the rows before that are
+    taken. Raises InputError where the path is not there or holds nothing of the kind, and where a file of the dataset
+    lacks the text column.
     """
     kept = 0
-    seen = _seen(table)
+    seen = _seen(table, tell)
     groups = ([one] for one in seen) if not executor.parallel else blocks(seen)
     for outcomes in executor.map(_Examine(table), groups):
         for outcome in outcomes:
@@ -157,7 +168,7 @@ def not_python(text: str) -> str:
     return ""
 
 
-def _seen(table: SourcesTable) -> Iterator[_Seen]:
+def _seen(table: SourcesTable, tell: Callable[[str], None]) -> Iterator[_Seen]:
     match table.kind:
         case "none":
             return iter(())
@@ -170,7 +181,7 @@ def _seen(table: SourcesTable) -> Iterator[_Seen]:
                 raise InputError(f"sources.path = {table.path!r} is not a folder", hint="give a folder of .py files")
             return _files(top, top.name, _NOT_CODE, "")
         case "dataset":
-            return _rows(table)
+            return _rows(table, tell)
 
 
 def _files(top: Path, label: str, skipped: frozenset[str], licence: str) -> Iterator[_Seen]:
@@ -200,20 +211,25 @@ def decoded(data: bytes) -> str:
     return data.decode(encoding)
 
 
-def _rows(table: SourcesTable) -> Iterator[_Seen]:
-    for number, row in enumerate(_dataset(table.path)):
-        where = " ".join(str(row[name]) for name in _ORIGIN_COLUMNS if row.get(name)) or f"{table.path}#{number}"
-        text = row.get(table.column)
-        if table.column not in row:
-            raise InputError(
-                f"dataset {table.path} has no column {table.column!r}; it has {', '.join(sorted(row))}",
-                hint="name its text column in sources.column",
-            )
-        licence = _row_licence(row)
-        if not isinstance(text, str):
-            yield _Seen("", where, licence, f"{table.column} is {type(text).__name__}, not text")
-        else:
-            yield _Seen(text, where, licences.in_text(text) or licence)
+def _rows(table: SourcesTable, tell: Callable[[str], None]) -> Iterator[_Seen]:
+    from pipeline.sources.rows import MissingField
+
+    try:
+        for row in _dataset(table, tell):
+            where = " ".join(str(row.columns[name]) for name in _ORIGIN_COLUMNS if row.columns.get(name))
+            text = row.text or ""
+            licence = licences.in_text(text) or _row_licence(row.columns)
+            yield _Seen(_storable(text), _storable(where or row.origin), _storable(licence), row.problem)
+    except MissingField as error:
+        raise InputError(
+            f"dataset {table.path} has no column {table.column!r}; it has {', '.join(error.names) or 'none'}",
+            hint="name its text column in sources.column",
+        ) from error
+
+
+def _storable(text: str) -> str:
+    """`text` with halves of surrogate pairs, which JSON can hold and no file can, as question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _row_licence(row: Mapping[str, Any]) -> str:
@@ -226,46 +242,27 @@ def _row_licence(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def _dataset(path: str) -> Iterable[Mapping[str, Any]]:
-    """Rows of a local Parquet/JSONL file, folder, saved dataset, or of a dataset on the hub, which is streamed."""
+def _dataset(table: SourcesTable, tell: Callable[[str], None]) -> "Iterator[Row]":
+    """Rows of local files as `hornbook clean` reads them, or of a dataset on the hub, which is streamed."""
+    from pipeline.sources.rows import MissingField, Rows, with_text
+
+    place = Path(table.path).expanduser()
+    if place.exists():
+        rows = Rows([place], table.column, code=False, lenient=True)
+        for note in rows.notes:
+            tell(note)
+        yield from rows
+        return
     import datasets
 
-    place = Path(path).expanduser()
-    if not place.exists():
-        try:
-            rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(path, split="train", streaming=True)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"dataset {path!r} cannot be opened: {error}", hint="give a folder, or a name on the hub"
-            ) from error
-        return rows
-    if (place / "dataset_dict.json").is_file():
-        splits = datasets.load_from_disk(str(place))
-        return (row for name in splits for row in splits[name])
-    if (place / "state.json").is_file():
-        saved: Iterable[Mapping[str, Any]] = datasets.load_from_disk(str(place))
-        return saved
-    files = [place] if place.is_file() else [f for f in walked(place) if f.suffix in (".parquet", ".jsonl")]
-    if not files:
-        raise InputError(f"{path} holds no Parquet or JSONL file", hint="give another folder in sources.path")
-    return (row for file in files for row in _file_rows(file))
-
-
-def _file_rows(file: Path) -> Iterator[Mapping[str, Any]]:
-    if file.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=1_024):
-            yield from batch.to_pylist()
-        return
-    import json
-
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise InputError(
-                        f"{file}:{number} is not JSON: {error}", hint="mend or remove that line"
-                    ) from error
+    try:
+        streamed: Iterable[Mapping[str, Any]] = datasets.load_dataset(table.path, split="train", streaming=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"dataset {table.path!r} cannot be opened: {error}", hint="give a folder, or a name on the hub"
+        ) from error
+    for number, columns in enumerate(streamed):
+        row = with_text(dict(columns), table.column, f"{table.path}#{number}")
+        if row is None:
+            raise MissingField(table.path, table.column, columns)
+        yield row

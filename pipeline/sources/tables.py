@@ -54,14 +54,14 @@ def arrow(path: Path) -> Iterator[Table]:
         raise InputError(f"{shown(path)}: not an Arrow file: {error}", hint="check that the file is whole") from error
 
 
-def saved(folder: Path) -> Iterator[Table]:
-    """The tables of a saved dataset, or of each split of a saved dictionary of datasets, in their order."""
+def saved(folder: Path) -> list[Path]:
+    """The Arrow files of a saved dataset, or of each split of a saved dictionary of datasets, in their order."""
     try:
         splits = [folder]
         if not (folder / "state.json").is_file():
             listed = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
             splits = [folder / name for name in listed]
-        files = [
+        return [
             split / entry["filename"]
             for split in splits
             for entry in json.loads((split / "state.json").read_text(encoding="utf-8"))["_data_files"]
@@ -71,8 +71,6 @@ def saved(folder: Path) -> Iterator[Table]:
             f"{shown(folder)}: not a whole saved dataset: {type(error).__name__}: {error}",
             hint="write it again with save_to_disk",
         ) from error
-    for file in files:
-        yield from arrow(file)
 
 
 def _table(path: Path, names: list[str], batches: Callable[[], Any]) -> Table:
