@@ -24,7 +24,7 @@ VERSIONS: dict[str, int] = {
     "documents": 1,
     "validated": 1,
     "distinct": 3,
-    "quality": 3,
+    "quality": 4,
     "decontaminated": 3,
     "tokens": 2,
     "soft-targets": 2,

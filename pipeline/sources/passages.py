@@ -37,7 +37,7 @@ _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idl
 _GENERATED = re.compile(
     r"""auto[- ]?generated | automatically\ generated | generated\ automatically | machine[- ]generated | @generated |
     do\ not\ (?:manually\ )?(?:edit|modify) |
-    ^\W*generated\ (?:by|from)\b |
+    ^\W*(?:file\ )?generated\ (?:by|from)\b |
     \bthis\ (?:file|module|code|table|source|script)\b.{0,40}\bgenerated\ (?:by|from)\b |
     \bgenerated\ (?:by|from)\ \W?[\w/.-]+\.\w+""",
     re.IGNORECASE | re.VERBOSE,
