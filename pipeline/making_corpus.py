@@ -44,6 +44,7 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
         table.name: teacher.build(table, making.execution, recipe.seed, places.models) for table in recipe.teachers
     }
     samples = recipe.completions.samples_per_prompt
+    spent = {name: teacher.Spent(name, asked.kind) for name, asked in teachers.items()}
     partial = places.store.partial(stage.name, stage.key, places.models)
     complete = teacher.Complete(
         teachers,
@@ -53,26 +54,16 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
         reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
         ledger=making.ledger,
         total=making.count(stage) * samples,
+        answered=lambda name, answer: spent[name].add(answer),
     )
     prompts = cast("Iterator[Prompt]", making.read(stage, "prompts"))
     tally = Tally()
-    usage: dict[str, dict[str, Any]] = {
-        name: {"name": name, "kind": asked.kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
-        for name, asked in teachers.items()
-    }
     writer = Writer(places.store, stage.name, stage.key, (Completion,), (Prompt,))
     for outcome in checked(complete, teacher.expand(prompts, samples), tally):
         writer.write(outcome)
-        if isinstance(outcome, Kept):
-            completion = outcome.record
-            spent = usage[completion.teacher]
-            spent["model"] = spent["model"] or completion.model
-            spent["completions"] += 1
-            spent["tokens"] += completion.prompt_tokens + completion.completion_tokens
-            spent["usd"] = round(spent["usd"] + completion.usd, 8)
     for shard in sorted(partial.glob("*.jsonl")):
         writer.add(shard)
-    manifest = finish(writer, stage, making, tally, {"teachers": list(usage.values())})
+    manifest = finish(writer, stage, making, tally, {"teachers": [one.facts for one in spent.values()]})
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
 

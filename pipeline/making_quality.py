@@ -81,14 +81,14 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
 
 
 def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, Any]) -> Any:
-    """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers and their cost."""
+    """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers, and the cost of all."""
     from pipeline import teacher
     from pipeline.quality.judge import annotator, teacher_of
 
     recipe = making.recipe
     judge = teacher_of(recipe)
     built = teacher.build(judge, making.execution, recipe.seed, making.places.models)
-    spent |= {"name": judge.name, "kind": built.kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
+    counted = teacher.Spent(judge.name, built.kind, spent)
     complete = teacher.Complete(
         {judge.name: built},
         journal=journal,
@@ -96,19 +96,14 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
         on_event=lambda event: making.log({**event, "stage": stage.name}),
         reuse=tuple(folder for folder in sorted(journal.parent.iterdir()) if folder.is_dir() and folder != journal),
         ledger=making.ledger,
+        answered=lambda _, answer: counted.add(answer),
     )
 
     def asked(prompts: Iterable[Prompt]) -> Generator[Kept[Completion] | Dropped]:
         every = list(prompts)
         yield from replace(complete, total=len(every))(every)
 
-    def seen(answer: Completion) -> None:
-        spent["model"] = spent["model"] or answer.model
-        spent["completions"] += 1
-        spent["tokens"] += answer.prompt_tokens + answer.completion_tokens
-        spent["usd"] = round(spent["usd"] + answer.usd, 8)
-
-    return annotator(asked, judge.name, seen=seen)
+    return annotator(asked, judge.name)
 
 
 def _write_values(path: Path, valuation: Any) -> None:

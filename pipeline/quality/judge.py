@@ -140,13 +140,11 @@ def annotator(
     complete: Callable[[Iterable[Prompt]], Generator[Any]],
     teacher: str,
     template: Path | None = None,
-    seen: Callable[[Completion], None] = lambda _: None,
 ) -> Callable[[Sequence[Document]], Sequence[Annotation]]:
     """The `annotate` of `Quality`: asks `teacher` through a completions stage and reads the grades.
 
-    complete: prompts to `Kept[Completion] | Dropped`, in any order. seen: told of every whole answer, for counting its
-    cost. `annotate` raises HornbookError as soon as the judge turns out to be of no use: `SILENT_ANSWERS` without a
-    usable grade, or `EQUAL_GRADES` that are all the same.
+    complete: prompts to `Kept[Completion] | Dropped`, in any order. `annotate` raises HornbookError as soon as the
+    judge turns out to be of no use: `SILENT_ANSWERS` without a usable grade, or `EQUAL_GRADES` that are all the same.
     """
 
     def annotate(documents: Sequence[Document]) -> Sequence[Annotation]:
@@ -158,7 +156,6 @@ def annotator(
             for outcome in outcomes:
                 if isinstance(outcome, Kept) and isinstance(outcome.record, Completion):
                     completion = outcome.record
-                    seen(completion)
                     value = grade(completion.text)
                     annotation = Annotation(value) if value is not None else Annotation(None, NO_GRADE, completion.text)
                     answered[completion.prompt_id, completion.number] = annotation

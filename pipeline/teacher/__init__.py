@@ -10,7 +10,7 @@ Nothing heavy is imported before it is used.
 """
 
 from pipeline.teacher.building import build, evaluation_teacher, identity
-from pipeline.teacher.completing import Complete, ask, complete, expand
+from pipeline.teacher.completing import Complete, Spent, ask, complete, expand
 from pipeline.teacher.engine import converse
 from pipeline.teacher.money import Ledger
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher, Trouble
@@ -22,6 +22,7 @@ __all__ = [
     "Ledger",
     "Outcome",
     "Question",
+    "Spent",
     "Teacher",
     "Trouble",
     "ask",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.execution import Execution
 from pipeline.records import Completion, Message, Prompt, Record
@@ -17,6 +17,28 @@ from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teache
 
 def silent(event: Event) -> None:
     """The listener of a conversation that nobody watches."""
+
+
+def uncounted(teacher: str, answer: Answer) -> None:
+    """For callers who do not count what was paid."""
+
+
+class Spent:
+    """What a teacher's answers cost, cut ones included, for a manifest.
+
+    facts: is filled; its "completions" are the whole answers, "tokens" and "usd" those of all.
+    """
+
+    def __init__(self, name: str, kind: str, facts: dict[str, Any] | None = None) -> None:
+        self.facts = {} if facts is None else facts
+        self.facts |= {"name": name, "kind": kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
+
+    def add(self, answer: Answer) -> None:
+        """Count one answer at the price of when it was given, also where it came from a journal."""
+        self.facts["model"] = self.facts["model"] or answer.model
+        self.facts["completions"] += answer.finish_reason != "length"
+        self.facts["tokens"] += answer.prompt_tokens + answer.completion_tokens
+        self.facts["usd"] = round(self.facts["usd"] + answer.usd, 8)
 
 
 def expand(prompts: Iterable[Prompt], samples_per_prompt: int) -> Iterator[Prompt]:
@@ -34,7 +56,8 @@ class Complete:
     counts (`pipeline.stage.checked`) gives it `expand(prompts, n)` and in = kept + dropped holds for every n.
 
     journal, reuse, ledger, total: as in `pipeline.teacher.converse`. samples_per_prompt: for callers that do not count,
-    expands inside instead.
+    expands inside instead. answered: told of every answer and its teacher's name, also of one that was cut, which is
+    paid for like a whole one.
     """
 
     name: ClassVar[str] = "completions"
@@ -49,6 +72,7 @@ class Complete:
     ledger: Ledger | None = None
     total: int | None = None
     samples_per_prompt: int = 1
+    answered: Callable[[str, Answer], None] = uncounted
 
     def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
         conversation = converse(
@@ -64,6 +88,8 @@ class Complete:
         # closing(): whatever ends the stage, what is in flight is drained into the journal first.
         with closing(conversation):
             for outcome in conversation:
+                if isinstance(outcome.result, Answer):
+                    self.answered(outcome.question.teacher, outcome.result)
                 yield completion_of(outcome, self.teachers)
 
 

@@ -124,8 +124,8 @@ def test_the_judge_is_asked_once_for_each_document_and_everything_is_in_the_repo
     assert len(value["best"]) == len(value["worst"]) == 10
     assert value["best"][0]["value"] > value["worst"][0]["value"]
     (judge,) = [t for t in report["teachers"] if t["name"] == "judge"]
-    assert judge["annotations"] == 110 - judge_cut(classifier, lines(shop.artifact("first")), value)
-    assert judge["tokens"] == 440 * judge["annotations"]
+    assert judge["annotations"] == value["judge"]["completions"] == 110 - cut(shop.artifact("first")) < 110
+    assert judge["tokens"] == 440 * 110  # an answer that was cut is paid for
     (funnel,) = [stage for stage in report["funnel"] if stage["name"] == "quality"]
     assert funnel["in"] == funnel["kept"] + sum(funnel["dropped"].values())
     assert abs(funnel["kept"] - funnel["dropped"]["low-value"]) <= 1
@@ -150,9 +150,9 @@ def test_the_judge_is_asked_once_for_each_document_and_everything_is_in_the_repo
         assert text in page
 
 
-def judge_cut(classifier, journalled, value):
-    """Answers that were cut, of both readings: what was journalled and is no whole answer."""
-    return journalled - value["judge"]["completions"]
+def cut(folder):
+    """Answers in the journal that ran into max_tokens."""
+    return sum(path.read_text().count('"finish": "length"') for path in folder.glob("journal*.jsonl"))
 
 
 def test_a_second_call_makes_nothing_and_another_threshold_asks_and_embeds_nothing(valued, capsys):
@@ -246,6 +246,40 @@ def test_a_budget_reached_by_the_judge_is_resumable_and_nothing_is_paid_twice(sh
         assert code == 0, err
         assert server.served == 110
         assert lines(shop.artifact("poor")) == 110
+
+
+def test_a_budget_in_dollars_holds_while_the_judge_annotates_and_what_was_cut_is_paid_for(
+    shop, capsys, tmp_path, monkeypatch
+):
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[models.mock]\nprompt = 10.0\ncompletion = 100.0\n", encoding="utf-8")
+    monkeypatch.setenv("HORNBOOK_PRICES", str(prices))
+    each = (400 * 10 + 40 * 100) / 1e6
+    with JudgeServer({"cut": 0.2, "rate-limit": 0.1}) as server:
+        recipe = shop.recipe_for(server, tmp_path)
+        ask = ("seed=7", "teachers.judge.max_tokens=100")
+        budgets = [0.3, 0.3, 0.6]
+        for budget, least in zip(budgets, [20, 20, 50], strict=True):
+            code, _, err = shop.run(capsys, *ask, f"execution.budget_usd={budget}", recipe=recipe, name="dollars")
+            assert code == 3, err
+            assert f"of budget_usd = {budget:g}" in err
+            assert "what was paid for is kept" in err
+            assert least <= server.served <= budget / each
+            (partial,) = (shop.data / "store" / "quality").glob("*.partial")
+            assert lines(partial) == server.served
+        code, _, err = shop.run(capsys, *ask, "execution.budget_usd=1.5", recipe=recipe, name="dollars")
+        assert code == 0, err
+        assert server.served == 110
+        assert lines(shop.artifact("dollars")) == 110
+        assert cut(shop.artifact("dollars")) > 5
+        stages = json.loads((shop.data / "runs" / "dollars" / "run.json").read_text())["stages"]
+        (spent,) = [stage["spent"] for stage in stages if stage["name"] == "quality"]
+        assert spent == [400 * 110, 40 * 110, pytest.approx(110 * each)]
+        report = json.loads((shop.data / "runs" / "dollars" / "report.json").read_text())
+        (judge,) = [teacher for teacher in report["teachers"] if teacher["name"] == "judge"]
+        assert judge["usd"] == pytest.approx(110 * each)
+        assert judge["tokens"] == 440 * 110
+        assert judge["annotations"] == 110 - cut(shop.artifact("dollars"))
 
 
 def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, capsys, tmp_path):

@@ -305,7 +305,6 @@ def test_values_are_as_high_as_valuable_documents_are_frequent() -> None:
 def test_the_annotator_asks_the_teacher_and_tells_silence_from_nonsense() -> None:
     documents = corpus(4)
     asked: list[Prompt] = []
-    spent: list[Completion] = []
     texts = {documents[0].id: "Fine.\nGrade: 0", documents[1].id: "Lovely!", documents[3].id: "Grade: {}"}
 
     def complete(prompts):  # type: ignore[no-untyped-def]
@@ -330,7 +329,7 @@ def test_the_annotator_asks_the_teacher_and_tells_silence_from_nonsense() -> Non
                 )
             )
 
-    found = annotator(complete, "t", seen=spent.append)([*documents, documents[3]])
+    found = annotator(complete, "t")([*documents, documents[3]])
     assert [(a.value, a.problem) for a in found] == [
         (0.0, ""),
         (None, "no-grade"),
@@ -338,7 +337,6 @@ def test_the_annotator_asks_the_teacher_and_tells_silence_from_nonsense() -> Non
         (3.0, ""),
         (4.0, ""),
     ]
-    assert len(spent) == 4
     assert all(p.seed.teacher == "t" and len(p.messages) == 2 for p in asked)
     assert documents[0].text in questions(documents, "t")[0].messages[1].content
     assert questions(documents, "t")[2].id == questions(documents[2:], "t")[0].id
