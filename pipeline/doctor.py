@@ -1,10 +1,12 @@
 """What this machine offers, for `hornbook doctor`: a line for each thing that a run may need."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ def examine(places: Places) -> dict[str, Any]:
         "torch": _torch(),
         "sandbox": layers,
         "data": writable,
+        "stored": _stored(places),
         "embedded_model": _embedded_model(),
         "benchmarks": _benchmarks(),
         "extras": {name: importlib.util.find_spec(name) is not None for name in EXTRAS},
@@ -56,6 +59,7 @@ def text(found: dict[str, Any]) -> str:
         "",
         "data",
         _line(found["data"]["writable"], found["data"]["folder"], found["data"]["detail"]),
+        *(_line(True, part["name"], f"{_size(part['bytes'])}; {part['deleting']}") for part in found["stored"]),
         "",
         "models and benchmarks",
         _line(found["embedded_model"]["available"], "SmolLM2-135M-Instruct", found["embedded_model"]["detail"]),
@@ -100,6 +104,37 @@ def _writable(places: Places) -> dict[str, Any]:
             "detail": f"{error.strerror}; choose another with --data FOLDER",
         }
     return {"folder": str(folder), "writable": True, "detail": f"{free / 2**30:.1f} GiB free"}
+
+
+_PARTS = {
+    "store": "what stages made; deleting a folder costs making it again, and answers of teachers their price",
+    "runs": "reports and events; deleting costs `hornbook report`",
+    "models/embeddings": "kept by text; deleting costs reading the texts again",
+    "models": "converted weights; deleting costs converting them again",
+}
+"""Folders of the data folder, and what deleting one costs; a part that lies in another comes before it."""
+
+
+def _stored(places: Places) -> list[dict[str, Any]]:
+    """What lies in the data folder, by part, each file counted once; nothing of it is ever deleted by itself."""
+    counted: dict[str, int] = {}
+    for name in _PARTS:
+        inside = sum(size for other, size in counted.items() if other.startswith(f"{name}/"))
+        counted[name] = _bytes_below(places.data / name) - inside
+    return [{"name": name, "bytes": size, "deleting": _PARTS[name]} for name, size in sorted(counted.items()) if size]
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # another process may take it away meanwhile
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")

@@ -26,6 +26,11 @@ def test_it_imports_nothing_slow_and_names_what_is_missing(tmp_path: Path) -> No
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HORNBOOK_BENCHMARKS": ""}
     for name in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HUGGINGFACE_HUB_CACHE"):
         environment.pop(name, None)
+    for name, size in (("store/quality/k/part-00000.parquet", 70), ("models/embeddings/e/a.safetensors", 3 << 20)):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"0" * size)
+    (tmp_path / "data" / "models" / "model.safetensors").symlink_to("embeddings/e/a.safetensors")
     command = [sys.executable, "-c", EXAMINE, str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=100)
     found, text, slow = json.loads(done.stdout)
@@ -36,6 +41,9 @@ def test_it_imports_nothing_slow_and_names_what_is_missing(tmp_path: Path) -> No
     assert missing["detail"].startswith(
         "benchmark 'mbpp' is not on this machine; without HF_HUB_OFFLINE=1 it is fetched"
     )
+    stored = {part["name"]: part["bytes"] for part in found["stored"]}
+    assert stored == {"models/embeddings": 3 << 20, "store": 70}
+    assert "+ models/embeddings      3.0 MiB; kept by text; deleting costs reading the texts again" in text
     assert f"torch {found['torch']['version']} on cpu" in text
     assert ("\nready" in text) == found["ready"]
 

@@ -42,9 +42,14 @@ def standardised(embeddings: Array) -> Array:
     Timkey and van Schijndel 2021), so that all texts look alike to a cosine; this takes both out. A feature that is
     the same for all becomes 0.
     """
-    deviation = embeddings.std(0, dtype=np.float64)
+    # In parts, to the same bytes: as a whole each line below makes a float64 copy of everything.
+    parts = (embeddings[:, at : at + COLUMNS] for at in range(0, embeddings.shape[1], COLUMNS))
+    deviation = np.concatenate([part.std(0, dtype=np.float64) for part in parts])
     scale = np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)
-    found: Array = ((embeddings - embeddings.mean(0, dtype=np.float64)) * scale).astype(np.float32)
+    mean = embeddings.mean(0, dtype=np.float64)
+    found: Array = np.empty(embeddings.shape, dtype=np.float32)
+    for at in range(0, len(embeddings), ROWS):
+        found[at : at + ROWS] = (embeddings[at : at + ROWS] - mean) * scale
     return found
 
 
@@ -110,6 +115,9 @@ def _unit(embeddings: Array) -> Array:
     return unit
 
 
+COLUMNS = 32
+ROWS = 4_096
+"""Features and documents of an embedding that are worked on at once."""
 HASHED_FEATURES = 2_048
 HASHED_CHARACTERS = 20_000
 """Characters of a document that its hashed features are made of."""

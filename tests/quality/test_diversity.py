@@ -119,3 +119,14 @@ def test_hidden_states_do_not_depend_on_the_batch() -> None:
     assert embed_texts([]).shape == (0, 16)
     alone = hidden_states(model.model, tokenizer, max_tokens=32)
     assert np.allclose(alone(["short"]), embed_texts(["short"]), atol=1e-5)
+
+
+def test_standardising_in_parts_gives_the_bytes_of_the_whole() -> None:
+    draw = np.random.default_rng(0)
+    for shape in ((1, 1), (5_000, 3), (4_097, 70)):
+        found = (draw.standard_normal(shape) * 40 + 7).astype(np.float32)
+        found[:, :1] = 5
+        deviation = found.std(0, dtype=np.float64)
+        scale = np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)
+        whole = ((found - found.mean(0, dtype=np.float64)) * scale).astype(np.float32)
+        assert standardised(found).tobytes() == whole.tobytes()
