@@ -91,7 +91,7 @@ Verdicts = Mapping[str, _Verdict]
 
 def clean(
     inputs: Sequence[Path],
-    out: Path,
+    out: Path | None,
     *,
     field: str = "",
     benchmarks: Sequence[str] = (),
@@ -105,7 +105,7 @@ def clean(
     embed: "Embed | None" = None,
     executor: Executor = SERIAL,
 ) -> CleanSummary:
-    """Clean the rows of `inputs` into the folder `out`.
+    """Clean the rows of `inputs` into the folder `out`, None where nothing is written.
 
     inputs: JSON Lines, JSON, Parquet (also compressed), .py files, saved HF datasets, folders of these. field: name of
     the text field, "" for `text`, else `content`. benchmarks: names or files to decontaminate against; problems: the
@@ -126,19 +126,21 @@ def clean(
 
     if not inputs:
         raise UsageError("no input is named", hint="name files or folders of documents")
+    if out is None and not report_only:
+        raise UsageError("no output folder is named", hint="name one with --to, or count alone with --report-only")
     tell = on_event or _ignore
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
-    if not report_only:
+    if out is not None and not report_only:
         output.check(out, inputs)
-    rows = Rows(inputs, field, [out] if index is None else [out, index])
+    rows = Rows(inputs, field, [folder for folder in (out, index) if folder is not None])
     for note in rows.notes:
         tell({"event": "note", "text": note})
     problems = [*problems, *_problems(benchmarks)]
     opened = _Kept.open(index, distinct, out) if index is not None else contextlib.nullcontext()
     with output.disk(out), contextlib.ExitStack() as open_ones:
-        folder = None if report_only else open_ones.enter_context(output.partial(out))
+        folder = None if out is None or report_only else open_ones.enter_context(output.partial(out))
         kept_before = open_ones.enter_context(opened)
         stages: list[Any] = [Quality(quality)]
         near: Spool[Near] = Spool()
@@ -146,7 +148,7 @@ def clean(
             stages.append(Decontaminate(decontaminated, problems, embed, executor, near.append))
         stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
         verdicts = _decided(rows, stages, executor, tell)
-        if folder is None:
+        if out is None or folder is None:
             counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
             return _summary(counts, "")
         if out.is_dir() and any(out.iterdir()):
@@ -210,7 +212,7 @@ class _Kept:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, folder: Path, table: DistinctTable, out: Path) -> "Iterator[_Kept]":
+    def open(cls, folder: Path, table: DistinctTable, out: Path | None) -> "Iterator[_Kept]":
         """The index in `folder`, or a new one, locked. Raises UsageError where `out` holds results that are in it."""
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the index {folder} is a file", hint="name a folder")
@@ -225,7 +227,7 @@ class _Kept:
             yield cls._read(folder, table, out)
 
     @classmethod
-    def _read(cls, folder: Path, table: DistinctTable, out: Path) -> "_Kept":
+    def _read(cls, folder: Path, table: DistinctTable, out: Path | None) -> "_Kept":
         from pipeline.dedup.index import Index, described
 
         if not (folder / "index.json").is_file():
@@ -233,7 +235,7 @@ class _Kept:
                 raise UsageError(f"{folder} is not empty and holds no index", hint="name another folder for --index")
             return cls(folder, Index(table), 0, 0)
         generation = described(folder)["generation"]
-        if (out / "clean.json").is_file():
+        if out is not None and (out / "clean.json").is_file():
             then = json.loads((out / "clean.json").read_text(encoding="utf-8")).get("index")
             if then and then["folder"] == str(folder.resolve()) and then["generation"] != generation:
                 raise UsageError(

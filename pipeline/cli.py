@@ -201,12 +201,14 @@ def clean(
             metavar="INPUT... [key=value ...]",
         ),
     ],
-    to: Annotated[Path, typer.Option("--to", help="Output folder.", metavar="OUT")],
+    to: Annotated[Path | None, typer.Option("--to", help="Output folder.", metavar="OUT")] = None,
     field: Annotated[str, typer.Option("--field", help="Text field; by default text, else content.")] = "",
     benchmark: Annotated[
         list[str] | None, typer.Option("--benchmark", help="Decontaminate against it; repeat for several.")
     ] = None,
-    report_only: Annotated[bool, typer.Option("--report-only", help="Count, and write no records.")] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Count, and write nothing; needs no --to.")
+    ] = False,
     index: Annotated[
         Path | None,
         typer.Option("--index", help="Compare with what earlier batches kept, and add this one.", metavar="FOLDER"),

@@ -29,7 +29,7 @@ def check(out: Path, inputs: Sequence[Path]) -> None:
 
 
 @contextlib.contextmanager
-def disk(out: Path) -> Iterator[None]:
+def disk(out: Path | None) -> Iterator[None]:
     """Says which disk is full."""
     try:
         yield
@@ -37,7 +37,7 @@ def disk(out: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull(
-            f"no space left where {out} or temporary files are written ({tempfile.gettempdir()})",
+            f"no space left where {f'{out} or ' if out else ''}temporary files are written ({tempfile.gettempdir()})",
             hint="free some, or point TMPDIR at a larger disk, and run the same command again",
         ) from error
 

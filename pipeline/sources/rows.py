@@ -163,7 +163,8 @@ def _json(file: Found, text_field: str) -> Iterator[Row]:
             found = True
             continue
         if not isinstance(value, dict):
-            yield Row(raw, {}, where, f"the row is {type(value).__name__}, not an object")
+            kind = "null" if value is None else type(value).__name__
+            yield Row(raw, {}, where, f"the row is {kind}, not an object")
             continue
         names = list(value)
         row = with_text(value, text_field, where)

@@ -192,6 +192,9 @@ def test_report_only_writes_nothing_and_counts_the_same(tmp_path: Path) -> None:
     events: list[Any] = []
     report = clean([path], tmp_path / "none", report_only=True, on_event=events.append)
     assert not (tmp_path / "none").exists()
+    assert clean([path], None, report_only=True) == report
+    with pytest.raises(UsageError, match=r"no output folder is named\n  name one with --to, or count alone with --rep"):
+        clean([path], None)
     summary = clean([path], tmp_path / "out")
     assert report.to_json() | {"out": ""} == summary.to_json() | {"out": ""}
     assert [e["stage"] for e in events if e["event"] == "stage-finished"] == ["quality", "distinct"]
