@@ -27,6 +27,7 @@ from typing import IO, Any
 import fsspec
 import pyarrow.parquet as pq
 
+from pipeline import parquet
 from pipeline.errors import DiskFull, StoreError, StoreFormatError
 from pipeline.records import Record
 from pipeline.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
@@ -109,8 +110,8 @@ class Store:
         """Raw rows of the files named PREFIX-00000.parquet, PREFIX-00001.parquet, ..."""
         fs = self._fs()
         for path in sorted(fs.glob(f"{self.folder(stage, key)}/{prefix}-*.parquet")):
-            with fs.open(path, "rb") as file:
-                for batch in pq.ParquetFile(file).iter_batches(1024):
+            with parquet.opened(fs, path) as file:
+                for batch in file.batches(1024):
                     yield from batch.to_pylist()
 
     def local(self, stage: str, key: str, cache: Path) -> Path:

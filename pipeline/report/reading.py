@@ -15,10 +15,10 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
 from pipeline.loading import Loaded, load
+from pipeline.parquet import Parquet, opened
 from pipeline.store import Manifest, Store
 
 LATEST = "LATEST"
@@ -111,11 +111,11 @@ class RunView:
             return []
         wanted = pa.array(sorted(values), pa.string())
         found: list[dict[str, Any]] = []
-        for parquet in _files(self.store, stage.name, stage.key, prefix):
-            if column.partition(".")[0] in parquet.schema_arrow.names:
-                mask = pc.is_in(_column(parquet.read(columns=[column]), column), value_set=wanted)
+        for file in _files(self.store, stage.name, stage.key, prefix):
+            if column.partition(".")[0] in file.names:
+                mask = pc.is_in(_column(file.read([column]), column), value_set=wanted)
                 if pc.any(mask).as_py():
-                    found += parquet.read().filter(mask).to_pylist()
+                    found += file.read().filter(mask).to_pylist()
         return found
 
     def events(self, *kinds: str) -> Iterator[dict[str, Any]]:
@@ -164,18 +164,18 @@ def open_run(folder: Path, store: Store) -> RunView:
 def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Sequence[str] | None) -> pa.Table:
     """Columns of an artifact's PREFIX*.parquet files, in the order written; "seed.id" names a field of a struct."""
     tables = []
-    for parquet in _files(store, stage, key, prefix):
-        present = set(parquet.schema_arrow.names)
+    for file in _files(store, stage, key, prefix):
+        present = set(file.names)
         wanted = None if columns is None else [c for c in columns if c.partition(".")[0] in present]
-        tables.append(parquet.read(columns=wanted))
+        tables.append(file.read(wanted))
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
 
-def _files(store: Store, stage: str, key: str, prefix: str) -> Iterator[pq.ParquetFile]:
+def _files(store: Store, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
     fs = fsspec.core.url_to_fs(store.root)[0]
     for path in sorted(fs.glob(f"{store.folder(stage, key)}/{prefix}*.parquet")):
-        with fs.open(path, "rb") as file:
-            yield pq.ParquetFile(file)
+        with opened(fs, path) as file:
+            yield file
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -1,0 +1,46 @@
+"""Parquet files of artifacts, opened so that no thread of Arrow's ever needs Python.
+
+A file on this machine is read by Arrow itself, on its threads. One elsewhere comes through fsspec, that is through a
+Python object; then Arrow reads on the thread that asks. Its own threads would hold the object, and one that lets go of
+it while the interpreter ends aborts the process ("terminate called without an active exception", apache/arrow #34314,
+#50482), after all the work is done.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True, slots=True)
+class Parquet:
+    """An open file. names: its columns. threads: whether Arrow may use its own."""
+
+    file: pq.ParquetFile
+    threads: bool
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.file.schema_arrow.names)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows; columns: those to read ("seed.id" is a field of a struct), None for all."""
+        return self.file.read(columns=None if columns is None else list(columns), use_threads=self.threads)
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of at most `rows`."""
+        return self.file.iter_batches(rows, use_threads=self.threads)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def opened(fs: Any, path: str) -> Iterator[Parquet]:
+    """The file at `path` of an fsspec filesystem."""
+    if fs.protocol in ("file", ("file", "local")):
+        with pq.ParquetFile(path) as file:
+            yield Parquet(file, threads=True)
+    else:
+        with fs.open(path, "rb") as source, pq.ParquetFile(source) as file:
+            yield Parquet(file, threads=False)
