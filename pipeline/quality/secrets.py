@@ -62,7 +62,9 @@ _RULES = (
     _Rule(
         "private key",
         ("PRIVATE KEY",),
-        pattern=r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----[\s\S]{64,}?"
+        # Prose about both markers has no word of 40 characters between them.
+        pattern=r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:(?!-----END )[\s\S]){0,4000}?[A-Za-z0-9+/=]{40}[\s\S]{24,}?"
         r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
     ),
 )

@@ -94,6 +94,11 @@ def test_keys_in_markdown_are_found(kind: str) -> None:
         "postgres://{user}:{password}@{host}/db",
         "sk-your-key-here",
         "-----BEGIN " + "PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+        "your file has '-----BEGIN RSA "
+        + "PRIVATE KEY-----' and\n'-----END RSA PRIVATE KEY-----' markers."
+        + " x" * 500
+        + "your file has '-----BEGIN RSA "
+        + "PRIVATE KEY-----' and\n'-----END RSA PRIVATE KEY-----' markers.",
         "password = 'secret'",
         "hf_hub_download",
         'token = "AutoTokenizerForSequenceClassification2v1"',
