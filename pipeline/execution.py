@@ -55,9 +55,9 @@ class Execution(BaseModel):
     """Hard cap on this run's teacher tokens (prompt and completion)."""
     batch: Annotated[int, Field(ge=0)] = 0
     """Sequences generated at once by local models; 0 for a size that suits the device."""
-    compile: Literal["off", "on", "auto"] = "off"
-    """Whether training goes through torch.compile; "auto" measures once, where rows have one length, and keeps what is
-    faster. Speed only; where nothing can be compiled it says why and trains without."""
+    compile: Literal["off", "on", "auto"] = "auto"
+    """Whether training goes through torch.compile; "auto" tries it where rows have one length and training will last
+    over ten minutes, measures, and keeps what is faster. Where nothing can be compiled training goes on without."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Training under torchrun: whole weights in each process, or split over them (FSDP2) where they do not fit."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()

@@ -1,8 +1,9 @@
 """The forward and backward pass through torch.compile, where that is faster here.
 
-Measured on two cores (fp32, rows of one length): 1.09 of the plain rate at 1M parameters, 1.07 at 5M, 1.02 at 10M;
-with rows of many lengths, for which the code must leave sizes open, 0.82, 0.91 and 0.93. So "auto" tries it for rows
-of one length only (tokens.mask_documents = false), and keeps it where it wins on the machine.
+Measured on two cores (fp32, rows of one length, products by oneDNN): 1.19 of the plain rate at 1M parameters, 1.04 at
+5M, 1.07 at 10M; with rows of many lengths, for which the code must leave sizes open, 0.82, 0.91 and 0.93 (with torch's
+products). So "auto" tries it for rows of one length only (tokens.mask_documents = false), where training will last, and
+keeps it where it wins on the machine.
 
 Compiled code rounds otherwise, so a run keeps to its choice: "auto" is decided once and stored in the checkpoint. What
 is compiled depends on shapes alone, not on the order in which batches came, so a resumed run is the uninterrupted one.
@@ -10,8 +11,8 @@ is compiled depends on shapes alone, not on the order in which batches came, so 
 
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -31,11 +32,17 @@ ROUNDS = 3
 """Passes of each kind that "auto" times; the fastest counts."""
 
 
+AUTO_SECONDS = 600.0
+"""Training that will be done sooner is not tried by "auto": compiling takes some 20 s on two cores, more for a large
+model, and wins some percent."""
+
+
 class Choice(NamedTuple):
-    """Whether passes are compiled, and why, as the start of a sentence."""
+    """Whether passes are compiled, and why, as the start of a sentence; told: whether that is news to the user."""
 
     compiled: bool
     why: str
+    told: bool = True
 
 
 class CompiledPasses:
@@ -73,30 +80,54 @@ def choose(
     autocast: Callable[[], AbstractContextManager[None]],
     world: World,
     before: bool | None = None,
+    passes: int = 0,
 ) -> Choice:
     """Compile the passes of `objective`, or leave them plain.
 
     wanted: "off", "on" or "auto". batch: of the usual shape, any content; it is what is compiled and timed first.
     one_length: whether all rows have one length. before: what an earlier part of this run chose, which "auto" keeps.
+    passes: how many there will be in this process.
 
     Where nothing can be compiled (no C++ compiler, an architecture without a lean forward, weights split over
     processes, prompts without gradient) passes are plain, and `why` says so; that is not an error.
     """
+    told = wanted == "on"
     if wanted == "off":
-        return Choice(False, "execution.compile is off")
+        return Choice(False, "execution.compile is off", told)
     if objective.lean is None:
-        return Choice(False, "not compiled: only Llama and Phi with whole weights in each process are")
+        return Choice(False, "not compiled: only Llama and Phi with whole weights in each process are", told)
     if not objective.prompt_gradient:
-        return Choice(False, "not compiled: student.prompt_gradient = false has two passes of many shapes")
+        return Choice(False, "not compiled: student.prompt_gradient = false has two passes of many shapes", told)
     if wanted == "auto" and before is not None:
         # Compiled anew from the same batch: code with open sizes is laid out for the first that it sees.
         if not before:
-            return Choice(False, "not compiled, as before the restart")
+            return Choice(False, "not compiled, as before the restart", told)
         wanted = "on"
     if wanted == "auto" and not one_length:
-        return Choice(False, "not compiled: tokens.mask_documents makes rows of many lengths, where it is slower")
+        return Choice(False, "not compiled: tokens.mask_documents makes rows of many lengths, where it is slower", told)
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
-    return _tried(wanted, objective, batch, CompiledPasses(objective, one_length), autocast, world)
+    with _undone(objective, batch):
+        if wanted == "auto":
+            took = min(_timed(objective, batch, autocast) for _ in range(2))
+            expected = world.sum(took) / world.size * passes
+            if expected < AUTO_SECONDS:
+                return Choice(False, f"not compiled: training takes about {expected:.0f} s", told=False)
+        return _tried(wanted, objective, batch, CompiledPasses(objective, one_length), autocast, world)
+
+
+@contextmanager
+def _undone(objective: Objective, batch: Batch) -> Iterator[None]:
+    """Whatever passes are made inside leave no gradient and draw no random number."""
+    random = torch.get_rng_state()
+    on_gpu = batch.ids.device.type == "cuda"
+    random_gpu = torch.cuda.get_rng_state(batch.ids.device) if on_gpu else None
+    try:
+        yield
+    finally:
+        objective.model.zero_grad(set_to_none=True)
+        torch.set_rng_state(random)
+        if random_gpu is not None:
+            torch.cuda.set_rng_state(random_gpu, batch.ids.device)
 
 
 def _tried(
@@ -107,9 +138,6 @@ def _tried(
     autocast: Callable[[], AbstractContextManager[None]],
     world: World,
 ) -> Choice:
-    random = torch.get_rng_state()
-    on_gpu = batch.ids.device.type == "cuda"
-    random_gpu = torch.cuda.get_rng_state(batch.ids.device) if on_gpu else None
     failed, times = "", {False: float("inf"), True: float("inf")}
     try:
         for number in range(ROUNDS + 1 if wanted == "auto" else 1):
@@ -122,10 +150,6 @@ def _tried(
         failed = _reason(error)
     finally:
         objective.compiled = None
-        objective.model.zero_grad(set_to_none=True)
-        torch.set_rng_state(random)
-        if random_gpu is not None:
-            torch.cuda.set_rng_state(random_gpu, batch.ids.device)
     if world.greatest(int(bool(failed))):
         return Choice(False, f"not compiled: {failed or 'it failed in another process'}")
     plain, fused = world.sum(times[False]), world.sum(times[True])

@@ -222,9 +222,12 @@ class _Run:
         rounds in its own way."""
         self.onednn = self.passes.choose_products(self.onednn)
         wanted, one_length = self.execution.compile, not self.limits.mask_documents
-        choice = self.passes.compile(wanted, self.student.phases[0], one_length=one_length, before=self.compiled)
+        ahead = sum(loader.total * self.passes.in_step(loader.phase) for loader in self.loaders)
+        choice = self.passes.compile(
+            wanted, self.student.phases[0], one_length=one_length, before=self.compiled, passes=ahead
+        )
         self.compiled = choice.compiled
-        if wanted != "off":
+        if choice.told:
             self._report({"event": "note", "text": f"student: {choice.why}"})
 
     def _step(self, loader: Loader, number: int, overall: int) -> None:

@@ -1,5 +1,6 @@
 """Forward and backward passes over the rows of a step: in micro-batches, under the run's precision, on any world."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -112,10 +113,15 @@ class Passes:
             self.objective.multiply(live)
         return chosen
 
-    def compile(self, wanted: str, phase: PhaseTable, *, one_length: bool, before: bool | None) -> Choice:
+    def in_step(self, phase: PhaseTable) -> int:
+        """Passes that this process makes in a step of full rows."""
+        return max(1, math.ceil(phase.batch * self.length / self.world.size / self.micro_tokens(phase)))
+
+    def compile(self, wanted: str, phase: PhaseTable, *, one_length: bool, before: bool | None, passes: int) -> Choice:
         """Compile the passes as `execution.compile` says; see `pipeline.training.compiled.choose`."""
         if self.learned is not None and wanted != "off":
-            return Choice(False, "not compiled: hidden-state matching reads what is between the blocks")
+            why = "not compiled: hidden-state matching reads what is between the blocks"
+            return Choice(False, why, told=wanted == "on")
         vocabulary = int(self.store.manifest["vocabulary"])
         return choose(
             wanted,
@@ -125,6 +131,7 @@ class Passes:
             autocast=self._autocast,
             world=self.world,
             before=before,
+            passes=passes,
         )
 
     def _autocast(self) -> torch.autocast:

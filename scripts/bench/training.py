@@ -1,6 +1,6 @@
 """Training speed beside transformers' Trainer: same Phi model, batch, sequence length, precision and threads, one run.
 
-    python scripts/bench/training.py [--json] [--threads 2] [--seconds 20] [--models 1M,5M,10M] [--compile]
+    python scripts/bench/training.py [--json] [--threads 2] [--seconds 20] [--models 1M,5M,10M] [--compile-peer]
 
 Both train on the same random tokens with loss on every token: batches of 8 rows of 256. `share_of_gemm` is the
 model's floating point operations per second (6 per parameter and token, and causal attention) over `gemm_gflops`, the
@@ -8,8 +8,9 @@ best rate that a 2048 x 1024 x 1024 matrix product of torch's reaches here in fp
 product of these models, so the models' own products may stay a few percent below it. Where oneDNN is the faster library
 (it is on AMD's processors) ours uses it, so its share of torch's own product may exceed 1; `onednn_gflops` is oneDNN's
 rate for the same product, and `share_of_onednn` the share of that. Both train in fp32. Rounds of the two alternate, the
-best round of each counts. --compile adds `hornbook_compiled`: ours through torch.compile, which has rows of one length
-here, as with tokens.mask_documents = false.
+best round of each counts. `hornbook` is what long training on rows of one length (tokens.mask_documents = false) does
+by default: torch.compile is tried and kept where it is faster (execution.compile = "auto"); `hornbook_plain` never
+compiles. The Trainer is as it comes; --compile-peer adds `hf_trainer_compiled`, with its torch_compile.
 """
 
 import argparse
@@ -35,9 +36,10 @@ from pipeline.student.architectures import Shape, phi_config
 from pipeline.student.products import available, live, onednn
 from pipeline.student.rates import gemm_gflops, onednn_wins
 from pipeline.training.batches import Batch
-from pipeline.training.compiled import CompiledPasses
+from pipeline.training.compiled import choose
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.training.world import World
 
 ROWS, TIME, VOCABULARY = 8, 256, 1024
 SHAPES = {
@@ -69,14 +71,12 @@ def products() -> str:
     return "onednn" if onednn_wins() else "torch"
 
 
-def hornbook(shape: Shape, compiled: bool = False) -> Callable[[float], float]:
+def hornbook(shape: Shape, compile: str = "auto") -> Callable[[float], float]:
     """A function that trains for some seconds and returns tokens per second."""
     model = model_of(shape).train()
     objective, optimizer = Objective(model), make_optimizer(model)
     if onednn_wins():
         objective.multiply(live)
-    if compiled:
-        objective.compiled = CompiledPasses(objective, one_length=True)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     for group in optimizer.param_groups:
         group["lr"] = 1e-4
@@ -84,6 +84,15 @@ def hornbook(shape: Shape, compiled: bool = False) -> Callable[[float], float]:
     labels = torch.full_like(ids, -100)
     labels[:, :-1] = ids[:, 1:]
     batch = Batch(ids, labels, torch.full_like(ids, -1))
+    choose(
+        compile,
+        objective,
+        batch,
+        one_length=True,
+        autocast=contextlib.nullcontext,
+        world=World(),
+        passes=sys.maxsize,
+    )
     count = ROWS * (TIME - 1)
 
     def step() -> None:
@@ -105,7 +114,7 @@ def hornbook(shape: Shape, compiled: bool = False) -> Callable[[float], float]:
     return run
 
 
-def hf_trainer(shape: Shape) -> Callable[[float], float]:
+def hf_trainer(shape: Shape, compile: bool = False) -> Callable[[float], float]:
     """The same with transformers' Trainer, its overhead of logging and saving switched off."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -134,6 +143,7 @@ def hf_trainer(shape: Shape) -> Callable[[float], float]:
         save_strategy="no",
         report_to=[],
         use_cpu=True,
+        torch_compile=compile,
         disable_tqdm=True,
     )
     model = model_of(shape)
@@ -154,7 +164,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile-peer", action="store_true")
     parser.add_argument("--models", default=",".join(SHAPES))
     options = parser.parse_args()
     if options.threads:
@@ -163,9 +173,13 @@ def main() -> None:
     peak, other = 0.0, 0.0
     for name in options.models.split(","):
         shape = SHAPES[name]
-        runs = {"hornbook": hornbook(shape), "hf_trainer": hf_trainer(shape)}
-        if options.compile:
-            runs["hornbook_compiled"] = hornbook(shape, compiled=True)
+        runs = {
+            "hornbook": hornbook(shape),
+            "hf_trainer": hf_trainer(shape),
+            "hornbook_plain": hornbook(shape, compile="off"),
+        }
+        if options.compile_peer:
+            runs["hf_trainer_compiled"] = hf_trainer(shape, compile=True)
         best = dict.fromkeys(runs, 0.0)
         for _ in range(options.rounds):
             peak = max(peak, gemm_gflops(torch.float32, 2048, 1024, 1024, seconds=1.0))
@@ -193,9 +207,8 @@ def main() -> None:
         mine, theirs = row["hornbook"], row["hf_trainer"]
         times = mine["tokens_per_second"] / theirs["tokens_per_second"]
         print(f"{name:>4}: {_line('hornbook', mine)}, {_line('HF Trainer', theirs)}, {times:.2f}x")
-        if options.compile:
-            faster = row["hornbook_compiled"]["tokens_per_second"] / mine["tokens_per_second"]
-            print(f"      {_line('compiled', row['hornbook_compiled'])}, {faster:.2f}x plain")
+        for other in set(row) - {"hornbook", "hf_trainer", "parameters"}:
+            print(f"      {_line(other, row[other])}")
 
 
 def _line(tool: str, row: dict[str, Any]) -> str:

@@ -139,3 +139,12 @@ def test_a_teacher_is_read_through_the_faster_library(monkeypatch: pytest.Monkey
     calls.clear()
     objective.Objective.reading(model.to(torch.bfloat16))
     assert not calls
+
+
+def test_measuring_draws_no_random_number() -> None:
+    for measured in (rates.onednn_wins, rates.bf16_wins):
+        measured.cache_clear()
+        torch.manual_seed(1)
+        before = torch.get_rng_state()
+        measured()
+        assert torch.equal(torch.get_rng_state(), before)
