@@ -75,12 +75,27 @@ class Encoder:
         return self._embed(texts)
 
     def _through_onednn(self) -> bool:
-        """Measured where the work was given out, so that all nodes round the same way."""
-        from pipeline.student.rates import onednn_wins
+        """Measured once for a data folder, and told to the nodes: what is read later rounds as what was read before."""
+        from pipeline.student.loading import pick_device
 
         if self._onednn is None:
-            self._onednn = onednn_wins()
+            self._onednn = self._chosen() if pick_device(self._device).type == "cpu" else False
         return self._onednn
+
+    def _chosen(self) -> bool:
+        import torch
+
+        from pipeline.store import disk_errors, write_atomically
+        from pipeline.student.products import available
+        from pipeline.student.rates import onednn_wins
+
+        path = self._cache / "embeddings" / "products.txt"
+        if path.is_file():
+            return path.read_text(encoding="utf-8").strip() == "onednn" and available(torch.empty(0))
+        wins = onednn_wins()
+        with disk_errors(path):
+            write_atomically(path, lambda file: file.write(b"onednn\n" if wins else b"torch\n"))
+        return wins
 
     def _loaded(self, device: str) -> tuple[Any, Any, int]:
         return _load(self._spec, self._cache, device, self._max_tokens)

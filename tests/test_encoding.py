@@ -167,3 +167,14 @@ def test_a_node_with_other_packages_says_which(tiny_bert: Path, tmp_path: Path) 
         replace(packed, versions={**packed.versions, "transformers": "0.1"}).opened()
     with pytest.raises(HornbookError, match=r"a node cannot load the embedding model: "):
         replace(packed, module=packed.module[:200]).opened()
+
+
+def test_what_multiplies_is_chosen_once_for_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.student import rates
+
+    for wins, kept in ((True, True), (False, True)):  # what is measured later changes nothing
+        monkeypatch.setattr(rates, "onednn_wins", lambda wins=wins: wins)
+        assert encoder("smollm2", tmp_path, "cpu")._through_onednn() == kept
+    assert (tmp_path / "embeddings" / "products.txt").read_text() == "onednn\n"
+    assert not encoder("smollm2", tmp_path / "other", "cpu")._through_onednn()
+    assert (tmp_path / "other" / "embeddings" / "products.txt").read_text() == "torch\n"

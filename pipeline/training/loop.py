@@ -30,7 +30,7 @@ from pipeline.training.initial import flops_per_token, freeze, initial_model, re
 from pipeline.training.objective import NamedLoss, Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.passes import Passes
-from pipeline.training.precision import peak_flops, pick_precision
+from pipeline.training.precision import agreed_precision, peak_flops, pick_precision
 from pipeline.training.schedule import learning_rate
 from pipeline.training.selection import Candidate, Judge, Selection, weights_digest
 from pipeline.training.state import load_optimizer, load_weights, shard, whole
@@ -117,7 +117,7 @@ class _Run:
         self.world = join(self.device)
         self.store = TokenStore(tokens)
         self.vocabulary = int(self.store.manifest["vocabulary"])
-        self.precision = pick_precision(student.precision, self.device)
+        self.precision = agreed_precision(pick_precision(student.precision, self.device), self.world)
         self.peak = peak_flops(self.precision, self.device) * self.world.size
         torch.manual_seed(rng_seed(seed, "student"))
         self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))

@@ -5,9 +5,11 @@ from typing import Literal
 import torch
 
 from pipeline.student.rates import bf16_wins, fp32_gflops, gemm_gflops
+from pipeline.training.world import World
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+COARSE_TO_FINE: tuple[Literal["fp32", "bf16", "fp16"], ...] = ("bf16", "fp16", "fp32")
 
 
 def pick_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
@@ -22,6 +24,11 @@ def pick_precision(precision: Precision, device: torch.device) -> Literal["fp32"
     if device.type != "cpu":
         return "fp32"
     return "bf16" if bf16_wins() else "fp32"
+
+
+def agreed_precision(chosen: Literal["fp32", "bf16", "fp16"], world: World) -> Literal["fp32", "bf16", "fp16"]:
+    """One precision for all processes, each of which measured for itself: the finest that any of them chose."""
+    return COARSE_TO_FINE[world.greatest(COARSE_TO_FINE.index(chosen))]
 
 
 def peak_flops(precision: Literal["fp32", "bf16", "fp16"], device: torch.device) -> float:

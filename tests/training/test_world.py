@@ -21,13 +21,16 @@ from pipeline.training.initial import refuse_unsharded
 from pipeline.training.world import World
 
 CODE = """
-import json, shutil, sys
+import json, os, shutil, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tiny import STUDENT, TOKENS
 from pipeline.execution import Execution
-from pipeline.training import train
+from pipeline.training import passes, precision, train
 
+# Each process measures for itself, and they may disagree; fp32 and oneDNN are what they agree on.
+precision.bf16_wins = lambda: os.environ["RANK"] == "0"
+passes.onednn_wins = lambda: os.environ["RANK"] == "0"
 tokens = Path(sys.argv[1])
 for parallel, folder in json.loads(sys.argv[3]):
     out = Path(folder)
@@ -39,7 +42,8 @@ for parallel, folder in json.loads(sys.argv[3]):
 
     often = 1e-6 if parallel == "fsdp" else 1e6
     execution = Execution(threads=1, parallel=parallel, checkpoint_seconds=often)
-    train(tokens, STUDENT, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=on_event)
+    student = STUDENT.model_copy(update={"precision": "auto"}) if parallel == "ddp" else STUDENT
+    train(tokens, student, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=on_event)
 """
 
 
