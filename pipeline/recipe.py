@@ -140,7 +140,8 @@ class DistinctTable(Table):
     """Most documents kept that differ only in their constants; 0 for no cap."""
     max_wordings: Count = 1
     """Most exercises kept of one solution (equal normalised AST) whose docstrings say it in other words; 0 for no cap.
-    Their texts must still differ by `similarity`. Matters where clones is true."""
+    Their texts must still differ by `similarity`. An index keeps no wordings: of a solution in it no other is kept in a
+    later batch. Matters where clones is true."""
 
     @model_validator(mode="after")
     def _bands_divide(self) -> "DistinctTable":

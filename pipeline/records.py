@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from operator import attrgetter
+from types import MemberDescriptorType
 from typing import Any, ClassVar, Literal
 
 from pipeline.identity import content_id
@@ -44,12 +45,24 @@ class Record:
 
 @cache
 def _values(cls: Any) -> Callable[[Record], tuple[Any, ...]]:
-    return attrgetter(*(f.name for f in fields(cls)))
+    names = [f.name for f in fields(cls)]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: tuple(getattr(record, name) for name in names)  # of one name attrgetter makes no tuple
 
 
 @cache
 def _setters(cls: Any) -> tuple[Callable[[Record, Any], None], ...]:
-    return tuple(getattr(cls, f.name).__set__ for f in fields(cls))
+    return tuple(_setter(cls, f.name) for f in fields(cls))
+
+
+def _setter(cls: Any, name: str) -> Callable[[Record, Any], None]:
+    """Sets a field of a frozen record: by its slot, or past the dataclass where a subclass has no slots."""
+    slot = getattr(cls, name, None)
+    if isinstance(slot, MemberDescriptorType):
+        setter: Callable[[Record, Any], None] = slot.__set__
+        return setter
+    return lambda record, value: object.__setattr__(record, name, value)
 
 
 def _unpickled(cls: Any, values: tuple[Any, ...]) -> Record:

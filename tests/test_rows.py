@@ -48,6 +48,25 @@ def test_records_travel_between_processes(record):
         assert type(back) is type(record)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithoutSlots(Passage):
+    note: str
+    number: int = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OnlyItsId(records.Record):
+    pass
+
+
+@pytest.mark.parametrize("record", [WithoutSlots(text="a", note="b", number=4), OnlyItsId()])
+def test_records_of_other_makes_travel_too(record):
+    for back in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record)):
+        assert back == record
+        assert back.id == record.id
+        assert type(back) is type(record)
+
+
 def test_an_artifact_may_hold_several_types():
     rows = [Passage(text="a"), Exercise(prompt="p", solution="s", entry_point="f", test="t", test_owner="seed")]
     table = to_table(map(to_row, rows), schema_of([Passage, Exercise]))

@@ -12,7 +12,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 _NO_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores"})
@@ -256,27 +256,42 @@ def tree_form(tree: ast.Module, *, constants: bool = True) -> bytes:
     return hashlib.blake2b(writer.text().encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def wording(text: str) -> str:
-    """The words of all docstrings of `text`, case folded, one space between; "" where it has none.
+class Wording(NamedTuple):
+    """What the docstrings of a text say. words: in order, case folded, without the names that the text binds (`own`,
+    case folded too)."""
 
-    Names that the text binds are left out, because a renaming changes them in the docstring too: what is left differs
-    only where something is said in other words.
-    """
+    words: tuple[str, ...]
+    own: frozenset[str]
+
+    def same(self, other: "Wording") -> bool:
+        """Whether both say the same, the names that either text binds aside.
+
+        A renaming changes names in the docstring too, and may take its new name from a word that was there, or leave
+        one there: so the names of both texts count in neither.
+        """
+        mine = [word for word in self.words if word not in other.own]
+        return mine == [word for word in other.words if word not in self.own]
+
+
+def wording(text: str) -> Wording:
+    """The words of all docstrings of `text`; no words where it has none, or is not Python."""
     tree = parse(text)
-    if tree is None:
-        return ""
     said: list[str] = []
-    own: set[str] = set()
-    for node in ast.walk(tree):
+    bound: set[str] = set()
+    for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             said += _WORD.findall((ast.get_docstring(node, clean=False) or "").lower())
-            own.add(getattr(node, "name", ""))
-        elif isinstance(node, ast.arg):
-            own.add(node.arg)
+        if isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.split(".")[0])
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            own.add(node.id)
-    own = {name.lower() for name in own}
-    return " ".join(word for word in said if word not in own)
+            bound.add(node.id)
+        else:  # functions, classes, `except .. as`, captures of patterns, type parameters
+            names = getattr(node, "name", None), getattr(node, "rest", None)
+            bound.update(name for name in names if isinstance(name, str))
+    own = frozenset(name.lower() for name in bound)
+    return Wording(tuple(word for word in said if word not in own), own)
 
 
 def top_level_functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

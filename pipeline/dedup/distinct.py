@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from pipeline.dedup.clones import normal_form, wording
+from pipeline.dedup.clones import Wording, normal_form, wording
 from pipeline.executors import SERIAL, Executor, blocks
 from pipeline.recipe import DistinctTable
 from pipeline.records import Document, Exercise
@@ -48,13 +48,18 @@ class Distinct:
     Two exercises that differ in nothing but the constants of their code are never near-duplicates of each other:
     that difference is wanted. `max_constant_variants` caps how many such variants are kept, of any document. With
     `max_wordings` above 1, or 0 for any number, exercises whose docstrings say the same code in other words are no
-    clones of each other up to that number; they do not count as variants, and near-duplicates they can still be.
+    clones of each other up to that number; they do not count as variants, and near-duplicates they can still be. The
+    wordings of documents that came with `index` are not known: a new exercise with the normal form of one is a clone in
+    any words, so the same documents again keep nothing.
 
     `similarity` of a drop is under the measure that dropped it: exact Jaccard of the texts for a near-duplicate, 1.0
     for equal texts and for equal normal forms; the detail of a clone has the Jaccard of the texts too.
 
-    The sort, the index and the verdicts are this process's; documents beyond `spool.MEMORY_CHARACTERS` wait on disk,
-    so memory is bounded by the index (`Index.nbytes`).
+    The sort, the index and the verdicts are this process's. Memory: documents beyond `spool.MEMORY_CHARACTERS` wait on
+    disk, and so do kept texts beyond the first 64 million characters. The index grows with the documents kept
+    (`Index.nbytes`), and so do the numbers of kept exercises and variants, and the normal forms and wordings that were
+    compared. With a parallel executor the forms it worked out and an entry for every outline stay too: they grow with
+    all documents, dropped ones among them.
     """
 
     name: ClassVar[str] = "distinct"
@@ -183,7 +188,7 @@ class _Run:
     compared: set[int] = field(default_factory=set)
     by_form: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)
     variants: dict[bytes, list[int]] = field(default_factory=dict)
-    wordings: dict[int, str] = field(default_factory=dict)
+    wordings: dict[int, Wording] = field(default_factory=dict)
     known: dict[str, Forms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -296,21 +301,24 @@ class _Run:
         """The document kept in place of this one, out of `twins` with its normal form; whether this one is a wording of
         theirs that is wanted; why it goes.
 
-        A twin from before this pass has a wording that is not known, and counts as another one.
+        A twin from before this pass has a wording that is not known, and counts as the same: else documents that a pass
+        dropped would be kept when they come again.
         """
         cap = self.table.max_wordings
         same = "equal normal form: 1.00 = 1.00"
+        if not twins:
+            return None, False, ""
         if cap == 1 or not isinstance(document, Exercise):
-            return (twins[0] if twins else None), False, same
+            return twins[0], False, same
         said = wording(document.text)
         for number in twins:
-            if number >= self.base and (number not in self.exercises or self._wording(number) == said):
+            if number < self.base or number not in self.exercises or said.same(self._wording(number)):
                 return number, False, same
         if cap and len(twins) >= cap:
             return twins[0], False, f"{len(twins)} wordings kept of an equal normal form >= {cap}"
-        return None, bool(twins), ""
+        return None, True, ""
 
-    def _wording(self, number: int) -> str:
+    def _wording(self, number: int) -> Wording:
         if number not in self.wordings:
             self.wordings[number] = wording(self._text(number))
         return self.wordings[number]

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from pipeline.dedup import kernels, sieve
 from pipeline.dedup.features import Features
-from pipeline.errors import StoreError
+from pipeline.errors import HornbookError, StoreError
 from pipeline.recipe import DistinctTable
 
 Array = npt.NDArray[Any]
 FORMAT = 3
+MOST_ENTRIES = 2**31 - 1
+"""Entries that the table can hold, and stamps there can be: both are int32."""
 _COLUMNS = ("tags", "owners", "digests", "hashes", "bounds", "ids", "forms", "variants")
 
 
@@ -114,6 +116,7 @@ class Index:
             count * (self.table.bands + 2),
             int(batch.arrays.bounds[-1] - batch.arrays.bounds[first]),
         )
+        self._room_for_stamps(count + 1)
         stop, self.size, self._entries = sieve.sift(
             batch.arrays,
             batch.keys,
@@ -135,6 +138,7 @@ class Index:
         query = batch.features.shingles(i)
         if not len(query) or not self.size:
             return []
+        self._room_for_stamps(1)
         self._stamp += 1
         numbers, scores = kernels.matches(
             query,
@@ -188,7 +192,16 @@ class Index:
         return number
 
     def _make_room(self, documents: int, entries: int, shingles: int) -> None:
-        """Room for so many more; every array that must grow does so in place, so `_table` and `_kept` stay whole."""
+        """Room for so many more; every array that must grow does so in place, so `_table` and `_kept` stay whole.
+
+        Raises HornbookError where the table's entries would be more than it can number.
+        """
+        if self._entries + entries > MOST_ENTRIES:
+            raise HornbookError(
+                f"the index of distinct holds {self.size:,} documents with {self._entries:,} entries; {entries:,} more "
+                f"would pass its limit of {MOST_ENTRIES:,} ({self.table.bands + 2} a document)",
+                hint=f"split the corpus, or set distinct.bands below {self.table.bands}",
+            )
         needed = self.size + documents
         if needed > len(self._table.seen):
             rows = (self._kept.digests, self._kept.ids, self._table.seen, self._forms, self._variants)
@@ -202,6 +215,12 @@ class Index:
         if needed > len(heads):
             heads.resize(1 << (needed - 1).bit_length(), refcheck=False)
             kernels.rechain(heads, self._table.links, self._entries)
+
+    def _room_for_stamps(self, count: int) -> None:
+        """Begin again with the stamps before they end."""
+        if self._stamp + count > MOST_ENTRIES:
+            self._table.seen[:] = 0
+            self._stamp = 0
 
     def save(self, folder: Path) -> None:
         """Write the index into `folder`, which is made; the index there before stays whole until the new one is.

@@ -203,7 +203,7 @@ def matches(
     """Documents of the table whose exact Jaccard similarity to `query` reaches `similarity`.
 
     query: (shingles,) sorted distinct uint64. keys: (bands,) uint32. heads, links: see `chain`. hashes, bounds: the
-    table's shingle sets. seen: (documents,) int64 scratch, where `stamp`, greater than all before, marks the candidates
+    table's shingle sets. seen: (documents,) int32 scratch, where `stamp`, greater than all before, marks the candidates
     of this call. Returns (numbers, similarities) in the order found; every candidate is compared once, whichever number
     of bands it shares.
     """

@@ -1,4 +1,5 @@
 import ast
+import re
 import sys
 
 import pytest
@@ -150,7 +151,51 @@ def test_any_consistent_renaming_is_a_clone(names: list[str]) -> None:
 
 def test_the_wording_is_what_docstrings_say_beside_the_names() -> None:
     text = 'def total(Xs):\n    """Return the TOTAL of xs, a list."""\n    n = sum(Xs)  # not this\n    return n\n'
-    assert wording(text) == "return the of a list"
-    assert wording(text) == wording(text.replace("Xs", "values").replace("xs", "values").replace("n =", "m ="))
-    assert wording(text) != wording(text.replace("Return the", "Give me the"))
-    assert wording("def f(x):\n    return x\n") == wording("no code (") == ""
+    assert wording(text).words == ("return", "the", "of", "a", "list")
+    assert wording(text).same(wording(text.replace("Xs", "values").replace("xs", "values").replace("n =", "m =")))
+    assert not wording(text).same(wording(text.replace("Return the", "Give me the")))
+    assert wording("def f(x):\n    return x\n").words == wording("no code (").words == ()
+
+
+WORDED = '''
+import json as codec
+
+def load(path, kind):
+    """Return the total of codes, taking each first item with json and the rest; on error give None."""
+    codes = codec.load(open(path))
+    total = 0
+    try:
+        match codes:
+            case {"kind": kind, **more}: total += len(more)
+            case [head, *tail] as whole: total += head + len(tail) + len(whole)
+    except OSError as problem:
+        raise SystemExit from problem
+    return [total + code for code in codes]
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("total", "acc"),
+        ("codec", "json"),
+        ("codec", "j"),
+        ("codes", "each"),
+        ("more", "rest"),
+        ("head", "first"),
+        ("tail", "rest"),
+        ("whole", "item"),
+        ("problem", "error"),
+        ("load", "taking"),
+    ],
+)
+def test_a_renaming_to_or_from_a_word_of_the_docstring_leaves_the_wording(old: str, new: str) -> None:
+    said = ast.get_docstring(ast.parse(WORDED).body[1], clean=False)  # type: ignore[arg-type]
+    assert said is not None
+    code = re.sub(rf"(?<![.\w]){old}\b", new, WORDED.replace(said, "@"))
+    first, second = WORDED, code.replace("@", said)
+    assert first != second
+    assert normal_form(first) == normal_form(second) != b""
+    assert wording(first).same(wording(second))
+    assert wording(second).same(wording(first))
+    assert not wording(first).same(wording(second.replace("Return", "Give")))

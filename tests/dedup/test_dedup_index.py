@@ -1,12 +1,15 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.dedup import Distinct, Index
-from pipeline.errors import StoreError
+from pipeline.errors import HornbookError, StoreError
 from pipeline.recipe import DistinctTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.stage import Dropped, Kept
@@ -98,19 +101,70 @@ def test_an_index_from_before_a_setting_has_its_default(tmp_path: Path) -> None:
         Index.load(tmp_path, DistinctTable(max_wordings=2))
 
 
-def test_wordings_kept_before_are_counted(tmp_path: Path) -> None:
-    def exercise(said: str) -> Exercise:
-        prompt, solution = f'def f(x):\n    """{said}"""\n', "    y = x + 1\n    return y * 2\n"
-        return Exercise(prompt=prompt, solution=solution, entry_point="f", test="", test_owner="teacher")
+SAID = ["Add one and double it.", "Twice the next number.", "What follows x, times two.", "Double the y of x."]
 
+
+def worded(said: str, name: str = "y", number: int = 1) -> Exercise:
+    prompt, solution = f'def f(x):\n    """{said}"""\n', f"    {name} = x + {number}\n    return {name} * 2\n"
+    return Exercise(prompt=prompt, solution=solution, entry_point="f", test="", test_owner="teacher")
+
+
+def test_of_a_solution_in_the_index_no_other_wording_is_kept(tmp_path: Path) -> None:
     table = DistinctTable(max_wordings=2, max_constant_variants=1)
-    said = ["Add one and double it.", "Twice the next number.", "What follows x, times two."]
     index = Index(table)
-    assert len(kept(list(Distinct(table, index=index)([exercise(said[0])])))) == 1
-    for count, text in ((1, said[1]), (0, said[2])):
-        index.save(tmp_path)
-        index = Index.load(tmp_path, table)
-        assert len(kept(list(Distinct(table, index=index)([exercise(text)])))) == count
+    assert len(kept(list(Distinct(table, index=index)([worded(SAID[0])])))) == 1
+    index.save(tmp_path)
+    (drop,) = Distinct(table, index=Index.load(tmp_path, table))([worded(SAID[1])])
+    assert isinstance(drop, Dropped)
+    assert (drop.reason, drop.kept_id) == ("clone", worded(SAID[0]).id)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.builds(worded, st.sampled_from(SAID), st.sampled_from(["y", "number", "z"]), st.integers(1, 3))),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 2),
+)
+def test_the_same_documents_again_keep_nothing(
+    exercises: list[Exercise], as_passages: int, wordings: int, variants: int
+) -> None:
+    records: list[Document] = [*exercises, *(Passage(text=e.text, origin="o") for e in exercises[:as_passages])]
+    table = DistinctTable(max_wordings=wordings, max_constant_variants=variants)
+    index = Index(table)
+    first = kept(list(Distinct(table, index=index)(records)))
+    assert len(index) == len(first)
+    assert not kept(list(Distinct(table, index=index)(records)))
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(Path(folder))
+        loaded = Index.load(Path(folder), table)
+    assert not kept(list(Distinct(table, index=loaded)(records)))
+    assert len(loaded) == len(first)
+
+
+def test_a_table_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = DistinctTable()
+    index = Index(table)
+    assert len(kept(list(Distinct(table, index=index)(documents(0, 20))))) == 20
+    monkeypatch.setattr("pipeline.dedup.index.MOST_ENTRIES", 700)
+    with pytest.raises(
+        HornbookError, match=r"holds 20 documents with 680 entries; 340 more would pass .* 700 \(34 a"
+    ) as e:
+        list(Distinct(table, index=index)(documents(20, 30)))
+    assert e.value.hint == "split the corpus, or set distinct.bands below 32"
+
+
+def test_stamps_begin_again_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = DistinctTable(clones=False)
+    index = Index(table)
+    assert len(kept(list(Distinct(table, index=index)(documents(0, 20))))) == 20
+    near: list[Document] = [Passage(text=d.text + " end") for d in documents(0, 20)]
+    before = [(o.record.id, o.kept_id) for o in Distinct(table, index=index)(near) if isinstance(o, Dropped)]
+    monkeypatch.setattr("pipeline.dedup.index.MOST_ENTRIES", 20 * 34 + 34 * 20)
+    index._stamp = 1_359
+    after = [(o.record.id, o.kept_id) for o in Distinct(table, index=index)(near) if isinstance(o, Dropped)]
+    assert before == after
+    assert index._stamp < 100
 
 
 def test_an_index_of_an_older_format_is_refused(tmp_path: Path) -> None:

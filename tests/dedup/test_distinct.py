@@ -245,6 +245,15 @@ def test_exercises_may_say_one_solution_in_other_words(most: int, left: int) -> 
         assert any(detail.startswith("2 wordings kept of an equal normal form >= 2; text 0.") for detail in details)
 
 
+def test_a_renaming_to_a_word_of_the_docstring_is_a_clone() -> None:
+    prompt = 'def f(xs):\n    """Return the total of xs."""\n'
+    documents: list[Document] = [
+        exercise(prompt, f"    {n} = 0\n    for x in xs:\n        {n} += x\n    return {n}\n") for n in ("total", "acc")
+    ]
+    kept, (drop,) = run(documents, max_wordings=0)
+    assert (len(kept), drop.reason) == (1, "clone")
+
+
 def test_passages_are_clones_in_any_words() -> None:
     texts = [worded(name, said).text for name, said in SAME_SUM]
     assert len(run(passages(*texts), max_wordings=0)[0]) == 1
