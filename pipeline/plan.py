@@ -23,7 +23,7 @@ VERSIONS: dict[str, int] = {
     "raw-code": 4,
     "documents": 1,
     "validated": 1,
-    "distinct": 3,
+    "distinct": 4,
     "quality": 4,
     "decontaminated": 3,
     "tokens": 2,

@@ -96,13 +96,13 @@ class _Writer:
                 if isinstance(node.target, ast.Name):
                     scope.own.add(node.target.id)
                 return
-            self.statements += 1
+            self.statements += not _is_setting(node, scope)
             self.out.append("Assign")
             self.node(node.target, scope)
             self.out.append("\x02")
             self.node(node.value, scope)
             return
-        self.statements += not (isinstance(node, _NO_CODE) or _is_stub(node))
+        self.statements += not (isinstance(node, _NO_CODE) or _is_stub(node) or _is_setting(node, scope))
         self.node(node, scope)
 
     def node(self, node: ast.AST, scope: _Scope) -> None:
@@ -227,6 +227,24 @@ def _is_stub(node: ast.stmt) -> bool:
     return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
 
 
+def _is_setting(node: ast.stmt, scope: _Scope) -> bool:
+    """Whether the statement gives a name of the module a literal value, `LIMIT = 3`."""
+    if scope.parent is not None or not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return all(isinstance(target, ast.Name) for target in targets) and _is_literal(node.value)
+
+
+def _is_literal(node: ast.expr | None) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant)
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return all(map(_is_literal, node.elts))
+    if isinstance(node, ast.Dict):
+        return all(map(_is_literal, [*node.keys, *node.values]))
+    return isinstance(node, ast.Constant)
+
+
 def _written(tree: ast.Module, constants: bool) -> _Writer | None:
     writer = _Writer(constants)
     try:
@@ -242,7 +260,8 @@ def normal_form(text: str, *, constants: bool = True) -> bytes:
     constants: False writes every literal as the same mark, which makes texts equal that differ only in their
     constants. There is no normal form for a text that is not Python, nor for one without a statement of its own once
     docstrings, `pass`, `...`, bare annotations and `raise NotImplementedError` are taken away (definitions and imports
-    are not statements of their own here): stubs would all be clones of each other.
+    are not statements of their own here): stubs would all be clones of each other. Nor are literal values given to
+    names of a module (`LIMIT = 3`): there the names are what is said, and modules of one such line would be clones.
     """
     tree = parse(text)
     return tree_form(tree, constants=constants) if tree is not None else b""

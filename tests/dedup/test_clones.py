@@ -89,11 +89,31 @@ def test_method_names_are_attributes_and_stay() -> None:
         "def f():\n    pass\n",
         "import os\nfrom a import b\n",
         "class A:\n    x: int\n",
+        "LIMIT = 3\n",
+        '"""Words."""\nimport os\n\nRED = OLD = 0\nGREEN: int = -1\n',
+        "NAMES = ['a', ('b', None)]\nEMPTY = {}\nOF = {'a': {1}}\n\n\ndef f(): ...\n",
         "(" * 500 + ")" * 500,
     ],
 )
 def test_what_is_not_python_or_says_nothing_has_no_normal_form(text: str) -> None:
     assert normal_form(text) == b""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LIMIT = f(3)\n",
+        "a, b = 1, 2\n",
+        "LIMIT = 3 + x\n",
+        "ALL = {**OTHER, 'a': 1}\n",
+        "LIMIT = 3\nprint(LIMIT)\n",
+        "class A:\n    limit = 3\n",
+        "def f():\n    x = 3\n",
+        "x += 1\n",
+    ],
+)
+def test_what_computes_or_is_no_setting_of_a_module_has_one(text: str) -> None:
+    assert normal_form(text) != b""
 
 
 def test_a_tree_deeper_than_the_stack_is_let_be() -> None:

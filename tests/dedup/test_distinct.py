@@ -281,6 +281,12 @@ def test_stubs_are_not_clones_of_each_other() -> None:
     assert len(kept) == 2
 
 
+def test_modules_of_a_value_or_two_are_not_clones_of_each_other() -> None:
+    texts = ["BACKOFF = 10\nTRIES = 3\n", '"""For tests."""\nWIDTH = 10\nHEIGHT = 3\n']
+    assert len(run(passages(*texts))[0]) == 2
+    assert len(run(passages(*texts), max_constant_variants=1)[0]) == 2
+
+
 def test_the_keeper_is_the_exercise_with_owned_tests() -> None:
     with_tests = exercise("def f(a):\n", "    return a\n", test="assert f(1) == 1", test_owner="seed")
     others = [exercise("def f(a):\n", "    return a\n", audience=str(i)) for i in range(5)]
