@@ -199,7 +199,7 @@ def _each(embed: Embedding, blocks: Iterable[Sequence[str]], executor: Executor)
     """`embed` of each block. Worker processes of this machine would only share the cores that torch uses already."""
     if executor.far and not getattr(embed, "stays", False):
         return executor.map(embed, blocks)
-    return map(embed, blocks)
+    return SERIAL.map(embed, blocks)
 
 
 def remembered(

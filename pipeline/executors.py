@@ -1,8 +1,9 @@
 """Where blocks of work are done: in this process, in processes of this machine, or on the nodes of a Ray cluster.
 
 A stage hands over a pure function and a stream of blocks, and gets the results back in the order of the blocks, so
-what it writes is the same wherever it was worked out. At most twice as many blocks as there are workers are under
-way: memory does not grow with the corpus. A block whose node dies is done again elsewhere.
+what it writes is the same wherever it was worked out. How many blocks are under way is bounded, by twice as many as
+there are worker processes or by two windows of a Ray cluster (`ray_cluster`): memory does not grow with the corpus. A
+block whose node dies is done again elsewhere.
 """
 
 import contextlib
@@ -60,7 +61,8 @@ class Serial:
 
     def map(self, work: Callable[[In], Out], blocks: Iterable[In]) -> Iterator[Out]:
         """See `Executor`."""
-        return map(work, blocks)
+        for block in blocks:  # not `map`, which takes a StopIteration of the work for the end of the blocks
+            yield work(block)
 
 
 SERIAL = Serial()

@@ -18,6 +18,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 import warnings
 import weakref
 from collections import deque
@@ -35,8 +36,10 @@ WINDOW = 2
 PACK = 4
 TASK_SECONDS = 0.25
 """A task of Ray Data costs about 20 ms of CPU beside its work, so that blocks that take less than this go up to `PACK`
-to a task: at most 16 blocks, 16 MB, a core are under way."""
-PATIENCE_SECONDS = 10.0
+to a task: at most 16 blocks a core are under way in a map. A block has up to 1M characters; one of `distinct` has 2M,
+and two of its maps are under way at once where it works out normal forms, so that there it is 64M characters a core."""
+PATIENCE_SECONDS = 5.0
+"""What closing waits, in all, for work that does not let itself be interrupted."""
 RETRIES = 10
 """How often a block is done again whose worker or node died. An exception of the work itself is never retried."""
 
@@ -56,6 +59,7 @@ class RayCluster:
         self._address = address
         self._workers = workers
         self._ours = False
+        self._quiet = contextlib.ExitStack()
         self._ray: Any = None
         self._starts: Any = None
         self._numbers = count()
@@ -116,20 +120,33 @@ class RayCluster:
         return tables
 
     def _window(self) -> int:
-        return WINDOW * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        """Tasks of a window. Raises HornbookError where there is no core, on which Ray would wait for ever."""
+        with self._told():
+            cores = int(self._ray.cluster_resources().get("CPU", 0))
+        if cores < 1:
+            raise HornbookError(
+                f"the Ray cluster {self._address!r} has {cores} CPU cores, wanted at least 1",
+                hint="join a node with cores: `ray start --address HOST:6379 --num-cpus N`",
+            )
+        return WINDOW * cores
 
     def _rows(self, window: "Window") -> Iterator[bytes]:
+        with self._told():
+            yield from window
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What Ray raises, as a HornbookError."""
         from ray.exceptions import RayError
 
         try:
-            yield from window
-        except RayError as error:
+            yield
+        except (RayError, ConnectionError) as error:
             cause = getattr(error, "cause", None)
-            if isinstance(cause, ImportError):
+            if isinstance(cause, ImportError):  # never the work's: that comes as a result
                 raise _not_there(self._address, str(cause)) from error
-            first = str(cause or error).strip().splitlines()[0]
             raise HornbookError(
-                f"Ray could not finish a block of work: {type(cause or error).__name__}: {first}",
+                f"Ray could not finish a block of work: {type(cause or error).__name__}: {_first(cause or error)}",
                 hint="look at the nodes with `ray status`; finished stages are stored, run the same command again",
             ) from error
 
@@ -137,24 +154,30 @@ class RayCluster:
         result: Done | Failed = pickle.loads(row)
         if isinstance(result, Done):
             return result
-        if isinstance(result.error, ImportError):
+        if result.unreadable:
             raise _not_there(self._address, str(result.error))
         raise result.error
 
     def _connected(self) -> Any:
-        if self._ray is not None:
+        if self._starts is not None:
             return self._ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # a thread that outlives the cluster starts no other
         try:
-            import ray
-            from ray.exceptions import RayError
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the settings of Ray Data 2.60 deprecate themselves when they are made
+                import ray
+                import ray.data
+                from ray.exceptions import RayError
+
+                ray.data.DataContext.get_current()
         except ImportError as error:
             raise MissingExtra(
-                "execution.engine = 'ray' needs Ray, which is not installed",
+                f"execution.engine = 'ray' needs Ray with Ray Data, which is not installed: {error}",
                 hint="pip install 'hornbook[ray]', or use execution.engine = 'local'",
             ) from error
+        self._ray = ray
         if not ray.is_initialized():
             where: dict[str, Any] = {"address": self._address}
             if not self._address:
@@ -163,15 +186,14 @@ class RayCluster:
                 _answers(self._address)
                 with _same_handlers():
                     ray.init(**where, log_to_driver=False, configure_logging=False, namespace="hornbook")
-                _prepare()
             except (OSError, RayError, RuntimeError, ValueError, AssertionError) as error:
-                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise HornbookError(
-                    f"no Ray cluster answers at execution.address = {self._address!r}: {first}",
+                    f"no Ray cluster answers at execution.address = {self._address!r}: {_first(error)}",
                     hint="start one with `ray start --head` and give its address, or '' for one of this machine",
                 ) from error
             self._ours = True
-        self._ray = ray
+        self._quiet.close()
+        self._quiet.enter_context(_quiet())
         if self._address:
             self._same_version()
         self._starts = self._counting()
@@ -201,12 +223,17 @@ class RayCluster:
                 raise _not_there(self._address, f"version {version}")
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends. Waits a little for what an error left under way."""
-        for window in self._windows:
+        """Leave the cluster; one that was started here ends. Interrupts what an error left under way."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        windows = list(self._windows)
+        for window in windows:
             window.stop()
-            window.thread.join(PATIENCE_SECONDS)
+        for window in windows:
+            window.thread.join(max(0.0, deadline - time.monotonic()))
         if self._ours:
             self._ray.shutdown()
+        if not any(window.thread.is_alive() for window in windows):
+            self._quiet.close()
         self._sent.clear()
         self._ray, self._starts, self._ours = None, None, False
 
@@ -229,30 +256,38 @@ def _answers(address: str) -> None:
 def _same_handlers() -> Iterator[None]:
     """Undoes that Ray handles SIGTERM: a run ends the same way with it and without."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _version() -> str:
     return __version__
 
 
-def _prepare() -> None:
-    """Sets this process's Ray Data to keep the order of blocks, and to tell of itself in the session's log file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the settings of Ray Data 2.60 deprecate themselves when they are made
-        import ray.data
-
-        context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Has Ray Data tell of itself in the session's log file, and there of warnings only; undone at the end."""
     logger = logging.getLogger("ray.data")
+    streams = [handler for handler in logger.handlers if isinstance(handler, logging.StreamHandler)]
+    levels = [(handler, handler.level) for handler in streams]
+    level = logger.level
     logger.setLevel(logging.WARNING)
-    for handler in logger.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setLevel(logging.CRITICAL + 1)
+    for handler in streams:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for handler, before in levels:
+            handler.setLevel(before)
+
+
+def _first(error: BaseException) -> str:
+    """The first line of what an exception says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _not_there(address: str, found: str) -> HornbookError:

@@ -1,5 +1,6 @@
 """Blocks of work as windows of Ray Data: what `RayCluster` sends, and what a worker process makes of it."""
 
+import contextlib
 import pickle
 import queue
 import threading
@@ -23,9 +24,14 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An exception of the work, or that a block was given up."""
+    """An exception of the work, or that a block was given up. unreadable: the node could not unpickle work or block."""
 
     error: Exception
+    unreadable: bool = False
+
+
+class Unreadable(Exception):
+    """What was sent cannot be unpickled here: a module that it names is not on this node."""
 
 
 class Starts:
@@ -88,22 +94,29 @@ class Do:
                 _WORK.clear()
             try:
                 _WORK[key] = ray.get(self._work)
-            except RaySystemError as error:  # the work could not be unpickled here
-                raise ImportError(str(error).splitlines()[0]) from None
+            except RaySystemError as error:
+                raise Unreadable((str(error).splitlines() or [""])[0]) from None
         return _WORK[key]
 
     def _done(self, work: Callable[[Any], Any], data: Any) -> bytes:
         try:
+            block = pickle.loads(data)
+        except (ImportError, AttributeError) as error:
+            return _failure(Unreadable(f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            return _failure(error)
+        try:
             started = time.monotonic()
-            value, cpu_seconds = timed(work, pickle.loads(data))
+            value, cpu_seconds = timed(work, block)
             return pickled(Done(value, cpu_seconds, time.monotonic() - started))
         except Exception as error:  # whatever it is, it is raised again where the map was asked for
             return _failure(error)
 
 
 def _failure(error: Exception) -> bytes:
+    failed = Failed(error, isinstance(error, Unreadable))
     try:
-        data = pickled(Failed(error))
+        data = pickled(failed)
         pickle.loads(data)
     except Exception:  # an exception that cannot travel is told
         return pickled(Failed(RuntimeError(f"{type(error).__name__}: {error}")))
@@ -116,12 +129,15 @@ class Window:
     def __init__(self, tables: list[Any], do: Do) -> None:
         self._found: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stopped = False
+        self._running: Any = None
         self.thread = threading.Thread(target=self._run, args=(tables, do), daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
-        """Let what is not begun be."""
+        """Let what is not begun be, and interrupt what is under way. Does not wait for it."""
         self._stopped = True
+        if self._running is not None and self.thread.is_alive():
+            threading.Thread(target=_cancelled, args=(self._running,), daemon=True).start()
 
     def __iter__(self) -> Iterator[bytes]:
         last = -1
@@ -149,5 +165,29 @@ class Window:
 
         data = ray.data.from_blocks(tables)
         tables.clear()
+        settings = data.context  # a copy of the process's, which others may use
+        settings.execution_options.preserve_order = True
+        settings.enable_progress_bars = False
+        settings.print_on_execution_start = False
         done = data.map_batches(do, batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1)
-        yield from done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+        self._watch(done)
+        if not self._stopped:
+            yield from done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+
+    def _watch(self, data: Any) -> None:
+        """Takes note of what works on `data`: Ray has no public way to end it from another thread before it has a
+        result. A version that lacks this one ends it at the next result."""
+        make = getattr(data, "_create_executor", None)
+        if make is None:
+            return
+
+        def noted() -> Any:
+            self._running = make()
+            return self._running
+
+        data._create_executor = noted
+
+
+def _cancelled(running: Any) -> None:
+    with contextlib.suppress(Exception):  # a cluster that is gone has nothing under way
+        running.shutdown(force=False)

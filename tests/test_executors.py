@@ -132,7 +132,7 @@ def test_the_settings_choose_the_executor() -> None:
 
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match="needs Ray, which is not installed") as caught:
+    with pytest.raises(MissingExtra, match="needs Ray with Ray Data, which is not installed") as caught:
         list(RayCluster("", 1).map(doubled, [[1]]))
     assert "hornbook[ray]" in caught.value.hint
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -209,3 +210,46 @@ def failing(n: int) -> int:
     if n % 2:
         raise HornbookError(f"block {n} is odd", hint="use even ones")
     return n
+
+
+def test_an_abandoned_map_is_interrupted_and_a_ray_that_is_up_already_keeps_its_settings(tmp_path: Path) -> None:
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        where = RayCluster("", 1)
+        assert list(where.map(slow_first, range(8))) == list(range(8))
+        assert not ray.data.DataContext.get_current().execution_options.preserve_order
+        begun, ended = tmp_path / "begun", tmp_path / "ended"
+        long = Long(begun, ended)
+        abandoned = where.map(long, range(4))
+        reader = threading.Thread(target=lambda: next(abandoned, None), daemon=True)
+        reader.start()
+        while not begun.exists():
+            time.sleep(0.1)
+        for window in list(where._windows):
+            window.stop()
+        reader.join()
+        assert list(where.map(abs, [-1])) == [1]
+        where.close()
+        assert not ended.exists()
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+
+
+def slow_first(n: int) -> int:
+    time.sleep(1 if n == 0 else 0)
+    return n
+
+
+@dataclass
+class Long:
+    begun: Path
+    ended: Path
+
+    def __call__(self, n: int) -> int:
+        self.begun.touch()
+        for _ in range(600):
+            time.sleep(0.1)
+        self.ended.touch()
+        return n
