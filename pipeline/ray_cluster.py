@@ -36,8 +36,8 @@ WINDOW = 2
 PACK = 4
 TASK_SECONDS = 0.25
 """A task of Ray Data costs about 20 ms of CPU beside its work, so that blocks that take less than this go up to `PACK`
-to a task: at most 16 blocks a core are under way in a map. A block has up to 1M characters; one of `distinct` has 2M,
-and two of its maps are under way at once where it works out normal forms, so that there it is 64M characters a core."""
+to a task: at most 16 blocks a core are under way in a map. A block ends at 1M characters; one of `distinct` at 2M,
+and two of its maps are under way at once where it works out normal forms: about 64M characters a core there."""
 PATIENCE_SECONDS = 5.0
 """What closing waits, in all, for work that does not let itself be interrupted."""
 RETRIES = 10

@@ -178,3 +178,16 @@ def test_what_multiplies_is_chosen_once_for_a_data_folder(tmp_path: Path, monkey
     assert (tmp_path / "embeddings" / "products.txt").read_text() == "onednn\n"
     assert not encoder("smollm2", tmp_path / "other", "cpu")._through_onednn()
     assert (tmp_path / "other" / "embeddings" / "products.txt").read_text() == "torch\n"
+
+
+def test_a_stop_iteration_of_the_model_loses_no_text() -> None:
+    calls: list[int] = []
+
+    def embed(texts: Sequence[str]) -> Any:
+        calls.append(len(texts))
+        if len(calls) == 2:
+            raise StopIteration
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        blockwise(embed)([str(i) for i in range(200)])

@@ -85,6 +85,20 @@ def test_an_error_of_the_work_is_the_callers(processes: Processes) -> None:
     assert caught.value.hint == "use even ones"
 
 
+def stopping(n: int) -> int:
+    if n == 1:
+        raise StopIteration
+    return n
+
+
+def test_a_stop_iteration_of_the_work_ends_no_map(processes: Processes) -> None:
+    for where in (SERIAL, processes):
+        results = where.map(stopping, range(3))
+        assert next(results) == 0
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            next(results)
+
+
 def test_a_small_map_starts_no_process() -> None:
     made = Processes(2)
     assert list(made.map(doubled, [[1]])) == [[2]]

@@ -13,6 +13,22 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 RULE = "=" * 16
+RECIPE = """
+name = "valued"
+seed = 3
+
+[sources]
+kind = "stdlib"
+limit = 150
+max_characters = 6_000
+
+[[teachers]]
+name = "judge"
+kind = "openai"
+model = "mock"
+base_url = "{url}"
+"""
+"""How a recipe begins that this endpoint grades; `.format(url=...)`."""
 
 
 def opinion(document):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import judge_server
 import pyarrow.parquet as pq
 import pytest
 from judge_server import JudgeServer
@@ -19,21 +20,9 @@ from pipeline.quality.forest import Forest  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
 
-RECIPE = """
-name = "valued"
-seed = 3
-
-[sources]
-kind = "stdlib"
-limit = 150
-max_characters = 6_000
-
-[[teachers]]
-name = "judge"
-kind = "openai"
-model = "mock"
-base_url = "{url}"
-
+RECIPE = (
+    judge_server.RECIPE
+    + """
 [quality]
 classifier = true
 annotate = 60
@@ -48,6 +37,7 @@ benchmarks = ["held-out"]
 embedding = 0.9975
 encoder = "{encoder}"
 """
+)
 
 
 def elsewhere(*_: Any) -> Any:

@@ -10,27 +10,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import judge_server
 import pyarrow.parquet as pq
 import pytest
 from judge_server import JudgeServer
 
 from pipeline.cli import main
 
-RECIPE = """
-name = "valued"
-seed = 3
-
-[sources]
-kind = "stdlib"
-limit = 150
-max_characters = 6_000
-
-[[teachers]]
-name = "judge"
-kind = "openai"
-model = "mock"
-base_url = "{url}"
-
+RECIPE = (
+    judge_server.RECIPE
+    + """
 [validated]
 require_test = false
 
@@ -51,6 +40,7 @@ benchmarks = ["held-out"]
 concurrency = 4
 workers = 1
 """
+)
 FAULTS = {"rate-limit": 0.15, "no-grade": 0.08, "cut": 0.03, "waver": 0.4}
 
 
