@@ -149,6 +149,8 @@ class Window:
                 raise HornbookError(f"Ray Data returned task {number} after task {last}, wanted in order")
             last = number
             yield from (data.as_buffer() for data in found["data"])
+        if self._stopped:  # its end is not that of its blocks
+            raise HornbookError("a map on the Ray cluster was read on after it was stopped")
 
     def _run(self, tables: list[Any], do: Do) -> None:
         try:

@@ -222,13 +222,22 @@ def test_an_abandoned_map_is_interrupted_and_a_ray_that_is_up_already_keeps_its_
         begun, ended = tmp_path / "begun", tmp_path / "ended"
         long = Long(begun, ended)
         abandoned = where.map(long, range(4))
-        reader = threading.Thread(target=lambda: next(abandoned, None), daemon=True)
+        said: list[str] = []
+
+        def read() -> None:
+            try:
+                next(abandoned)
+            except HornbookError as error:
+                said.append(error.message)
+
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         while not begun.exists():
             time.sleep(0.1)
         for window in list(where._windows):
             window.stop()
         reader.join()
+        assert said == ["a map on the Ray cluster was read on after it was stopped"]
         assert list(where.map(abs, [-1])) == [1]
         where.close()
         assert not ended.exists()
