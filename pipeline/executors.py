@@ -32,8 +32,6 @@ BLOCK_CHARACTERS = 1_000_000
 """A block ends at either: about 0.1 to 1 s of work, and 1 MB to send."""
 PATIENCE_SECONDS = 1.0
 """A map works in this process for so long before it starts others: small corpora are done before those have begun."""
-RETRIES = 10
-"""How often a block is done again whose node died. An exception of the work itself is never retried."""
 
 
 class Executor(Protocol):
