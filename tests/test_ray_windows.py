@@ -1,5 +1,6 @@
 """What travels to a Ray cluster and back, without a cluster; tests/test_ray.py has one."""
 
+import itertools
 import pickle
 import sys
 import types
@@ -9,17 +10,20 @@ import pytest
 
 from pipeline.errors import HornbookError, MissingExtra
 from pipeline.ray_cluster import PACK, PATIENCE_SECONDS, TASK_SECONDS, RayCluster, _pack
-from pipeline.ray_windows import Do, Done, Failed, Starts, pickled, table_of
+from pipeline.ray_windows import _WORK, Do, Done, Failed, Starts, pickled, table_of
+
+_NUMBERS = itertools.count()
 
 
 class Reference:
-    """As an object in Ray's store."""
+    """As an object in Ray's store: its name is never another object's, not even after its death."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self._name = f"reference-{next(_NUMBERS)}"
 
     def hex(self) -> str:
-        return str(id(self))
+        return self._name
 
 
 class Actor:
@@ -32,7 +36,8 @@ class Actor:
 
 @pytest.fixture(autouse=True)
 def ray(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A Ray that gets, and that begins and ends."""
+    """A Ray that gets, and that begins and ends, in a worker that was sent no work yet."""
+    _WORK.clear()
     made: Any = types.ModuleType("ray")
     made.get = lambda reference: reference.value
     made.up = False

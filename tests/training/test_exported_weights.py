@@ -1,7 +1,7 @@
 """Which weights are trained and which exported: averages, the best by held-out loss, frozen blocks."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -16,6 +16,9 @@ from pipeline.training import train
 from pipeline.training.average import Average
 from pipeline.training.loop import TrainingSummary
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.training.passes import Passes
+
+NAME = "model.layers.0.mlp.fc1.weight"
 
 
 class Killed(Exception):
@@ -66,36 +69,54 @@ def test_the_average_is_what_is_scored_and_exported(corpus: Path, tmp_path: Path
     averaged, _ = run(corpus, tmp_path / "averaged", changed(ema=0.9))
     assert averaged.loss == plain.loss
     assert averaged.held_out_loss != plain.held_out_loss
-    name = "model.layers.0.mlp.fc1.weight"
-    assert not torch.equal(weights(plain)[name], weights(averaged)[name])
+    assert not torch.equal(weights(plain)[NAME], weights(averaged)[NAME])
 
 
-def test_the_best_weights_are_exported_where_training_ends_badly(corpus: Path, tmp_path: Path) -> None:
-    bad = PHASE.model_copy(update={"lr": 0.05, "schedule": "constant", "clip": 0.0, "epochs": 2})
-    student = changed(phases=(bad,), keep="best", held_out_steps=3, held_out=0.2)
-    last, events = run(corpus, tmp_path / "last", student.model_copy(update={"keep": "last"}))
-    best, _ = run(corpus, tmp_path / "best", student)
-    measured = {e["step"]: e["held_out_loss"] for e in events if e["event"] == "held-out"}
-    assert sorted(measured) == [*range(3, last.steps, 3), last.steps]
-    assert measured[last.steps] == last.held_out_loss
-    assert best.held_out_loss == min(measured.values())
-    assert best.held_out_loss < last.held_out_loss
-    step = min(measured, key=measured.__getitem__)
-    name = "model.layers.0.mlp.fc1.weight"
-    assert not torch.equal(weights(best)[name], weights(last)[name])
-    assert step < last.steps
+class Planted(NamedTuple):
+    """Held-out losses by order of measurement, the one before training first, and the weights of each."""
+
+    losses: tuple[float, ...]
+    weights: list[torch.Tensor]
 
 
-def test_best_of_the_last_phase_only(corpus: Path, tmp_path: Path) -> None:
-    """A pretrain phase that fits better than what follows it is not what a fine-tune exports."""
-    good = PHASE.model_copy(update={"name": "pretrain", "epochs": 2})
-    bad = PHASE.model_copy(update={"name": "fine-tune", "lr": 0.2, "clip": 0.0, "steps": 6, "schedule": "constant"})
-    student = changed(phases=(good, bad), keep="best", held_out_steps=2, held_out=0.2)
+def planted(monkeypatch: pytest.MonkeyPatch, *losses: float) -> Planted:
+    """From now on the held-out losses are these, whatever was learnt."""
+    made = Planted(losses, [])
+
+    def mean_loss(self: Passes, rows: Any) -> float:
+        made.weights.append(self.objective.model.get_parameter(NAME).detach().clone())
+        return losses[len(made.weights) - 1]
+
+    monkeypatch.setattr(Passes, "mean_loss", mean_loss)
+    return made
+
+
+@pytest.mark.parametrize(("keep", "exported"), [("best", 2), ("last", 4)])
+def test_the_best_weights_are_exported_where_training_ends_badly(
+    keep: str, exported: int, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that are equally good the first is the best; a measurement that is due at the last step is made once."""
+    phase = PHASE.model_copy(update={"steps": 12})
+    student = changed(phases=(phase,), keep=keep, held_out_steps=3, held_out=0.2)
+    made = planted(monkeypatch, 9.0, 3.0, 1.0, 1.0, 2.0)
     summary, events = run(corpus, tmp_path, student)
     measured = {e["step"]: e["held_out_loss"] for e in events if e["event"] == "held-out"}
+    assert measured == {3: 3.0, 6: 1.0, 9: 1.0, 12: 2.0}
+    assert [e["step"] for e in events if e["event"] == "best"] == ([6] if keep == "best" else [])
+    assert (summary.held_out_loss_before, summary.held_out_loss) == (9.0, made.losses[exported])
+    same = [torch.equal(weights(summary)[NAME], seen) for seen in made.weights]
+    assert same == [number == exported for number in range(5)]
+
+
+def test_best_of_the_last_phase_only(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pretrain phase that fits better than what follows it is not what a fine-tune exports."""
+    phases = [PHASE.model_copy(update={"name": name, "steps": 4}) for name in ("pretrain", "fine-tune")]
+    student = changed(phases=phases, keep="best", held_out_steps=2, held_out=0.2)
+    made = planted(monkeypatch, 9.0, 0.5, 0.25, 2.0, 3.0)
+    summary, events = run(corpus, tmp_path, student)
     [chosen] = [e for e in events if e["event"] == "best"]
-    assert chosen["step"] > summary.steps - 6
-    assert min(measured.values()) < summary.held_out_loss
+    assert (chosen["step"], chosen["held_out_loss"], summary.held_out_loss) == (6, 2.0, 2.0)
+    assert torch.equal(weights(summary)[NAME], made.weights[3])
 
 
 def test_best_without_a_measurement_is_refused() -> None:
