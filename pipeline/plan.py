@@ -22,7 +22,7 @@ VERSIONS: dict[str, int] = {
     "completions": 1,
     "raw-code": 4,
     "documents": 1,
-    "validated": 1,
+    "validated": 2,
     "distinct": 4,
     "quality": 4,
     "decontaminated": 3,
@@ -31,7 +31,7 @@ VERSIONS: dict[str, int] = {
     "student": 1,
     "samples-before": 3,
     "samples-after": 3,
-    "scores": 2,
+    "scores": 3,
 }
 """Version of each stage, in the order of the walk. Raised when the same settings come to mean other results."""
 

@@ -1,10 +1,8 @@
-"""Examples in prose: the code blocks of a Markdown passage and the `>>>` examples of a docstring."""
+"""Examples in prose: the code blocks of a Markdown passage, with the `>>>` examples in their docstrings."""
 
-import ast
-import doctest
 import re
-import warnings
 
+from pipeline.sandbox.docstrings import docstrings_of, doctests, tree_of
 from pipeline.sandbox.types import Example, Program
 
 _FENCE = re.compile(
@@ -27,15 +25,6 @@ def python_blocks(markdown: str) -> list[str]:
     return blocks
 
 
-def doctests(text: str) -> tuple[Example, ...]:
-    """The `>>>` examples in `text`; none where doctest finds them malformed."""
-    try:
-        found = doctest.DocTestParser().get_examples(text)
-    except ValueError:
-        return ()
-    return tuple(Example(example.source, example.want) for example in found)
-
-
 def passage_examples(markdown: str) -> tuple[Example, ...]:
     """What a passage shows, to run in order in one namespace.
 
@@ -44,12 +33,12 @@ def passage_examples(markdown: str) -> tuple[Example, ...]:
     """
     examples: list[Example] = []
     for block in python_blocks(markdown):
-        tree = _tree(block)
+        tree = tree_of(block)
         if tree is None and re.search(r"^\s*>>> ", block, re.M):
             examples += doctests(block)
         elif block.strip():
             examples.append(Example(block))
-            for docstring in _docstrings(tree):
+            for docstring in docstrings_of(tree) if tree is not None else ():
                 examples += doctests(docstring)
     return tuple(examples)
 
@@ -58,31 +47,3 @@ def passage_program(id: str, markdown: str) -> Program | None:
     """One program that runs all of a passage's examples; None where it shows no Python."""
     examples = passage_examples(markdown)
     return Program(id, "", examples=examples) if examples else None
-
-
-def docstring_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
-    """The `>>>` examples in the docstring of `entry_point`, where `prompt` ends in its signature and docstring."""
-    tree = _tree(prompt.rstrip() + "\n    pass\n")
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
-            return doctests(ast.get_docstring(node) or "")
-    return ()
-
-
-def _tree(source: str) -> ast.Module | None:
-    """The syntax tree, None where `source` is not Python (or too deep for the parser)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _docstrings(tree: ast.Module | None) -> list[str]:
-    """Docstrings of the module, functions and classes of a tree that have one, outermost first."""
-    if tree is None:
-        return []
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds))
-    return [docstring for docstring in found if docstring]

@@ -146,7 +146,7 @@ class Session:
             "source": self.program["source"],
             "calls": self.reduced.calls if self.reduced is not None else None,
             "serve": self.apart,
-            "examples": [[source, want is not None] for source, want in self.examples],
+            "examples": [[source, want is not None] for source, want, _ in self.examples],
             "most": self.judge.most,
             "most_to_test": TO_TEST * self.judge.most,
         }
@@ -277,10 +277,10 @@ class Session:
     def _shown(self, index: Any, output: Any, error: Any) -> Outcome | None:
         if not self.test_held or type(index) is not int or index != self.examples_held:
             raise codec.Malformed("an example that was not asked for")
-        source, want = self.examples[index]
+        source, want, options = self.examples[index]
         if want is not None:
             got = output if error is None else error_text(error)
-            if not isinstance(got, str) or not same_output(want, got, error is not None):
+            if not isinstance(got, str) or not same_output(want, got, error is not None, options):
                 if error is not None and _raised("", error).verdict in ("memory", "blocked"):
                     return _raised(f"example {source.strip()[:200]!r}: ", error)
                 return Outcome(

@@ -307,7 +307,7 @@ class _Worker:
             "source": program.source,
             "entry_point": program.entry_point,
             "test": program.test,
-            "examples": [[example.source, example.want] for example in program.examples],
+            "examples": [[example.source, example.want, example.options] for example in program.examples],
         }
         try:
             wire.send(self.fd, json.dumps(body).encode())

@@ -2,12 +2,15 @@
 
 import ast
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from pipeline.sandbox import codec
 
 _SHOWN = 200
 _LONGEST_LITERAL = 1 << 16
+_STRICT = frozenset({"-NORMALIZE_WHITESPACE", "-ELLIPSIS", "+DONT_ACCEPT_TRUE_FOR_1"})
+"""Options of an example that mean its output to the letter."""
 _TRACEBACK = re.compile(r"\s*Traceback \((?:most recent call last|innermost last)\):.*?^(?P<last>\w+.*)", re.S | re.M)
 
 
@@ -41,21 +44,32 @@ def error_text(description: Any) -> str:
     return f"{name}: {shown(values[0] if len(values) == 1 else values)}"[:400]
 
 
-def same_output(want: str, got: str, raised: bool) -> bool:
-    """Whether an example's output is the one wanted, as doctest compares them with white space normalised.
+def same_output(want: str, got: str, raised: bool, options: Iterable[str] = ()) -> bool:
+    """Whether an example's output is the one wanted, as doctest compares them under its `options`.
 
-    An expected traceback is compared by its last line. Equal literals are equal however they are written (sets, dicts,
-    quotes), and `...` in `want` stands for anything.
+    Unless `options` say otherwise white space is normalised and `...` in `want` stands for anything. Equal literals are
+    equal however they are written (sets, dicts, quotes). An expected traceback is compared by its last part, with or
+    without the module of its exception's class.
     """
+    # Not at the top: this module is in the fork-server too, and doctest would bring the debugger into every program.
+    import doctest
+
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    for option in options:
+        flag = doctest.OPTIONFLAGS_BY_NAME[option[1:]]
+        flags = flags | flag if option[0] == "+" else flags & ~flag
+    check = doctest.OutputChecker().check_output
     traceback = _TRACEBACK.match(want)
     if raised or traceback:
         if not (raised and traceback):
             return False
-        last = traceback["last"].strip()
-        return _matches(last, got) or (":" not in last and last == got.split(":")[0].strip())
-    if _matches(want, got):
+        wanted, found = _exception(traceback["last"]), _exception(got)
+        if flags & doctest.IGNORE_EXCEPTION_DETAIL or not wanted.detail:
+            return wanted.name == found.name
+        return wanted.name == found.name and check(f"{wanted.detail}\n", f"{found.detail}\n", flags)
+    if check(want, got, flags):
         return True
-    if len(got) > _LONGEST_LITERAL:
+    if len(got) > _LONGEST_LITERAL or _STRICT & set(options):
         return False
     try:
         return bool(ast.literal_eval(want.strip()) == ast.literal_eval(got.strip()))
@@ -63,13 +77,13 @@ def same_output(want: str, got: str, raised: bool) -> bool:
         return False
 
 
-def _matches(want: str, got: str) -> bool:
-    wanted, found = want.split(), got.split()
-    if wanted == found:
-        return True
-    if wanted == ["<BLANKLINE>"] and not found:
-        return True
-    if "..." not in want or len(got) > _LONGEST_LITERAL:
-        return [w for w in wanted if w != "<BLANKLINE>"] == found
-    pieces = [re.escape(p.strip()) for p in " ".join(wanted).split("...")]
-    return re.fullmatch(r".*?".join(pieces), " ".join(found), re.S) is not None
+class _Exception(NamedTuple):
+    """The last part of a traceback: the class's name without its module, and the message."""
+
+    name: str
+    detail: str
+
+
+def _exception(text: str) -> _Exception:
+    name, _, detail = text.strip().partition(":")
+    return _Exception(name.strip().rpartition(".")[2], detail.strip())

@@ -35,11 +35,13 @@ class Example:
     """Statements to run after the program has loaded, in its namespace.
 
     source: one doctest example or a whole block of code. want: the text it must print or show, as doctest states it
-    (a traceback for an expected exception); None where it only has to run.
+    (a traceback for an expected exception); None where it only has to run. options: doctest's, each as "+ELLIPSIS" or
+    "-ELLIPSIS"; white space is normalised and `...` stands for anything unless they say otherwise.
     """
 
     source: str
     want: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

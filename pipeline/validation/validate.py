@@ -12,7 +12,8 @@ from pipeline.errors import SandboxUnavailable
 from pipeline.recipe import ValidatedTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.sandbox import Limits, Program, Sandbox, Verdict
-from pipeline.sandbox.examples import docstring_examples, passage_program
+from pipeline.sandbox.docstrings import docstring_examples
+from pipeline.sandbox.examples import passage_program
 from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.types import Mode
 from pipeline.stage import Dropped, Kept
@@ -46,7 +47,7 @@ class Validate:
     """
 
     name: ClassVar[str] = "validated"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"no-test", *REASON_OF.values()})
     table: ValidatedTable
     sandbox: Sandbox
@@ -90,7 +91,7 @@ class Validate:
                     exercise, "no-test", f"0 assertions in a test of {len(test)} characters, at least 1 is required"
                 )
             test = ""
-        examples = docstring_examples(exercise.prompt, exercise.entry_point)
+        examples = docstring_examples(exercise.text, exercise.entry_point)
         return Program(exercise.id, exercise.text, exercise.entry_point, test, examples)
 
 
