@@ -358,6 +358,7 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
     if path:
         sys.path[:] = path
         sys.path_importer_cache.clear()
+        view.move_modules(list(sys.modules.values()), view.python_paths()[0])
         sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = prefix
         sys.executable = ""
     for name in PRELOADED.split():

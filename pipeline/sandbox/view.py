@@ -6,8 +6,10 @@ absent. There is no /proc, no /sys, no home and no /dev/shm.
 
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from pipeline.sandbox import kernel
 
@@ -40,6 +42,33 @@ def python_paths() -> tuple[list[Place], list[str]]:
             if f"{target}/{name}" not in inside and (library.parent / name).is_dir():
                 inside.append(f"{target}/{name}")
     return places, inside
+
+
+def move_modules(modules: Iterable[ModuleType], places: list[Place]) -> None:
+    """Make modules that were imported before the view know where they lie in it.
+
+    Without it a package finds no further submodules, unless its interpreter is the distribution's, which lies under
+    the same path inside: `import unittest.mock` fails where `unittest` was imported.
+    """
+
+    def inside(path: Any) -> Any:
+        for source, target in places:
+            if isinstance(path, str) and path.startswith(source + "/"):
+                return target + path[len(source) :]
+        return path
+
+    for module in modules:
+        spec = getattr(module, "__spec__", None)
+        loader = getattr(spec, "loader", None)
+        owners = ((module, ("__file__", "__cached__")), (spec, ("origin", "cached")), (loader, ("path",)))
+        for owner, names in owners:
+            for name in names:
+                path = getattr(owner, name, None)
+                if inside(path) != path:
+                    setattr(owner, name, inside(path))
+        for folders in (getattr(module, "__path__", None), getattr(spec, "submodule_search_locations", None)):
+            if isinstance(folders, list):
+                folders[:] = map(inside, folders)
 
 
 def build(packages: tuple[str, ...], tmp_mb: int, files: int) -> list[str]:
