@@ -126,17 +126,19 @@ class BatchLane:
                 return
 
     def _add(self, ticket: Ticket) -> bool:
-        """Put a request into the batch being filled; False where the budget has no room for it now."""
+        """Put a request into the batch being filled; False where the budget has no room for it until others end."""
         custom_id = f"{ticket.messages}-{ticket.number}"
         body = self._writer.body(ticket.question.messages, ticket.number)
         price, most = self._endpoint.price, self._teacher.max_tokens
         reservation = self._desk.ledger.reserve(len(body) + TEMPLATE_TOKENS, most, price, batch=True)
         if reservation is None:
+            beyond = self._desk.ledger.beyond
+            if beyond(len(body) + TEMPLATE_TOKENS, most, price, batch=True):
+                self._desk.unaffordable(ticket, all_are=beyond(0, most, price, batch=True))
+                return True
             self._desk.put_back(ticket)
             if self._filling:
                 self._send()
-            elif not self._desk.ledger.waiting:
-                self._desk.stop(self._desk.ledger.reached())
             return False
         if custom_id in self._elsewhere:
             self._elsewhere.discard(custom_id)

@@ -54,6 +54,8 @@ class _Desk:
         self.waiting: deque[Ticket] = deque()
         self.asked = Table()
         self.lane: Lane = teacher.lane(self)
+        self.unasked = 0
+        self.broke = False
 
     @property
     def draining(self) -> bool:
@@ -73,7 +75,7 @@ class _Desk:
 
     @property
     def hungry(self) -> bool:
-        return len(self.waiting) < self.lane.appetite
+        return not self.broke and len(self.waiting) < self.lane.appetite
 
     def take(self) -> Ticket | None:
         if self.hungry:
@@ -109,6 +111,11 @@ class _Desk:
 
     def failed(self, ticket: Ticket, failure: Failure) -> None:
         self.engine.finish(ticket.question, failure)
+
+    def unaffordable(self, ticket: Ticket, *, all_are: bool) -> None:
+        self.unasked += 1
+        self.broke = self.broke or all_are
+        self.engine.left_unasked()
 
     def rate_limited(self) -> None:
         self.engine.progress.rate_limited += 1
@@ -219,6 +226,13 @@ class _Engine:
             if self.exhausted and not self._open:
                 self._done.set()
 
+    def left_unasked(self) -> None:
+        """One open question fewer, without an outcome; where no teacher can be paid any more, nothing more is read."""
+        self._open -= 1
+        self.exhausted = self.exhausted or all(desk.broke for desk in self._desks.values())
+        if self.exhausted and not self._open:
+            self._done.set()
+
     def _flush(self) -> None:
         if self._unsent:
             self.outcomes.put(self._unsent)
@@ -276,6 +290,9 @@ class _Engine:
             self.progress.reused += 1
             self.finish(question, read(entry, reused=True), was_open=False)
             return False
+        if desk.broke:
+            desk.unasked += 1
+            return False
         self._open += 1
         self.waiting += 1
         desk.waiting.append(Ticket(question, digest, number))
@@ -315,6 +332,9 @@ class _Engine:
             while not self._done.is_set():
                 await self._tick()
             deadline = self._loop.time() + self._drain_seconds
+            unasked = {name: desk.unasked for name, desk in self._desks.items() if desk.unasked}
+            if unasked and self.error is None:
+                self.error = self.ledger.reached(unasked)
             while self.draining and self.in_flight and not self._aborted and self._loop.time() < deadline:
                 await asyncio.sleep(0.02)
         finally:

@@ -126,28 +126,34 @@ class Ledger:
         """Whether there is any cap."""
         return self.budget_usd is not None or self.budget_tokens is not None
 
-    @property
-    def waiting(self) -> bool:
-        """Whether requests in flight hold reservations, so that room may come free."""
-        return self._reserved_tokens > 0
-
     def reserve(self, prompt_tokens: int, max_tokens: int, price: Price, *, batch: bool = False) -> Reservation | None:
-        """Set the worst case of a request aside; None if that could pass a cap (now, or for good: see `exhausted`)."""
+        """Set the worst case of a request aside; None if that could pass a cap (now, or for good: `beyond`)."""
         worst = Reservation(prompt_tokens + max_tokens, price.usd(prompt_tokens, max_tokens, batch=batch))
-        tokens = self.tokens + self.suspected_tokens + self._reserved_tokens + worst.tokens
-        usd = self.usd + self.suspected_usd + self._reserved_usd + worst.usd
-        if self.budget_tokens is not None and tokens > self.budget_tokens:
-            return None
-        if self.budget_usd is not None and usd > self.budget_usd * (1 + 1e-12):
+        if not self._fits(worst.tokens + self._reserved_tokens, worst.usd + self._reserved_usd):
             return None
         self._reserved_tokens += worst.tokens
         self._reserved_usd += worst.usd
         return worst
 
+    def beyond(self, prompt_tokens: int, max_tokens: int, price: Price, *, batch: bool = False) -> bool:
+        """Whether a request can never be started under the caps, whatever those in flight turn out to cost."""
+        return self.capped and not self._fits(
+            prompt_tokens + max_tokens, price.usd(prompt_tokens, max_tokens, batch=batch)
+        )
+
+    def _fits(self, tokens: int, usd: float) -> bool:
+        """Whether so much beside what is spent stays within the caps."""
+        tokens += self.tokens + self.suspected_tokens
+        usd += self.usd + self.suspected_usd
+        return (self.budget_tokens is None or tokens <= self.budget_tokens) and (
+            self.budget_usd is None or usd <= self.budget_usd * (1 + 1e-12)
+        )
+
     def release(self, reservation: Reservation, *, maybe_billed: bool = False) -> None:
         """End a request without an answer. maybe_billed: it may have been served, so its worst case stays counted."""
         self._reserved_tokens -= reservation.tokens
-        self._reserved_usd -= reservation.usd
+        # With nothing in flight, nothing is reserved: not even what rounding has left.
+        self._reserved_usd = self._reserved_usd - reservation.usd if self._reserved_tokens else 0.0
         if maybe_billed:
             self.suspected_tokens += reservation.tokens
             self.suspected_usd += reservation.usd
@@ -158,15 +164,16 @@ class Ledger:
         self.completion_tokens += completion_tokens
         self.usd += usd
 
-    def reached(self) -> BudgetReached:
-        """The error of a run whose next request would not fit."""
+    def reached(self, unasked: Mapping[str, int]) -> BudgetReached:
+        """The error of a run whose next request would not fit. unasked: questions seen that do not, by teacher."""
         caps = []
         if self.budget_usd is not None:
             caps.append(f"${self.usd + self.suspected_usd:.4f} of budget_usd = {self.budget_usd:g}")
         if self.budget_tokens is not None:
             caps.append(f"{self.tokens + self.suspected_tokens} of budget_tokens = {self.budget_tokens}")
+        others = ", ".join(f"{name} {count:,}" for name, count in sorted(unasked.items()))
         return BudgetReached(
-            f"the budget is reached: spent {', '.join(caps)}, and the next request might pass it",
+            f"the budget is reached: spent {', '.join(caps)}, and the next request might pass it (not asked: {others})",
             hint="raise execution.budget_usd or execution.budget_tokens and run again: what was paid for is kept",
         )
 

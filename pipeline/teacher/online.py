@@ -120,7 +120,11 @@ class OnlineLane:
             ticket = self._next(now)
             if ticket is None:
                 break
-            site, wait = self._choose(ticket, now)
+            sites = self._affordable(ticket)
+            if not sites:
+                self._desk.unaffordable(ticket, all_are=not any(map(self._can_pay, self._sites)))
+                continue
+            site, wait = self._choose(ticket, now, sites)
             if site is None:
                 self._return(ticket)
                 self._wake(now + wait)
@@ -129,10 +133,8 @@ class OnlineLane:
             reservation = self._desk.ledger.reserve(
                 len(body) + TEMPLATE_TOKENS, self._teacher.max_tokens, site.endpoint.price
             )
-            if reservation is None:
+            if reservation is None:  # until those in flight have cost less than their worst case
                 self._return(ticket)
-                if not self._desk.ledger.waiting:
-                    self._desk.stop(self._desk.ledger.reached())
                 break
             self._start(site, ticket, body, reservation, now)
         if self._retries:
@@ -162,26 +164,37 @@ class OnlineLane:
         self._timer = None
         self.pump()
 
-    def _choose(self, ticket: Ticket, now: float) -> tuple[_Site | None, float]:
-        """The endpoint for a request by smooth weighted round robin among those that can take it now.
+    def _affordable(self, ticket: Ticket) -> list[_Site]:
+        """The endpoints whose worst case for this request is not beyond the caps for good; dead ones do not count."""
+        if not self._desk.ledger.capped:
+            return self._sites
+        asked = ticket.question.messages
+        sizes = [len(site.writer.body(asked, ticket.number)) + TEMPLATE_TOKENS for site in self._sites]
+        return [site for site, size in zip(self._sites, sizes, strict=True) if self._can_pay(site, size)]
+
+    def _can_pay(self, site: _Site, prompt_tokens: int = 0) -> bool:
+        beyond = self._desk.ledger.beyond(prompt_tokens, self._teacher.max_tokens, site.endpoint.price)
+        return not site.dead and not beyond
+
+    def _choose(self, ticket: Ticket, now: float, sites: list[_Site]) -> tuple[_Site | None, float]:
+        """The endpoint of `sites` for a request by smooth weighted round robin among those that can take it now.
 
         Where none can: None and the seconds until one can. A retry goes to another endpoint if there is one.
         """
-        sites = self._sites
         if len(sites) == 1:
             wait = sites[0].wait(now, self._expected(sites[0], ticket))
             return (sites[0], 0.0) if wait <= 0 else (None, wait)
         waits = [site.wait(now, self._expected(site, ticket)) for site in sites]
-        able = [index for index, wait in enumerate(waits) if wait <= 0]
+        able = [site for site, wait in zip(sites, waits, strict=True) if wait <= 0]
         if not able:
             return None, min(waits)
-        if len(able) > 1 and ticket.avoid in able:
-            able.remove(ticket.avoid)
-        for index in able:
-            sites[index].credit += sites[index].endpoint.weight
-        best = max(able, key=lambda index: sites[index].credit)
-        sites[best].credit -= sum(sites[index].endpoint.weight for index in able)
-        return sites[best], 0.0
+        if len(able) > 1 and ticket.avoid >= 0 and self._sites[ticket.avoid] in able:
+            able.remove(self._sites[ticket.avoid])
+        for site in able:
+            site.credit += site.endpoint.weight
+        best = max(able, key=lambda site: site.credit)
+        best.credit -= sum(site.endpoint.weight for site in able)
+        return best, 0.0
 
     def _expected(self, site: _Site, ticket: Ticket) -> float:
         if not site.pace.counts_tokens:

@@ -180,6 +180,13 @@ class Desk(Protocol):
     def failed(self, ticket: Ticket, failure: Failure) -> None:
         """The question ends here."""
 
+    def unaffordable(self, ticket: Ticket, *, all_are: bool) -> None:
+        """The question is not asked: its worst case passes a cap for good, so the run will end with BudgetReached, once
+        what other questions and other teachers can still be asked for is answered.
+
+        all_are: whether no question to this teacher can be afforded any more, however short.
+        """
+
     def rate_limited(self) -> None:
         """Count a 429."""
 
