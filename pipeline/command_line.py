@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pipeline.environment import DATA_RULE
 from pipeline.errors import UsageError
 
 RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE")]
@@ -14,7 +15,9 @@ OverridesArgument = Annotated[
     list[str] | None, typer.Argument(help="Dotted overrides, e.g. seeds.exercises=100.", metavar="key=value")
 ]
 RunArgument = Annotated[str, typer.Argument(help="A run's name, or LATEST.", metavar="RUN")]
-DataOption = Annotated[str, typer.Option("--data", help="Data folder or fsspec URL of the store.", metavar="FOLDER")]
+DataOption = Annotated[
+    str, typer.Option("--data", help=f"Data folder, or fsspec URL of the store. It is {DATA_RULE}.", metavar="FOLDER")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 SandboxOption = Annotated[
     str, typer.Option("--sandbox", help="strong, or weak where the kernel refuses a layer.", metavar="MODE")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
+from pipeline.environment import DATA_RULE, listed
 from pipeline.errors import HornbookError
 from pipeline.places import Places
 
@@ -42,6 +43,7 @@ def examine(places: Places) -> dict[str, Any]:
         "stored": _stored(places),
         "embedded_model": _embedded_model(),
         "benchmarks": _benchmarks(),
+        "environment": listed(),
         "extras": {name: importlib.util.find_spec(name) is not None for name in EXTRAS},
     }
 
@@ -59,6 +61,7 @@ def text(found: dict[str, Any]) -> str:
         "",
         "data",
         _line(found["data"]["writable"], found["data"]["folder"], found["data"]["detail"]),
+        f"    named by {found['data']['chosen']}; the rule: {DATA_RULE}",
         *(_line(True, part["name"], f"{_size(part['bytes'])}; {part['deleting']}") for part in found["stored"]),
         "",
         "models and benchmarks",
@@ -68,6 +71,9 @@ def text(found: dict[str, Any]) -> str:
         "extras",
         *(_line(here, name, "installed" if here else EXTRAS[name]) for name, here in found["extras"].items()),
         "",
+        "environment",
+        *(f"    {one['name']:<22} {_value(one['value'])}: {one['meaning']}" for one in found["environment"]),
+        "",
         "ready" if found["ready"] else "not ready: see the lines that start with -",
     ]
     return "\n".join(lines)
@@ -75,6 +81,10 @@ def text(found: dict[str, Any]) -> str:
 
 def _line(good: bool, name: str, detail: str) -> str:
     return f"  {'+' if good else '-'} {name:<22} {detail}"
+
+
+def _value(value: str | None) -> str:
+    return "not set" if value is None else value
 
 
 def _layers() -> list[dict[str, Any]]:
@@ -100,10 +110,16 @@ def _writable(places: Places) -> dict[str, Any]:
     except OSError as error:
         return {
             "folder": str(folder),
+            "chosen": places.chosen,
             "writable": False,
             "detail": f"{error.strerror}; choose another with --data FOLDER",
         }
-    return {"folder": str(folder), "writable": True, "detail": f"{free / 2**30:.1f} GiB free"}
+    return {
+        "folder": str(folder),
+        "chosen": places.chosen,
+        "writable": True,
+        "detail": f"{free / 2**30:.1f} GiB free",
+    }
 
 
 _PARTS = {

@@ -27,7 +27,7 @@ def let_waiting_threads_sleep() -> None:
 class Execution(BaseModel):
     """Execution settings; every field has a default that works on one machine."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes for record stages and the sandbox; 0 for one per core."""

@@ -5,11 +5,12 @@ its inputs and the digests of the files it reads. Execution settings are not amo
 its inputs, changing anything gives new keys to that stage and to all that follow, and to no other.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import HornbookError
+from pipeline.errors import UsageError
 from pipeline.identity import digest
 from pipeline.recipe import Recipe, Table
 
@@ -72,7 +73,11 @@ class Plan:
         """The stages up to and including `name`."""
         names = [stage.name for stage in self.stages]
         if name not in names:
-            raise HornbookError(f"no stage {name!r} in this recipe", hint=f"its stages are {', '.join(names)}")
+            near = difflib.get_close_matches(name, names, n=1)
+            guess = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(
+                f"--until = {name!r}: this recipe has no such stage", hint=f"{guess}its stages are {', '.join(names)}"
+            )
         return Plan(self.stages[: names.index(name) + 1])
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.names import Name
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -17,7 +19,7 @@ Positive = Annotated[int, Field(ge=1)]
 class Table(BaseModel):
     """Base of all recipe tables: unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SeedsTable(Table):
@@ -38,8 +40,8 @@ class SeedsTable(Table):
 class TeacherTable(Table):
     """One teacher. A recipe may name several; `share` says who is asked how often."""
 
-    name: str
-    """The teacher's name in the report; letters, digits and dashes."""
+    name: Name
+    """The teacher's name in the report: a letter or digit, then letters, digits, ".", "_" and "-"."""
     kind: Literal["openai", "local", "composer", "replay"]
     exercise_share: Fraction = 1.0
     """Share of the exercise seeds that this teacher is asked."""
@@ -351,7 +353,8 @@ class EvaluationTable(Table):
 class Recipe(Table):
     """A whole recipe."""
 
-    name: str = "recipe"
+    name: Name = "recipe"
+    """With what its runs' names begin: a letter or digit, then letters, digits, ".", "_" and "-"."""
     description: str = ""
     seed: int = 0
     """Root of all randomness."""

@@ -27,6 +27,7 @@ from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupt
 from pipeline.executors import executor
 from pipeline.loading import Loaded, dump
 from pipeline.making import make
+from pipeline.names import LONGEST, checked
 from pipeline.places import Places
 from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog
@@ -70,13 +71,16 @@ def run(
     error. Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
     Interrupted.
     """
+    if name:
+        checked(name, "--name")
     whole = planned(loaded, places)
     todo = whole.until(until) if until else whole
-    name = name or f"{loaded.recipe.name}-{whole.key[:8]}"
-    folder = places.runs / name
+    name = name or f"{loaded.recipe.name[: LONGEST - 9]}-{whole.key[:8]}"
+    folder = places.prepared().run(name)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.toml").write_text(dump(loaded.recipe, loaded.execution), encoding="utf-8")
+        recipe = dump(loaded.recipe, loaded.execution).encode()
+        write_atomically(folder / "recipe.toml", lambda file: file.write(recipe))
     trackers = Trackers(loaded.execution.trackers, folder, loaded.recipe.student.model_dump(mode="json"))
 
     def seen(event: Event) -> None:

@@ -316,6 +316,23 @@ def _umask() -> int:
     return 0o022
 
 
+_UNWRITABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EROFS,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EFBIG,
+        errno.EIO,
+    }
+)
+"""What a place says that cannot be written, whoever made it so."""
+
+
 @contextlib.contextmanager
 def disk_errors(path: str | Path) -> Iterator[None]:
     """Turn a full disk, a quota or a read-only place into errors that say what to do."""
@@ -327,7 +344,7 @@ def disk_errors(path: str | Path) -> Iterator[None]:
                 f"no space left while writing {path}",
                 hint="free space or move the store with --data FOLDER, then run again: finished work is kept",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno in _UNWRITABLE:
             raise StoreError(
                 f"cannot write {path}: {error.strerror}", hint="choose a writable folder with --data FOLDER"
             ) from error

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import HornbookError
+from pipeline.errors import UsageError
 from pipeline.loading import load
 from pipeline.plan import VERSIONS, plan
 
@@ -63,9 +63,9 @@ def test_stages_follow_from_the_recipe():
 def test_until_an_unknown_stage_names_the_known_ones():
     whole = plan(load("tiny").recipe, {})
     assert [s.name for s in whole.until("prompts").stages] == ["seeds", "prompts"]
-    with pytest.raises(HornbookError, match="no stage 'promts'") as caught:
+    with pytest.raises(UsageError, match="--until = 'promts': this recipe has no such stage") as caught:
         whole.until("promts")
-    assert "seeds, prompts, completions" in str(caught.value)
+    assert "did you mean 'prompts'? its stages are seeds, prompts, completions" in str(caught.value)
 
 
 def test_every_planned_stage_can_be_made():

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline import environment
 from pipeline.errors import InputError, MissingExtra
 from pipeline.evaluation import formats, hub
 from pipeline.identity import digest
 from pipeline.records import Problem
 from pipeline.resources import shipped
 
-FOLDER_VARIABLE = "HORNBOOK_BENCHMARKS"
+FOLDER_VARIABLE = environment.BENCHMARKS
 """Environment variable with a folder of benchmark files under their published names."""
 
 Answer = Literal["continuation", "whole"]

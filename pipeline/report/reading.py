@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from pipeline.errors import InputError
 from pipeline.loading import Loaded, load
+from pipeline.names import LATEST, checked
 from pipeline.parquet import Parquet, opened
 from pipeline.store import Manifest, Store
 
-LATEST = "LATEST"
 """The word that names the newest run wherever a run is asked for."""
 
 CORPUS_STAGES = (
@@ -185,18 +185,19 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def resolve(runs_root: Path, name: str) -> Path:
-    """Folder of the run called `name` below `runs_root`; `LATEST` is the one started last, a path is taken as it is.
+    """Folder of the run called `name` below `runs_root`; `LATEST`, in any case, is the one started last.
 
-    Raises InputError that lists the runs there are, the nearest name first.
+    Raises UsageError for what is no name, InputError that lists the runs there are, the nearest name first.
     """
+    newest = name.upper() == LATEST
+    if not newest:
+        checked(name, "RUN")
     runs = existing_runs(runs_root)
-    if name == LATEST and runs:
+    if newest and runs:
         return runs[-1]
     folder = runs_root / name
-    if name and name != LATEST and (folder / "run.json").is_file():
+    if not newest and (folder / "run.json").is_file():
         return folder
-    if "/" in name and (Path(name) / "run.json").is_file():
-        return Path(name)
     if not runs:
         raise InputError(f"there is no run in {runs_root}", hint="`hornbook run first-run` makes one")
     names = [run.name for run in reversed(runs)]

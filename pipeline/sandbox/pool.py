@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline import environment
 from pipeline.errors import RecipeError, SandboxUnavailable
 from pipeline.sandbox import wire
 from pipeline.sandbox.types import Layer, Limits, Mode, Program, Verdict
@@ -270,7 +271,7 @@ class _Worker:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if not os.environ.get("HORNBOOK_SANDBOX_DEBUG") else None,
+            stderr=subprocess.DEVNULL if not os.environ.get(environment.SANDBOX_DEBUG) else None,
             env={"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
             cwd="/",
             start_new_session=True,

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import environment
 from pipeline.errors import BudgetReached, RecipeError
 from pipeline.records import Message
 from pipeline.resources import shipped
 
-OVERRIDE = "HORNBOOK_PRICES"
+OVERRIDE = environment.PRICES
 CHARACTERS_PER_TOKEN = 4.0
 """Rule of thumb for English and Python in estimates (OpenAI's help pages give the same); never used for a cap."""
 MESSAGE_TOKENS = 4

@@ -61,9 +61,9 @@ def test_an_unknown_stage_lists_the_stages(example: Example) -> None:
     assert "quality" in error.value.hint
 
 
-def test_runs_are_found_by_name_by_latest_and_by_path(example: Example) -> None:
+def test_runs_are_found_by_name_and_by_latest(example: Example) -> None:
     runs = example.folder.parent
-    assert resolve(runs, "example") == resolve(runs, "LATEST") == resolve(runs, str(example.folder)) == example.folder
+    assert resolve(runs, "example") == resolve(runs, "LATEST") == resolve(runs, "latest") == example.folder
 
 
 def test_latest_is_the_run_that_started_last(tmp_path: Path) -> None:
