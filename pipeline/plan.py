@@ -30,8 +30,8 @@ VERSIONS: dict[str, int] = {
     "tokens": 2,
     "soft-targets": 2,
     "student": 1,
-    "samples-before": 3,
-    "samples-after": 3,
+    "samples-before": 4,
+    "samples-after": 4,
     "scores": 3,
 }
 """Version of each stage, in the order of the walk. Raised when the same settings come to mean other results."""

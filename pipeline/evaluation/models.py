@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 StopRule = Literal["code", "program", "none"]
 
-STOP_LABELS: Mapping[StopRule, str] = {"code": "code-stop/1", "program": "program-stop/1", "none": "none"}
+STOP_LABELS: Mapping[StopRule, str] = {"code": "code-stop/2", "program": "program-stop/2", "none": "none"}
 """Name and version of each rule, as results print it."""
 
 
@@ -101,24 +101,20 @@ class LocalModel:
         return []
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
-        from pipeline.evaluation.postprocess import PROGRAM_STOPS
         from pipeline.student.generation import chat_prompt, generate
-        from pipeline.student.stopping import Stop, code_stop, string_stop
+        from pipeline.student.stopping import AnswerEnd, Ending
 
         if ask.chat:
             prompts = [chat_prompt(self._loaded, [Message("user", prompt)]) for prompt in prompts]
-        further = string_stop((*ask.stop_strings, *(PROGRAM_STOPS if ask.stop == "program" else ())))
-
-        def either(text: str) -> int | None:
-            return min((place for place in (code_stop(text), further(text)) if place is not None), default=None)
-
         # A chat answer is prose around a code block: the rule for bodies would end it at its first word.
-        rule: Stop = further if ask.chat or ask.stop != "code" else either
+        ending: Ending = (
+            "body" if ask.stop == "code" and not ask.chat else "program" if ask.stop == "program" else "none"
+        )
         for done in generate(
             self._loaded,
             prompts,
             max_new_tokens=ask.max_new_tokens,
-            stop=rule,
+            stop=AnswerEnd(ending, ask.stop_strings),
             temperature=ask.temperature,
             seeds=seeds,
             batch=self._batch,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.records import Problem
-from pipeline.student.stopping import code_stop, string_stop
+from pipeline.student.stopping import PROGRAM_ENDS, code_stop, program_stop
 
 PromptForm = Literal["stripped", "raw", "chat"]
 PostRule = Literal["auto", "none"]
@@ -25,14 +25,13 @@ FORM_NOTES: Mapping[str, str] = {
 FORM_LABELS: Mapping[str, str] = {"stripped": "stripped/1", "raw": "raw/1", "chat": "chat/2"}
 """Name and version of each prompt form. chat/2 does not speak of a function to be completed where there is none."""
 
-STOP_STRINGS = ("\nclass ", "\ndef ", "\nif ", "\nprint(")
-"""Sent to endpoints, which take at most four (Chen et al. 2021, 2.2, without "\\n#": a body may begin with a comment).
-Each starts a line at column 0, where `BODY` cuts anyway: they save tokens and do not change a score."""
+STOP_STRINGS = ("\nassert ", "\nif ", "\nprint(", "\n```")
+"""Sent to endpoints, which take at most four (after Chen et al. 2021, 2.2, without "\\n#", "\\ndef " and "\\nclass ":
+a body may have comments at column 0, and be followed by the helpers that it needs). Each starts a line at column 0,
+where `BODY` cuts anyway: they save tokens, and change a score only where a string of the answer has such a line."""
 
-PROGRAM_STOPS = ("\nassert ", "\nprint(", "\nif ", '\n"""', "\n```")
-"""End an answer to a prompt that opens no function (MBPP's docstring): the answer is then definitions at column 0,
-which `BODY` would cut at the first. After bigcode-evaluation-harness' MBPP, without "\nclass": an answer may need one.
-Endpoints are sent the first four."""
+PROGRAM_STOPS = tuple(f"\n{beginning}" for beginning in PROGRAM_ENDS)
+"""What `PROGRAM` cuts before, as strings. Endpoints are sent the first four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,13 @@ class PostProcessing:
 
 def cut_body(problem: Problem, text: str) -> str:
     """The text up to the end of the function's body, by the same rule that ends the student's generation."""
-    place = code_stop(text)
+    place = code_stop(text, problem.prompt)
     return text if place is None else text[:place] + "\n"
 
 
 def cut_program(problem: Problem, text: str) -> str:
     """The text up to where definitions are followed by tests, prints or prose."""
-    place = string_stop(PROGRAM_STOPS)(text)
+    place = program_stop(text)
     return text if place is None else text[:place] + "\n"
 
 
@@ -96,8 +95,8 @@ def until_done(problem: Problem, text: str) -> str:
     return text.partition("[DONE]")[0]
 
 
-BODY = PostProcessing("code-stop/1", cut_body)
-PROGRAM = PostProcessing("program-stop/1", cut_program)
+BODY = PostProcessing("code-stop/2", cut_body)
+PROGRAM = PostProcessing("program-stop/2", cut_program)
 CHAT = PostProcessing("first-fence/2", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import InputError
-from pipeline.evaluation.models import Answerer, Ask, LocalModel, StopRule
+from pipeline.evaluation.models import STOP_LABELS, Answerer, Ask, LocalModel, StopRule
 from pipeline.evaluation.postprocess import PostProcessing, PostRule, PromptForm, asked, chosen, joined
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.execution import Execution
@@ -158,7 +158,7 @@ def _set_samples(
 def _wanted(problem: Problem, number: int, prompt: str, ask: Ask, checkpoint: str, seed: int) -> Wanted:
     draw = rng_seed(seed, "samples", problem.id, number)
     # Greedy answers do not depend on the seed, so a new seed does not ask for them again.
-    key = digest([checkpoint, prompt, asdict(ask), [number, draw] if ask.temperature else []])
+    key = digest([checkpoint, prompt, asdict(ask), STOP_LABELS[ask.stop], [number, draw] if ask.temperature else []])
     return Wanted(problem, number, prompt, draw, key)
 
 

@@ -153,6 +153,17 @@ def read_config(spec: str) -> dict[str, Any]:
     return config
 
 
+def positions_of(config: Any) -> int | None:
+    """Most tokens that a model of this configuration (an object, or config.json as a dict) reads at once; None where
+    it sets no limit."""
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
+        value = config.get(name) if isinstance(config, dict) else getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    text = config.get("text_config") if isinstance(config, dict) else getattr(config, "text_config", None)
+    return positions_of(text) if text else None
+
+
 def stored_shape(spec: str) -> tuple[int, int]:
     """(parameters, entries of the vocabulary) of a model that is here, (0, 0) for one that would be downloaded."""
     if spec == "smollm2":

@@ -19,13 +19,13 @@ import gguf
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
 from tokenizers.models import BPE
 
 from pipeline.errors import InputError
 from pipeline.student.local import file_digest
 
-VERSION = 1
+VERSION = 2
 """Raised when a conversion of the same file would give other bytes; part of the cache key."""
 
 CONTROL = 3
@@ -125,9 +125,13 @@ def _convert(path: Path, folder: Path) -> None:
     tied = "output.weight" not in {tensor.name for tensor in file.reader.tensors}
     config["tie_word_embeddings"] = tied
     save_file(_weights(file, config), folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(
-        folder / "generation_config.json", {k: config[k] for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    )
+    generation = {k: config[k] for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    # What ends a turn, or a call of a tool, ends an answer too.
+    turns = [file.value(f"tokenizer.ggml.{kind}_token_id", -1) for kind in ("eot", "eom")]
+    further = [number for number in turns if number not in (-1, config["eos_token_id"])]
+    if further:
+        generation["eos_token_id"] = [config["eos_token_id"], *further]
+    _write_json(folder / "generation_config.json", generation)
     for written in folder.iterdir():
         with written.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -208,19 +212,24 @@ def tokenizer_files(file: _File, folder: Path) -> None:
     tokenizer.pre_tokenizer = _PRE_TOKENIZERS[pre]()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL])
-    tokenizer.save(str(folder / "tokenizer.json"))
 
     def token(key: str, fallback: str) -> str:
         number: int = file.value(f"tokenizer.ggml.{key}_token_id", file.value(f"tokenizer.ggml.{fallback}_token_id"))
         return tokens[number]
 
+    bos = token("bos", "eos")
+    if file.value("tokenizer.ggml.add_bos_token", False):
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, tokens.index(bos))]
+        )
+    tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": token("bos", "eos"),
+        "bos_token": bos,
         "eos_token": token("eos", "eos"),
         "unk_token": token("unknown", "eos"),
         "pad_token": token("padding", "eos"),
-        "add_bos_token": False,
+        "add_bos_token": bool(file.value("tokenizer.ggml.add_bos_token", False)),
         "clean_up_tokenization_spaces": False,
         "model_max_length": file.value("llama.context_length"),
         "padding_side": "left",

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError
-from pipeline.records import Message
+from pipeline.student.architectures import positions_of
 from pipeline.student.engines import Engine, make_engine
 from pipeline.student.loading import LoadedModel
-from pipeline.student.stopping import Stop, string_stop
+from pipeline.student.prompts import ChatPrompt, Continuation, chat_prompt, encode_prompt
+from pipeline.student.stopping import AnswerEnd, Stop, StopRule, end_tokens
+
+__all__ = ["ChatPrompt", "Generation", "chat_prompt", "encode_prompt", "generate"]
 
 NEAR = 5e-4
 """Two best logits closer than this are told apart by reading the row alone: in a batch of another size the same logits
@@ -36,6 +37,11 @@ class Generation:
     tokens: int
     raw: str
 
+    @property
+    def no_room(self) -> bool:
+        """Whether nothing was generated because the prompt fills the model's context, or has no tokens."""
+        return self.finish_reason == "length" and not self.tokens
+
 
 @dataclass(slots=True)
 class _Row:
@@ -43,30 +49,9 @@ class _Row:
     prompt: list[int]
     limit: int
     draws: list[float]
+    text: Continuation
+    stop: Callable[..., int | None]
     made: list[int] = field(default_factory=list)
-
-
-def chat_prompt(loaded: LoadedModel, messages: Sequence[Message]) -> str:
-    """`messages` in the model's chat template, ready for the answer. The template's own BOS is the only one.
-
-    Raises InputError where the model has no template: it was not trained to chat.
-    """
-    if not getattr(loaded.tokenizer, "chat_template", None):
-        raise InputError(
-            f"the model {loaded.identity.get('name', '')!r} has no chat template",
-            hint="use an instruction-tuned model as teacher, or prompt it with plain text",
-        )
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    return str(loaded.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
-
-
-def encode_prompt(tokenizer: Any, prompt: str) -> list[int]:
-    """Token ids of `prompt`, with the BOS that the tokenizer itself puts there, once, and never an EOS."""
-    bos = tokenizer.bos_token
-    ids = list(tokenizer.encode(prompt, add_special_tokens=not (bos and prompt.startswith(bos))))
-    if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(str(tokenizer.eos_token)):
-        ids.pop()
-    return ids
 
 
 def generate(
@@ -74,7 +59,7 @@ def generate(
     prompts: Sequence[str],
     *,
     max_new_tokens: int,
-    stop: Stop | Sequence[str] = (),
+    stop: StopRule | Stop | Sequence[str] = (),
     temperature: float = 0.0,
     top_p: float = 1.0,
     seeds: Sequence[int] = (),
@@ -83,27 +68,28 @@ def generate(
 ) -> Iterator[Generation]:
     """Continue each prompt; yields in the order in which they finish.
 
-    stop: strings to cut before, or a function as in `pipeline.student.stopping`. temperature: 0.0 is greedy, and the
-    answer is then the same for every batch size: in fp32, where two tokens are within rounding (`NEAR`), the row is
-    read again alone, and that decides. bf16 and fp16 round too coarsely for that, and near ties may differ. seeds: one
-    per prompt where temperature > 0; a prompt's draws come from its seed alone. batch: rows at once, 0 for a size that
-    suits the device.
+    stop: strings to cut before, or a rule or function of `pipeline.student.stopping`. An answer also ends with any of
+    the model's `end_tokens`. temperature: 0.0 is greedy, and the answer is then the same for every batch size: in fp32,
+    where two tokens are within rounding (`NEAR`), the row is read again alone, and that decides. bf16 and fp16 round
+    too coarsely for that, and near ties may differ. seeds: one per prompt where temperature > 0; a prompt's draws come
+    from its seed alone. batch: rows at once, 0 for a size that suits the device.
 
-    A prompt that leaves no room in the model's context gives an empty text with the reason "length".
+    A prompt that leaves no room in the model's context gives an empty text with the reason "length", and says so by
+    `Generation.no_room`.
     """
     if temperature > 0 and len(seeds) != len(prompts):
         raise ValueError(
             f"temperature {temperature} needs one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds"
         )
-    cut: Stop = stop if callable(stop) else string_stop(stop)
-    context = int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))
+    context = positions_of(loaded.model.config) or 1 << 30
     rows: list[_Row] = []
     full: list[_Row] = []
     for index, prompt in enumerate(prompts):
         ids = encode_prompt(loaded.tokenizer, prompt)
         limit = min(max_new_tokens, context - len(ids))
         draws = _draws(seeds[index], limit) if temperature > 0 else []
-        (rows if ids and limit > 0 else full).append(_Row(index, ids, limit, draws))
+        text = Continuation(loaded.tokenizer, ids)
+        (rows if ids and limit > 0 else full).append(_Row(index, ids, limit, draws, text, _stop_after(stop, prompt)))
     for row in full:
         yield Generation(row.index, "", "length", 0, "")
     # Longest first: rows that are admitted together then have prompts of about one length.
@@ -114,14 +100,22 @@ def generate(
     engine = make_engine(loaded.model, slots, max(len(row.prompt) + row.limit for row in waiting), loaded.packed)
     precise = next(loaded.model.parameters()).dtype == torch.float32
     choose = _Chooser(temperature, top_p, engine.alone if precise else None)
-    for done in _decode(engine, waiting, loaded.tokenizer, choose, cut):
+    for done in _decode(engine, waiting, end_tokens(loaded.model, loaded.tokenizer), choose):
         if on_done is not None:
             on_done(done)
         yield done
 
 
-def _decode(engine: Engine, waiting: list[_Row], tokenizer: Any, choose: "_Chooser", cut: Stop) -> Iterator[Generation]:
-    ends = set(tokenizer.all_special_ids)
+def _stop_after(stop: StopRule | Stop | Sequence[str], prompt: str) -> Callable[..., int | None]:
+    """What tells where the answer to `prompt` ends, asked as `CodeStop` is."""
+    if isinstance(stop, StopRule):
+        return stop.after(prompt)
+    if callable(stop):
+        return lambda text, ended=False: stop(text)
+    return AnswerEnd(strings=tuple(stop)).after(prompt)
+
+
+def _decode(engine: Engine, waiting: list[_Row], ends: frozenset[int], choose: "_Chooser") -> Iterator[Generation]:
     refill = max(1, engine.room // 8)
     active: list[_Row] = []
     while active or waiting:
@@ -137,7 +131,7 @@ def _decode(engine: Engine, waiting: list[_Row], tokenizer: Any, choose: "_Choos
         going, finished = [], []
         for place, (row, token) in enumerate(zip(active, tokens, strict=True)):
             row.made.append(token)
-            done = _finished(row, token, ends, tokenizer, cut)
+            done = _finished(row, token, ends)
             if done is None:
                 going.append(place)
             else:
@@ -148,17 +142,20 @@ def _decode(engine: Engine, waiting: list[_Row], tokenizer: Any, choose: "_Choos
             yield from finished
 
 
-def _finished(row: _Row, token: int, ends: set[int], tokenizer: Any, cut: Stop) -> Generation | None:
+def _finished(row: _Row, token: int, ends: frozenset[int]) -> Generation | None:
+    """The generation, where the row's last token ends it."""
     ended = token in ends
-    raw = tokenizer.decode(row.made[:-1] if ended else row.made, skip_special_tokens=False)
-    place = cut(raw)
-    if place is not None:
-        return Generation(row.index, raw[:place], "stop", len(row.made), raw)
-    if ended:
-        return Generation(row.index, raw, "eos", len(row.made), raw)
-    if len(row.made) >= row.limit:
-        return Generation(row.index, raw, "length", len(row.made), raw)
-    return None
+    if not ended:
+        row.text.add(token)
+    place = row.stop(row.text.text)
+    full = len(row.made) >= row.limit
+    if place is None and not ended and not full:
+        return None
+    raw = row.text.whole()
+    if place is None or not raw.startswith(row.text.text):
+        place = row.stop(raw, ended=True)
+    reason = "stop" if place is not None else "eos" if ended else "length"
+    return Generation(row.index, raw[:place], reason, len(row.made), raw)
 
 
 def _draws(seed: int, count: int) -> list[float]:

@@ -17,6 +17,8 @@ from pipeline.student.local import file_digest, find_smollm2
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 _progress: Any = logging
+_READ = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken", ".bpe")
+"""Kinds of files in a model's folder that can change what it answers: weights, configs, vocabulary, chat template."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -63,11 +65,7 @@ def model_identity(spec: str) -> dict[str, str]:
         return {"kind": "gguf", "name": path.name, "digest": file_digest(path), "conversion": str(CONVERSION_VERSION)}
     folder = Path(spec)
     if folder.is_dir():
-        files = sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix in (".safetensors", ".bin", ".model") or file.name in ("config.json", "tokenizer.json")
-        )
+        files = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file())
         return {"kind": "folder", "digest": digest([[file.name, file_digest(file)] for file in files])}
     return {"kind": "hub", "name": spec}
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
-from pipeline.teacher.protocol import Desk, Lane, Question, Reply, Ticket, answer_key
+from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.threaded import Result, ThreadLane
 from pipeline.teacher.wire import Sampling, chat_body
 
@@ -118,7 +118,9 @@ class _TransformersWorker:
         self._loaded = None
 
     def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
-        from pipeline.student.generation import chat_prompt, encode_prompt, generate
+        from pipeline.student.architectures import positions_of
+        from pipeline.student.generation import generate
+        from pipeline.student.prompts import chat_prompt, encode_prompt
 
         teacher = self._teacher
         prompts = [chat_prompt(self._loaded, ticket.question.messages) for ticket in tickets]
@@ -137,6 +139,11 @@ class _TransformersWorker:
             ticket = tickets[done.index]
             finish = "length" if done.finish_reason == "length" else "stop"
             prompt_tokens = len(encode_prompt(self._loaded.tokenizer, prompts[done.index]))
+            if done.no_room:
+                room = positions_of(self._loaded.model.config)
+                detail = f"the prompt's {prompt_tokens} tokens leave no room in the model's context of {room}"
+                yield [(ticket, Failure(Trouble.CONTEXT, detail))]
+                continue
             yield [(ticket, teacher.reply(ticket, done.text, finish, prompt_tokens, done.tokens))]
             if stopping():
                 return

@@ -81,7 +81,8 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     loaded = load(options.model, cache=places().models)
-    # A prompt ends where the tokenizer says; without this the row would leave early and the work would differ.
+    # A prompt ends where tokenizer and configs say; without this the row would leave early and the work would differ.
+    loaded.model.generation_config.eos_token_id = loaded.model.config.eos_token_id = None
     endless = LoadedModel(loaded.model, _Endless(loaded.tokenizer), loaded.identity)
     result: dict[str, Any] = {"model": options.model, "threads": torch.get_num_threads(), "batch": {}}
     for size in (1, 32):

@@ -198,8 +198,8 @@ def test_post_processing_can_be_switched_off_and_the_result_says_how_it_asked(
     assert evaluate(server, benchmark) == 0
     text = capsys.readouterr().out
     assert "prompt form stripped/1 (newlines at the prompt's end are not asked" in text
-    assert "stop rule code-stop/1, post-processing code-stop/1" in text
-    assert r"the endpoint was sent the stop strings ['\nclass ', '\ndef ', '\nif ', '\nprint(']" in text
+    assert "stop rule code-stop/2, post-processing code-stop/2" in text
+    assert r"the endpoint was sent the stop strings ['\nassert ', '\nif ', '\nprint(', '\n```']" in text
     assert evaluate(server, benchmark, "--post-processing", "none", "--prompt-form", "raw", "--stop", "none") == 0
     text = capsys.readouterr().out
     assert "prompt form raw/1 (the prompt as it is" in text

@@ -227,7 +227,7 @@ def test_an_answer_to_a_docstring_prompt_is_a_program_and_is_not_cut_at_its_firs
     mbpp = ProblemSet("mbpp", MINE.digest, "here", (docstring,))
     assert (mbpp.opened, MINE.opened) == (False, True)
     ask = how(mbpp, EvaluationTable(), "stripped", "code")
-    assert STOP_LABELS[ask.stop] == chosen("stripped", False, "auto", mbpp.opened).label == "program-stop/1"
+    assert STOP_LABELS[ask.stop] == chosen("stripped", False, "auto", mbpp.opened).label == "program-stop/2"
     text = "\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\nassert twice(2) == 4\n"
     made = chosen("stripped", False, "auto", mbpp.opened).apply(docstring, text)
     assert made == "\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\n"

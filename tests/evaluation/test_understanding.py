@@ -164,7 +164,7 @@ def test_an_endpoint_continues_prompts_and_answers_chats(server: _Server, tmp_pa
     assert {(a.text, a.tokens) for a in made} == {("\n    return x\n", 7)}
     asked = sorted(server.bodies, key=lambda body: str(body["prompt"]))
     assert [body["prompt"] for body in asked] == ["def f(x):", "def g(x):"]
-    assert asked[0]["stop"] == ["\nclass ", "\ndef ", "\nif ", "\nprint("]
+    assert asked[0]["stop"] == ["\nassert ", "\nif ", "\nprint(", "\n```"]
     assert asked[0]["temperature"] == 0
     chat = list(model.answers(["hello"], Ask(max_new_tokens=30, chat=True), [1]))
     assert chat[0].text.endswith("Grade: 9")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from pipeline.errors import InputError
 from pipeline.records import Message
@@ -13,6 +14,7 @@ from pipeline.student.engines import LeanEngine, TransformersEngine
 from pipeline.student.generation import chat_prompt, encode_prompt
 from pipeline.student.lean import Lean
 from pipeline.student.loading import LoadedModel
+from pipeline.student.stopping import AnswerEnd, end_tokens
 from pipeline.training.optimizer import make_optimizer
 
 PROMPTS = ["def f(x):", "x = [1", "for i in range(3):\n    print", "return a", "a", "def add(a, b):\n    return a +"]
@@ -142,3 +144,59 @@ def test_no_prompts_give_no_answers(tiny: LoadedModel) -> None:
 def test_chat_needs_a_template(tiny: LoadedModel) -> None:
     with pytest.raises(InputError, match="no chat template"):
         chat_prompt(tiny, [Message("user", "Hi")])
+
+
+ENDS = {
+    "one in generation_config.json": lambda model, end: setattr(model.generation_config, "eos_token_id", end),
+    "several in generation_config.json": lambda model, end: setattr(model.generation_config, "eos_token_id", [0, end]),
+    "one in config.json": lambda model, end: setattr(model.config, "eos_token_id", end),
+    "several in config.json": lambda model, end: setattr(model.config, "eos_token_id", [end, 0]),
+    "the text's config": lambda model, end: setattr(model.config, "text_config", LlamaConfig(eos_token_id=end)),
+}
+
+
+@pytest.mark.parametrize("place", ENDS)
+def test_an_answer_ends_with_any_of_the_models_ends(tiny: LoadedModel, place: str) -> None:
+    """The token that the model says third becomes an end."""
+    [free] = generate(tiny, ["def f(x):"], max_new_tokens=6)
+    ids = made_tokens(tiny, "def f(x):", 6)
+    third = next(n for n in range(1, 6) if ids[n] not in ids[:n])
+    model = copy.deepcopy(tiny.model)
+    ENDS[place](model, ids[third])
+    [ended] = generate(LoadedModel(model, tiny.tokenizer, {}), ["def f(x):"], max_new_tokens=6)
+    assert (free.finish_reason, free.tokens) == ("length", 6)
+    assert (ended.finish_reason, ended.tokens) == ("eos", third + 1)
+    assert free.text.startswith(ended.text)
+
+
+def made_tokens(loaded: LoadedModel, prompt: str, count: int) -> list[int]:
+    ids = encode_prompt(loaded.tokenizer, prompt)
+    for _ in range(count):
+        ids.append(int(loaded.model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[-count:]
+
+
+def test_special_tokens_end_an_answer_but_those_that_open_a_thought(tiny: LoadedModel) -> None:
+    tokenizer = copy.deepcopy(tiny.tokenizer)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|im_end|>", "<think>"]})
+    ends = end_tokens(tiny.model, tokenizer)
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in ends
+    assert tokenizer.convert_tokens_to_ids("<think>") not in ends
+    model = copy.deepcopy(tiny.model)
+    model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<think>")
+    assert tokenizer.convert_tokens_to_ids("<think>") in end_tokens(model, tokenizer)
+
+
+def test_a_body_that_needs_a_helper_ends_after_it(tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's tokens are planted: what is tested is that rows are asked by their own rule."""
+    text = "\n    return g(x)\n\ndef g(x):\n    return x\n\ndef h():\n    pass\n"
+    planted = tiny.tokenizer.encode(text, add_special_tokens=False)
+    monkeypatch.setattr(
+        generation._Chooser, "__call__", lambda self, logits, rows: [planted[len(r.made)] for r in rows]
+    )
+    prompts = ["def f(x):", "def g(x):\n    return x\n\ndef f(x):"]
+    limit = len(planted)
+    answers = sorted(generate(tiny, prompts, max_new_tokens=limit, stop=AnswerEnd("body")), key=lambda one: one.index)
+    assert [one.finish_reason for one in answers] == ["stop", "stop"]
+    assert answers[0].text == "\n    return g(x)\n\ndef g(x):\n    return x\n"
+    assert answers[1].text == "\n    return g(x)\n"
