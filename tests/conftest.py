@@ -5,14 +5,20 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from pipeline.execution import let_waiting_threads_sleep
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 let_waiting_threads_sleep()
 
-settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile(
+    "hornbook",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],  # of the machine, not of the test
+)
 settings.load_profile("hornbook")
 
 

@@ -159,7 +159,7 @@ def test_files_are_as_readable_as_the_umask_says(tmp_path):
 def _hold(root, held, release):
     with Store(root).lock("quality", "k", lambda text: None):
         held.set()
-        release.wait(20)
+        release.wait(300)
 
 
 def test_a_second_process_waits_and_is_told(tmp_path):
@@ -167,7 +167,7 @@ def test_a_second_process_waits_and_is_told(tmp_path):
     held, release = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(str(tmp_path), held, release))
     holder.start()
-    assert held.wait(20)
+    assert held.wait(300)
     told = []
 
     def on_wait(text):

@@ -192,6 +192,7 @@ class _Engine:
     def drain(self, error: BaseException | None = None) -> None:
         """From the consumer's thread: start nothing more, finish what is in flight, end."""
         if self._thread.is_alive():
+            self._started.wait()
             try:
                 self._loop.call_soon_threadsafe(self.stop, error)
             except RuntimeError:
@@ -202,7 +203,8 @@ class _Engine:
         self._aborted = True
 
     def join(self) -> None:
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def stop(self, error: BaseException | None) -> None:
         """Nothing new starts. The first error is the one that is raised in the end."""
@@ -384,7 +386,6 @@ def converse(
         ledger.charge(own.prompt_tokens, own.completion_tokens, own.usd)
         progress = Progress(on_event, total, ledger)
         engine = _Engine(iter(questions), teachers, book, [own, others], ledger, progress, execution.timeout_seconds)
-        engine.start()
         stack.callback(engine.join)
         stack.callback(engine.drain)
         yield from _outcomes(engine, progress)
@@ -393,6 +394,7 @@ def converse(
 def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
     unread: deque[Outcome] = deque()
     try:
+        engine.start()
         while True:
             try:
                 group = engine.outcomes.get(timeout=0.5)

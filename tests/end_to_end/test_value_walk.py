@@ -282,11 +282,11 @@ def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, c
             process = subprocess.Popen(
                 [*map(str, command), "--data", str(shop.data)], env=environment, stderr=subprocess.PIPE, text=True
             )
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 600
             while server.served < answers and time.monotonic() < deadline:
                 time.sleep(0.01)
             process.send_signal(how)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=600)
             return process.returncode, err
 
         code, err = stopped_at(20, signal.SIGINT)

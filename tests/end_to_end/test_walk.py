@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -127,24 +126,20 @@ def test_replay_gives_the_same_corpus_at_no_cost(tiny, tmp_path):
     assert texts(tmp_path) == texts(data)
 
 
-def test_killed_at_random_moments_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
-    """kill -9 at moments drawn over the whole run; the last call ends with the kept ids and scores of a quiet run."""
+def test_killed_four_times_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
+    """kill -9 in the middle of four stages; the last call ends with the kept ids and scores of a quiet run."""
     data, quiet = tiny
-    moments = random.Random(7)
     command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--json", "--data", str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    kills = 0
-    for _ in range(4):
+    for stage in ("completions", "validated", "student", "samples-after"):
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        try:
-            process.wait(timeout=moments.uniform(1.0, 8.0))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-    assert kills
+        while not list(tmp_path.glob(f"store/{stage}/*")):
+            assert process.poll() is None, f"ended with {process.returncode} before {stage} began"
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     final = hornbook("run", "tiny", "--json", data=tmp_path)
     assert final.code == 0, final.err
     for stage in ("completions", "decontaminated", "samples-after"):
@@ -156,11 +151,11 @@ def test_ctrl_c_exits_with_130_and_the_next_call_goes_on(tmp_path):
     command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--data", str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not list(tmp_path.glob("store/validated/*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "run the same command again to go on" in err
     (run,) = (tmp_path / "runs").iterdir()

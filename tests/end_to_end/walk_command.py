@@ -20,7 +20,7 @@ class Result:
         return json.loads(self.out)
 
 
-def hornbook(*arguments, data=None, env=None, cwd=None, timeout=300):
+def hornbook(*arguments, data=None, env=None, cwd=None, timeout=1200):
     """Run the command line in a process of its own, as a user does."""
     command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
     if data is not None:

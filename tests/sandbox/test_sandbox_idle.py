@@ -107,11 +107,11 @@ def test_a_program_that_gets_no_cpu_is_not_asleep() -> None:
     spin = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile os.getppid() != 1: pass"
     before = os.sched_getaffinity(0)
     others = [subprocess.Popen([sys.executable, "-S", "-c", spin], start_new_session=True) for _ in range(6)]
-    source = "def f():\n    x = 0\n    for i in range(4_000_000): x += i\n    return x\n"
+    source = "def f():\n    x = 0\n    for i in range(12_000_000): x += i\n    return x\n"
     try:
         os.sched_setaffinity(0, {core})
         with Sandbox(Limits(cpu_seconds=60.0, idle_seconds=0.3, wall_seconds=600.0)) as sandbox:
-            (verdict,) = sandbox.run([Program("p", source, "f", "assert f() == 7999998000000\n")])
+            (verdict,) = sandbox.run([Program("p", source, "f", "assert f() == 71999994000000\n")])
     finally:
         os.sched_setaffinity(0, before)
         for other in others:

@@ -68,13 +68,13 @@ def test_nothing_runs_on_when_the_parent_is_killed(sign: signal.Signals) -> None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while len(started := descendants(process.pid)) < 6 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(started) == 6, "two workers, two servers, two programs"
         os.kill(process.pid, sign)
-        process.wait(20)
-        deadline = time.monotonic() + 20
+        process.wait(300)
+        deadline = time.monotonic() + 300
         while any(map(alive, started)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not [pid for pid in started if alive(pid)]
@@ -83,7 +83,7 @@ def test_nothing_runs_on_when_the_parent_is_killed(sign: signal.Signals) -> None
 def test_without_namespaces_it_refuses_and_weak_mode_does_what_is_left() -> None:
     command = [sys.executable, "-c", NO_NAMESPACES, str(ROOT)]
     environment = os.environ | {"TMPDIR": "/tmp"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
     assert "this machine refuses a layer of the sandbox: user namespace, pid namespace" in done.stdout, done.stderr
     assert "--sandbox=weak" in done.stdout
     assert done.stderr.count("model-written code runs without it") == 1

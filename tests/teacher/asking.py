@@ -22,7 +22,7 @@ def table(url: str, **settings: Any) -> TeacherTable:
 
 
 def execution(**settings: Any) -> Execution:
-    return Execution(**{"concurrency": 8, "timeout_seconds": 10.0, **settings})
+    return Execution(**{"concurrency": 8, "timeout_seconds": 60.0, **settings})
 
 
 def ask_all(

@@ -16,6 +16,7 @@ from pipeline.evaluation.problems import ProblemSet, data_digest
 from pipeline.evaluation.sampling import sample
 from pipeline.recipe import EvaluationTable
 from pipeline.records import Problem, Sample
+from pipeline.teacher import engine
 
 PROBLEMS = tuple(
     Problem(
@@ -47,14 +48,20 @@ def score(model: EndpointModel, journal: Path) -> list[Sample]:
     )
 
 
-def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path) -> None:
-    # The main thread waits for answers while four are on their way; then comes Ctrl-C, then the answers.
-    arrived, go = threading.Barrier(4, timeout=10), threading.Event()
+def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The main thread waits for answers while four are on their way; then comes Ctrl-C, and when it is heard, answers.
+    arrived, go = threading.Barrier(4, timeout=300), threading.Event()
+    stop = engine._Engine.stop
+
+    def stopped(self: engine._Engine, error: BaseException | None) -> None:
+        stop(self, error)
+        go.set()
+
+    monkeypatch.setattr(engine._Engine, "stop", stopped)
 
     def answer(body: Body) -> Reply:
         if not go.is_set():
             if arrived.wait() == 0:
-                threading.Timer(0.3, go.set).start()
                 os.kill(os.getpid(), signal.SIGINT)
             go.wait()
         return Reply(body=chat("    return x"))

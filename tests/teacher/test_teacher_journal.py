@@ -227,7 +227,8 @@ def worker(journal: Path, url: str, count: int) -> "subprocess.Popen[str]":
 
 
 def wait_for_lines(journal: Path, count: int) -> None:
-    for _ in range(1000):
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
         if sum(1 for _ in entries(journal)) >= count:
             return
         time.sleep(0.01)
@@ -258,7 +259,7 @@ def test_ctrl_c_drains_what_is_in_flight_and_exits_130(tmp_path: Path) -> None:
         process = worker(tmp_path, server.url, 500)
         wait_for_lines(tmp_path, 10)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=300)
         assert process.returncode == Interrupted.exit_code == 130
         assert out.startswith("Interrupted interrupted after")
         assert len(list(entries(tmp_path))) == len(server.requests) < 500

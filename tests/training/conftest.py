@@ -1,17 +1,27 @@
 """A tiny corpus, packed, and a tiny pretrained student."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny import STUDENT, TOKENS, Alone, documents  # type: ignore[import-not-found]
+from tiny import STUDENT, TOKENS, Alone, documents, plant_products  # type: ignore[import-not-found]
 
 from pipeline.execution import Execution
 from pipeline.student.loading import save
 from pipeline.tokens.packing import pack
 from pipeline.tokens.tokenizers import train_bpe
-from pipeline.training import train
+from pipeline.training import passes, train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _products() -> Iterator[None]:
+    """Runs that are compared round alike."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "onednn_wins", passes.onednn_wins)
+        plant_products()
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
 """Which weights are trained and which exported: averages, the best by held-out loss, frozen blocks."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
-from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
+from tiny import PHASE, STUDENT, TOKENS, WEIGHT, planted  # type: ignore[import-not-found]
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
@@ -16,9 +16,6 @@ from pipeline.training import train
 from pipeline.training.average import Average
 from pipeline.training.loop import TrainingSummary
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.training.passes import Passes
-
-NAME = "model.layers.0.mlp.fc1.weight"
 
 
 class Killed(Exception):
@@ -69,26 +66,7 @@ def test_the_average_is_what_is_scored_and_exported(corpus: Path, tmp_path: Path
     averaged, _ = run(corpus, tmp_path / "averaged", changed(ema=0.9))
     assert averaged.loss == plain.loss
     assert averaged.held_out_loss != plain.held_out_loss
-    assert not torch.equal(weights(plain)[NAME], weights(averaged)[NAME])
-
-
-class Planted(NamedTuple):
-    """Held-out losses by order of measurement, the one before training first, and the weights of each."""
-
-    losses: tuple[float, ...]
-    weights: list[torch.Tensor]
-
-
-def planted(monkeypatch: pytest.MonkeyPatch, *losses: float) -> Planted:
-    """From now on the held-out losses are these, whatever was learnt."""
-    made = Planted(losses, [])
-
-    def mean_loss(self: Passes, rows: Any) -> float:
-        made.weights.append(self.objective.model.get_parameter(NAME).detach().clone())
-        return losses[len(made.weights) - 1]
-
-    monkeypatch.setattr(Passes, "mean_loss", mean_loss)
-    return made
+    assert not torch.equal(weights(plain)[WEIGHT], weights(averaged)[WEIGHT])
 
 
 @pytest.mark.parametrize(("keep", "exported"), [("best", 2), ("last", 4)])
@@ -104,7 +82,7 @@ def test_the_best_weights_are_exported_where_training_ends_badly(
     assert measured == {3: 3.0, 6: 1.0, 9: 1.0, 12: 2.0}
     assert [e["step"] for e in events if e["event"] == "best"] == ([6] if keep == "best" else [])
     assert (summary.held_out_loss_before, summary.held_out_loss) == (9.0, made.losses[exported])
-    same = [torch.equal(weights(summary)[NAME], seen) for seen in made.weights]
+    same = [torch.equal(weights(summary)[WEIGHT], seen) for seen in made.weights]
     assert same == [number == exported for number in range(5)]
 
 
@@ -116,7 +94,7 @@ def test_best_of_the_last_phase_only(corpus: Path, tmp_path: Path, monkeypatch: 
     summary, events = run(corpus, tmp_path, student)
     [chosen] = [e for e in events if e["event"] == "best"]
     assert (chosen["step"], chosen["held_out_loss"], summary.held_out_loss) == (6, 2.0, 2.0)
-    assert torch.equal(weights(summary)[NAME], made.weights[3])
+    assert torch.equal(weights(summary)[WEIGHT], made.weights[3])
 
 
 def test_best_without_a_measurement_is_refused() -> None:

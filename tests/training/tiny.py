@@ -3,9 +3,41 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+import torch
+
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
 from pipeline.records import Document, Exercise, Passage
+from pipeline.student.products import available
+from pipeline.training import passes
 from pipeline.training.loop import TrainingSummary
+
+
+def plant_products() -> None:
+    """Matrix products go through oneDNN wherever it is: what was measured, process by process, would also be load."""
+    passes.onednn_wins = lambda: available(torch.empty(0))  # type: ignore[assignment]
+
+
+class Planted(NamedTuple):
+    """Held-out losses by order of measurement, the one before training first, and `WEIGHT` at each of them."""
+
+    losses: tuple[float, ...]
+    weights: list[torch.Tensor]
+
+
+WEIGHT = "model.layers.0.mlp.fc1.weight"
+
+
+def planted(monkeypatch: pytest.MonkeyPatch, *losses: float) -> Planted:
+    """From now on the held-out losses are these, whatever was learnt."""
+    made = Planted(losses, [])
+
+    def mean_loss(self: passes.Passes, rows: Any) -> float:
+        made.weights.append(self.objective.model.get_parameter(WEIGHT).detach().clone())
+        return losses[len(made.weights) - 1]
+
+    monkeypatch.setattr(passes.Passes, "mean_loss", mean_loss)
+    return made
 
 
 class Alone(NamedTuple):
