@@ -27,6 +27,7 @@ from pipeline.errors import RecipeError, StoreFormatError
 from pipeline.execution import Execution
 from pipeline.recipe import SoftTargetsTable, TokensTable
 from pipeline.student.loading import LoadedModel, load
+from pipeline.student.prompts import encode_prompt
 from pipeline.tokens.shards import Array, TokenStore
 from pipeline.training.batches import Batch, document_rows, micro_batches
 from pipeline.training.objective import CHUNK_LOGITS, Objective
@@ -122,12 +123,13 @@ def teacher_targets(
 
 
 def check_vocabulary(store: TokenStore, teacher: LoadedModel) -> None:
-    """Raise RecipeError unless teacher and tokens have one tokenizer: logits of two vocabularies cannot be compared."""
+    """Raise RecipeError unless teacher and tokens have one tokenizer, which begins a text in one way: logits of two
+    vocabularies cannot be compared, and a teacher made for a BOS expects other tokens without it."""
     from pipeline.student.loading import load_tokenizer
 
     ours = load_tokenizer(str(store.tokenizer_folder))
     same = ours.get_vocab() == teacher.tokenizer.get_vocab()
-    if not same or ours.encode(PROBE) != teacher.tokenizer.encode(PROBE, add_special_tokens=False):
+    if not same or encode_prompt(ours, PROBE) != encode_prompt(teacher.tokenizer, PROBE):
         raise RecipeError(
             f"recipe: the teacher of soft targets has another tokenizer ({len(teacher.tokenizer)} entries) than the "
             f"tokens ({len(ours)}): their logits cannot be compared",

@@ -1,7 +1,8 @@
 """Documents -> token shards and the span table.
 
-Documents are written in the order in which they come, each followed by the end-of-text token; the order of training
-is the loader's, drawn from the seed and the documents' ids, so it does not depend on the order here. What is drawn
+Documents are written in the order in which they come, each begun as its tokenizer begins a text (with a BOS, or with
+nothing) and followed by the end-of-text token, so that a document begins as a prompt does; the order of training is the
+loader's, drawn from the seed and the documents' ids, so it does not depend on the order here. What is drawn
 (which documents are used, which are held out) is drawn by id for the same reason.
 """
 
@@ -23,6 +24,7 @@ from pipeline.identity import rng_seed
 from pipeline.recipe import StudentTable, TokensTable
 from pipeline.records import Document, Exercise, Problem, Span
 from pipeline.student.loading import save_tokenizer
+from pipeline.student.prompts import encode_documents, start_ids
 from pipeline.tokens.shards import FORMAT, KINDS, PROBLEMS, shard_name
 from pipeline.tokens.text import parts
 from pipeline.tokens.tokenizers import tokenizer_for
@@ -43,7 +45,7 @@ class TokensSummary:
     """What was packed.
 
     documents: those for training, the held-out ones not counted. tokens, loss_tokens: of all documents, end-of-text
-    tokens included. spans: the span table's file.
+    tokens included; a BOS counts as a token without loss. spans: the span table's file.
     """
 
     documents: int
@@ -91,7 +93,7 @@ def pack(
         )
     out.mkdir(parents=True, exist_ok=True)
     chosen = _drawn(documents, table.max_documents, seed)
-    writer = _Writer(out, len(tokenizer), eos, table, student, seed)
+    writer = _Writer(out, len(tokenizer), start_ids(tokenizer), eos, table, student, seed)
     with writer:
         for encoded in _encoded(chosen, tokenizer):
             writer.add(encoded)
@@ -119,9 +121,8 @@ def _drawn(documents: Iterable[Document], count: int, seed: int) -> Iterable[Doc
 def _encoded(documents: Iterable[Document], tokenizer: Any) -> Iterator[_Encoded]:
     source = iter(documents)
     while chunk := list(islice(source, _BATCH)):
-        texts = [text for document in chunk for text in parts(document)]
-        ids = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-        for document, given, answer in zip(chunk, ids[::2], ids[1::2], strict=True):
+        encoded = encode_documents(tokenizer, [parts(document) for document in chunk])
+        for document, (given, answer) in zip(chunk, encoded, strict=True):
             yield _Encoded(document, given, answer)
 
 
@@ -140,11 +141,19 @@ class _Writer:
     """Writes shards as documents come and the span table and manifest at the end."""
 
     def __init__(
-        self, out: Path, vocabulary: int, eos: int, table: TokensTable, student: StudentTable, seed: int
+        self,
+        out: Path,
+        vocabulary: int,
+        begin: list[int],
+        eos: int,
+        table: TokensTable,
+        student: StudentTable,
+        seed: int,
     ) -> None:
         self.out = out
         self.vocabulary = vocabulary
         self.dtype = np.dtype(np.uint16 if vocabulary <= 1 << 16 else np.uint32)
+        self.begin = begin
         self.eos = eos
         self.answer_only = table.loss == "answer"
         self.held_out_share = student.held_out
@@ -172,7 +181,7 @@ class _Writer:
         self.file.close()
 
     def add(self, encoded: _Encoded) -> None:
-        ids = [*encoded.given, *encoded.answer, self.eos]
+        ids = [*self.begin, *encoded.given, *encoded.answer, self.eos]
         if self.sizes[-1] and self.sizes[-1] + len(ids) > SHARD_TOKENS:
             self._close()
             self.file = (self.out / shard_name(len(self.sizes))).open("wb")
@@ -181,7 +190,8 @@ class _Writer:
         self.file.write(np.asarray(ids, dtype=self.dtype).tobytes())
         self.sizes[-1] += len(ids)
         exercise = isinstance(encoded.document, Exercise)
-        loss_start = start + (len(encoded.given) if self.answer_only else 0)
+        # What every document begins with is given: no loss is spent on it, in a stream of documents neither.
+        loss_start = start + len(self.begin) + (len(encoded.given) if self.answer_only else 0)
         self.loss_tokens += start + len(ids) - loss_start
         row = {
             "document_id": encoded.document.id,

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import processors
 
 from pipeline.errors import EmptyCorpus, InputError, StoreFormatError
 from pipeline.recipe import StudentTable, TokensTable
 from pipeline.records import Document, Exercise, Passage
+from pipeline.student.loading import load_tokenizer, save_tokenizer
+from pipeline.student.prompts import encode_prompt
 from pipeline.tokens import TokenStore, packing
 from pipeline.tokens.packing import TokensSummary, is_held_out, pack
 from pipeline.tokens.text import parts, split_prompt
@@ -145,3 +149,46 @@ def test_a_folder_without_tokens_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no tokens.json, so it is no folder of packed tokens") as caught:
         assert TokenStore(tmp_path).manifest
     assert "data/store/tokens/KEY" in str(caught.value)
+
+
+def with_bos() -> Any:
+    """The tokenizer, putting an entry of its own before each text, as Llama's does."""
+    tokenizer = train_bpe([document.text for document in DOCUMENTS], 300)
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    number = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", number)]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize("loss", ["answer", "all"])
+def test_a_document_begins_as_a_prompt_does(tmp_path: Path, loss: str) -> None:
+    tokenizer = with_bos()
+    table = TokensTable.model_validate({"loss": loss})
+    student = StudentTable(held_out=0.0)
+    pack(DOCUMENTS, table=table, student=student, seed=1, out=tmp_path, cache=tmp_path, tokenizer=tokenizer)
+    store = TokenStore(tmp_path)
+    again = load_tokenizer(str(store.tokenizer_folder))
+    for document in DOCUMENTS:
+        span = store.span(document.id)
+        assert span is not None
+        tokens = store.tokens(span).tolist()
+        given = encode_prompt(again, parts(document).given)
+        assert tokens[: len(given)] == given == encode_prompt(tokenizer, parts(document).given)
+        assert tokens.count(tokenizer.bos_token_id) == 1
+        assert span.loss_start - span.start == (len(given) if loss == "answer" else 1)
+
+
+def test_an_exported_tokenizer_begins_texts_as_before(tmp_path: Path) -> None:
+    for name, tokenizer in (("bos", with_bos()), ("none", TOKENIZER)):
+        save_tokenizer(tokenizer, tmp_path / name)
+        assert encode_prompt(load_tokenizer(str(tmp_path / name)), "def f") == encode_prompt(tokenizer, "def f")
+
+
+def test_a_special_token_that_a_document_spells_is_text(tmp_path: Path) -> None:
+    end = TOKENIZER.eos_token
+    store, _ = packed(tmp_path, [Passage(text=f"A document ends with {end} in GPT-2.\n")])
+    tokens = store.shards[0].tolist()
+    assert tokens.count(TOKENIZER.eos_token_id) == 1
+    assert TOKENIZER.decode(tokens[:-1]) == f"A document ends with {end} in GPT-2.\n"
