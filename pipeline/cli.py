@@ -6,7 +6,6 @@ reached (resumable), 130 interrupted (resumable).
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +25,8 @@ from pipeline.command_line import (
     say,
     stderr,
 )
-from pipeline.errors import HornbookError, Interrupted, UsageError
+from pipeline.ending import guarded
+from pipeline.errors import Interrupted, UsageError
 from pipeline.execution import let_waiting_threads_sleep
 
 app = typer.Typer(
@@ -352,9 +352,10 @@ def _run(name: str, data: str) -> tuple[Path, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of `hornbook`: errors of our own become one message on stderr and the right exit code."""
+    """Entry point of `hornbook`: every error becomes one message, with --json one object, and the right exit code."""
     let_waiting_threads_sleep()
-    code = _guarded(lambda: app(arguments, prog_name="hornbook"))
+    given = sys.argv[1:] if arguments is None else arguments
+    code = guarded(lambda: app(given, prog_name="hornbook", standalone_mode=False), given)
     if code == Interrupted.exit_code:
         # Where Ctrl-C falls into `exec` of a string (a dataclass being made, say), CPython remembers it as unhandled
         # and ends with the signal at exit, whatever the exit code is.
@@ -362,25 +363,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.flush()
         os._exit(code)
     raise SystemExit(code)
-
-
-INTERRUPTED = "interrupted: run the same command again; what was finished is not done twice"
-
-
-def _guarded(call: Callable[[], Any]) -> int:
-    try:
-        call()
-    except HornbookError as error:
-        stderr.print(f"error: {error}", markup=False, soft_wrap=True)
-        return error.exit_code
-    except SystemExit as stop:  # Typer ends this way: 0, 2 for wrong arguments, 130 for a Ctrl-C that nobody handled
-        if stop.code == Interrupted.exit_code:
-            stderr.print(INTERRUPTED, markup=False)
-        return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        stderr.print(INTERRUPTED, markup=False)
-        return Interrupted.exit_code
-    return 0
 
 
 if __name__ == "__main__":

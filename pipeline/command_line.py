@@ -1,14 +1,18 @@
 """What the verbs of the command line share: arguments, and how they print."""
 
+import contextlib
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pipeline.environment import DATA_RULE
-from pipeline.errors import UsageError
+from pipeline.errors import HornbookError, UsageError
 
 RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE")]
 OverridesArgument = Annotated[
@@ -26,14 +30,58 @@ SandboxOption = Annotated[
 stderr = Console(stderr=True, highlight=False)
 
 
+_held: list[Any] | None = None
+
+
+@contextmanager
+def holding_json() -> Iterator[list[Any]]:
+    """While it lasts `print_json` keeps what it is given in the list, and what anything else prints goes to stderr."""
+    global _held
+    _held = []
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield _held
+    finally:
+        _held = None
+
+
 def print_json(value: Any) -> None:
-    """One JSON value on stdout."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    """One JSON value on stdout; with `holding_json` kept until the command has ended."""
+    if _held is None:
+        write(json_text(value))
+    else:
+        _held.append(value)
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON, in ASCII where stdout has no more letters."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=1, default=str)
+    return text + "\n"
 
 
 def say(text: str) -> None:
     """Text on stdout, ended by one newline."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    write(text.rstrip("\n") + "\n")
+
+
+def write(text: str) -> None:
+    """Write to stdout at once. Raises typer.Exit where its reader is gone, HornbookError where it cannot be written."""
+    if sys.stdout is None:  # closed by the caller: results are not wanted
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered goes nowhere: the interpreter would try it once more at exit, and complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(1) from error
+        raise HornbookError(f"stdout cannot be written: {error.strerror}", hint="send it elsewhere") from error
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:

@@ -24,6 +24,7 @@ A message has one sentence for what was found and one for the next thing to do (
 libraries are wrapped at the edges only (teacher, tokens, sandbox, store).
 """
 
+import contextlib
 from typing import ClassVar
 
 
@@ -109,3 +110,21 @@ class Interrupted(HornbookError):
     """The user interrupted the run; finished work is on disk and the next call goes on from there."""
 
     exit_code = 130
+
+
+def happening_in(error: BaseException, run: str, stage: str) -> None:
+    """Note on any error in which run, and in which stage of it, it was raised."""
+    with contextlib.suppress(AttributeError):
+        error._happened_in = (run, stage)  # type: ignore[attr-defined]
+
+
+def happened_in(error: BaseException | None) -> tuple[str, str]:
+    """Run and stage that were noted on an error, or on one that it was raised from; "" where none were."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        noted: tuple[str, str] | None = getattr(error, "_happened_in", None)
+        if noted:
+            return noted
+        error = error.__cause__ or error.__context__
+    return "", ""

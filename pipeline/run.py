@@ -9,22 +9,21 @@ import contextlib
 import json
 import os
 import platform
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from pipeline import __version__
 from pipeline.artifacts import Making
 from pipeline.digests import digests
-from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted
+from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
 from pipeline.executors import executor
+from pipeline.interrupts import terminable
 from pipeline.loading import Loaded, dump
 from pipeline.making import make
 from pipeline.names import LONGEST, checked
@@ -33,6 +32,7 @@ from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog
 from pipeline.store import Manifest, disk_errors, write_atomically
 from pipeline.teacher.money import Ledger
+from pipeline.teacher.redaction import redact
 from pipeline.training.trackers import Trackers
 
 CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
@@ -92,7 +92,7 @@ def run(
     record = _RunRecord(folder, name, loaded.recipe.name, whole, paid)
     ledger = Ledger(loaded.execution.budget_usd, loaded.execution.budget_tokens)
     try:
-        with _terminable(), executor(loaded.execution) as where:
+        with terminable(), executor(loaded.execution) as where:
             making = Making(loaded.recipe, loaded.execution, places, whole, log, ledger=ledger, executor=where)
             for stage in todo.stages:
                 record.at(stage.name, "making")
@@ -139,7 +139,12 @@ def _stopped(
     state: str,
     error: BaseException,
 ) -> None:
+    happening_in(error, folder.name, record.stage)
     record.end(state, error)
+    if not isinstance(error, HornbookError):
+        text = redact("".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError):
+            (folder / "traceback.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
     try:
         tell(folder)
     except Exception as second:
@@ -229,6 +234,11 @@ class _RunRecord:
         except HornbookError:  # a full disk must not hide the error that the caller is about to see
             return
 
+    @property
+    def stage(self) -> str:
+        """The stage that is being made, or was last; "" before the first."""
+        return self._at
+
     def names(self, state: str) -> tuple[str, ...]:
         return tuple(stage["name"] for stage in self._data["stages"] if stage["state"] == state)
 
@@ -256,24 +266,6 @@ def _paid(folder: Path) -> dict[str, _Spent]:
 
 def _spent(key: str, paid: Mapping[str, _Spent]) -> dict[str, Any]:
     return {"spent": list(paid[key])} if key in paid else {}
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run the way Ctrl-C does: drained and resumable. Only the main thread may set a handler."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous: Any = signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _commit() -> str:

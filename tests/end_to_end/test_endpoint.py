@@ -92,8 +92,13 @@ def test_an_openai_teacher_gives_the_same_corpus_and_its_key_is_nowhere(tiny, en
 
 
 def test_a_wrong_key_stops_the_run_with_one_error(endpoint, tmp_path):
-    result = hornbook("run", "tiny", *teacher(endpoint), data=tmp_path, env={"HORNBOOK_TEST_KEY": "sk-wrong-key-value"})
+    wrong = {"HORNBOOK_TEST_KEY": "sk-wrong-key-value"}
+    result = hornbook("run", "tiny", *teacher(endpoint), "--json", data=tmp_path, env=wrong)
     assert result.code == 1
+    error = result.json["error"]
+    assert (error["code"], error["kind"], error["stage"]) == (1, "AuthenticationError", "completions")
+    assert [error["run"]] == [folder.name for folder in (tmp_path / "runs").iterdir()]
+    assert "sk-wrong" not in result.out
     assert result.err.count("error:") == 1
     assert "HORNBOOK_TEST_KEY" in result.err
     assert "sk-wrong" not in result.err
@@ -101,8 +106,10 @@ def test_a_wrong_key_stops_the_run_with_one_error(endpoint, tmp_path):
 
 
 def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path):
-    result = hornbook("run", "tiny", *teacher(endpoint), data=tmp_path)
-    assert result.code == 2
+    result = hornbook("run", "tiny", *teacher(endpoint), "--json", data=tmp_path)
+    assert result.code == result.json["error"]["code"] == 2
+    assert "HORNBOOK_TEST_KEY is not set" in result.json["error"]["message"]
+    assert result.json["error"]["hint"] == "export HORNBOOK_TEST_KEY=... and run again"
     assert "HORNBOOK_TEST_KEY" in result.err
     assert endpoint.asked == 0
 
@@ -110,8 +117,9 @@ def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path):
 def test_a_budget_ends_the_run_with_3_and_a_larger_one_goes_on(endpoint, tmp_path):
     environment = {"HORNBOOK_TEST_KEY": KEY}
     arguments = ["run", "tiny", *teacher(endpoint), "--until", "documents"]
-    stopped = hornbook(*arguments, "execution.budget_tokens=6000", data=tmp_path, env=environment)
-    assert stopped.code == 3, stopped.err
+    stopped = hornbook(*arguments, "execution.budget_tokens=6000", "--json", data=tmp_path, env=environment)
+    assert stopped.code == stopped.json["error"]["code"] == 3, stopped.err
+    assert (stopped.json["error"]["kind"], stopped.json["error"]["stage"]) == ("BudgetReached", "completions")
     assert "budget_tokens" in stopped.err
     paid = endpoint.asked
     assert 0 < paid < 28

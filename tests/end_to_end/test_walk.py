@@ -147,18 +147,22 @@ def test_killed_four_times_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
     assert final.json["scores"] == quiet.json["scores"]
 
 
-def test_ctrl_c_exits_with_130_and_the_next_call_goes_on(tmp_path):
-    command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--data", str(tmp_path)]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_exit_with_130_and_the_next_call_goes_on(number, tmp_path):
+    command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--json", "--data", str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 600
     while not list(tmp_path.glob("store/validated/*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=600)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "run the same command again to go on" in err
     (run,) = (tmp_path / "runs").iterdir()
+    error = json.loads(out)["error"]
+    assert (error["code"], error["kind"], error["run"]) == (130, "Interrupted", run.name)
+    assert error["stage"]
     assert json.loads((run / "run.json").read_text())["state"] == "interrupted"
     assert hornbook("run", "tiny", "--until", "distinct", data=tmp_path).code == 0
 
@@ -181,8 +185,9 @@ def test_a_full_disk_is_named_and_resumed_once_there_is_room(tmp_path):
     if mounted.returncode:
         pytest.skip("this machine does not allow mounting")
     try:
-        result = hornbook("run", "tiny", "--until", "decontaminated", data=disk)
-        assert result.code == 1
+        result = hornbook("run", "tiny", "--until", "decontaminated", "--json", data=disk)
+        assert result.code == result.json["error"]["code"] == 1
+        assert result.json["error"]["kind"] == "DiskFull"
         assert "no space left" in result.err
         assert "--data FOLDER" in result.err
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
