@@ -4,8 +4,9 @@
 student is shown and what it has to write.
 """
 
-from pipeline.parsing.fences import Block, code_blocks, normalised
+from pipeline.parsing.fences import Block, code_blocks
 from pipeline.parsing.functions import SplitFunction, split_function
+from pipeline.parsing.normalise import normalised
 from pipeline.parsing.parse import Parse
 
 __all__ = ["Block", "Parse", "SplitFunction", "code_blocks", "normalised", "split_function"]

@@ -21,13 +21,15 @@ from typing import ClassVar, NamedTuple
 
 from pipeline.parsing.answer import Code, chosen_function, code_of, has_python, is_stub
 from pipeline.parsing.attached import attached_tests
-from pipeline.parsing.fences import code_blocks, normalised
+from pipeline.parsing.fences import code_blocks
+from pipeline.parsing.normalise import read_answer
 from pipeline.parsing.functions import SplitFunction, docstring_of, reindented, split_function
 from pipeline.parsing.source import FunctionNode, Unit, names_in, needed, parse
 from pipeline.records import Completion, Exercise, Passage, Task
 from pipeline.stage import Dropped, Kept
 
 _INDENT = "    "
+_ENDS_THINKING = "; the answer ends inside its reasoning"
 
 
 class _Reject(Exception):
@@ -71,14 +73,15 @@ class Parse:
 
 
 def _passage(completion: Completion) -> Passage:
-    text = normalised(completion.text)
+    text, unfinished = read_answer(completion.text)
     blocks = code_blocks(text)
     for block in blocks:
         if not block.closed:
             raise _Reject("unclosed-fence", f"the fence opened on line {block.line} is not closed")
     if not has_python(blocks):
         tags = ", ".join(sorted({block.tag for block in blocks}))
-        raise _Reject("no-code", f"0 Python blocks of {len(blocks)} ({tags})" if blocks else "0 fenced blocks")
+        found = f"0 Python blocks of {len(blocks)} ({tags})" if blocks else "0 fenced blocks"
+        raise _Reject("no-code", found + _ENDS_THINKING * unfinished)
     return Passage(
         text=text.strip() + "\n",
         topic=completion.seed.topic,
@@ -90,9 +93,11 @@ def _passage(completion: Completion) -> Passage:
 
 def _exercise(completion: Completion) -> Exercise:
     task = completion.seed.task
-    pieces = code_of(normalised(completion.text))
+    text, unfinished = read_answer(completion.text)
+    pieces = code_of(text)
     if not pieces:
-        raise _Reject("no-code", "0 Python blocks and no line that starts a definition")
+        found = "0 Python blocks and no line that starts a definition"
+        raise _Reject("no-code", found + _ENDS_THINKING * unfinished)
     if not all(piece.closed for piece in pieces):
         raise _Reject(
             "unclosed-fence", f"block {1 + [p.closed for p in pieces].index(False)} of {len(pieces)} is not closed"

@@ -8,6 +8,7 @@ import ast
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import dedent
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -20,6 +21,12 @@ def parse(source: str) -> ast.Module | None:
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
+
+
+def parse_indented(source: str) -> ast.Module | None:
+    """As `parse`, also where all lines of `source` are indented alike."""
+    tree = parse(source)
+    return parse(dedent(source)) if tree is None and source[:1] in (" ", "\t", "\n") else tree
 
 
 def first_line(node: ast.stmt) -> int:

@@ -122,7 +122,7 @@ def test_line_endings_and_byte_order_mark() -> None:
 
 def test_reasoning_is_no_part_of_the_answer() -> None:
     assert codes("<think>\n```python\nx\n```\n</think>\n```python\ny\n```") == [("python", "y\n", True)]
-    assert normalised("<think> no end") == "<think> no end"
+    assert normalised("Prose.\n<think> no end") == "Prose.\n"
 
 
 @pytest.mark.parametrize(
