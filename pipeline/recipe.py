@@ -121,6 +121,9 @@ class ValidatedTable(Table):
     """Address space of one program, MiB."""
     require_test: bool = True
     """Drop exercises without a test as no-test; false keeps them."""
+    unexecuted: Literal["keep", "drop"] = "keep"
+    """What happens to a teacher's passage of which no code was executed, since it has none that is Python: "keep" says
+    so in its record (`executed` is 0) and in the report, "drop" drops it as not-executed."""
     packages: tuple[str, ...] = ()
     """Site-packages that programs may import; empty for the standard library alone."""
 

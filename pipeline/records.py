@@ -28,13 +28,16 @@ class Record:
     """Base of all records. `id` is computed once, from every other field, when the record is made."""
 
     type: ClassVar[str] = "record"
+    found: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say what a stage has found out about the record; the id does not depend on them, nor does equality."""
     id: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", content_id(self.type, self.content()))
+        hashed = {name: value for name, value in self.content().items() if name not in self.found}
+        object.__setattr__(self, "id", content_id(self.type, hashed))
 
     def content(self) -> dict[str, Any]:
-        """Everything that the id is the hash of: all fields but the id itself."""
+        """All fields but the id, which is the hash of them and of the record's type."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "id"}
 
     def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[Any, ...]]:
@@ -158,10 +161,12 @@ class Passage(Record):
     """Textbook prose or real code. text: Markdown for a teacher's passage, Python for real code.
 
     completion_id: the parent, or "" for real code; then `origin` is the file and `licence` its SPDX expression, or
-    "" where it cannot be told.
+    "" where it cannot be told. executed: blocks of code and examples in it that the stage `validated` ran, 0 where it
+    had nothing to run (real code is only parsed); None where it has not come there.
     """
 
     type: ClassVar[str] = "passage"
+    found: ClassVar[frozenset[str]] = frozenset({"executed"})
     text: str
     topic: str = ""
     audience: str = ""
@@ -169,6 +174,7 @@ class Passage(Record):
     completion_id: str = ""
     origin: str = ""
     licence: str = ""
+    executed: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,9 @@ def _arrow(hint: Any) -> pa.DataType:
 
 
 def _build(cls: Any, row: Mapping[str, Any]) -> Any:
-    return cls(**{name: _value(hint, row[name]) for name, hint in _hints(cls).items() if name != "id"})
+    # A row of an earlier version lacks what was not found out then.
+    known = {name: hint for name, hint in _hints(cls).items() if name in row or name not in cls.found}
+    return cls(**{name: _value(hint, row[name]) for name, hint in known.items() if name != "id"})
 
 
 def _value(hint: Any, value: Any) -> Any:

@@ -30,7 +30,9 @@ _OPENING = re.compile(r"(?P<fence>`{3,})(?P<info>[^`\n]*)|(?P<tildes>~{3,})(?P<r
 _DIRECTIVE = re.compile(r"\{(?:code-cell|code-block|code|sourcecode|prompt)\}\s*")
 _PREFIX = re.compile(r"[{.\"'\s]*(?:(?:language|lang|highlight)[-=:])?[{.\"'\s]*")
 _TAG = re.compile(r"[\w+#./\\-]*")
-_PYTHON = re.compile(r"(?:i|c|jupyter-|micro|circuit)?py(?:thon)?-?(?:[23](?:\.\d+)*)?|pypy3?|.*[\w-]\.pyi?|(?:numpy|sage)")
+_PYTHON = re.compile(
+    r"(?:i|c|jupyter-|micro|circuit)?py(?:thon)?-?(?:[23](?:\.\d+)*)?|pypy3?|.*[\w-]\.pyi?|(?:numpy|sage)"
+)
 _SESSION = re.compile(r"pycon3?|(?:i?python3?|py)-?(?:repl|console|session|shell)|doctest|ipython-?console|repl")
 _MAYBE_SESSION = frozenset({"", "console", "text", "txt", "plain", "plaintext", "none", "output", "shell", "terminal"})
 _PROMPT = re.compile(r"[ \t]*>>> ", re.M)

@@ -22,8 +22,8 @@ from typing import ClassVar, NamedTuple
 from pipeline.parsing.answer import Code, chosen_function, code_of, has_python, is_stub
 from pipeline.parsing.attached import attached_tests
 from pipeline.parsing.fences import code_blocks
-from pipeline.parsing.normalise import read_answer
 from pipeline.parsing.functions import SplitFunction, docstring_of, reindented, split_function
+from pipeline.parsing.normalise import read_answer
 from pipeline.parsing.source import FunctionNode, Unit, names_in, needed, parse
 from pipeline.records import Completion, Exercise, Passage, Task
 from pipeline.stage import Dropped, Kept
@@ -56,7 +56,7 @@ class Parse:
     """Completion -> Passage or Exercise, by the kind of its seed."""
 
     name: ClassVar[str] = "documents"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"no-code", "unclosed-fence", "no-signature", "unparsable"})
 
     def __call__(self, records: Iterable[Completion]) -> Iterator[Kept[Passage] | Kept[Exercise] | Dropped]:

@@ -52,7 +52,9 @@ _MARKER = (
     r"(?:<[|｜]/?[\w▁ .:/-]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|start_of_turn|end_of_turn|turn\||\|turn)>|"
     r"\[/?INST\]|\[(?:EOS|BOS|PAD)\]|<</?SYS>>)"
 )
-_LEADING = re.compile(rf"(?!<s>[^\n]*</s>)(?:\s*{_MARKER}[ \t]*(?:(?:assistant|model)\b[ \t]*(?=\n|{_MARKER}|\Z))?)+\n*")
+_LEADING = re.compile(
+    rf"(?!<s>[^\n]*</s>)(?:\s*{_MARKER}[ \t]*(?:(?:assistant|model)\b[ \t]*(?=\n|{_MARKER}|\Z))?)+\n*"
+)
 _TRAILING = re.compile(rf"{_MARKER}\Z")
 _LONGEST = 64
 """Characters of a marker at most."""

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.parsing.fences import code_blocks
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -26,7 +28,7 @@ _MARKS = {
 }
 """StarCoder's marks (Li et al. 2023, 4) and one more for telephone numbers; every other kind becomes <KEY>."""
 
-_FENCE = re.compile(r"^[ ]{0,3}```[ ]*(?:python|py)?[ ]*\n(.*?)^[ ]{0,3}```", re.M | re.S)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def in_words(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -43,10 +45,7 @@ def in_words(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
             doubtful.append(finding)
     if not doubtful:
         return
-    blocks = [(match.start(1), match.group(1)) for match in _FENCE.finditer(text)] or [(0, text)]
-    bare: list[tuple[int, int]] = []
-    for offset, block in blocks:
-        bare.extend((start + offset, stop + offset) for start, stop in _bare_code(block))
+    bare = _bare_code(text) if parses(text) else _bare_code_of_blocks(text)
     starts = [start for start, _ in bare]
     for finding in doubtful:
         place = bisect_right(starts, finding.start) - 1
@@ -63,6 +62,27 @@ def _quoted(text: str, finding: Finding) -> bool:
     line = text[text.rfind("\n", 0, finding.start) + 1 : finding.start]
     around = line[-1:], text[finding.stop : finding.stop + 1]
     return line.lstrip()[:1] == "#" or (around[0] in _OPEN and around[1] in _CLOSE)
+
+
+def _bare_code_of_blocks(markdown: str) -> list[tuple[int, int]]:
+    """`_bare_code` of the fenced blocks that are Python, or may be, as character ranges of the whole text."""
+    starts = [0, *(found.end() for found in _LINE_END.finditer(markdown)), len(markdown)]
+    found: list[tuple[int, int]] = []
+    for block in code_blocks(markdown):
+        if not block.is_python:
+            continue
+        lines = block.code.split("\n")
+        # Where each line of the block begins in its code and in the text, which has the indent of the fence as well.
+        here = [0]
+        for line in lines:
+            here.append(here[-1] + len(line) + 1)
+        for start, stop in _bare_code(block.code):
+            row = bisect_right(here, start) - 1
+            line_start, line_end = starts[block.line + row], starts[block.line + row + 1]
+            indent = len(markdown[line_start:line_end].rstrip("\r\n")) - len(lines[row])
+            offset = line_start + max(indent, 0) - here[row]
+            found.append((start + offset, stop + offset))
+    return found
 
 
 def _bare_code(code: str) -> list[tuple[int, int]]:

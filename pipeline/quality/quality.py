@@ -40,7 +40,7 @@ class Quality:
     """
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reasons: ClassVar[frozenset[str]] = frozenset({"repeated", "too-short", "low-value", "secret"})
     table: QualityTable = field(default_factory=QualityTable)
     annotate: Annotate | None = None

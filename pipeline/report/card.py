@@ -75,7 +75,15 @@ def _funnel(summary: Summary) -> list[str]:
             reasons = reasons_text(line)
             dropped = f"  dropped {sum(line.dropped.values()):,}: {reasons}" if reasons else ""
             lines.append(f"  {line.name:<15}{line.kept:>8,}{dropped}")
+    if summary.unexecuted:
+        lines.append(f"  ! {unexecuted_text(summary.unexecuted)}")
     return ["Corpus", *lines] if lines else []
+
+
+def unexecuted_text(count: int) -> str:
+    """What is said of passages that were kept unchecked."""
+    what = "1 passage was kept of which" if count == 1 else f"{count:,} passages were kept of which"
+    return f'{what} no code was executed (validated.unexecuted = "drop" drops them)'
 
 
 def _value(summary: Summary) -> list[str]:

@@ -245,6 +245,12 @@ def _dropped_by_teacher(run: RunView) -> dict[str, dict[str, dict[str, int]]]:
     }
 
 
+def unexecuted(run: RunView) -> int:
+    """A teacher's passages that the stage `validated` kept though none of their code was executed."""
+    rows = run.rows("validated", columns=["teacher", "executed"])
+    return sum(bool(row.get("teacher")) and row.get("executed") == 0 for row in rows)
+
+
 def diversity(run: RunView) -> Diversity | None:
     """Measures of the kept corpus, None before it is there."""
     table = run.table("decontaminated", columns=["id", "type", "topic", "audience", "entry_point"])

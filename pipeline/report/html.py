@@ -19,7 +19,7 @@ from pygments.lexers import PythonLexer
 
 from pipeline.quality.evaluating import ClassifierReport
 from pipeline.report import plots, samples, scoring
-from pipeline.report.card import compact, dollars, duration
+from pipeline.report.card import compact, dollars, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.reading import CORPUS_STAGES
 from pipeline.report.summary import StageLine, Summary
@@ -116,6 +116,7 @@ def render(summary: Summary) -> str:
         samples_by_benchmark=_by_benchmark(summary.samples),
         slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
         completions_reused=(line := summary.line("completions")) is not None and line.state == "reused",
+        unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages=STAGES,
         changes=CHANGES,
         value=_Facts(summary.value.facts) if summary.value else _Facts(),

@@ -276,7 +276,8 @@ def _note(kind: str, row: Mapping[str, Any]) -> str:
             return f"shard {row['shard']}, tokens {row['start']:,} to {row['stop']:,}, loss from {row['loss_start']:,}"
         case _:
             about = (row.get("teacher"), row.get("topic"), row.get("audience"), row.get("origin"))
-            return ", ".join([kind, *(str(part) for part in about if part)])
+            unrun = "nothing of it was executed" if row.get("executed") == 0 and row.get("teacher") else ""
+            return ", ".join([kind, *(str(part) for part in (*about, unrun) if part)])
 
 
 def _student_note(facts: Mapping[str, Any]) -> str:

@@ -66,7 +66,8 @@ class Summary:
     """All that the report says of a run. What the run does not have is empty or None.
 
     stopped: stage, message and hint of a run that ended early. stages_diversity: how varied the documents are after
-    each stage. value: what the value classifier and the sampler of crowded clusters did.
+    each stage. value: what the value classifier and the sampler of crowded clusters did. unexecuted: teachers' passages
+    that were kept though none of their code was executed.
     """
 
     run: str
@@ -94,6 +95,7 @@ class Summary:
     stopped: Mapping[str, str] | None = None
     stages_diversity: tuple[variety.StageDiversity, ...] = ()
     value: variety.ValueView | None = None
+    unexecuted: int = 0
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -149,6 +151,7 @@ class Summary:
             "seconds": self.seconds,
             "funnel": [line.to_json() for line in self.funnel],
             "drops": [drop.to_json() for drop in self.drops],
+            "unexecuted": self.unexecuted,
             "teachers": [teacher.to_json() for teacher in self.teachers],
             "cost": self.cost(),
             "diversity": self.diversity.to_json() if self.diversity else None,
@@ -203,6 +206,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         stopped=run.info.get("stopped") or None,
         stages_diversity=tuple(variety.by_stage(run)),
         value=variety.value(run),
+        unexecuted=corpus.unexecuted(run),
     )
 
 

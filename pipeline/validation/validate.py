@@ -5,10 +5,11 @@ import contextlib
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline.errors import SandboxUnavailable
+from pipeline.parsing.fences import code_blocks
 from pipeline.recipe import ValidatedTable
 from pipeline.records import Document, Exercise, Passage
 from pipeline.sandbox import Limits, Program, Sandbox, Verdict
@@ -42,13 +43,13 @@ class Validate:
     """Keeps exercises whose solution passes its test and docstring examples, and passages whose code runs.
 
     A teacher's passage: all its Python blocks run in order as one program, and `>>>` examples show what the text says.
-    Real code only has to parse; it is never run. Outcomes come in the order of the records. `sandbox` is opened for the
-    duration of a call unless it is open.
+    Real code only has to parse; it is never run. A passage kept says how much of it was executed. Outcomes come in the
+    order of the records. `sandbox` is opened for the duration of a call unless it is open.
     """
 
     name: ClassVar[str] = "validated"
     version: ClassVar[int] = 2
-    reasons: ClassVar[frozenset[str]] = frozenset({"no-test", *REASON_OF.values()})
+    reasons: ClassVar[frozenset[str]] = frozenset({"no-test", "not-executed", *REASON_OF.values()})
     table: ValidatedTable
     sandbox: Sandbox
 
@@ -58,7 +59,7 @@ class Validate:
             waiting: deque[_Slot] = deque()
             for verdict in self.sandbox.run(self._programs(records, queue, waiting)):
                 slot = waiting.popleft()
-                slot.outcome = outcome_of(slot.record, verdict)
+                slot.outcome = outcome_of(_executed(slot.record, slot.examples), verdict)
                 yield from _ready(queue)
             yield from _ready(queue)
 
@@ -70,6 +71,7 @@ class Validate:
             queue.append(slot)
             work = self.prepare(record)
             if isinstance(work, Program):
+                slot.examples = len(work.examples)
                 waiting.append(slot)
                 yield work
             else:
@@ -81,7 +83,14 @@ class Validate:
             return self._exercise(record)
         if not record.completion_id:
             return _parsed(record)
-        return passage_program(record.id, record.text) or Kept(record)
+        return passage_program(record.id, record.text) or self._unexecuted(record)
+
+    def _unexecuted(self, passage: Passage) -> Kept[Document] | Dropped:
+        record = _executed(passage, 0)
+        if self.table.unexecuted == "keep":
+            return Kept(record)
+        blocks = len(code_blocks(passage.text))
+        return Dropped(record, "not-executed", f"0 of {blocks} blocks are Python, at least 1 is required")
 
     def _exercise(self, exercise: Exercise) -> Program | Dropped:
         test = exercise.test
@@ -118,6 +127,7 @@ class ValidateBlocks:
 class _Slot:
     record: Document
     outcome: Kept[Document] | Dropped | None
+    examples: int = 0
 
 
 def _ready(queue: deque[_Slot]) -> Iterator[Kept[Document] | Dropped]:
@@ -125,6 +135,11 @@ def _ready(queue: deque[_Slot]) -> Iterator[Kept[Document] | Dropped]:
         outcome = queue.popleft().outcome
         assert outcome is not None
         yield outcome
+
+
+def _executed(record: Document, count: int) -> Document:
+    """The record, which for a passage says how much of it was executed."""
+    return replace(record, executed=count) if isinstance(record, Passage) else record
 
 
 def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
@@ -145,7 +160,7 @@ def _parsed(passage: Passage) -> Kept[Document] | Dropped:
         _parse(passage.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Dropped(passage, "syntax-error", f"{type(error).__name__}: {error}"[:300])
-    return Kept(passage)
+    return Kept(_executed(passage, 0))
 
 
 def _parse(source: str) -> ast.Module:

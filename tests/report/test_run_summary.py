@@ -1,5 +1,6 @@
 """The summary says what the manifests say, whatever state the run is in."""
 
+import html
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from example_run import Example, build, change_run
 
 from pipeline.errors import InputError
-from pipeline.report import write_report
+from pipeline.report import corpus, write_report
 from pipeline.report.card import card
 from pipeline.report.html import render
 from pipeline.report.reading import open_run
@@ -206,3 +207,19 @@ def test_four_times_the_records_are_four_times_the_work_and_none_of_it_needs_tor
     assert done.returncode == 0, done.stderr
     _, few, many = json.loads(done.stdout)  # the first imports what the others use
     assert [large <= 4.4 * small for small, large in zip(few, many, strict=True)] == [True, True], (few, many)
+
+
+def test_passages_that_were_kept_unchecked_are_counted(summary: Summary) -> None:
+    class Rows:
+        def rows(self, name: str, columns: object) -> list[dict[str, object]]:
+            assert name == "validated"
+            counts = [("a", 0), ("a", 3), ("", 0), ("a", None), ("b", 0)]
+            return [{"teacher": teacher, "executed": executed} for teacher, executed in counts]
+
+    assert corpus.unexecuted(Rows()) == 2
+    said = '2 passages were kept of which no code was executed (validated.unexecuted = "drop" drops them)'
+    unchecked = replace(summary, unexecuted=2)
+    assert said in card(unchecked)
+    assert said in html.unescape(render(unchecked))
+    assert unchecked.to_json()["unexecuted"] == 2
+    assert "executed (" not in card(summary)

@@ -103,3 +103,34 @@ def test_an_exercise_without_a_test_is_kept_where_the_recipe_allows_it() -> None
         Kept,
         Dropped,
     ]
+
+
+RUN = "Prose.\n\n```py3\nx = 1\n```\n\n~~~pycon\n>>> x\n1\n~~~\n"
+
+
+def test_a_passage_says_how_much_of_it_was_executed(stage: Validate) -> None:
+    texts = [RUN, "Prose alone.\n", "Sorted:\n\n```\napple\npear\n```\n", "```bash\nls\n```\n"]
+    kept = [outcome.record for outcome in stage([passage(text) for text in texts])]
+    assert [record.executed for record in kept if isinstance(record, Passage)] == [2, 0, 0, 0]
+    assert [record.id for record in kept] == [passage(text).id for text in texts]
+    (real,) = stage([passage("x = 1\n", teacher=False)])
+    assert isinstance(real.record, Passage)
+    assert real.record.executed == 0
+
+
+def test_the_recipe_decides_what_becomes_of_passages_that_were_not_executed() -> None:
+    strict = Validate(ValidatedTable(unexecuted="drop"), Sandbox())
+    records = [passage(RUN), passage("```\napple\n```\n"), passage("x = 1\n", teacher=False)]
+    kept, dropped, real = strict(records)
+    assert isinstance(kept, Kept)
+    assert isinstance(real, Kept)
+    assert isinstance(dropped, Dropped)
+    assert (dropped.reason, dropped.detail) == ("not-executed", "0 of 1 blocks are Python, at least 1 is required")
+
+
+@pytest.mark.parametrize(
+    "info", ["py3", "python2", "ipython3", "{.python}", "python,editable", "python:a.py", "Python"]
+)
+def test_wrong_code_is_dropped_whatever_its_fence_is_called(stage: Validate, info: str) -> None:
+    text = f"Prose.\n\n```{info}\nassert 1 == 2\n```\n"
+    assert run(stage, [passage(text)])[0][1] == "test-failed"
