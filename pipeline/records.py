@@ -29,7 +29,7 @@ class Record:
 
     type: ClassVar[str] = "record"
     found: ClassVar[frozenset[str]] = frozenset()
-    """Fields that say what a stage has found out about the record; the id does not depend on them, nor does equality."""
+    """Fields that say what a stage has found out about the record. The id does not depend on them, nor equality."""
     id: str = field(init=False, default="")
 
     def __post_init__(self) -> None:

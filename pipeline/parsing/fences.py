@@ -20,6 +20,7 @@ from functools import cache
 from typing import Literal
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 
 from pipeline.parsing.source import FunctionNode, parse_indented
@@ -203,7 +204,7 @@ def _reader() -> MarkdownIt:
     """Markdown's containers and fences alone: what is inside a paragraph does not matter here."""
     reader = MarkdownIt("zero").enable(["list", "blockquote", "heading", "hr"])
     reader.core.ruler.enableOnly(["block"])
-    stops = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    stops: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     reader.block.ruler.before("blockquote", "fence_as_written", _fence, stops)
     reader.block.ruler.at("paragraph", _line)
     reader.block.ruler.enable(["fence_as_written", "paragraph"])

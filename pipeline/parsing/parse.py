@@ -96,8 +96,8 @@ def _exercise(completion: Completion) -> Exercise:
     text, unfinished = read_answer(completion.text)
     pieces = code_of(text)
     if not pieces:
-        found = "0 Python blocks and no line that starts a definition"
-        raise _Reject("no-code", found + _ENDS_THINKING * unfinished)
+        nothing = "0 Python blocks and no line that starts a definition"
+        raise _Reject("no-code", nothing + _ENDS_THINKING * unfinished)
     if not all(piece.closed for piece in pieces):
         raise _Reject(
             "unclosed-fence", f"block {1 + [p.closed for p in pieces].index(False)} of {len(pieces)} is not closed"

@@ -1,7 +1,7 @@
 """What a model wrote for itself and for the machinery, told apart from its answer.
 
-Reasoning comes in tags (`<think>`, `<thinking>`, `<seed:think>`, `[THINK]`, `<|START_THINKING|>`), in channels (gpt-oss'
-`<|channel|>analysis<|message|>`, Gemma's `<|channel>thought`) or under headings (Granite's). It may come after prose,
+Reasoning comes in tags (`<think>`, `<thinking>`, `<seed:think>`, `[THINK]`, `<|START_THINKING|>`), channels (gpt-oss:
+`<|channel|>analysis<|message|>`; Gemma: `<|channel>thought`) or under headings (Granite). It may come after prose,
 several times, without its opening tag (chat templates write that into the prompt) or without its end. The forms are
 those that vLLM's and SGLang's reasoning parsers know, and what older chat models were prompted to write.
 

@@ -301,7 +301,8 @@ def test_a_session_is_one_whatever_its_tag(tag: str) -> None:
 
 
 def test_an_untagged_block_runs_where_all_its_names_are_known() -> None:
-    text = "```python\nclass P: ...\n```\n```\nq = P()\n```\n```\nname = Alice\n```\n```\nprint(q)\n```\n```\nx = f(1)\n```"
+    untagged = ("q = P()", "name = Alice", "print(q)", "x = f(1)")
+    text = "```python\nclass P: ...\n```\n" + "".join(f"```\n{code}\n```\n" for code in untagged)
     assert [block.code for block, _ in runnable(code_blocks(text))] == ["class P: ...\n", "q = P()\n", "print(q)\n"]
 
 
