@@ -11,6 +11,9 @@ import json
 import random
 from typing import Any
 
+DEEPEST = 100
+"""Most levels of lists and objects that are read of anybody's JSON: what comes deeper is refused by name, where Python
+and Arrow would give up at a depth that depends on who calls."""
 ID_LENGTH = 24
 """Hex digits of a record id: 96 bits, a 1e-11 chance of one collision among 1e9 records."""
 
@@ -35,6 +38,26 @@ def _plain(value: Any) -> Any:
 def digest(value: Any) -> str:
     """SHA-256 of `value`'s canonical JSON, 64 hex digits. Lone surrogates are hashed as their code points."""
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def storable(text: str) -> str:
+    """`text` in characters that UTF-8 can hold: halves of a surrogate pair are joined, lone ones become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether a JSON value has lists and objects in each other to more than `levels`; a flat list is one level."""
+    layer = [value]
+    for _ in range(levels):
+        outer = [one for one in layer if isinstance(one, list | dict)]
+        if not outer:
+            return False
+        layer = [inner for one in outer for inner in (one.values() if isinstance(one, dict) else one)]
+    return any(isinstance(one, list | dict) for one in layer)
 
 
 def content_id(kind: str, value: Any) -> str:

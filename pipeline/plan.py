@@ -20,7 +20,7 @@ KEY_LENGTH = 32
 VERSIONS: dict[str, int] = {
     "seeds": 1,
     "prompts": 1,
-    "completions": 1,
+    "completions": 2,
     "raw-code": 4,
     "documents": 2,
     "validated": 2,

@@ -138,8 +138,9 @@ class Prompt(Record):
 class Completion(Record):
     """A teacher's whole answer, as it came.
 
-    finish_reason: "stop" or "length". Token counts are the teacher's own where it reports them, else 0. usd: price at
-    the time of the answer; 0.0 for local teachers. number: n-th sample of the same prompt.
+    finish_reason: "stop", or the server's word for an ending that is not known here. Token counts are the teacher's own
+    where it reports them, else 0. usd: price at the time of the answer; 0.0 for local teachers. number: n-th sample of
+    the same prompt.
     """
 
     type: ClassVar[str] = "completion"

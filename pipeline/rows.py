@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pyarrow as pa
 
 from pipeline.errors import StoreError
+from pipeline.identity import storable
 from pipeline.records import RECORD_TYPES, Record
 from pipeline.stage import Dropped
 
@@ -27,7 +28,7 @@ def dropped_row(dropped: Dropped) -> dict[str, Any]:
     """The record's own columns, and why it was dropped."""
     return to_row(dropped.record) | {
         "reason": dropped.reason,
-        "detail": dropped.detail,
+        "detail": storable(dropped.detail),
         "kept_id": dropped.kept_id,
         "similarity": dropped.similarity,
     }

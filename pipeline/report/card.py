@@ -108,6 +108,7 @@ def _teachers(summary: Summary) -> list[str]:
         what = "no model in it" if teacher.kind == "composer" else teacher.model or teacher.kind
         kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
         lines.append(f"  {teacher.name:<15}{asked}{kept}{judged}{paid}  ({what})")
+        lines += [f"  {'':<15}{remark}" for remark in teacher.remarks]
     return ["Teachers", *lines] if lines else []
 
 

@@ -5,6 +5,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +36,8 @@ class TeacherView:
 
     annotations: answers that it gave as the judge of the value classifier. tokens, usd: of all its whole answers,
     prompts included, as the teacher counts them. kept: documents that reached the student's corpus. dropped: by stage
-    and reason, of the records that came from this teacher.
+    and reason, of the records that came from this teacher. notes: what is to be known of its answers, and of how many.
+    oldest, newest: days on which answers were given ("2026-11-28", UTC), "" where they do not say.
     """
 
     name: str
@@ -47,6 +49,18 @@ class TeacherView:
     usd: float = 0.0
     kept: int = 0
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: Mapping[str, int] = field(default_factory=dict)
+    oldest: str = ""
+    newest: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """For a reader: the age of a model's answers, since the model behind a name may change, and the notes."""
+        said = [f"{count:,} answers: {note}" for note, count in self.notes.items()]
+        if self.oldest and self.kind in ("openai", "replay"):
+            days = self.oldest if self.oldest == self.newest else f"{self.oldest} to {self.newest}"
+            said.insert(0, f"answers given {days}")
+        return said
 
     @property
     def what(self) -> str:
@@ -66,6 +80,9 @@ class TeacherView:
             "tokens": self.tokens,
             "usd": self.usd,
             "dropped": {stage: dict(reasons) for stage, reasons in self.dropped.items()},
+            "notes": dict(self.notes),
+            "oldest": self.oldest or None,
+            "newest": self.newest or None,
         }
 
 
@@ -225,6 +242,9 @@ def teachers(run: RunView) -> list[TeacherView]:
                 usd=float(fact.get("usd") or 0.0) + float(judged.get("usd") or 0.0),
                 kept=kept[name],
                 dropped=dropped.get(name, {}),
+                notes=Counter(fact.get("notes") or {}) + Counter(judged.get("notes") or {}),
+                oldest=day(min((d["oldest"] for d in (fact, judged) if d.get("oldest")), default=0)),
+                newest=day(max((d["newest"] for d in (fact, judged) if d.get("newest")), default=0)),
             )
         )
     raw = run.stage("raw-code")
@@ -232,6 +252,11 @@ def teachers(run: RunView) -> list[TeacherView]:
         source = run.loaded.recipe.sources.kind if run.loaded else ""
         found.append(TeacherView(RAW_CODE, "source", source, kept=kept[""], dropped=dropped.get("", {})))
     return found
+
+
+def day(seconds: int) -> str:
+    """The day of a time in seconds since the epoch, as "2026-11-28" in UTC; "" for 0, which is not known."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else ""
 
 
 def _dropped_by_teacher(run: RunView) -> dict[str, dict[str, dict[str, int]]]:

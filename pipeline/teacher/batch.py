@@ -26,8 +26,8 @@ from pipeline.teacher.batch_book import custom_ids, note, unfinished, write_sync
 from pipeline.teacher.endpoint import EndpointTeacher
 from pipeline.teacher.money import Reservation
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
-from pipeline.teacher.redaction import redact, redact_bytes
-from pipeline.teacher.wire import BodyWriter, error_of, parse_body
+from pipeline.teacher.redaction import redact
+from pipeline.teacher.wire import BodyWriter, error_of, json_lines, parse_body
 
 MOST_REQUESTS = 50_000
 """Requests of one batch, as OpenAI documents it."""
@@ -238,8 +238,8 @@ class BatchLane:
             for file in (state.output_file_id, state.error_file_id):
                 if file:
                     content = await self._call(self._client.files.content, file)
-                    for line in redact_bytes(content.content).splitlines():
-                        self._collect(line, names)
+                    for found in json_lines(content.content):
+                        self._collect(found, names)
             ended = f"batch {batch.id} {state.status} before this request"
         except openai.NotFoundError:
             # Deleted there, or kept no longer: its answers cannot be had, so they are asked for again.
@@ -293,25 +293,22 @@ class BatchLane:
             self._retried.append(ticket)
         self.pump()
 
-    def _collect(self, line: bytes, names: set[str]) -> None:
-        """One line of an output or error file."""
-        try:
-            found = json.loads(line)
-            custom_id = found["custom_id"]
-        except (ValueError, KeyError, TypeError):
+    def _collect(self, found: dict[str, Any], names: set[str]) -> None:
+        """One line of an output or error file; what is wrong with it is its own request's failure."""
+        custom_id = found.get("custom_id")
+        if not isinstance(custom_id, str) or custom_id not in names:
             return
-        if custom_id not in names:
-            return
-        response = found.get("response") or {}
-        status, body = int(response.get("status_code") or 0), response.get("body")
-        if status == 200:
-            self._answered(custom_id, json.dumps(body).encode())
-        elif status:
-            self._again(custom_id, error_of(status, json.dumps(body).encode()))
+        response, error = found.get("response"), found.get("error")
+        if isinstance(response, dict) and response.get("status_code"):
+            status, body = response["status_code"], json.dumps(response.get("body")).encode()
+            if status == 200:
+                self._answered(custom_id, body)
+            else:
+                self._again(custom_id, error_of(status if type(status) is int else 500, body))
+        elif isinstance(error, dict):
+            self._again(custom_id, Failure(Trouble.OVERLOAD, f"{error.get('code', 'no code')}: {error.get('message')}"))
         else:
-            error = found.get("error") or {}
-            detail = f"{error.get('code', 'no code')}: {error.get('message', '')}"
-            self._again(custom_id, Failure(Trouble.OVERLOAD, detail))
+            self._again(custom_id, Failure(Trouble.MALFORMED, "a line without a response and without an error"))
 
     def _answered(self, custom_id: str, raw: bytes) -> None:
         parsed = parse_body(raw)
@@ -324,7 +321,7 @@ class BatchLane:
             key=answer_key(self._variant, messages, int(number)),
             endpoint=self._endpoint.base_url,
             model=self._endpoint.model,
-            raw=raw,
+            raw=parsed.line,
             body=parsed.body,
             max_tokens=self._teacher.max_tokens,
             usd=self._endpoint.price.usd(content.prompt_tokens, content.completion_tokens, batch=True),

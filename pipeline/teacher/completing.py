@@ -24,21 +24,37 @@ def uncounted(teacher: str, answer: Answer) -> None:
 
 
 class Spent:
-    """What a teacher's answers cost, cut ones included, for a manifest.
+    """What a teacher's answers cost, cut ones included, and what is to be known of them, for a manifest.
 
-    facts: is filled; its "completions" are the whole answers, "tokens" and "usd" those of all.
+    facts: is filled; its "completions" are the whole answers, "tokens" and "usd" those of all. "notes": how many
+    answers there is the same to be said of. "oldest", "newest": when the first and the last of them were given, seconds
+    since the epoch; None where no answer says.
     """
 
     def __init__(self, name: str, kind: str, facts: dict[str, Any] | None = None) -> None:
         self.facts = {} if facts is None else facts
         self.facts |= {"name": name, "kind": kind, "model": "", "completions": 0, "tokens": 0, "usd": 0.0}
+        self.facts |= {"notes": {}, "oldest": None, "newest": None}
 
     def add(self, answer: Answer) -> None:
         """Count one answer at the price of when it was given, also where it came from a journal."""
-        self.facts["model"] = self.facts["model"] or answer.model
-        self.facts["completions"] += answer.finish_reason != "length"
-        self.facts["tokens"] += answer.prompt_tokens + answer.completion_tokens
-        self.facts["usd"] = round(self.facts["usd"] + answer.usd, 8)
+        facts = self.facts
+        facts["model"] = facts["model"] or answer.model
+        facts["completions"] += answer.finish_reason != "length"
+        facts["tokens"] += answer.prompt_tokens + answer.completion_tokens
+        facts["usd"] = round(facts["usd"] + answer.usd, 8)
+        notes = facts["notes"]
+        for note in answer.notes:
+            # A server may put something new into each answer.
+            known = note if note in notes or len(notes) < MOST_NOTES else OTHER_NOTES
+            notes[known] = notes.get(known, 0) + 1
+        if answer.at:
+            facts["oldest"] = min(facts["oldest"] or answer.at, answer.at)
+            facts["newest"] = max(facts["newest"] or answer.at, answer.at)
+
+
+MOST_NOTES = 20
+OTHER_NOTES = "further endings that are not known"
 
 
 def expand(prompts: Iterable[Prompt], samples_per_prompt: int) -> Iterator[Prompt]:
@@ -61,7 +77,7 @@ class Complete:
     """
 
     name: ClassVar[str] = "completions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[frozenset[str]] = frozenset({"refused", "truncated", "failed"})
 
     teachers: Mapping[str, Teacher]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.errors import HornbookError, Interrupted, RecipeError
 from pipeline.execution import Execution
+from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Archive, Entry, Journal, encode, entry_of
 from pipeline.teacher.money import Ledger
@@ -32,7 +33,6 @@ from pipeline.teacher.protocol import (
     Trouble,
     messages_digest,
 )
-from pipeline.teacher.wire import Content, content_of
 
 _MOST_WAITING = 4096
 """Questions read ahead, over all lanes, while one lane is slower than another."""
@@ -132,10 +132,11 @@ def read(entry: Entry, *, reused: bool) -> Answer | Failure:
     if content.refusal:
         return Failure(Trouble.REFUSAL, f"the model refused: {content.refusal[:300]}")
     if content.finish == "filter":
-        return Failure(Trouble.FILTER, "the endpoint's content filter stopped the answer")
+        said = f" (finish_reason {content.reason!r})"
+        return Failure(Trouble.FILTER, f"the endpoint's content filter stopped the answer{said}")
     return Answer(
         text=content.text,
-        finish_reason=content.finish,
+        finish_reason="length" if content.finish == "length" else content.reason if content.notes else "stop",
         model=entry.model,
         prompt_tokens=content.prompt_tokens,
         completion_tokens=content.completion_tokens,
@@ -143,7 +144,14 @@ def read(entry: Entry, *, reused: bool) -> Answer | Failure:
         number=entry.number,
         max_tokens=entry.max_tokens,
         reused=reused,
+        notes=content.notes,
+        at=entry.at,
     )
+
+
+def _void(entry: Entry) -> bool:
+    content = content_of(entry.body)
+    return isinstance(content, Failure) and content.trouble.may_pass
 
 
 class _Engine:
@@ -301,12 +309,11 @@ class _Engine:
         return True
 
     def stored(self, teacher: Teacher, messages: str, number: int, question: Question | None = None) -> Entry | None:
-        if not self._archives:
-            return None
+        """The journalled answer that serves, or None; one that is none by now's reading is asked again."""
         for key in teacher.keys(messages, number, question):
             for archive in self._archives:
                 entry = archive.find(key)
-                if entry is not None and entry.serves(teacher.max_tokens):
+                if entry is not None and entry.serves(teacher.max_tokens) and not _void(entry):
                     return entry
         return None
 

@@ -9,10 +9,10 @@ from typing import Protocol
 from pipeline.errors import InputError
 from pipeline.identity import digest
 from pipeline.records import Prompt
+from pipeline.teacher.content import chat_body
 from pipeline.teacher.journal import Archive, shards
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
 from pipeline.teacher.threaded import Result, ThreadLane
-from pipeline.teacher.wire import chat_body
 
 GROUP = 256
 """Questions handed to the thread at once."""
@@ -142,4 +142,4 @@ class _ReplayWorker:
             which = f"answer {ticket.number + 1}" if ticket.number else "answer"
             detail = f"{self._teacher.place} holds no {which} to these messages (digest {ticket.messages[:12]})"
             return Failure(Trouble.NO_ANSWER, detail)
-        return Reply(entry.key, entry.endpoint, entry.model, b"", entry.body, entry.max_tokens, entry.usd)
+        return Reply(entry.key, entry.endpoint, entry.model, b"", entry.body, entry.max_tokens, entry.usd, entry.at)

@@ -8,7 +8,10 @@ a power cut) is skipped by every reader and ended by the next writer.
 A line starts with fixed fields, so that an index of a million answers is built without parsing them::
 
     {"key": 64 hex, "messages": 64 hex, "n": 0, "finish": "stop", "max_tokens": 1024, "tokens": [60, 330],
-     "usd": 0.000207, "model": "...", "endpoint": "...", "answer": {the response as it came}}
+     "usd": 0.000207, "at": 1764288000, "model": "...", "endpoint": "...", "answer": {the response as it came}}
+
+"finish" is what the answer was taken for when it was written; readers take it from the answer itself. "at" is when it
+came, in seconds since the epoch; lines of earlier versions lack it.
 """
 
 import errno
@@ -25,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DiskFull, InputError, StoreBusy, StoreError
+from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.protocol import Reply
-from pipeline.teacher.wire import Content, content_of
 
 SHARD_BYTES = 1 << 30
 """A new shard is begun past this size."""
@@ -58,6 +61,7 @@ class Entry:
     model: str
     endpoint: str
     body: dict[str, Any]
+    at: int = 0
 
     def serves(self, max_tokens: int) -> bool:
         """Whether this is the answer under a limit of `max_tokens`.
@@ -86,6 +90,7 @@ def entry_of(messages: str, number: int, reply: Reply) -> Entry:
         model=reply.model,
         endpoint=reply.endpoint,
         body=reply.body,
+        at=reply.at or int(time.time()),
     )
 
 
@@ -97,7 +102,7 @@ def encode(entry: Entry, raw: bytes) -> bytes:
     head = (
         f'{{"key": "{entry.key}", "messages": "{entry.messages}", "n": {entry.number}, "finish": "{entry.finish}", '
         f'"max_tokens": {entry.max_tokens}, "tokens": [{entry.prompt_tokens}, {entry.completion_tokens}], '
-        f'"usd": {entry.usd!r}, {_origin(entry.model, entry.endpoint)}, "answer": '
+        f'"usd": {entry.usd!r}, "at": {entry.at}, {_origin(entry.model, entry.endpoint)}, "answer": '
     )
     flat = raw.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in raw or b"\r" in raw else raw
     return head.encode() + flat + b"}\n"
@@ -112,11 +117,12 @@ def decode(line: bytes) -> Entry | None:
     """The entry of a line, or None if the line is torn or not a journal's."""
     try:
         value = json.loads(line)
+        content = content_of(value["answer"])
         return Entry(
             key=value["key"],
             messages=value["messages"],
             number=value["n"],
-            finish=value["finish"],
+            finish=content.finish if isinstance(content, Content) else value["finish"],
             max_tokens=value["max_tokens"],
             prompt_tokens=value["tokens"][0],
             completion_tokens=value["tokens"][1],
@@ -124,8 +130,9 @@ def decode(line: bytes) -> Entry | None:
             model=value["model"],
             endpoint=value["endpoint"],
             body=value["answer"],
+            at=value.get("at", 0),
         )
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None
 
 

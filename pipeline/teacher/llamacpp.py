@@ -7,15 +7,17 @@ the journal and stays.
 """
 
 import concurrent.futures
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import MissingExtra, TeacherError
 from pipeline.student.local import find_smollm2
+from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Reply, Ticket, Trouble
 from pipeline.teacher.threaded import Result
-from pipeline.teacher.wire import Content, content_of, error_of
+from pipeline.teacher.wire import error_of
 
 if TYPE_CHECKING:
     from pipeline.teacher.local import LocalTeacher
@@ -82,8 +84,8 @@ class LlamaWorker:
     def _answer(self, ticket: Ticket) -> Reply | Failure:
         body: dict[str, Any] = self._server.handle_chat_completions(self._request(ticket))
         if "error" in body:
-            error = body["error"]
-            return error_of(int(error.get("code", 500)), str(error.get("message", error)).encode())
+            code = body["error"].get("code") if isinstance(body["error"], dict) else None
+            return error_of(code if isinstance(code, int) else 500, json.dumps(body).encode())
         content = content_of(body)
         if not isinstance(content, Content):
             return content

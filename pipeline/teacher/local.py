@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
+from pipeline.teacher.content import chat_body
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.threaded import Result, ThreadLane
-from pipeline.teacher.wire import Sampling, chat_body
+from pipeline.teacher.wire import Sampling
 
 LocalEngine = Literal["transformers", "llama.cpp"]
 LARGE_BYTES = 512 << 20

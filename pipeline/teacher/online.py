@@ -21,7 +21,7 @@ from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
 from pipeline.teacher.money import Reservation
 from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
-from pipeline.teacher.redaction import redact, redact_bytes
+from pipeline.teacher.redaction import redact
 from pipeline.teacher.transport import Response, Transport, TransportError, transport
 from pipeline.teacher.wire import BodyWriter, Parsed, error_of, parse_body, retry_after
 
@@ -251,12 +251,10 @@ class OnlineLane:
         site.pace.read_headers(now, response.headers)
         if response.status != 200:
             self._desk.ledger.release(reservation)
-            failure = error_of(response.status, response.body)
+            failure = error_of(response.status, response.body, response.headers.get("location", ""))
             self._failed(site, ticket, failure, started, retry_after(response.headers, time.time()))
             return
-        # Before it is read, so that an answer is the same whether it is fresh or comes from the journal.
-        raw = redact_bytes(response.body)
-        parsed = parse_body(raw)
+        parsed = parse_body(response.body)
         if isinstance(parsed, Failure):
             self._desk.ledger.release(reservation, maybe_billed=True)
             self._failed(site, ticket, parsed, started)
@@ -264,11 +262,9 @@ class OnlineLane:
         told = parsed.content.prompt_tokens + parsed.content.completion_tokens > 0
         # A server that does not tell its tokens is charged the worst case, or a cap could not hold.
         self._desk.ledger.release(reservation, maybe_billed=not told)
-        self._answered(site, ticket, raw, parsed, started, expected)
+        self._answered(site, ticket, parsed, started, expected)
 
-    def _answered(
-        self, site: _Site, ticket: Ticket, raw: bytes, parsed: Parsed, started: float, expected: float
-    ) -> None:
+    def _answered(self, site: _Site, ticket: Ticket, parsed: Parsed, started: float, expected: float) -> None:
         now = self._loop.time()
         content = parsed.content
         site.answered = True
@@ -281,7 +277,7 @@ class OnlineLane:
             key=answer_key(site.variant, ticket.messages, ticket.number),
             endpoint=site.endpoint.base_url,
             model=site.endpoint.model,
-            raw=raw,
+            raw=parsed.line,
             body=parsed.body,
             max_tokens=self._teacher.max_tokens,
             usd=site.endpoint.price.usd(content.prompt_tokens, content.completion_tokens),
@@ -337,7 +333,7 @@ class OnlineLane:
             self._desk.failed(ticket, Failure(failure.trouble, f"{failure.detail} (tried {ticket.attempts} times)"))
         else:
             state = SimpleNamespace(attempt_number=ticket.attempts)
-            delay = max(_BACKOFF(cast(tenacity.RetryCallState, state)), wait or 0.0)
+            delay = max(_BACKOFF(cast(tenacity.RetryCallState, state)), min(wait or 0.0, LONGEST_SILENCE))
             heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
         never = [s for s in self._sites if not s.answered and s.breaker.probes_failed >= PROBES_BEFORE_FIRST_ANSWER]
         if len(never) == len(self._sites):

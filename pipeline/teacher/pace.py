@@ -312,7 +312,7 @@ class Pace:
                     self._paused_until = max(self._paused_until, now + min(reset, 60.0))
 
     def _stated(self, bucket: Bucket | None, value: str | None) -> Bucket | None:
-        if value is None or not value.isdigit() or value == "0":
+        if value is None or not (value.isascii() and value.isdigit() and len(value) < 16) or not int(value):
             return bucket
         rate = int(value) / 60 * STATED_SHARE
         if bucket is None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pipeline.identity import digest
+from pipeline.identity import digest, storable
 from pipeline.records import Message, Record
 from pipeline.teacher.money import Ledger
 
@@ -78,8 +78,10 @@ class Question:
 class Answer:
     """A teacher's whole answer, read from its journal line.
 
-    finish_reason: "stop" or "length". usd: the price when it was given. number: n-th time that these messages were
-    asked. reused: it came from a journal, so this run did not pay for it.
+    finish_reason: "stop", "length", or the server's own word for an ending that is not known here. usd: the price when
+    it was given. number: n-th time that these messages were asked. reused: it came from a journal, so this run did not
+    pay for it. notes: what a reader of the run must know of it (see `content.Content`). at: when it was given, seconds
+    since the epoch, 0 where that is not known.
     """
 
     text: str
@@ -91,14 +93,19 @@ class Answer:
     number: int
     max_tokens: int
     reused: bool = False
+    notes: tuple[str, ...] = ()
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A question without a usable answer. detail: for a person, without secrets."""
+    """A question without a usable answer. detail: for a person, without secrets, in characters that UTF-8 can hold."""
 
     trouble: Trouble
     detail: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", storable(self.detail))
 
     @property
     def reason(self) -> Reason:
@@ -134,7 +141,7 @@ class Ticket:
 class Reply:
     """An answer before it is read: `raw` is one line of chat-completion JSON, `body` the same parsed.
 
-    key: under which it is journalled. usd: its price now.
+    key: under which it is journalled. usd: its price now. at: when it was given, seconds since the epoch; 0 for now.
     """
 
     key: str
@@ -144,6 +151,7 @@ class Reply:
     body: dict[str, Any]
     max_tokens: int
     usd: float = 0.0
+    at: int = 0
 
 
 class Desk(Protocol):

@@ -1,6 +1,10 @@
 """Keys come from the environment and leave this process in one header only: everywhere else they are masked."""
 
+import json
+import math
 import os
+import re
+from collections import Counter
 
 from pipeline.errors import MissingKey
 
@@ -58,10 +62,41 @@ def redact(text: str) -> str:
     return text
 
 
-def redact_bytes(raw: bytes) -> bytes:
-    """As `redact`, for what came over the wire."""
-    for value in _known:
-        encoded = value.encode()
-        if encoded in raw:
-            raw = raw.replace(encoded, MASK.encode())
-    return raw
+def mask_body(line: bytes) -> bytes:
+    """A response's JSON with every key of this process masked that is one by its looks; equal `line` where none is in.
+
+    An answer is never changed for a placeholder ("secret", "EMPTY", "sk-no-key-required"), whose letters are words of
+    any text. A real key in an answer means that the server sent back what it was given.
+    """
+    keys = [value for value in _known if looks_random(value)]
+    if not keys:
+        return line
+    if _ESCAPED.search(line):
+        plain = json.dumps(json.loads(line)).encode()
+        line = plain if any(_in_json(value) in plain for value in keys) else line
+    for value in keys:
+        line = line.replace(_in_json(value), MASK.encode())
+    return line
+
+
+_ESCAPED = re.compile(rb"\\(?:/|u00[2-7])")
+"""JSON spellings of visible ASCII that JSON does not ask for: a key may hide in them."""
+
+
+def _in_json(value: str) -> bytes:
+    return json.dumps(value)[1:-1].encode()
+
+
+def looks_random(value: str) -> bool:
+    """Whether a string is a key by length and entropy: 16 characters or more, with letters and digits mixed.
+
+    Its letters and digits alone must hold 48 bits or more by their own frequencies; "sk-0000000000000000" holds none.
+    """
+    core = [one for one in value if one.isalnum()]
+    if len(value) < _SHORTEST_RANDOM or sum(map(str.isdigit, core)) < _DIGITS or not any(map(str.isalpha, core)):
+        return False
+    shares = [count / len(core) for count in Counter(core).values()]
+    return -sum(share * math.log2(share) for share in shares) * len(core) >= _BITS
+
+
+_SHORTEST_RANDOM, _DIGITS, _BITS = 16, 3, 48.0

@@ -1,13 +1,20 @@
 """The chat-completions wire format: request bodies out, answers and errors in."""
 
+import codecs
+import contextlib
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from pipeline.identity import DEEPEST, deeper_than
 from pipeline.records import Message
+from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Trouble
+from pipeline.teacher.redaction import mask_body, redact
 
 Api = Literal["chat", "completions"]
 _DETAIL = 300
@@ -73,79 +80,133 @@ class BodyWriter:
         return self._head + asked.encode() + tail
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a chat-completion body says. finish: "stop", "length" or "filter"; refusal: the model's words or ""."""
-
-    text: str
-    finish: str
-    refusal: str
-    prompt_tokens: int
-    completion_tokens: int
-
-
 class Parsed(NamedTuple):
-    """A 200 body: the JSON object, and what it says."""
+    """A 200 body: the JSON object, what it says, and `line`: the object's JSON as a journal keeps it."""
 
     body: dict[str, Any]
     content: Content
+    line: bytes
 
 
 def parse_body(raw: bytes) -> Parsed | Failure:
-    """The JSON object of a 200 body; a Failure (malformed) if it is cut off, not an object or holds no choice."""
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        return Failure(Trouble.MALFORMED, f"200 with a body of {len(raw)} bytes that is not whole JSON")
+    """The JSON object of a 200 body, in any encoding that JSON may have; a Failure names what else came.
+
+    The line is UTF-8 and holds no key of this process. What was parsed is what is read back from it.
+    """
+    body = _loaded(raw)
+    if isinstance(body, Failure):
+        return body
     if not isinstance(body, dict):
-        return Failure(Trouble.MALFORMED, f"200 with JSON that is a {type(body).__name__}, not an object")
-    if isinstance(body.get("error"), dict):
-        return Failure(Trouble.SERVER, f"200 with an error inside: {_quote(body['error'].get('message'))}")
+        kind = {"list": "an array", "str": "a string", "NoneType": "null"}.get(type(body).__name__, "a number")
+        return Failure(Trouble.MALFORMED, f"200 with JSON that is {kind}, not an object")
+    inside = _error_inside(body)
+    if inside is not None:
+        return inside
+    plain = raw[:1] == b"{" and json.detect_encoding(raw) == "utf-8" and _is_utf8(raw)
+    line = raw if plain else json.dumps(body).encode()
+    kept = mask_body(line)
+    if kept != line:
+        body = json.loads(kept)
     content = content_of(body)
-    return content if isinstance(content, Failure) else Parsed(body, content)
+    return content if isinstance(content, Failure) else Parsed(body, content, kept)
 
 
-def content_of(body: dict[str, Any]) -> Content | Failure:
-    """Read a chat-completion (or completion) object. Tolerates what servers leave out; never raises."""
+def json_lines(raw: bytes) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON Lines file that came from an endpoint, in any encoding; a line that is none is left out.
+
+    A line whose answer is broken has an object all the same; which request a torn line answers cannot be told.
+    """
+    encoding = json.detect_encoding(raw)
+    text = raw.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+    for line in text.split("\n"):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(line)
+            if isinstance(found, dict) and not deeper_than(found, DEEPEST):
+                yield found
+
+
+def _loaded(raw: bytes) -> Any | Failure:
+    """The JSON value; bytes that are no UTF-8 become lone surrogates, which `content_of` replaces and says."""
+    try:
+        try:
+            value = json.loads(raw)
+        except UnicodeDecodeError:
+            value = json.loads(raw.decode("utf-8", "surrogateescape"))
+    except RecursionError:
+        return _too_deep()
+    except ValueError as error:
+        return Failure(Trouble.MALFORMED, _not_json(raw, error))
+    return _too_deep() if raw.count(b"[") + raw.count(b"{") > DEEPEST and deeper_than(value, DEEPEST) else value
+
+
+def _too_deep() -> Failure:
+    return Failure(Trouble.MALFORMED, f"200 with JSON of more than {DEEPEST} levels")
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _not_json(raw: bytes, error: ValueError) -> str:
+    """What came in place of one JSON object, and what to set."""
+    start = raw.removeprefix(codecs.BOM_UTF8).lstrip()[:2000]
+    if not start:
+        return "200 with an empty body"
+    if re.match(rb"(data|event|id|retry)?:", start):
+        return "200 with an event stream, not one JSON object: take `stream` out of extra_body"
+    if start[:1] == b"<":
+        title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
+        named = f", titled {_quote(title.group(1).decode('utf-8', 'replace'))!r}" if title else ""
+        page = "an HTML page" if re.match(rb"<(!doctype html|html|head|body)", start, re.IGNORECASE) else "markup"
+        return f"200 with {page}{named}, not JSON: base_url should be that of the API (most end in /v1)"
+    if getattr(error, "msg", "") == "Extra data":
+        return (
+            "200 with several JSON values, as a stream has them: take `stream` out of extra_body, "
+            "and let base_url be that of an OpenAI-compatible API (most end in /v1)"
+        )
+    if start[:1] in b"{[":
+        return f"200 with a body of {len(raw)} bytes that is not whole JSON"
+    return f"200 with text that is not JSON: {_quote(start[:200].decode('utf-8', 'replace'))!r}"
+
+
+def _error_inside(body: dict[str, Any]) -> Failure | None:
+    """The error that a 200 carries in place of an answer, with the class that its code or words give it."""
     choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return Failure(Trouble.MALFORMED, "200 without a choice")
-    choice = choices[0]
-    finish = {"length": "length", "content_filter": "filter"}.get(str(choice.get("finish_reason")), "stop")
-    message = choice.get("message")
-    refusal = ""
-    if isinstance(message, dict):
-        text = message.get("content")
-        refusal = message.get("refusal") or ""
-    else:
-        text = choice.get("text")
-    if isinstance(text, list):
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-    if not isinstance(text, str):
-        if not refusal and finish == "stop":
-            return Failure(Trouble.MALFORMED, "200 with a choice that has no text")
-        text = ""
-    usage = body.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    return Content(text, finish, str(refusal), _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    error = body.get("error") or choice.get("error")
+    if not error and not choices and (body.get("object") == "error" or body.get("type") == "error"):
+        error = body
+    if not error or not isinstance(error, dict | str) or (isinstance(error, dict) and not any(error.values())):
+        return None
+    message, code = _words_of({"error": error})
+    status = next((int(word) for word in code.split() if word.isascii() and word.isdigit() and len(word) == 3), 500)
+    trouble = _trouble(status if status >= 400 else 500, f"{code} {message}".lower())
+    return Failure(trouble, f"200 with an error inside: {_quote(f'{code}: {message}' if code else message)}")
 
 
-def chat_body(text: str, finish: str, model: str, prompt_tokens: int = 0, completion_tokens: int = 0) -> dict[str, Any]:
-    """A chat-completion object for teachers that answer in this process, so that all journals read alike."""
-    return {
-        "object": "chat.completion",
-        "model": model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
-        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens},
-    }
-
-
-def error_of(status: int, raw: bytes) -> Failure:
-    """Class and message of an error response (status other than 200)."""
+def error_of(status: int, raw: bytes, location: str = "") -> Failure:
+    """Class and message of an error response (status other than 200). location: where a redirection points to."""
+    if 300 <= status < 400:
+        return Failure(Trouble.NOT_FOUND, _redirected(status, location))
     message, code = _server_words(raw)
     words = f"{code} {message}".lower()
     said = f"HTTP {status}: {_quote(message)}" if message else f"HTTP {status}"
     return Failure(_trouble(status, words), said)
+
+
+def _redirected(status: int, location: str) -> str:
+    """A redirection is not followed: it would carry the key to a place that the recipe does not name."""
+    where, query, _ = location.partition("?")
+    where = re.sub(r"//[^/@]*@", "//", where)
+    base = re.sub(r"/(chat/)?completions/?$", "", where)
+    if not where:
+        return f"HTTP {status}: redirected, without saying where to: correct base_url"
+    to = f"redirected to {_quote(where)}{'?...' if query else ''}"
+    return f"HTTP {status}: {to}, which is not followed: base_url should be {_quote(base)!r} if that is the API"
 
 
 def _trouble(status: int, words: str) -> Trouble:
@@ -175,14 +236,18 @@ def _server_words(raw: bytes) -> tuple[str, str]:
     """Message and code of an error body: OpenAI's shape, FastAPI's `detail`, or plain text."""
     try:
         body = json.loads(raw)
-    except ValueError:
-        return raw[:_DETAIL].decode("utf-8", "replace").strip(), ""
-    if not isinstance(body, dict):
-        return str(body), ""
-    error = body.get("error", body)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or deeper_than(body, DEEPEST):
+        return raw[: 4 * _DETAIL].decode("utf-8", "replace").strip(), ""
+    return _words_of(body)
+
+
+def _words_of(body: dict[str, Any]) -> tuple[str, str]:
+    error = body.get("error") or body
     if not isinstance(error, dict):
         return str(error), ""
-    message = error.get("message") or error.get("detail") or ""
+    message = error.get("message") or error.get("detail") or error.get("msg") or ""
     return str(message), f"{error.get('code') or ''} {error.get('type') or ''}".strip()
 
 
@@ -200,7 +265,7 @@ def retry_after(headers: dict[str, str], now: float) -> float | None:
         if value.replace(".", "", 1).isdigit():
             return float(value)
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -222,11 +287,7 @@ def duration(value: str) -> float | None:
     return total if value.strip() else None
 
 
-def _count(usage: dict[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
 def _quote(message: object) -> str:
-    text = " ".join(str(message or "").split())
+    """A server's words on one line, without keys; masked before they are cut, or a piece of a key might be left."""
+    text = redact(" ".join(str(message or "").split()))
     return text if len(text) <= _DETAIL else text[:_DETAIL] + "..."
