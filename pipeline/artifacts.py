@@ -49,7 +49,7 @@ class Making:
     """What every maker needs.
 
     log: takes events. clock: of the stage being made. ledger: the run's spend and caps, one for all stages. executor:
-    where blocks of records are worked on.
+    where blocks of records are worked on. run: the run's name.
     """
 
     recipe: Recipe
@@ -60,6 +60,7 @@ class Making:
     clock: Clock = field(default_factory=Clock)
     ledger: Ledger = field(default_factory=Ledger)
     executor: Executor = SERIAL
+    run: str = ""
 
     def read(self, stage: PlannedStage, *names: str) -> Iterator[Record]:
         """Kept records of the named inputs that the recipe has, one after the other."""
@@ -111,6 +112,7 @@ def finish(writer: Writer, stage: PlannedStage, making: Making, tally: Tally, fa
         settings=stage.settings,
         facts=facts,
         made_by=f"hornbook {__version__}",
+        run=making.run,
     )
 
 
@@ -144,6 +146,27 @@ def made(records: Iterable[Record], tally: Tally) -> Iterator[Kept[Any]]:
         tally.entered += 1
         tally.kept += 1
         yield Kept(record)
+
+
+def generation(stage: PlannedStage) -> str:
+    """When a run was told to make the stage again, "" where none was."""
+    return str(stage.settings.get("generation", ""))
+
+
+def conversation_folder(stage: PlannedStage, making: Making) -> Path:
+    """The work folder of a stage that asks teachers; it says of which generation the answers in it are."""
+    partial = making.places.store.partial(stage.name, stage.key, making.places.models)
+    if generation(stage):
+        (partial / "generation").write_text(generation(stage), encoding="utf-8")
+    return partial
+
+
+def tell_of_earlier(stage: PlannedStage, making: Making, facts: Sequence[Mapping[str, Any]], asked: int) -> None:
+    """Say where answers were not asked for by this run: they may be of a day on which a server was broken."""
+    earlier = sum(fact["earlier"] for fact in facts if fact["kind"] not in ("replay", "composer"))
+    if earlier:
+        text = f"{stage.name}: {earlier:,} of {asked:,} answers were given to earlier runs"
+        making.log({"event": "note", "stage": stage.name, "text": f"{text}; --fresh {stage.name} asks for them again"})
 
 
 def scratch(stage: PlannedStage, making: Making) -> Path:

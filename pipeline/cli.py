@@ -6,7 +6,6 @@ reached (resumable), 130 interrupted (resumable).
 
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,6 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli_evaluation import evaluate, score
-from pipeline.cli_models import app as models_app
 from pipeline.command_line import (
     DataOption,
     JsonOption,
@@ -43,7 +41,6 @@ recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.",
 prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
-app.add_typer(models_app, name="models")
 
 
 @app.callback(invoke_without_command=True)
@@ -59,6 +56,15 @@ def run(
     overrides: OverridesArgument = None,
     until: Annotated[str, typer.Option("--until", help="Last stage to make.", metavar="STAGE")] = "",
     name: Annotated[str, typer.Option("--name", help="Name of the run's folder.")] = "",
+    fresh: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fresh",
+            help="Make this stage and all after it again: teachers are asked anew, and paid anew. Old results stay in "
+            "the store. The run keeps to the new ones. Repeat for several.",
+            metavar="STAGE",
+        ),
+    ] = None,
     data: DataOption = "",
     sandbox: SandboxOption = "",
     as_json: JsonOption = False,
@@ -78,6 +84,7 @@ def run(
             where,
             name=name,
             until=until,
+            fresh=tuple(fresh or ()),
             watch=watch,
             stopped=lambda folder: _report_stopped(folder, where.store),
         )
@@ -359,9 +366,7 @@ def main(arguments: list[str] | None = None) -> None:
     let_waiting_threads_sleep()
     given = sys.argv[1:] if arguments is None else arguments
     code = guarded(lambda: app(given, prog_name="hornbook", standalone_mode=False), given)
-    # A local model that was abandoned in the middle of an answer would be waited for at exit.
-    busy = any(thread.name == "teacher" for thread in threading.enumerate())
-    if code == Interrupted.exit_code or busy:
+    if code == Interrupted.exit_code:
         # Where Ctrl-C falls into `exec` of a string (a dataclass being made, say), CPython remembers it as unhandled
         # and ends with the signal at exit, whatever the exit code is.
         sys.stdout.flush()

@@ -5,7 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.artifacts import Making, finish, made, record_stage, write_records
+from pipeline.artifacts import (
+    Making,
+    conversation_folder,
+    finish,
+    generation,
+    made,
+    record_stage,
+    tell_of_earlier,
+    write_records,
+)
 from pipeline.plan import PlannedStage
 from pipeline.records import Completion, Exercise, Passage, Prompt, Seed
 from pipeline.stage import Dropped, Kept, Stage, Tally, checked
@@ -38,25 +47,21 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
     """Ask the teachers. The journal is the folder of work in progress, and stays with the artifact: it is what a
     replay teacher answers from, and where later runs find answers that are already paid for."""
     from pipeline import teacher
+    from pipeline.teacher.journal import earlier_journals
 
     recipe, places = making.recipe, making.places
-
-    def tell(text: str) -> None:
-        making.log({"event": "note", "stage": stage.name, "text": text})
-
     teachers = {
-        table.name: teacher.build(table, making.execution, recipe.seed, places.models, tell)
-        for table in recipe.teachers
+        table.name: teacher.build(table, making.execution, recipe.seed, places.models) for table in recipe.teachers
     }
     samples = recipe.completions.samples_per_prompt
     spent = {name: teacher.Spent(name, asked.kind) for name, asked in teachers.items()}
-    partial = places.store.partial(stage.name, stage.key, places.models)
+    partial = conversation_folder(stage, making)
     complete = teacher.Complete(
         teachers,
         journal=partial,
         execution=making.execution,
         on_event=lambda event: making.log({**event, "stage": stage.name}),
-        reuse=tuple(folder for folder in sorted(partial.parent.iterdir()) if folder.is_dir() and folder != partial),
+        reuse=earlier_journals(partial, generation(stage)),
         ledger=making.ledger,
         total=making.count(stage) * samples,
         answered=lambda name, answer: spent[name].add(answer),
@@ -68,7 +73,9 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
         writer.write(outcome)
     for shard in sorted(partial.glob("*.jsonl")):
         writer.add(shard)
-    manifest = finish(writer, stage, making, tally, {"teachers": [one.facts for one in spent.values()]})
+    facts = [one.facts for one in spent.values()]
+    manifest = finish(writer, stage, making, tally, {"teachers": facts})
+    tell_of_earlier(stage, making, facts, tally.entered)
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
 

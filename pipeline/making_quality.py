@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline.artifacts import Making, write_records
+from pipeline.artifacts import Making, conversation_folder, generation, tell_of_earlier, write_records
 from pipeline.digests import embedding_identity, embedding_of
 from pipeline.plan import PlannedStage
 from pipeline.records import Completion, Document, Exercise, Passage, Prompt
@@ -30,7 +30,7 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
 
     recipe, places = making.recipe, making.places
     table = recipe.quality
-    partial = places.store.partial(stage.name, stage.key, places.models)
+    partial = conversation_folder(stage, making)
     valuations: list[Valuation] = []
     spent: dict[str, Any] = {}
     spec = embedding_of(recipe)
@@ -76,6 +76,8 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
     outcomes = checked(quality, cast("Iterator[Document]", making.read(stage, *stage.inputs)), tally)
     kinds = (Passage, Exercise)
     manifest = write_records(stage, making, outcomes, tally, kinds, kinds, facts, files)
+    if spent:
+        tell_of_earlier(stage, making, [spent], spent["completions"])
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
@@ -84,6 +86,7 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
     """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers, and the cost of all."""
     from pipeline import teacher
     from pipeline.quality.judge import annotator, teacher_of
+    from pipeline.teacher.journal import earlier_journals
 
     recipe = making.recipe
     judge = teacher_of(recipe)
@@ -94,7 +97,7 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
         journal=journal,
         execution=making.execution,
         on_event=lambda event: making.log({**event, "stage": stage.name}),
-        reuse=tuple(folder for folder in sorted(journal.parent.iterdir()) if folder.is_dir() and folder != journal),
+        reuse=earlier_journals(journal, generation(stage)),
         ledger=making.ledger,
         answered=lambda _, answer: counted.add(answer),
     )

@@ -84,7 +84,7 @@ def places(data: str = "") -> Places:
         folder = _folder(path, by)
         return Places(folder, Store(str(folder / "store")), by)
     local, by = (_folder(named, environment.DATA), environment.DATA) if data and _is_folder(named) else _default()
-    return Places(local, Store(f"{given.rstrip('/')}/store"), by)
+    return Places(local, Store(f"{given.rstrip('/')}/store", local / "models"), by)
 
 
 def _is_folder(named: str) -> bool:

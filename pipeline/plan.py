@@ -81,11 +81,12 @@ class Plan:
         return Plan(self.stages[: names.index(name) + 1])
 
 
-def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
+def plan(recipe: Recipe, digests: Mapping[str, Any], generations: Mapping[str, str] | None = None) -> Plan:
     """The stages that `recipe` needs.
 
     digests: per stage, whatever identifies the files and models it reads (templates, seed data, teachers' identities,
-    benchmark data, pretrained weights); a stage without an entry reads none.
+    benchmark data, pretrained weights); a stage without an entry reads none. generations: of stages that a run was told
+    to make again (`run --fresh`), the time of that wish.
     """
     stages: dict[str, PlannedStage] = {}
 
@@ -94,6 +95,8 @@ def plan(recipe: Recipe, digests: Mapping[str, Any]) -> Plan:
         plain = {k: v.model_dump(mode="json") if isinstance(v, Table) else v for k, v in settings.items()}
         if name in digests:
             plain["reads"] = digests[name]
+        if generations and name in generations:
+            plain["generation"] = generations[name]
         key = digest([name, VERSIONS[name], plain, sorted(present.items())])[:KEY_LENGTH]
         stages[name] = PlannedStage(name, VERSIONS[name], key, present, plain)
 

@@ -6,31 +6,28 @@ progress of the stages that can go on (completions, student, samples); the next 
 """
 
 import contextlib
-import json
-import os
-import platform
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import __version__
+from pipeline import run_record
 from pipeline.artifacts import Making
 from pipeline.digests import digests
 from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
 from pipeline.executors import executor
+from pipeline.garbage import starting
 from pipeline.interrupts import terminable
-from pipeline.loading import Loaded, dump
+from pipeline.loading import Loaded
 from pipeline.making import make
 from pipeline.names import LONGEST, checked
 from pipeline.places import Places
 from pipeline.plan import Plan, PlannedStage, plan
 from pipeline.progress import Event, EventLog
-from pipeline.store import Manifest, disk_errors, write_atomically
+from pipeline.run_record import RunRecord
+from pipeline.store import Manifest, disk_errors
 from pipeline.teacher.money import Ledger
 from pipeline.teacher.redaction import redact
 from pipeline.training.trackers import Trackers
@@ -49,9 +46,28 @@ class Outcome:
     reused: tuple[str, ...]
 
 
-def planned(loaded: Loaded, places: Places) -> Plan:
-    """The plan of a recipe with the digests of everything it reads; makes nothing."""
-    return plan(loaded.recipe, digests(loaded.recipe, places))
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a call of `run` would make. folder: the run's. generations: of the stages that it was told to make again."""
+
+    folder: Path
+    plan: Plan
+    generations: Mapping[str, str]
+
+
+def planned(loaded: Loaded, places: Places, name: str = "", fresh: Sequence[str] = (), until: str = "") -> Planned:
+    """The plan of a recipe with the digests of everything it reads, and whose run it is; makes nothing.
+
+    name: the run's; by default the recipe's name and the start of its plan's key, so that the same recipe is the same
+    run. fresh: stages to make again, in place of what the store has. What a run was once told to make again stays so.
+    """
+    read = digests(loaded.recipe, places)
+    base = plan(loaded.recipe, read)
+    if until:
+        base.until(until)
+    folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
+    generations = run_record.renewed(run_record.read(folder), base, fresh, until)
+    return Planned(folder, plan(loaded.recipe, read, generations), generations)
 
 
 def run(
@@ -60,52 +76,55 @@ def run(
     *,
     name: str = "",
     until: str = "",
+    fresh: Sequence[str] = (),
     watch: Callable[[Event], None] = lambda _: None,
     stopped: Callable[[Path], None] = lambda _: None,
 ) -> Outcome:
     """Make what is missing of a recipe.
 
-    name: the run's folder below `places.runs`; by default the recipe's name and the start of its plan's key, so that
-    the same recipe is the same run. until: last stage to make. stopped: called with the run's folder where the run
-    ends before its last stage, once run.json says where and why; what goes wrong in it never hides the run's own
-    error. Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
+    name, fresh: as in `planned`. until: last stage to make. stopped: called with the run's folder where the run ends
+    before its last stage, once run.json says where and why; what goes wrong in it never hides the run's own error.
+    Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
     Interrupted.
     """
     if name:
         checked(name, "--name")
-    whole = planned(loaded, places)
-    todo = whole.until(until) if until else whole
-    name = name or f"{loaded.recipe.name[: LONGEST - 9]}-{whole.key[:8]}"
-    folder = places.prepared().run(name)
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        recipe = dump(loaded.recipe, loaded.execution).encode()
-        write_atomically(folder / "recipe.toml", lambda file: file.write(recipe))
-    trackers = Trackers(loaded.execution.trackers, folder, loaded.recipe.student.model_dump(mode="json"))
+    call = planned(loaded, places, name, fresh, until)
+    todo = call.plan.until(until) if until else call.plan
+    places.prepared()
+    with disk_errors(call.folder):
+        call.folder.mkdir(parents=True, exist_ok=True)
+    with run_record.held(call.folder):
+        trackers = Trackers(loaded.execution.trackers, call.folder, loaded.recipe.student.model_dump(mode="json"))
 
-    def seen(event: Event) -> None:
-        watch(event)
-        trackers(event)
+        def seen(event: Event) -> None:
+            watch(event)
+            trackers(event)
 
-    log = EventLog(folder / "events.jsonl", seen)
-    paid = _paid(folder)
-    record = _RunRecord(folder, name, loaded.recipe.name, whole, paid)
-    ledger = Ledger(loaded.execution.budget_usd, loaded.execution.budget_tokens)
+        try:
+            with starting(places):
+                record = RunRecord(call.folder, loaded, call.plan, until, call.generations, set(fresh))
+            return _walked(loaded, places, todo, record, EventLog(call.folder / "events.jsonl", seen), stopped)
+        finally:
+            trackers.close()
+
+
+def _walked(
+    loaded: Loaded,
+    places: Places,
+    todo: Plan,
+    record: RunRecord,
+    log: EventLog,
+    stopped: Callable[[Path], None],
+) -> Outcome:
+    """The stages of `todo`, one after the other; however that ends, the run's record says so."""
+    folder, execution = record.folder, loaded.execution
+    ledger = Ledger(execution.budget_usd, execution.budget_tokens)
     try:
-        with terminable(), executor(loaded.execution) as where:
-            making = Making(loaded.recipe, loaded.execution, places, whole, log, ledger=ledger, executor=where)
+        with terminable(), executor(execution) as where:
+            making = Making(loaded.recipe, execution, places, todo, log, ledger=ledger, executor=where, run=folder.name)
             for stage in todo.stages:
-                record.at(stage.name, "making")
-                started = time.monotonic()
-                before = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
-                manifest, state = _one(stage, making, log)
-                if state == "reused" and stage.key in paid:
-                    # This run made it in an earlier call: what it cost counts against this run's budget.
-                    ledger.charge(*paid[stage.key])
-                now = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
-                spent = tuple(after - was for after, was in zip(now, before, strict=True))
-                record.at(stage.name, state, time.monotonic() - started, spent)
-                _not_empty(stage, manifest)
+                _made_or_found(stage, making, record)
     except KeyboardInterrupt:
         error = Interrupted("interrupted", hint="run the same command again to go on from here")
         _stopped(record, log, stopped, folder, "interrupted", error)
@@ -125,14 +144,27 @@ def run(
         )
         _stopped(record, log, stopped, folder, state, error)
         raise
-    finally:
-        trackers.close()
     record.end("done")
-    return Outcome(name, folder, record.names("made"), record.names("reused"))
+    return Outcome(folder.name, folder, record.names("made"), record.names("reused"))
+
+
+def _made_or_found(stage: PlannedStage, making: Making, record: RunRecord) -> None:
+    """Make a stage or find it in the store, and say so in the run's record, with what it cost."""
+    record.at(stage.name)
+    ledger, started = making.ledger, time.monotonic()
+    before = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
+    manifest, state = _one(stage, making, record)
+    if state == "reused" and stage.key in record.paid:
+        # This run made it in an earlier call: what it cost counts against this run's budget.
+        ledger.charge(*record.paid[stage.key])
+    now = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
+    spent = tuple(after - was for after, was in zip(now, before, strict=True))
+    record.finished(stage.name, state, manifest, time.monotonic() - started, spent)
+    _not_empty(stage, manifest, making)
 
 
 def _stopped(
-    record: "_RunRecord",
+    record: RunRecord,
     log: Callable[[Event], None],
     tell: Callable[[Path], None],
     folder: Path,
@@ -140,11 +172,13 @@ def _stopped(
     error: BaseException,
 ) -> None:
     happening_in(error, folder.name, record.stage)
-    record.end(state, error)
+    kept = record.end(state, error)
     if not isinstance(error, HornbookError):
         text = redact("".join(traceback.format_exception(error)))
         with contextlib.suppress(OSError):
             (folder / "traceback.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+    if not kept:
+        return
     try:
         tell(folder)
     except Exception as second:
@@ -152,13 +186,14 @@ def _stopped(
             log({"event": "warning", "text": f"the report could not be written: {second}"})
 
 
-def _one(stage: PlannedStage, making: Making, log: Callable[[Event], None]) -> tuple[Manifest, str]:
-    store = making.places.store
+def _one(stage: PlannedStage, making: Making, record: RunRecord) -> tuple[Manifest, str]:
+    store, log = making.places.store, making.log
     manifest = store.manifest(stage.name, stage.key)
     if manifest is None:
         with store.lock(stage.name, stage.key, lambda text: log({"event": "note", "stage": stage.name, "text": text})):
             manifest = store.manifest(stage.name, stage.key)
             if manifest is None:
+                record.started(stage.name)
                 log({"event": "stage-started", "stage": stage.name})
                 manifest = make(stage, making)
                 log({"event": "stage-finished", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
@@ -176,108 +211,17 @@ def _numbers(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _not_empty(stage: PlannedStage, manifest: Manifest) -> None:
+def _not_empty(stage: PlannedStage, manifest: Manifest, making: Making) -> None:
     if stage.name not in CORPUS_STAGES or manifest.kept:
         return
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in manifest.dropped.items()) or "nothing came in"
-    raise EmptyCorpus(
-        f"stage {stage.name} kept 0 of {manifest.entered:,} records ({reasons})",
-        hint=f"look at them with `hornbook show LATEST {stage.name} --dropped REASON`, then change the recipe",
-    )
-
-
-class _RunRecord:
-    """run.json, rewritten whole at every change."""
-
-    def __init__(self, folder: Path, name: str, recipe: str, whole: Plan, paid: Mapping[str, "_Spent"]) -> None:
-        self._path = folder / "run.json"
-        self._at = ""
-        self._started = time.monotonic()
-        self._data: dict[str, Any] = {
-            "run": name,
-            "recipe": recipe,
-            "state": "running",
-            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "finished": None,
-            "seconds": 0.0,
-            "hornbook": __version__,
-            "commit": _commit(),
-            "python": platform.python_version(),
-            "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-            "stages": [
-                {"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0, **_spent(s.key, paid)}
-                for s in whole.stages
-            ],
-        }
-        self._write()
-
-    def at(self, name: str, state: str, seconds: float = 0.0, spent: Sequence[float] = ()) -> None:
-        """spent: prompt tokens, completion tokens and dollars that the stage cost this run."""
-        self._at = name
-        for stage in self._data["stages"]:
-            if stage["name"] == name:
-                stage |= {"state": state, "seconds": round(seconds, 3)}
-                if any(spent):
-                    stage["spent"] = list(spent)
-        self._write()
-
-    def end(self, state: str, error: BaseException | None = None) -> None:
-        """How the run ended. With an error: in which stage, and what it says (a bug's message has its type)."""
-        if error is not None:
-            message, hint = f"{type(error).__name__}: {error}", ""
-            if isinstance(error, HornbookError):
-                message, hint = error.message, error.hint
-            self._data["stopped"] = {"stage": self._at, "message": message, "hint": hint}
-        self._data |= {"state": state, "finished": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        try:
-            self._write()
-        except HornbookError:  # a full disk must not hide the error that the caller is about to see
-            return
-
-    @property
-    def stage(self) -> str:
-        """The stage that is being made, or was last; "" before the first."""
-        return self._at
-
-    def names(self, state: str) -> tuple[str, ...]:
-        return tuple(stage["name"] for stage in self._data["stages"] if stage["state"] == state)
-
-    def _write(self) -> None:
-        self._data["seconds"] = round(time.monotonic() - self._started, 3)
-        text = json.dumps(self._data, indent=1)
-        with disk_errors(self._path):
-            write_atomically(self._path, lambda file: file.write(text.encode()))
-
-
-_Spent = tuple[int, int, float]
-"""Prompt tokens, completion tokens and dollars."""
-
-
-def _paid(folder: Path) -> dict[str, _Spent]:
-    """What each stage that earlier calls of this run finished has cost it, by the stage's key."""
-    try:
-        stages = json.loads((folder / "run.json").read_text(encoding="utf-8"))["stages"]
-        return {
-            s["key"]: (int(s["spent"][0]), int(s["spent"][1]), float(s["spent"][2])) for s in stages if "spent" in s
-        }
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return {}
-
-
-def _spent(key: str, paid: Mapping[str, _Spent]) -> dict[str, Any]:
-    return {"spent": list(paid[key])} if key in paid else {}
-
-
-def _commit() -> str:
-    """Commit of the checkout that runs, "" for an installed wheel."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return ""
-    try:
-        command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+    hint = "change the recipe"
+    if manifest.dropped:
+        most = max(manifest.dropped, key=lambda reason: manifest.dropped[reason])
+        hint = f"look at them with `hornbook show {making.run} {stage.name} --dropped {most}`, then {hint}"
+    if "completions" in making.plan:
+        hint += "; where the answers are at fault, `--fresh completions` asks for them again"
+    raise EmptyCorpus(f"stage {stage.name} kept 0 of {manifest.entered:,} records ({reasons})", hint=hint)
 
 
 def stored(whole: Plan, places: Places) -> Mapping[str, bool]:

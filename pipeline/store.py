@@ -21,6 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,7 +45,8 @@ class Manifest:
     """What a finished artifact says of itself.
 
     inputs: key of each artifact it was made from, by stage. entered, kept, dropped: record counts that obey
-    entered = kept + sum(dropped). files: name to size in bytes. facts: what the stage wants the report to know.
+    entered = kept + sum(dropped). files: name to size in bytes. facts: what the stage wants the report to know. run,
+    finished: name of the run that made it, and when in UTC; "" in stores of before they were written down.
     """
 
     stage: str
@@ -60,14 +62,17 @@ class Manifest:
     files: Mapping[str, int]
     facts: Mapping[str, Any] = field(default_factory=dict)
     made_by: str = ""
+    run: str = ""
+    finished: str = ""
     format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """All artifacts below one root, a folder or an fsspec URL."""
+    """All artifacts below one root, a folder or an fsspec URL. work: where work in progress lies if that is remote."""
 
     root: str
+    work: Path | None = None
 
     def folder(self, stage: str, key: str) -> str:
         """Path of an artifact's folder, as the filesystem names it."""
@@ -94,7 +99,7 @@ class Store:
                 f"{path} has format {found}; this version of hornbook reads formats up to {FORMAT}",
                 hint="upgrade hornbook, or use another store with --data FOLDER",
             )
-        return Manifest(**data)
+        return Manifest(**{name: value for name, value in data.items() if name in Manifest.__dataclass_fields__})
 
     def kept(self, stage: str, key: str) -> Iterator[Record]:
         """The kept records of a finished artifact, in the order they were written."""
@@ -135,11 +140,15 @@ class Store:
 
     def partial(self, stage: str, key: str, cache: Path) -> Path:
         """Local folder for work in progress on an artifact; it survives a crash and is removed by `finish`."""
-        base = Path(self.folder(stage, key)) if self.is_local else cache / stage / key
-        folder = base.with_name(f"{base.name}.partial")
+        folder = self.partial_folder(stage, key, cache)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def partial_folder(self, stage: str, key: str, cache: Path | None = None) -> Path:
+        """Where work in progress on an artifact lies, there or not."""
+        root = Path(self._base()) if self.is_local else cache or self.work or Path(tempfile.gettempdir(), "no-work")
+        return root / stage / f"{key}.partial"
 
     @contextlib.contextmanager
     def lock(self, stage: str, key: str, on_wait: Callable[[str], None]) -> Iterator[None]:
@@ -232,6 +241,7 @@ class Writer:
         made_by: str,
         seconds: float,
         cpu_seconds: float,
+        run: str = "",
     ) -> Manifest:
         """Write what is left and then the manifest; after this the artifact is complete."""
         for name in self._buffers:
@@ -251,6 +261,8 @@ class Writer:
             files=dict(sorted(self._files.items())),
             facts=dict(facts),
             made_by=made_by,
+            run=run,
+            finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         text = json.dumps({name: getattr(manifest, name) for name in Manifest.__dataclass_fields__}, indent=1)
         self._put("manifest.json", lambda file: file.write(text.encode()))

@@ -109,6 +109,10 @@ def _teachers(summary: Summary) -> list[str]:
         kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
         lines.append(f"  {teacher.name:<15}{asked}{kept}{judged}{paid}  ({what})")
         lines += [f"  {'':<15}{remark}" for remark in teacher.remarks]
+        if teacher.earlier and teacher.kind != "composer":
+            cost = f", which paid {dollars(teacher.earlier_usd)} for them" if teacher.earlier_usd else ""
+            which = "all" if teacher.earlier >= teacher.completions + teacher.annotations else f"{teacher.earlier:,}"
+            lines.append(f"  {'':<15}{which} of them given to earlier runs{cost}")
     return ["Teachers", *lines] if lines else []
 
 
@@ -180,7 +184,7 @@ def _claim(comparison: Comparison) -> str:
 
 def _foot(summary: Summary) -> list[str]:
     lines = []
-    if summary.usd:
+    if summary.usd or summary.earlier_usd:
         each = summary.cost()["usd_per_kept_document"]
         lines.append(f"Cost    {dollars(summary.usd)}" + (f", {dollars(each)} a kept document" if each else ""))
     slowest = sorted(summary.funnel, key=lambda line: -line.seconds)[:3]

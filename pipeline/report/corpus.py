@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.report.journalled import by_teacher
 from pipeline.report.reading import CORPUS_STAGES, RunView
 
 SAMPLED_DOCUMENTS = 2_000
@@ -34,10 +35,12 @@ KINDS = {
 class TeacherView:
     """One teacher of the run, or the raw code beside them.
 
-    annotations: answers that it gave as the judge of the value classifier. tokens, usd: of all its whole answers,
-    prompts included, as the teacher counts them. kept: documents that reached the student's corpus. dropped: by stage
-    and reason, of the records that came from this teacher. notes: what is to be known of its answers, and of how many.
-    oldest, newest: days on which answers were given ("2026-11-28", UTC), "" where they do not say.
+    completions, annotations: whole answers, as a writer and as the judge of the value classifier; of a stage that is
+    not finished, those in its journal. tokens: of all its answers, prompts included. usd: what this run paid. earlier:
+    how many of its answers were given to earlier runs or are replayed; earlier_usd: what those cost then. kept:
+    documents that reached the student's corpus. dropped: by stage and reason, of the records that came from this
+    teacher. notes: what is to be known of its answers, and of how many. oldest, newest: days on which answers were
+    given ("2026-11-28", UTC), "" where they do not say.
     """
 
     name: str
@@ -47,6 +50,8 @@ class TeacherView:
     annotations: int = 0
     tokens: int = 0
     usd: float = 0.0
+    earlier: int = 0
+    earlier_usd: float = 0.0
     kept: int = 0
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: Mapping[str, int] = field(default_factory=dict)
@@ -79,6 +84,8 @@ class TeacherView:
             "kept": self.kept,
             "tokens": self.tokens,
             "usd": self.usd,
+            "earlier": self.earlier,
+            "earlier_usd": self.earlier_usd,
             "dropped": {stage: dict(reasons) for stage, reasons in self.dropped.items()},
             "notes": dict(self.notes),
             "oldest": self.oldest or None,
@@ -220,16 +227,15 @@ def smallest_ids(table: pa.Table, count: int, by: str = "") -> pa.Table:
 
 def teachers(run: RunView) -> list[TeacherView]:
     """The recipe's teachers in its order, then raw code where there is any."""
-    facts = {entry.get("name"): entry for entry in run.facts("completions").get("teachers", ()) if entry.get("name")}
+    facts = _asked(run, "completions")
     kinds = {t.name: (t.kind, t.model) for t in run.loaded.recipe.teachers} if run.loaded else {}
     kept = Counter(teacher_of(row) for row in run.rows("decontaminated", columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
-    judge = run.facts("quality").get("judge") or {}
-    named = [judge["name"]] if judge.get("name") else []
+    judges = _asked(run, "quality")
     found = []
-    for name in dict.fromkeys([*kinds, *facts, *named, *sorted((kept.keys() | dropped.keys()) - {""})]):
+    for name in dict.fromkeys([*kinds, *facts, *judges, *sorted((kept.keys() | dropped.keys()) - {""})]):
         fact = facts.get(name, {})
-        judged = judge if name in named else {}
+        judged = judges.get(name, {})
         kind, model = kinds.get(name, ("", ""))
         found.append(
             TeacherView(
@@ -240,6 +246,8 @@ def teachers(run: RunView) -> list[TeacherView]:
                 annotations=int(judged.get("completions") or 0),
                 tokens=int(fact.get("tokens") or 0) + int(judged.get("tokens") or 0),
                 usd=float(fact.get("usd") or 0.0) + float(judged.get("usd") or 0.0),
+                earlier=int(fact.get("earlier") or 0) + int(judged.get("earlier") or 0),
+                earlier_usd=float(fact.get("earlier_usd") or 0.0) + float(judged.get("earlier_usd") or 0.0),
                 kept=kept[name],
                 dropped=dropped.get(name, {}),
                 notes=Counter(fact.get("notes") or {}) + Counter(judged.get("notes") or {}),
@@ -257,6 +265,29 @@ def teachers(run: RunView) -> list[TeacherView]:
 def day(seconds: int) -> str:
     """The day of a time in seconds since the epoch, as "2026-11-28" in UTC; "" for 0, which is not known."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else ""
+
+
+def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
+    """What each teacher answered in a stage, and who paid for it, as `pipeline.teacher.Spent` counts."""
+    stage = run.stage(name)
+    if stage is None:
+        return {}
+    if stage.manifest is None:
+        return {
+            teacher: {"completions": one.whole, "tokens": one.tokens, "usd": one.usd}
+            for teacher, one in by_teacher(stage, run).items()
+        }
+    judge = stage.facts.get("judge")
+    told = stage.facts.get("teachers", ()) if name == "completions" else [judge] if judge else []
+    found = {fact["name"]: fact for fact in told if fact.get("name")}
+    if stage.state != "reused":
+        return found
+    # Another run asked and paid for all of it.
+    return {
+        teacher: {**fact, "usd": 0.0, "earlier": fact.get("completions"),
+                  "earlier_usd": float(fact.get("usd") or 0.0) + float(fact.get("earlier_usd") or 0.0)}
+        for teacher, fact in found.items()
+    }  # fmt: skip
 
 
 def _dropped_by_teacher(run: RunView) -> dict[str, dict[str, dict[str, int]]]:

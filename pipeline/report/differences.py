@@ -93,7 +93,7 @@ def diff(run_a: Path, run_b: Path, store: Store) -> Diff:
 
 def _line(run: RunView, name: str) -> StageLine | None:
     stage = run.stage(name)
-    return stage_line(stage) if stage else None
+    return stage_line(stage, run) if stage else None
 
 
 def _recipe_differences(a: RunView, b: RunView) -> Iterator[KeyDifference]:

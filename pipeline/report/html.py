@@ -115,7 +115,6 @@ def render(summary: Summary) -> str:
         drops_by_stage=_drops_by_stage(summary),
         samples_by_benchmark=_by_benchmark(summary.samples),
         slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
-        completions_reused=(line := summary.line("completions")) is not None and line.state == "reused",
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages=STAGES,
         changes=CHANGES,

@@ -16,13 +16,12 @@ import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import run_record
 from pipeline.errors import InputError
 from pipeline.loading import Loaded, load
 from pipeline.names import LATEST, checked
 from pipeline.parquet import Parquet, opened
 from pipeline.store import Manifest, Store
-
-"""The word that names the newest run wherever a run is asked for."""
 
 CORPUS_STAGES = (
     "seeds",
@@ -42,8 +41,9 @@ CORPUS_STAGES = (
 class StageView:
     """One stage of a run.
 
-    state: "reused", "made", "to-make" or "making". seconds: wall time that this run spent on it. manifest: None until
-    the artifact is complete.
+    state: "made" by this run, in whichever call; "reused" from another; "to-make"; "making", or "stopped" where no
+    process is at it any more. seconds: wall time that this run spent on it. manifest: None until the artifact is
+    complete. made_by, made_at: name of the run that made it, and when; "" where nobody wrote it down.
     """
 
     name: str
@@ -51,6 +51,8 @@ class StageView:
     state: str
     seconds: float
     manifest: Manifest | None
+    made_by: str = ""
+    made_at: str = ""
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -148,17 +150,24 @@ def open_run(folder: Path, store: Store) -> RunView:
         raise InputError(f"{path} is not JSON: {error}", hint="run the recipe again: it is written anew") from error
     if not isinstance(info, dict):
         raise InputError(f"{path} holds {type(info).__name__}, wanted an object")
-    stages = tuple(
-        StageView(
-            name=str(entry["name"]),
-            key=str(entry["key"]),
-            state=str(entry.get("state", "to-make")),
-            seconds=float(entry.get("seconds") or 0.0),
-            manifest=store.manifest(str(entry["name"]), str(entry["key"])),
-        )
-        for entry in info.get("stages", [])
-    )
+    if "state" in info:
+        info["state"] = run_record.state(folder, info)
+    stages = tuple(_stage(entry, info, store) for entry in info.get("stages", []))
     return RunView(folder, store, info, stages)
+
+
+def _stage(entry: Mapping[str, Any], info: Mapping[str, Any], store: Store) -> StageView:
+    name, key, state = str(entry["name"]), str(entry["key"]), str(entry.get("state", "to-make"))
+    manifest = store.manifest(name, key)
+    return StageView(
+        name=name,
+        key=key,
+        state="stopped" if state == "making" and info.get("state") != "running" else state,
+        seconds=float(entry.get("seconds") or 0.0),
+        manifest=manifest,
+        made_by=str(entry.get("made_by") or (manifest.run if manifest else "")),
+        made_at=str(entry.get("made_at") or (manifest.finished if manifest else "")),
+    )
 
 
 def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Sequence[str] | None) -> pa.Table:
@@ -208,17 +217,14 @@ def resolve(runs_root: Path, name: str) -> Path:
 
 
 def existing_runs(runs_root: Path) -> list[Path]:
-    """Run folders, oldest first, by the time that run.json says it started."""
+    """Run folders, in the order in which they were last called; those that failed before their first stage come before
+    all others, so that none of them is the newest run."""
     if not runs_root.is_dir():
         return []
     folders = [folder for folder in runs_root.iterdir() if (folder / "run.json").is_file()]
-    return sorted(folders, key=lambda folder: (_started(folder), folder.name))
+    return sorted(folders, key=_age)
 
 
-def _started(folder: Path) -> str:
-    """ISO time at which a run started, "" where run.json does not say."""
-    try:
-        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(info.get("started") or "") if isinstance(info, dict) else ""
+def _age(folder: Path) -> tuple[bool, str, str]:
+    said = run_record.read(folder)
+    return run_record.begun(said), str(said.get("called") or said.get("started") or ""), folder.name

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
+from pipeline.report.journalled import Journalled, journalled
 from pipeline.report.reading import CORPUS_STAGES, RunView, StageView, open_run
 from pipeline.store import Store
 
@@ -24,6 +25,8 @@ class StageLine:
 
     seconds, cpu_seconds: what making the artifact took, in this run or the earlier one that it is reused from.
     seconds_here: wall time of this run. counted: whether the artifact is complete, so that entered = kept + dropped.
+    made_by, made_at: the run that made it, and when, as far as that is known. journalled: the answers that a stage
+    which is not finished has had.
     """
 
     name: str
@@ -36,6 +39,9 @@ class StageLine:
     cpu_seconds: float
     seconds_here: float
     counted: bool
+    made_by: str = ""
+    made_at: str = ""
+    journalled: Journalled | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One entry of `stages` in `status`, and of the report's `funnel`."""
@@ -49,6 +55,9 @@ class StageLine:
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "seconds_here": self.seconds_here,
+            "made_by": self.made_by or None,
+            "made_at": self.made_at or None,
+            "journalled": self.journalled.to_json() if self.journalled else None,
         }
 
 
@@ -114,8 +123,13 @@ class Summary:
 
     @property
     def usd(self) -> float:
-        """Dollars paid to the teachers, at any time, for the answers of this run."""
+        """Dollars that this run, in whichever call, paid to the teachers."""
         return sum(teacher.usd for teacher in self.teachers)
+
+    @property
+    def earlier_usd(self) -> float:
+        """Dollars that earlier runs paid for answers which this one has from them."""
+        return sum(teacher.earlier_usd for teacher in self.teachers)
 
     @property
     def teacher_tokens(self) -> int:
@@ -132,6 +146,7 @@ class Summary:
         kept = self.kept_from_teachers
         return {
             "usd": round(self.usd, 6),
+            "earlier_usd": round(self.earlier_usd, 6),
             "tokens": self.teacher_tokens,
             "kept_documents": kept,
             "usd_per_kept_document": round(self.usd / kept, 8) if kept else None,
@@ -189,7 +204,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         started=str(run.info.get("started") or ""),
         finished=str(run.info.get("finished") or ""),
         seconds=float(run.info.get("seconds") or 0.0),
-        funnel=tuple(stage_line(stage) for stage in run.stages),
+        funnel=tuple(stage_line(stage, run) for stage in run.stages),
         drops=tuple(corpus.drops(run)),
         teachers=tuple(corpus.teachers(run)),
         diversity=corpus.diversity(run),
@@ -215,7 +230,7 @@ def benchmark_problems(run: RunView) -> dict[str, tuple[Problem, ...]]:
     return samples.problems(run.loaded.recipe.evaluation.benchmarks) if run.loaded else {}
 
 
-def stage_line(stage: StageView) -> StageLine:
+def stage_line(stage: StageView, run: RunView) -> StageLine:
     """Counts and time of one stage; zeros, and `counted` false, where its artifact is not complete.
 
     A manifest's clock starts when its files are opened, which is after training; the run's own clock has it all.
@@ -232,6 +247,9 @@ def stage_line(stage: StageView) -> StageLine:
         cpu_seconds=manifest.cpu_seconds if manifest else 0.0,
         seconds_here=stage.seconds,
         counted=manifest is not None,
+        made_by=stage.made_by,
+        made_at=stage.made_at,
+        journalled=journalled(stage, run),
     )
 
 
@@ -270,8 +288,8 @@ def status(run_folder: Path, store: Store) -> dict[str, Any]:
     entries = []
     last = _last_progress(run)
     for stage in run.stages:
-        entry = stage_line(stage).to_json()
-        if stage.state == "making" and stage.name in last:
+        entry = stage_line(stage, run).to_json()
+        if stage.state in ("making", "stopped") and stage.name in last:
             entry["progress"] = last[stage.name]
         entries.append(entry)
     return {
@@ -299,8 +317,15 @@ def status_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _answers(journalled: Mapping[str, Any]) -> str:
+    paid = f", {journalled['tokens']:,} tokens, ${journalled['usd']:,.4f}" if journalled["tokens"] else ""
+    return f"{journalled['answers']:,} answers in the journal{paid}"
+
+
 def _status_line(stage: Mapping[str, Any]) -> str:
     head = f"  {stage['name']:<15} {stage['state']:<8} "
+    if stage["journalled"]:
+        return head + _answers(stage["journalled"])
     if not stage["in"] and not stage["kept"]:
         progress = stage.get("progress") or {}
         done, total = progress.get("done", progress.get("step")), progress.get("total", progress.get("steps"))

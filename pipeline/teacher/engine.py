@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import HornbookError, Interrupted, RecipeError
 from pipeline.execution import Execution
@@ -92,7 +93,7 @@ class _Desk:
     def answered(self, ticket: Ticket, reply: Reply) -> None:
         entry = self._journal(ticket.messages, ticket.number, reply)
         if entry is not None:
-            self.engine.finish(ticket.question, read(entry, reused=not self.teacher.journalled))
+            self.engine.finish(ticket.question, read(entry, earlier=not self.teacher.journalled))
 
     def record(self, messages: str, number: int, reply: Reply) -> None:
         if self.engine.stored(self.teacher, messages, number) is None:
@@ -124,8 +125,8 @@ class _Desk:
         self.engine.stop(error)
 
 
-def read(entry: Entry, *, reused: bool) -> Answer | Failure:
-    """What a journal entry says: the answer, or the refusal that it is."""
+def read(entry: Entry, *, earlier: bool) -> Answer | Failure:
+    """What a journal entry says: the answer, or the refusal that it is. earlier: as in `Answer`."""
     content = content_of(entry.body)
     if not isinstance(content, Content):
         return content
@@ -143,7 +144,7 @@ def read(entry: Entry, *, reused: bool) -> Answer | Failure:
         usd=entry.usd,
         number=entry.number,
         max_tokens=entry.max_tokens,
-        reused=reused,
+        earlier=earlier,
         notes=content.notes,
         at=entry.at,
     )
@@ -154,6 +155,13 @@ def _void(entry: Entry) -> bool:
     return isinstance(content, Failure) and content.trouble.may_pass
 
 
+class _Stored(NamedTuple):
+    """An answer found in a journal. earlier: in one of another conversation."""
+
+    entry: Entry
+    earlier: bool
+
+
 class _Engine:
     """The loop's thread and everything that only it touches."""
 
@@ -162,14 +170,16 @@ class _Engine:
         questions: Iterator[Question],
         teachers: Mapping[str, Teacher],
         journal: Journal,
-        archives: list[Archive],
+        own: Archive,
+        others: Archive,
         ledger: Ledger,
         progress: Progress,
         drain_seconds: float,
     ) -> None:
         self._questions = questions
         self.journal = journal
-        self._archives = [archive for archive in archives if archive.answers]
+        self._archives = [archive for archive in (own, others) if archive.answers]
+        self._others = others
         self.ledger = ledger
         self.progress = progress
         self._drain_seconds = drain_seconds
@@ -295,10 +305,10 @@ class _Engine:
         digest = messages_digest(question.messages)
         number = desk.asked.get(digest) or 0
         desk.asked.put(digest, number + 1)
-        entry = self.stored(desk.teacher, digest, number, question) if desk.teacher.journalled else None
-        if entry is not None:
+        found = self.stored(desk.teacher, digest, number, question) if desk.teacher.journalled else None
+        if found is not None:
             self.progress.reused += 1
-            self.finish(question, read(entry, reused=True), was_open=False)
+            self.finish(question, read(found.entry, earlier=found.earlier), was_open=False)
             return False
         if desk.broke:
             desk.unasked += 1
@@ -308,13 +318,17 @@ class _Engine:
         desk.waiting.append(Ticket(question, digest, number))
         return True
 
-    def stored(self, teacher: Teacher, messages: str, number: int, question: Question | None = None) -> Entry | None:
+    def stored(
+        self, teacher: Teacher, messages: str, number: int, question: Question | None = None
+    ) -> "_Stored | None":
         """The journalled answer that serves, or None; one that is none by now's reading is asked again."""
+        if not self._archives:
+            return None
         for key in teacher.keys(messages, number, question):
             for archive in self._archives:
                 entry = archive.find(key)
                 if entry is not None and entry.serves(teacher.max_tokens) and not _void(entry):
-                    return entry
+                    return _Stored(entry, archive is self._others)
         return None
 
     def _run(self) -> None:
@@ -392,7 +406,7 @@ def converse(
         stack.callback(others.close)
         ledger.charge(own.prompt_tokens, own.completion_tokens, own.usd)
         progress = Progress(on_event, total, ledger)
-        engine = _Engine(iter(questions), teachers, book, [own, others], ledger, progress, execution.timeout_seconds)
+        engine = _Engine(iter(questions), teachers, book, own, others, ledger, progress, execution.timeout_seconds)
         stack.callback(engine.join)
         stack.callback(engine.drain)
         yield from _outcomes(engine, progress)

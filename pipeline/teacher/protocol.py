@@ -79,9 +79,9 @@ class Answer:
     """A teacher's whole answer, read from its journal line.
 
     finish_reason: "stop", "length", or the server's own word for an ending that is not known here. usd: the price when
-    it was given. number: n-th time that these messages were asked. reused: it came from a journal, so this run did not
-    pay for it. notes: what a reader of the run must know of it (see `content.Content`). at: when it was given, seconds
-    since the epoch, 0 where that is not known.
+    it was given. number: n-th time that these messages were asked. earlier: it was given to, and paid by, another
+    conversation: its journal is not this one's, or is replayed. notes: what a reader of the run must know of it (see
+    `content.Content`). at: when it was given, seconds since the epoch, 0 where that is not known.
     """
 
     text: str
@@ -92,7 +92,7 @@ class Answer:
     usd: float
     number: int
     max_tokens: int
-    reused: bool = False
+    earlier: bool = False
     notes: tuple[str, ...] = ()
     at: int = 0
 

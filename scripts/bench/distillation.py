@@ -101,7 +101,7 @@ class Study:
         ]
         recipe = load_recipe("tiny", overrides)
         run(recipe, self.places, name="corpus", until="decontaminated")
-        key = planned(recipe, self.places)["decontaminated"].key
+        key = planned(recipe, self.places).plan["decontaminated"].key
         return cast("Iterator[Document]", self.places.store.kept("decontaminated", key))
 
     def _tokenize(self) -> None:
