@@ -6,6 +6,7 @@ reached (resumable), 130 interrupted (resumable).
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli_evaluation import evaluate, score
+from pipeline.cli_models import app as models_app
 from pipeline.command_line import (
     DataOption,
     JsonOption,
@@ -41,6 +43,7 @@ recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.",
 prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(models_app, name="models")
 
 
 @app.callback(invoke_without_command=True)
@@ -366,7 +369,9 @@ def main(arguments: list[str] | None = None) -> None:
     let_waiting_threads_sleep()
     given = sys.argv[1:] if arguments is None else arguments
     code = guarded(lambda: app(given, prog_name="hornbook", standalone_mode=False), given)
-    if code == Interrupted.exit_code:
+    # A local model that was abandoned in the middle of an answer would be waited for at exit.
+    busy = any(thread.name == "teacher" for thread in threading.enumerate())
+    if code == Interrupted.exit_code or busy:
         # Where Ctrl-C falls into `exec` of a string (a dataclass being made, say), CPython remembers it as unhandled
         # and ends with the signal at exit, whatever the exit code is.
         sys.stdout.flush()

@@ -5,11 +5,12 @@ first seeds of each teacher, answer tokens are `ANSWER_TOKENS` capped by the tea
 taken to keep every answer. The report has what was really spent.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from pipeline.loading import Loaded
+from pipeline.models import located, named
 from pipeline.places import Places
 from pipeline.recipe import Recipe, SeedsTable, TeacherTable
 from pipeline.records import Prompt, Seed
@@ -68,7 +69,25 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
             "memory_bytes": student.memory_bytes,
         },
         "soft_targets": _soft_targets(recipe, corpus, student.training_tokens),
+        "downloads": _downloads(recipe, there, places),
     }
+
+
+def _downloads(recipe: Recipe, there: Mapping[str, bool], places: Places) -> list[dict[str, Any]]:
+    """Named models that a run would fetch: used by a stage that is to be made, and not here."""
+    used = [
+        *((table.model, "completions") for table in recipe.teachers if table.kind == "local"),
+        *((spec, stage) for spec in (recipe.student.init,) for stage in ("tokens", "student")),
+        (recipe.quality.embedding, "quality"),
+        (recipe.decontaminated.encoder, "decontaminated"),
+        (recipe.soft_targets.teacher, "soft-targets"),
+    ]
+    models = {spec: named(spec) for spec, stage in used if not there.get(stage, True)}
+    return [
+        {"name": model.name, "bytes": model.bytes, "licence": model.licence}
+        for model in models.values()
+        if model is not None and located(model, places.models) is None
+    ]
 
 
 def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int) -> dict[str, Any] | None:
@@ -118,6 +137,9 @@ def table(estimated: dict[str, Any]) -> str:
     )
     if estimated["soft_targets"]:
         lines.append(_soft_targets_line(estimated["soft_targets"]))
+    lines += [
+        f"  download: {one['name']}, {one['bytes'] / 1e6:,.0f} MB, {one['licence']}" for one in estimated["downloads"]
+    ]
     lines.append("")
     lines.append("  tokens are estimated by length; every answer is taken to be kept")
     return "\n".join(lines)

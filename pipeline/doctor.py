@@ -14,6 +14,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.environment import DATA_RULE, listed
 from pipeline.errors import HornbookError
+from pipeline.models import listed as listed_models
 from pipeline.places import Places
 
 EXTRAS = {
@@ -42,6 +43,7 @@ def examine(places: Places) -> dict[str, Any]:
         "data": writable,
         "stored": _stored(places),
         "embedded_model": _embedded_model(),
+        "models": listed_models(places.models),
         "benchmarks": _benchmarks(),
         "environment": listed(),
         "extras": {name: importlib.util.find_spec(name) is not None for name in EXTRAS},
@@ -66,6 +68,7 @@ def text(found: dict[str, Any]) -> str:
         "",
         "models and benchmarks",
         _line(found["embedded_model"]["available"], "SmolLM2-135M-Instruct", found["embedded_model"]["detail"]),
+        *(_line(bool(one["path"]), one["name"], _model_line(one)) for one in found["models"]),
         *(_line(b["available"], b["name"], b["detail"]) for b in found["benchmarks"]),
         "",
         "extras",
@@ -77,6 +80,10 @@ def text(found: dict[str, Any]) -> str:
         "ready" if found["ready"] else "not ready: see the lines that start with -",
     ]
     return "\n".join(lines)
+
+
+def _model_line(model: dict[str, Any]) -> str:
+    return model["path"] or f"{_size(model['bytes'])}, fetched where it is needed: hornbook models get {model['name']}"
 
 
 def _line(good: bool, name: str, detail: str) -> str:

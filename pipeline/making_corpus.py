@@ -50,8 +50,13 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
     from pipeline.teacher.journal import earlier_journals
 
     recipe, places = making.recipe, making.places
+
+    def tell(text: str) -> None:
+        making.log({"event": "note", "stage": stage.name, "text": text})
+
     teachers = {
-        table.name: teacher.build(table, making.execution, recipe.seed, places.models) for table in recipe.teachers
+        table.name: teacher.build(table, making.execution, recipe.seed, places.models, tell)
+        for table in recipe.teachers
     }
     samples = recipe.completions.samples_per_prompt
     spent = {name: teacher.Spent(name, asked.kind) for name, asked in teachers.items()}

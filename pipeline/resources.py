@@ -10,13 +10,14 @@ _PLACES = {
     "prompts": _CHECKOUT / "prompts",
     "seeds": _CHECKOUT / "data" / "seeds",
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
+    "models.toml": _CHECKOUT / "data" / "models.toml",
     "held_out": _CHECKOUT / "data" / "held_out",
     "understanding": _CHECKOUT / "data" / "understanding",
 }
 
 
 def shipped(name: str) -> Path:
-    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "held_out", "understanding".
+    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "models.toml", "held_out", "understanding".
 
     Raises HornbookError where it is in neither place, which means that the installation is broken.
     """

@@ -19,7 +19,7 @@ import gguf
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
 from pipeline.errors import InputError
@@ -42,22 +42,35 @@ _LLAMA_TENSORS = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM"}
+"""What is read, by `general.architecture`. Qwen2 is Llama with biases on queries, keys and values; llama.cpp keeps its
+rotary order as it is and interleaves Llama's."""
+_HALF_BYTES = 4 << 30
+"""Weights that would take more than this in fp32 are written in bf16: no GGUF of such a size is less coarse."""
 _DIGITS = pre_tokenizers.Digits(individual_digits=True)
 _GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def _split(pattern: str) -> Any:
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
 _PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
     "smollm": lambda: pre_tokenizers.Sequence([_DIGITS, _GPT2]),
     "gpt-2": lambda: _GPT2,
     "default": lambda: _GPT2,
-    "llama-bpe": lambda: pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_LLAMA3), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    ),
+    "llama-bpe": lambda: _split(_LLAMA3),
+    "qwen2": lambda: _split(_QWEN2),
 }
 """By the file's `tokenizer.ggml.pre`; the regular expressions are those of the models' own tokenizer.json."""
 
@@ -69,6 +82,14 @@ class _File:
     path: Path
     reader: Any
     read: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def architecture(self) -> str:
+        return str(self.value("general.architecture"))
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """Metadata `key` of the file's architecture."""
+        return self.value(f"{self.architecture}.{key}", default)
 
     def value(self, key: str, default: Any = None) -> Any:
         """Metadata `key`; raises InputError where it is missing and has no default."""
@@ -113,11 +134,10 @@ def _convert(path: Path, folder: Path) -> None:
         file = _File(path, gguf.GGUFReader(path))
     except (ValueError, OSError, IndexError) as error:
         raise InputError(f"{path} is not a readable GGUF file: {error}", hint="download or install it again") from error
-    architecture = file.value("general.architecture")
-    if architecture != "llama" or file.value("tokenizer.ggml.model") != "gpt2":
+    if file.architecture not in _ARCHITECTURES or file.value("tokenizer.ggml.model") != "gpt2":
         raise InputError(
-            f"{path}: architecture {architecture!r} with tokenizer {file.value('tokenizer.ggml.model')!r}; "
-            "only 'llama' with 'gpt2' is read from GGUF",
+            f"{path}: architecture {file.architecture!r} with tokenizer {file.value('tokenizer.ggml.model')!r}; "
+            f"only {' and '.join(map(repr, _ARCHITECTURES))} with 'gpt2' are read from GGUF",
             hint="use the model's Hugging Face folder instead",
         )
     tokenizer_files(file, folder)
@@ -139,40 +159,44 @@ def _convert(path: Path, folder: Path) -> None:
 
 
 def _config(file: _File) -> dict[str, Any]:
-    hidden = file.value("llama.embedding_length")
-    heads = file.value("llama.attention.head_count")
+    hidden = file.setting("embedding_length")
+    heads = file.setting("attention.head_count")
+    llama = {"attention_bias": False, "mlp_bias": False, "head_dim": hidden // heads}
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        "architectures": [_ARCHITECTURES[file.architecture]],
+        "model_type": file.architecture,
+        **(llama if file.architecture == "llama" else {}),
         "vocab_size": len(file.value("tokenizer.ggml.tokens")),
         "hidden_size": hidden,
-        "intermediate_size": file.value("llama.feed_forward_length"),
-        "num_hidden_layers": file.value("llama.block_count"),
+        "intermediate_size": file.setting("feed_forward_length"),
+        "num_hidden_layers": file.setting("block_count"),
         "num_attention_heads": heads,
-        "num_key_value_heads": file.value("llama.attention.head_count_kv", heads),
-        "head_dim": hidden // heads,
-        "max_position_embeddings": file.value("llama.context_length"),
-        "rms_norm_eps": round(float(file.value("llama.attention.layer_norm_rms_epsilon")), 12),
-        "rope_theta": float(file.value("llama.rope.freq_base", 10000.0)),
+        "num_key_value_heads": file.setting("attention.head_count_kv", heads),
+        "max_position_embeddings": file.setting("context_length"),
+        "rms_norm_eps": round(float(file.setting("attention.layer_norm_rms_epsilon")), 12),
+        "rope_theta": float(file.setting("rope.freq_base", 10000.0)),
         "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
         "bos_token_id": file.value("tokenizer.ggml.bos_token_id"),
         "eos_token_id": file.value("tokenizer.ggml.eos_token_id"),
         "pad_token_id": file.value("tokenizer.ggml.padding_token_id", file.value("tokenizer.ggml.eos_token_id")),
-        "torch_dtype": "float32",
+        "torch_dtype": "bfloat16" if _is_large(file) else "float32",
     }
+
+
+def _is_large(file: _File) -> bool:
+    return sum(int(tensor.n_elements) for tensor in file.reader.tensors) * 4 > _HALF_BYTES
 
 
 def _weights(file: _File, config: dict[str, Any]) -> dict[str, torch.Tensor]:
     weights: dict[str, torch.Tensor] = {}
+    dtype = torch.bfloat16 if _is_large(file) else torch.float32
     for tensor in file.reader.tensors:
         values = np.array(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32, order="C")
         name, kind = _llama_name(tensor.name)
-        if kind in ("attn_q", "attn_k"):
+        if file.architecture == "llama" and kind in ("attn_q", "attn_k"):
             heads = config["num_attention_heads" if kind == "attn_q" else "num_key_value_heads"]
             values = _unpermuted(values, heads)
-        weights[name] = torch.from_numpy(values)
+        weights[name] = torch.from_numpy(values).to(dtype)
     return weights
 
 
@@ -209,6 +233,8 @@ def tokenizer_files(file: _File, folder: Path) -> None:
     types: list[int] = file.value("tokenizer.ggml.token_type")
     merges = [tuple(merge.split(" ", 1)) for merge in file.value("tokenizer.ggml.merges")]
     tokenizer = Tokenizer(BPE({token: i for i, token in enumerate(tokens)}, merges, fuse_unk=False))
+    if pre == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = _PRE_TOKENIZERS[pre]()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL])
@@ -231,7 +257,7 @@ def tokenizer_files(file: _File, folder: Path) -> None:
         "pad_token": token("padding", "eos"),
         "add_bos_token": bool(file.value("tokenizer.ggml.add_bos_token", False)),
         "clean_up_tokenization_spaces": False,
-        "model_max_length": file.value("llama.context_length"),
+        "model_max_length": file.setting("context_length"),
         "padding_side": "left",
     }
     template = file.value("tokenizer.chat_template", "")

@@ -1,6 +1,6 @@
 """Key-value cached decoding: a batch of rows that are admitted, stepped and dropped.
 
-Two engines with one interface: `LeanEngine` for Llama and Phi, and `TransformersEngine` for every other causal LM.
+Two engines with one interface: `LeanEngine` for Llama, Qwen2 and Phi, `TransformersEngine` for every other causal LM.
 Rows have positions of their own, so a row's logits do not depend on which other rows are in the batch, but for the
 rounding of matrix products of other sizes: about 1e-5 in fp32. Where that could decide, `alone` does.
 """
@@ -51,17 +51,31 @@ class Engine(Protocol):
 
 
 class LeanEngine:
-    """Static cache (layers, keys or values, rows, kv_heads, length, head) and the lean forward on packed weights."""
+    """Static cache (layers, keys or values, rows, kv_heads, length, head) and the lean forward on packed weights.
+
+    beginnings: token sequences that many prompts begin with, longest first; each is read once, when the first prompt
+    with it comes, and its keys and values are copied for the others.
+    """
 
     joins: ClassVar[bool] = True
 
-    def __init__(self, model: Any, slots: int, length: int, lean: Lean | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        slots: int,
+        length: int,
+        lean: Lean | None = None,
+        beginnings: Sequence[Sequence[int]] = (),
+    ) -> None:
         self.lean = lean or Lean(model, packed)
         weight = model.model.embed_tokens.weight
         shape = (len(self.lean.layers), 2, slots, self.lean.kv_heads, length, self.lean.head)
         self.cache = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         self.lengths: list[int] = []
         self.slots = slots
+        self.beginnings = [list(tokens) for tokens in beginnings]
+        self.read: dict[int, Tensor] = {}
+        """Keys and values (layers, 2, 1, kv_heads, time, head) of the beginnings read so far, by their number."""
 
     @property
     def room(self) -> int:
@@ -71,32 +85,71 @@ class LeanEngine:
     def admit(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         logits = []
         group: list[Sequence[int]] = []
+        shared: int | None = None
         for prompt in prompts:
-            if group and (len(group) + 1) * max(len(p) for p in (*group, prompt)) > _PREFILL_TOKENS:
-                logits.append(self._prefill(group))
+            beginning = self._beginning(prompt)
+            there = 0 if beginning is None else len(self.beginnings[beginning])
+            tokens = (len(group) + 1) * (max(len(p) for p in (*group, prompt)) - there)
+            if group and (beginning != shared or tokens > _PREFILL_TOKENS):
+                logits.append(self._prefill(group, shared))
                 group = []
             group.append(prompt)
-        logits.append(self._prefill(group))
+            shared = beginning
+        logits.append(self._prefill(group, shared))
         return torch.cat(logits)
 
-    def _prefill(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+    def _beginning(self, prompt: Sequence[int]) -> int | None:
+        """The number of the longest beginning that `prompt` has and goes on after."""
+        for number, tokens in enumerate(self.beginnings):
+            if len(prompt) > len(tokens) and list(prompt[: len(tokens)]) == tokens:
+                return number
+        return None
+
+    def _prefill(self, prompts: Sequence[Sequence[int]], beginning: int | None) -> Tensor:
+        """Append `prompts`, which all begin with beginning number `beginning`; logits after each one's last token."""
         device, first = self.cache.device, len(self.lengths)
+        start = 0
+        if beginning is not None:
+            before = self._read(beginning)
+            start = before.shape[-2]
+            self.cache[:, :, first : first + len(prompts), :, :start] = before
         lengths = [len(prompt) for prompt in prompts]
-        width = max(lengths)
-        ids = torch.tensor([[*p, *[0] * (width - len(p))] for p in prompts], device=device)
-        cache = self.cache[:, :, first : first + len(prompts), :, :width]
-        within = causal()
-
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            cache[layer, 0] = k
-            cache[layer, 1] = v
-            return within(layer, q, k, v)
-
-        rotary = self.lean.rotary(torch.arange(width, device=device)[None])
-        hidden = self.lean.hidden(ids, rotary, attend)
-        last = hidden[torch.arange(len(prompts), device=device), torch.tensor(lengths, device=device) - 1]
+        hidden = self._pass([prompt[start:] for prompt in prompts], start, slice(first, first + len(prompts)))
+        last = hidden[torch.arange(len(prompts), device=device), torch.tensor(lengths, device=device) - 1 - start]
         self.lengths += lengths
         return self.lean.lm_head(last).float()
+
+    def _read(self, number: int) -> Tensor:
+        """Keys and values of a beginning, read through a row that is free."""
+        if number not in self.read:
+            row = slice(len(self.lengths), len(self.lengths) + 1)
+            self._pass([self.beginnings[number]], 0, row)
+            self.read[number] = self.cache[:, :, row, :, : len(self.beginnings[number])].clone()
+        return self.read[number]
+
+    def _pass(self, texts: Sequence[Sequence[int]], start: int, rows: slice) -> Tensor:
+        """Hidden states (texts, time, hidden) of texts that go on at position `start` of `rows`, whose cache is filled.
+
+        Shorter texts are padded on the right, where no real token sees the padding.
+        """
+        device = self.cache.device
+        width = max(len(text) for text in texts)
+        ids = torch.tensor([[*text, *[0] * (width - len(text))] for text in texts], device=device)
+        cache = self.cache[:, :, rows, :, : start + width]
+        within = causal()
+        positions = torch.arange(start, start + width, device=device)
+        visible = torch.arange(start + width, device=device)[None] <= positions[:, None]
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            cache[layer, 0, :, :, start:] = k
+            cache[layer, 1, :, :, start:] = v
+            if not start:
+                return within(layer, q, k, v)
+            return functional.scaled_dot_product_attention(
+                q, cache[layer, 0], cache[layer, 1], attn_mask=visible, enable_gqa=q.shape[1] != k.shape[1]
+            )
+
+        return self.lean.hidden(ids, self.lean.rotary(positions[None]), attend)
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int]) -> Tensor:
@@ -198,12 +251,19 @@ class TransformersEngine:
         return logits[0, -1].float()
 
 
-def make_engine(model: Any, slots: int, length: int, kept: dict[str, Any] | None = None) -> Engine:
+def make_engine(
+    model: Any,
+    slots: int,
+    length: int,
+    kept: dict[str, Any] | None = None,
+    beginnings: Sequence[Sequence[int]] = (),
+) -> Engine:
     """The faster engine that knows `model`, for at most `slots` rows of at most `length` tokens.
 
     kept: where packed weights are kept for the next engine of the same model; None keeps none. Packing SmolLM2's takes
     half a CPU second. They are packed anew once a parameter has changed: its version, or its norm, for AdamW's fused
-    step leaves versions as they are.
+    step leaves versions as they are. beginnings: what many prompts begin with, longest first, for an engine that can
+    read it once.
     """
     if not Lean.knows(model):
         return TransformersEngine(model, slots, length)
@@ -214,4 +274,4 @@ def make_engine(model: Any, slots: int, length: int, kept: dict[str, Any] | None
     if kept.get("state") != state:
         kept.clear()
         kept.update(state=state, lean=Lean(model, packed))
-    return LeanEngine(model, slots, length, kept["lean"])
+    return LeanEngine(model, slots, length, kept["lean"], beginnings)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.student.architectures import positions_of
+from pipeline.student.beginnings import shared_beginnings
 from pipeline.student.engines import Engine, make_engine
 from pipeline.student.loading import LoadedModel
 from pipeline.student.prompts import ChatPrompt, Continuation, chat_prompt, encode_prompt
@@ -21,6 +22,8 @@ differ by rounding, by less than 1e-4 for SmolLM2 in fp32 (measured). One token 
 CPU_BATCH = 32
 GPU_BATCH = 256
 """Rows of a batch where the caller names no number. On two cores, 64 rows gave under 10% more than 32."""
+_LIKELIEST = 1024
+"""Tokens that are looked at first where the likeliest ones are drawn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,9 @@ def generate(
     if not waiting:
         return
     slots = min(batch or (GPU_BATCH if loaded.device.type == "cuda" else CPU_BATCH), len(waiting))
-    engine = make_engine(loaded.model, slots, max(len(row.prompt) + row.limit for row in waiting), loaded.packed)
+    length = max(len(row.prompt) + row.limit for row in waiting)
+    beginnings = shared_beginnings([row.prompt for row in waiting])
+    engine = make_engine(loaded.model, slots, length, loaded.packed, beginnings)
     precise = next(loaded.model.parameters()).dtype == torch.float32
     choose = _Chooser(temperature, top_p, engine.alone if precise else None)
     for done in _decode(engine, waiting, end_tokens(loaded.model, loaded.tokenizer), choose):
@@ -177,9 +182,7 @@ class _Chooser:
         """The next token of each row, for logits (rows, vocab)."""
         if self.temperature == 0:
             return self._best(logits, rows)
-        probabilities, tokens = (
-            (logits.double() / self.temperature).softmax(-1).sort(stable=True, dim=-1, descending=True)
-        )
+        probabilities, tokens = self._likeliest((logits.double() / self.temperature).softmax(-1))
         before = probabilities.cumsum(-1) - probabilities
         probabilities = probabilities.masked_fill(before >= self.top_p, 0.0)
         reached = probabilities.cumsum(-1)
@@ -187,6 +190,20 @@ class _Chooser:
         places = torch.searchsorted(reached, (draws * reached[:, -1])[:, None], right=True)
         drawn: list[int] = tokens.gather(-1, places.clamp(max=tokens.shape[-1] - 1))[:, 0].tolist()
         return drawn
+
+    def _likeliest(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities and their tokens, likeliest first where `top_p` leaves some out.
+
+        As many as it needs: to sort a vocabulary of 150,000 takes 15 ms a row, more than a small model's whole step.
+        """
+        if self.top_p >= 1:
+            return probabilities, torch.arange(probabilities.shape[-1], device=probabilities.device).expand_as(
+                probabilities
+            )
+        some = probabilities.topk(min(_LIKELIEST, probabilities.shape[-1]), -1)
+        if bool((some.values.sum(-1) >= self.top_p).all()):
+            return some.values, some.indices
+        return probabilities.sort(stable=True, dim=-1, descending=True)
 
     def _best(self, logits: Tensor, rows: Sequence[_Row]) -> list[int]:
         if self.alone is None or logits.shape[-1] < 2:

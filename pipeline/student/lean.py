@@ -1,4 +1,4 @@
-"""The forward pass of Llama and Phi models without the layers of transformers around it, on transformers' weights.
+"""The forward pass of Llama, Qwen2 and Phi models on transformers' weights, without transformers' layers around it.
 
 transformers' modules carry the weights and are what is saved; this is only another way to compute with them, for
 training and for generation. It is held equal to transformers' own forward by a test. What it leaves out is cost:
@@ -70,7 +70,7 @@ class _Layer:
 
 
 class Lean:
-    """A Llama or Phi causal LM as plain functions.
+    """A Llama, Qwen2 or Phi causal LM as plain functions.
 
     model: the transformers model. linear: `separate` for training, `packed` for generation (which copies weights, so
     it does not follow later updates).
@@ -103,8 +103,8 @@ class Lean:
         rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
         if rope.get("rope_type", "default") != "default" or getattr(config, "pretraining_tp", 1) != 1:
             return False
-        if config.model_type == "llama":
-            return bool(config.hidden_act == "silu")
+        if config.model_type in ("llama", "qwen2"):
+            return bool(config.hidden_act == "silu" and not getattr(config, "use_sliding_window", False))
         return bool(config.model_type == "phi" and config.hidden_act == "gelu_new" and not config.qk_layernorm)
 
     def _norm(self, module: Any) -> Linear:

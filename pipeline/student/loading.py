@@ -11,6 +11,7 @@ from transformers.utils import logging
 
 from pipeline.errors import InputError
 from pipeline.identity import digest
+from pipeline.models import fetch, known, named
 from pipeline.student.conversion import VERSION as CONVERSION_VERSION
 from pipeline.student.conversion import converted
 from pipeline.student.local import file_digest, find_smollm2
@@ -58,11 +59,14 @@ def model_identity(spec: str) -> dict[str, str]:
     Hub names that are not cached locally are identified by name. Digests are of bytes, so a folder keeps its
     identity when it is moved.
     """
+    model = named(spec)
+    if model is not None:
+        return _gguf_identity(model.file, model.sha256)
     if spec == "smollm2" or spec.endswith(".gguf"):
         path = find_smollm2() if spec == "smollm2" else Path(spec)
         if not path.is_file():
             raise _not_found(spec)
-        return {"kind": "gguf", "name": path.name, "digest": file_digest(path), "conversion": str(CONVERSION_VERSION)}
+        return _gguf_identity(path.name, file_digest(path))
     folder = Path(spec)
     if folder.is_dir():
         files = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file())
@@ -70,10 +74,17 @@ def model_identity(spec: str) -> dict[str, str]:
     return {"kind": "hub", "name": spec}
 
 
+def _gguf_identity(name: str, sha256: str) -> dict[str, str]:
+    return {"kind": "gguf", "name": name, "digest": sha256, "conversion": str(CONVERSION_VERSION)}
+
+
 def source_folder(spec: str, cache: Path) -> str:
     """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself."""
     if spec == "smollm2":
         return str(converted(find_smollm2(), cache))
+    model = named(spec)
+    if model is not None:
+        return str(converted(fetch(model, cache), cache))
     path = Path(spec)
     if spec.endswith(".gguf"):
         if not path.is_file():
@@ -94,8 +105,8 @@ def source_folder(spec: str, cache: Path) -> str:
 def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto") -> LoadedModel:
     """Load the causal LM that `spec` names, in evaluation mode.
 
-    spec: "smollm2" (embedded), an HF folder, a GGUF file, or a hub name "owner/name". cache: folder for converted
-    models. dtype: "auto" is fp32 on the CPU and bf16 on a GPU that has it.
+    spec: "smollm2" (embedded), a name of `data/models.toml`, an HF folder, a GGUF file, or a hub name "owner/name".
+    cache: folder for fetched and converted models. dtype: "auto" is fp32 on the CPU and bf16 on a GPU that has it.
 
     Raises InputError where nothing loadable is there, MissingExtra where the embedded model is not installed.
     """
@@ -173,7 +184,8 @@ class quiet:  # noqa: N801
 def _not_found(spec: str) -> InputError:
     return InputError(
         f"no model at {spec!r}",
-        hint='name "smollm2", a folder with a config.json, a .gguf file, or a hub name "owner/name"',
+        hint=f'name "smollm2", {", ".join(known())}, a folder with a config.json, a .gguf file, or a hub name '
+        '"owner/name"',
     )
 
 

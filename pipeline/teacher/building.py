@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
+from pipeline.models.fetching import Tell, to_stderr
 from pipeline.recipe import TeacherTable
 from pipeline.teacher.endpoint import Endpoint, EndpointTeacher, checked_url, priced
 from pipeline.teacher.money import Price, read_prices, require_price
@@ -19,12 +20,18 @@ _SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "proxy-aut
 _FALLBACK_KEYS = frozenset({"base_url", "model", "api_key_env", "weight"})
 
 
-def build(table: TeacherTable, execution: Execution, seed: int, cache: Path = Path("data/models")) -> Teacher:
-    """The teacher of a recipe table. seed: the recipe's; cache: folder for converted models.
+def build(
+    table: TeacherTable,
+    execution: Execution,
+    seed: int,
+    cache: Path = Path("data/models"),
+    tell: Tell = to_stderr,
+) -> Teacher:
+    """The teacher of a recipe table. seed: the recipe's; cache: folder for models; tell: hears of a model's download.
 
     Raises RecipeError, MissingKey or MissingExtra; nothing is asked, loaded or downloaded here.
     """
-    return _build(table, execution, seed, cache, with_keys=True)
+    return _build(table, execution, seed, cache, tell, with_keys=True)
 
 
 def identity(table: TeacherTable, seed: int) -> dict[str, object]:
@@ -34,14 +41,16 @@ def identity(table: TeacherTable, seed: int) -> dict[str, object]:
 
 def keyed(table: TeacherTable, seed: int) -> Teacher:
     """The teacher of `table`, to tell by `keys` which answers are its; needs no API key and asks nothing."""
-    return _build(table, Execution(), seed, Path("data/models"), with_keys=False)
+    return _build(table, Execution(), seed, Path("data/models"), to_stderr, with_keys=False)
 
 
-def _build(table: TeacherTable, execution: Execution, seed: int, cache: Path, *, with_keys: bool) -> Teacher:
+def _build(
+    table: TeacherTable, execution: Execution, seed: int, cache: Path, tell: Tell, *, with_keys: bool
+) -> Teacher:
     if table.kind == "openai":
         return _endpoints(table, execution, with_keys=with_keys)
     if table.kind == "local":
-        return _local(table, execution, seed, cache)
+        return _local(table, execution, seed, cache, tell)
     if table.kind == "composer":
         from pipeline.teacher.composer import Composer
         from pipeline.teacher.inprocess import ComposerTeacher
@@ -138,15 +147,16 @@ def _is_near(base_url: str) -> bool:
     )
 
 
-def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path) -> Teacher:
+def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path, tell: Tell) -> Teacher:
+    from pipeline.models import known, named
     from pipeline.student.loading import model_identity
     from pipeline.teacher.local import LocalTeacher, choose_engine
 
     model = table.model or "smollm2"
-    if table.engine == "llama.cpp" and model != "smollm2" and not model.endswith(".gguf"):
+    if table.engine == "llama.cpp" and not (model == "smollm2" or named(model) or model.endswith(".gguf")):
         raise RecipeError(
             f'teacher {table.name!r}: engine = "llama.cpp" reads GGUF files, got model = {model!r}',
-            hint='name a .gguf file or "smollm2", or set engine = "transformers"',
+            hint=f'name a .gguf file, "smollm2" or {" or ".join(known())}, or set engine = "transformers"',
         )
     return LocalTeacher(
         name=table.name,
@@ -155,6 +165,7 @@ def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path) ->
         sampling=sampling_of(table),
         execution=execution,
         cache=cache,
+        tell=tell,
         seed=seed if table.seed is None else table.seed,
         engine=choose_engine(model, execution.device) if table.engine == "auto" else table.engine,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import MissingExtra, TeacherError
+from pipeline.models import fetch, named
 from pipeline.student.local import find_smollm2
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Reply, Ticket, Trouble
@@ -46,7 +47,7 @@ class LlamaWorker:
             raise MissingExtra("llama.cpp is not installed", hint="pip install 'hornbook[llamacpp]'") from None
         execution = self._teacher.execution
         slots = execution.batch or SLOTS
-        path = find_smollm2() if self._teacher.model == "smollm2" else Path(self._teacher.model)
+        path = self._file()
         settings = xllamacpp.CommonParams()
         settings.model.path = str(path)
         settings.n_parallel = slots
@@ -63,6 +64,13 @@ class LlamaWorker:
                 f"llama.cpp cannot load {path}: {error}", hint="check that the file is a whole GGUF model"
             ) from error
         self._pool = concurrent.futures.ThreadPoolExecutor(slots, thread_name_prefix="llama")
+
+    def _file(self) -> Path:
+        teacher = self._teacher
+        model = named(teacher.model)
+        if model is not None:
+            return fetch(model, teacher.cache, teacher.tell)
+        return find_smollm2() if teacher.model == "smollm2" else Path(teacher.model)
 
     def close(self) -> None:
         if self._pool is not None:

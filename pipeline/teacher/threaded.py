@@ -1,13 +1,17 @@
 """The lane of a teacher that works in this process: one thread, which is given questions in groups."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket
 
 Result = tuple[Ticket, Reply | Failure]
+GRACE_SECONDS = 3.0
+"""How long a stopped run waits for what a worker is doing. A model may be minutes away from its next answer, which cost
+nothing; the thread is left to end with the process then."""
 
 
 class Worker(Protocol):
@@ -25,7 +29,8 @@ class Worker(Protocol):
     def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
         """Answer all tickets in any order; what is yielded together is journalled together.
 
-        Once `stopping()` is true, what is under way is finished and the rest is left unanswered.
+        Once `stopping()` is true, what is under way is finished, or abandoned after `GRACE_SECONDS`, and the rest is
+        left unanswered.
         """
 
 
@@ -38,11 +43,16 @@ class ThreadLane:
         self._held = 0
         self._prepared = False
         self._stopping = threading.Event()
+        self._grace_ends = 0.0
         self._thread: threading.Thread | None = None
 
     @property
     def in_flight(self) -> int:
-        return self._held if self._thread is not None else 0
+        return self._held if self._thread is not None and not self._abandoned else 0
+
+    @property
+    def _abandoned(self) -> bool:
+        return self._stopping.is_set() and self._loop.time() > self._grace_ends
 
     @property
     def held(self) -> int:
@@ -57,7 +67,7 @@ class ThreadLane:
 
     def pump(self) -> None:
         if self._desk.draining:
-            self._stopping.set()
+            self._stop()
             return
         if self._thread is not None:
             return
@@ -75,10 +85,15 @@ class ThreadLane:
         try:
             self.prepare()
             for results in self._worker.work(tickets, self._stopping.is_set):
-                self._loop.call_soon_threadsafe(self._finish, results)
+                self._tell(self._finish, results)
         except Exception as caught:
             error = caught
-        self._loop.call_soon_threadsafe(self._done, error)
+        self._tell(self._done, error)
+
+    def _tell(self, hear: Callable[[Any], None], what: Any) -> None:
+        """Hand `what` to the loop's thread; to nobody where the run has ended without waiting."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(hear, what)
 
     def prepare(self) -> None:
         """Prepare the worker if it is not yet; on the worker's thread."""
@@ -103,8 +118,14 @@ class ThreadLane:
             self._desk.stop(RuntimeError(f"a teacher left {unanswered} questions unanswered"))
         self.pump()
 
+    def _stop(self) -> None:
+        if not self._stopping.is_set():
+            self._grace_ends = self._loop.time() + GRACE_SECONDS
+            self._stopping.set()
+
     async def close(self) -> None:
-        self._stopping.set()
-        while self._thread is not None:
+        self._stop()
+        while self._thread is not None and not self._abandoned:
             await asyncio.sleep(0.02)
-        self._worker.close()
+        if self._thread is None:
+            self._worker.close()

@@ -83,9 +83,9 @@ def test_a_copied_domain_is_used(domain: Path) -> None:
     table = PromptsTable(folder=str(domain))
     assert prompting.digest(table) == prompting.digest(PromptsTable())
     path = domain / "textbook" / "passage.md"
-    path.write_text(path.read_text().replace("Write one section of a textbook on", "Write a page of chemistry on"))
+    path.write_text(path.read_text().replace("Write one section of a textbook.", "Write one page of chemistry."))
     assert prompting.digest(table) != prompting.digest(PromptsTable())
-    assert "a page of chemistry on" in rendered(seeds(textbooks=1), table)[0].messages[1].content
+    assert "Write one page of chemistry." in rendered(seeds(textbooks=1), table)[0].messages[1].content
 
 
 def test_templates_that_no_seed_needs_are_not_read(domain: Path) -> None:

@@ -1,5 +1,6 @@
 """The template format: what is read, and the file, line and key of everything that is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.prompting import load, template_digest
 from pipeline.records import Message
+from pipeline.resources import shipped
 
 FRONT = """+++
 name = "n"
@@ -134,3 +136,14 @@ def test_the_digest_covers_all_but_line_endings(tmp_path: Path) -> None:
     assert template_digest(path) == before
     path.write_text(path.read_text().replace('description = "d"', 'description = "e"'))
     assert template_digest(path) != before
+
+
+SHIPPED = sorted(path for path in shipped("prompts").rglob("*.md") if path.name != "README.md")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_templates_begin_with_what_never_changes(path: Path) -> None:
+    """What prompts have in common is computed, and billed, once where it comes first: at most a label follows."""
+    _, _, text = path.read_text(encoding="utf-8").split("+++", 2)
+    constant = [len(piece) for piece in re.split(r"{{.*?}}|{%.*?%}", re.sub(r"{#.*?#}", "", text, flags=re.S))]
+    assert sum(constant[1:]) <= max(200, 0.1 * sum(constant))

@@ -134,7 +134,10 @@ def test_large_gguf_files_go_to_llama_cpp_where_it_is_installed(
     with large.open("wb") as file:
         file.truncate(local.LARGE_BYTES)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name == "xllamacpp" else None)
-    assert local.choose_engine(str(large), "cpu") == "llama.cpp"
+    monkeypatch.setattr(local, "native_bf16", lambda: True)
+    assert local.choose_engine(str(large), "cpu") == local.choose_engine("qwen2.5-coder-0.5b", "cpu") == "transformers"
+    monkeypatch.setattr(local, "native_bf16", lambda: False)
+    assert local.choose_engine(str(large), "cpu") == local.choose_engine("qwen2.5-coder-0.5b", "cpu") == "llama.cpp"
     assert local.choose_engine(str(small), "cpu") == "transformers"
     assert local.choose_engine("smollm2", "cpu") == "transformers"
     assert local.choose_engine(str(large), "cuda") == "transformers"
