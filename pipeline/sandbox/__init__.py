@@ -8,10 +8,11 @@ Four processes, each trusted less than the one before::
           program (child.py)  one fork per program: computes values and sends them, knows nothing that is expected
           test (tester.py)    a second fork where a test cannot be reduced to values: calls the program by message
 
-The verdict is made from values in a strict encoding of exact builtin types (codec.py), so a lying `__eq__`, a patched
-`unittest`, an early exit, printed success markers or a walk up the stack pass nothing: there is nothing in the
-program's process that knows how it is judged. Tests are reduced to calls and expressions where they can be
-(reduce.py); the docstring of tester.py says what the rest does not stop.
+The verdict is made from values in a strict encoding of exact types, builtin (codec.py) or of the standard library
+(kinds.py), so a lying `__eq__`, a patched `unittest`, an early exit, printed success markers or a walk up the stack
+pass nothing: there is nothing in the program's process that knows how it is judged. A verdict that would need another
+type's own comparison is `uncomparable`. Tests are reduced to calls and expressions where they can be (reduce.py); the
+docstring of tester.py says what the rest does not stop.
 """
 
 from pipeline.sandbox.pool import Sandbox, layers

@@ -100,7 +100,7 @@ def load(source: str, reply: Reply) -> dict[str, Any] | None:
 
 def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None:
     """Make each call with arguments of its own and send what it returned; stops at the first exception."""
-    for index, (name, arguments, keywords, iterated) in enumerate(calls):
+    for index, (name, arguments, keywords, asked) in enumerate(calls):
         try:
             function = namespace[name]
         except KeyError:
@@ -111,10 +111,10 @@ def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None
         try:
             value = function(*positional, **named)
             tree = codec.encode(value, remote.builtin_class_or_opaque)
-            if iterated and type(tree) is dict and "h" in tree:
-                tree = with_items(value, tree)
+            if asked and type(tree) is dict and "h" in tree:
+                tree = with_items(value, tree) if asked == "items" else codec.opaque(value, asked)
         except codec.TooDeep:
-            tree = {"h": ["", "deeply nested"]}
+            tree = {"h": ["", "deeply nested", {"identity": True, "truth": True}]}
         except BaseException as error:
             reply("exit" if isinstance(error, SystemExit) else "error", index, describe(error))
             return
@@ -122,7 +122,9 @@ def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None
 
 
 def with_items(value: Any, tree: Any) -> Any:
-    """The encoding of an iterator or view with its items, where the test iterates over it."""
+    """The encoding of an iterator with its items, where the test iterates over it."""
+    if not hasattr(type(value), "__iter__"):
+        return tree
     items = list(itertools.islice(iter(value), _MAX_ITEMS + 1))
     if len(items) > _MAX_ITEMS:
         return tree

@@ -11,8 +11,19 @@ import decimal
 import fractions
 import json
 import math
-from collections.abc import Callable, Iterable
+import zoneinfo
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+from pipeline.sandbox import kinds
+from pipeline.sandbox.kinds import Malformed as Malformed
+from pipeline.sandbox.kinds import hashable as hashable
+from pipeline.sandbox.opaque import Opaque as Opaque
+from pipeline.sandbox.opaque import OpaqueItems as OpaqueItems
+from pipeline.sandbox.opaque import OpaqueUsed as OpaqueUsed
+from pipeline.sandbox.opaque import equals_anything as equals_anything
+from pipeline.sandbox.opaque import opaque as opaque
 
 MAX_DEPTH = 200
 """Nesting beyond which a value is not sent."""
@@ -21,61 +32,12 @@ _BIG = 1 << 4096
 Reference = Callable[[Any], Any]
 
 
-class Malformed(Exception):
-    """A message is not in the encoding: its sender is broken or hostile."""
-
-
 class TooDeep(Exception):
     """A value is nested deeper than `MAX_DEPTH`."""
 
 
-class Opaque:
-    """Stands for an object of a type that has no encoding. Every operation but identity raises `OpaqueUsed`."""
-
-    __slots__ = ("kind",)
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"<{self.kind} object>"
-
-    def _refuse(self, *_: Any) -> Any:
-        raise OpaqueUsed(f"an object of type {self.kind}")
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __len__ = __iter__ = _refuse
-    __contains__ = __add__ = __radd__ = __sub__ = __rsub__ = __abs__ = __getitem__ = __float__ = __int__ = __str__ = (
-        _refuse
-    )
-
-
-class OpaqueItems(Opaque):
-    """Stands for an iterator or view, of which the items were sent: it can be iterated, nothing else."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, kind: str, items: list[Any]) -> None:
-        super().__init__(kind)
-        self.items = items
-
-    def __iter__(self) -> Any:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-class OpaqueUsed(Exception):
-    """An assertion looked into an object that has no encoding."""
-
-
-def opaque(value: Any) -> Any:
-    """The mark of an object that has no encoding."""
-    return {"h": ["", type(value).__qualname__[:80]]}
-
-
 _PLAIN = frozenset({str, bool, type(None)})
-_BASES = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+_BASES = (int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 _DATES = {t.__name__: t for t in (datetime.date, datetime.datetime, datetime.time)}
 
 
@@ -97,7 +59,9 @@ def encode(value: Any, reference: Reference = opaque, depth: int = 0) -> Any:
     if special is not None:
         return special(value, reference, depth)
     if kind.__module__ == "numpy" and hasattr(value, "tolist"):
-        return encode(value.tolist(), reference, depth)
+        data = encode(value.tolist(), reference, depth)
+        parts = kinds.numpy_parts(value)
+        return data if parts is NotImplemented else {"m": [encode(parts), data]}
     for base in _BASES:
         if isinstance(value, base):
             if getattr(kind, "__eq__", None) is not getattr(base, "__eq__", None):
@@ -112,6 +76,8 @@ def _as_base(value: Any, base: type) -> Any:
         return int.__add__(value, 0)
     if base is float:
         return float.__pos__(value)
+    if base is complex:
+        return complex.__pos__(value)
     if base is str:
         return str.__str__(value)
     if base is bytes:
@@ -143,7 +109,7 @@ _ENCODERS: dict[type, Callable[[Any, Reference, int], Any]] = {
     dict: _pairs("d"),
     collections.OrderedDict: _pairs("o"),
     collections.Counter: _pairs("c"),
-    collections.defaultdict: _pairs("e"),
+    collections.defaultdict: lambda v, r, d: {"e": [_pairs("d")(v, r, d), encode(v.default_factory, r, d)]},
     collections.deque: lambda v, r, d: {"k": [v.maxlen, [encode(x, r, d) for x in v]]},
     bytes: lambda v, r, d: {"y": v.hex()},
     bytearray: lambda v, r, d: {"a": v.hex()},
@@ -154,35 +120,75 @@ _ENCODERS: dict[type, Callable[[Any, Reference, int], Any]] = {
     fractions.Fraction: lambda v, r, d: {"q": [encode(v.numerator), encode(v.denominator)]},
     datetime.timedelta: lambda v, r, d: {"p": [v.days, v.seconds, v.microseconds]},
     datetime.date: lambda v, r, d: {"w": ["date", v.isoformat()]},
-    datetime.datetime: lambda v, r, d: {"w": ["datetime", v.isoformat()]},
-    datetime.time: lambda v, r, d: {"w": ["time", v.isoformat()]},
+    datetime.datetime: lambda v, r, d: _moment("datetime", v, r, d),
+    datetime.time: lambda v, r, d: _moment("time", v, r, d),
 }
 
 
-def _resolve_opaque(body: Any) -> Any:
-    return Opaque(str(body[1]))
+def _moment(name: str, value: datetime.datetime | datetime.time, reference: Reference, depth: int) -> Any:
+    """A moment with its own time zone where that is one of the library's, else with its distance from UTC."""
+    if type(value.tzinfo) not in (type(None), datetime.timezone, zoneinfo.ZoneInfo):
+        return {"w": [name, value.isoformat(), value.fold, None]}
+    return {"w": [name, value.replace(tzinfo=None).isoformat(), value.fold, encode(value.tzinfo, reference, depth)]}
+
+
+def _kind(name: str, take: Callable[[Any], Any]) -> Callable[[Any, Reference, int], Any]:
+    def run(value: Any, reference: Reference, depth: int) -> Any:
+        parts = take(value)
+        if parts is NotImplemented:
+            return reference(value)
+        return {"v": [name, encode(parts, reference, depth)]}
+
+    return run
+
+
+_ENCODERS.update({kind: _kind(name, form.take) for kind, (name, form) in kinds.KINDS.items()})
+EXACT = frozenset({*_ENCODERS, *_PLAIN, *_BASES})
+"""Types whose values cross as themselves."""
+
+
+def resolve_opaque(body: Any) -> Opaque:
+    """What stands for a reference where no process can be asked."""
+    facts = body[2] if len(body) > 2 else {}
+    return Opaque(str(body[1]), facts if type(facts) is dict else {})
+
+
+@lru_cache(maxsize=256)
+def _inert(name: str, base: Any) -> Any:
+    return type(name.split(".")[-1] or "C", (base,), {"__slots__": ()})
+
+
+def inert(name: str, data: Any, reference: Any) -> Any:
+    """An instance of a subclass of a builtin as one of a subclass without methods: its data, and not that very type."""
+    return data if isinstance(data, bool) else _inert(name, type(data))(data)  # type: ignore[arg-type]
+
+
+_NOT_DECODED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, OSError)
 
 
 class Decoder:
     """Rebuilds values from a tree.
 
     resolve: what stands for a reference; gets its body. subclass: what stands for an instance of a subclass of a
-    builtin; gets the type's name, the data as an exact builtin, and the reference's tree.
+    builtin; gets the type's name, the data as an exact builtin, and the reference's tree. judging: see `kinds.make`.
     """
 
     def __init__(
         self,
-        resolve: Callable[[Any], Any] = _resolve_opaque,
-        subclass: Callable[[str, Any, Any], Any] = lambda name, data, reference: data,
+        resolve: Callable[[Any], Any] = resolve_opaque,
+        subclass: Callable[[str, Any, Any], Any] = inert,
+        *,
+        judging: bool = True,
     ) -> None:
         self.resolve = resolve
         self.subclass = subclass
+        self.judging = judging
 
     def __call__(self, tree: Any) -> Any:
         """The value of `tree`; raises Malformed for what is not in the encoding."""
         try:
             return self._value(tree)
-        except (TypeError, ValueError, KeyError, IndexError, OverflowError, ArithmeticError, RecursionError) as error:
+        except _NOT_DECODED as error:
             raise Malformed(f"{type(error).__name__}: {error}"[:200]) from None
 
     def _value(self, tree: Any) -> Any:
@@ -194,7 +200,12 @@ class Decoder:
         if len(tree) != 1:
             raise Malformed("a tagged value has one tag")
         ((tag, body),) = tree.items()
-        return self._tagged(tag, body)
+        try:
+            return self._tagged(tag, body)
+        except kinds.Unusable as error:
+            return Opaque(str(error), {"identity": True, "truth": True})  # no constant of a test is as large
+        except OpaqueUsed:  # hashed, to be an element or a key
+            return Opaque({"s": "set", "z": "frozenset"}.get(tag, "dict"))
 
     def _tagged(self, tag: str, body: Any) -> Any:
         if tag == "t":
@@ -221,8 +232,8 @@ class Decoder:
         if tag == "c":
             return collections.Counter(dict(_distinct([(self._value(k), self._value(v)) for k, v in body])))
         if tag == "e":
-            pairs = _distinct([(self._value(k), self._value(v)) for k, v in body])
-            return collections.defaultdict(None, pairs)
+            factory = self._value(body[1])
+            return collections.defaultdict(factory if callable(factory) else None, self._value(body[0]))
         if tag == "k":
             return collections.deque([self._value(v) for v in body[1]], body[0])
         if tag in ("y", "a"):
@@ -230,28 +241,30 @@ class Decoder:
         if tag == "x":
             return complex(self._value(body[0]), self._value(body[1]))
         if tag == "r":
-            return range(*body)
+            return self._bounded(range(*body), (body[1] - body[0]) // body[2])
         if tag == "l":
             return ...
         if tag == "n":
-            return decimal.Decimal(body)
+            number = decimal.Decimal(body)
+            return self._bounded(number, abs(number.adjusted()) if number.is_finite() else 0)
         if tag == "q":
             return fractions.Fraction(self._value(body[0]), self._value(body[1]))
         if tag == "p":
             return datetime.timedelta(*body)
         if tag == "w":
-            return _DATES[body[0]].fromisoformat(body[1])
+            moment: Any = _DATES[body[0]].fromisoformat(body[1])
+            if len(body) == 2:
+                return moment
+            zone = self._value(body[3])
+            return moment.replace(fold=body[2], **({} if zone is None else {"tzinfo": zone}))
+        if tag == "v":
+            return kinds.make(body[0], self._value(body[1]), judging=self.judging)
+        if tag == "m":
+            return kinds.numpy_value(self._value(body[0]), self._value(body[1]), judging=self.judging)
         raise Malformed(f"unknown tag {tag!r}")
 
-
-def hashable(values: Iterable[Any]) -> list[Any]:
-    """`values` as a list that is safe to put into a set: not made to collide, which would cost quadratic time."""
-    items = list(values)
-    if len(items) > 512:
-        shared = max(collections.Counter(map(hash, items)).values())
-        if shared > 256:
-            raise Malformed(f"{shared} elements share one hash")
-    return items
+    def _bounded(self, value: Any, size: int) -> Any:
+        return kinds.bounded(value, size) if self.judging else value
 
 
 def _distinct(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -27,6 +27,8 @@ _BLOCKED_ERRNOS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 TO_TEST = 16
 """How many times as large as for the judge a value may be for a test in its own process, which has a memory limit."""
 
+NO_FORM = "which cannot be compared outside the program's process"
+
 
 class Outcome(NamedTuple):
     """A verdict before it is a record."""
@@ -297,6 +299,10 @@ class Session:
             return self._next_examples()
         if kind == "broke":
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
+        if kind == "uncomparable":
+            return Outcome(
+                "uncomparable", f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {NO_FORM}"
+            )
         if kind == "raised":
             bases = parts[0][0]
             if "SystemExit" in bases:
@@ -366,7 +372,8 @@ def judge_assertion(assertion: Assertion, results: list[Any], constants: list[An
         if SIGNS[assertion.sign](left, right):
             return None
     except codec.OpaqueUsed as error:
-        return Outcome("failed", f"assert {text_of(assertion)}: expected a plain value, got {error}")
+        verdict = "failed" if error.wrong else "uncomparable"
+        return Outcome(verdict, f"assert {text_of(assertion)}: got {error}, {NO_FORM}")
     except Exception as error:
         return Outcome("failed", f"assert {text_of(assertion)}: {type(error).__name__}: {str(error)[:200]}")
     wanted = shown(right) if assertion.sign == "==" else f"{assertion.sign} {shown(right)}"

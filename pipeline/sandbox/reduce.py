@@ -48,7 +48,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """calls: [function name, encoded arguments, encoded keywords, whether the result is only iterated over]."""
+    """calls: [function name, encoded arguments, encoded keywords, what is asked of the result (`ASKED`) or ""]."""
 
     calls: list[Any]
     assertions: list[Assertion]
@@ -84,7 +84,14 @@ PURE: dict[str, Callable[..., Any]] = {
     "math.isinf": math.isinf,
 }
 """Functions that an expression may call in the judge."""
-_ITERATE = frozenset({"tuple", "list", "sorted", "sum", "min", "max", "all", "any", "set", "frozenset", "dict"})
+ASKED = {
+    **dict.fromkeys(
+        ("tuple", "list", "sorted", "sum", "min", "max", "all", "any", "set", "frozenset", "dict"), "items"
+    ),
+    "len": "length",
+    "str": "text",
+}
+"""What a function asks of an object without an encoding: its items where it iterates over it, its length, its text."""
 _KEYWORDS = {"sorted": {"reverse"}, "math.isclose": {"rel_tol", "abs_tol"}}
 _TYPES = {t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, frozenset, bytes, complex, object)}
 _COMPARISONS: dict[type[ast.cmpop], str] = {
@@ -189,16 +196,16 @@ class _Reducer:
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             sign = _COMPARISONS[type(test.ops[0])]
             left = self.expression(test.left)
-            right = self.expression(test.comparators[0])
+            right = self.expression(test.comparators[0], "items" if sign in ("in", "not in") else "")
         else:
             left = self.expression(test)
         operand = None if right is None else _operand(right)
         self.assertions.append(Assertion(test, len(self.calls), sign, _operand(left), operand))
 
-    def expression(self, node: ast.expr, iterated: bool = False) -> ast.expr:
+    def expression(self, node: ast.expr, asked: str = "") -> ast.expr:
         """`node` with calls of the program replaced by their results, once all of it is known to be harmless.
 
-        iterated: whether what it gives is only iterated over.
+        asked: the one thing that is asked of what it gives, see `ASKED`.
         """
         if not self._uses_program(node):
             return self._element("_k", self.constants, self.constant(node))
@@ -208,7 +215,7 @@ class _Reducer:
                 if any(k.arg is None for k in keywords):
                     raise Irreducible("**keywords")
                 named = {str(k.arg): self.constant(k.value) for k in keywords}
-                call = [self.names[name], _encode(positional), _encode(named), iterated]
+                call = [self.names[name], _encode(positional), _encode(named), asked]
                 return self._element("_r", self.calls, call)
             case ast.Call(args=args, keywords=keywords):
                 name = _dotted(node.func)
@@ -216,7 +223,7 @@ class _Reducer:
                     raise Irreducible(f"{name or 'a call'} is not evaluated in the judge")
                 if name in ("sum", "round", "int", "str") and len(args) != 1:
                     self._small_digits(name, args)
-                inner = [self.expression(a, iterated=name in _ITERATE) for a in args]
+                inner = [self.expression(a, ASKED.get(name, "")) for a in args]
                 named_inner = [ast.keyword(k.arg, self.expression(k.value)) for k in keywords]
                 return ast.Call(ast.Name(name.replace(".", "_"), ast.Load()), inner, named_inner)
             case ast.Compare(left=left, ops=ops, comparators=others):

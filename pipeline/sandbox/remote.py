@@ -7,6 +7,9 @@ attributes of instances of classes that the test defines.
 """
 
 import builtins
+import collections
+import enum
+import operator
 import sys
 import types
 from collections.abc import Callable
@@ -15,12 +18,18 @@ from typing import Any
 from pipeline.sandbox import codec, wire
 
 _FAR = """
-abs add and bool call complex contains delitem enter eq exit float floordiv format ge getitem gt hash iadd index int
-invert iter le len lshift lt matmul mod mul ne neg next or pos pow radd repr reversed rmul round rshift rsub setitem str
-sub truediv xor
+abs add aenter aexit aiter and anext await bool call complex contains delitem enter eq exit float floordiv format ge
+getitem gt hash iadd index int invert iter le len lshift lt matmul mod mul ne neg next or pos pow radd repr reversed
+rmul round rshift rsub setitem str sub truediv xor
 """
 FAR = frozenset(f"__{name}__" for name in _FAR.split())
 """Special methods that a stand-in passes on."""
+
+
+IDENTITY, ANYTHING = "identity", "anything"
+"""Stand among the special methods of an object whose type compares by identity, or that equals anything."""
+_NAMELESS = {value: name for name, value in vars(types).items() if isinstance(value, type)}
+"""Builtin types that only the module `types` names, as that of generators."""
 
 
 def by_name(value: Any) -> Any:
@@ -28,6 +37,11 @@ def by_name(value: Any) -> Any:
     name = getattr(value, "__name__", "")
     if getattr(builtins, name, None) is value:
         return {"b": ["builtins", name]}
+    if isinstance(value, type) and value in _NAMELESS:
+        return {"b": ["types", _NAMELESS[value]]}
+    if isinstance(value, enum.Enum):
+        kind = by_name(type(value))
+        return kind and {"b": [kind["b"][0], f"{kind['b'][1]}.{value._name_}"]}
     module = getattr(value, "__module__", None)
     if isinstance(module, str) and module.split(".")[0] in sys.stdlib_module_names:
         loaded = sys.modules.get(module)
@@ -41,8 +55,8 @@ def by_name(value: Any) -> Any:
 class NamedDecoder(codec.Decoder):
     """A decoder that also takes `by_name` references: of builtin classes alone, unless the sender is trusted."""
 
-    def __init__(self, resolve: Any, subclass: Any, *, trusted: bool) -> None:
-        super().__init__(resolve, subclass)
+    def __init__(self, resolve: Any, subclass: Any, *, trusted: bool, judging: bool = False) -> None:
+        super().__init__(resolve, subclass, judging=judging)
         self.trusted = trusted
 
     def _tagged(self, tag: str, body: Any) -> Any:
@@ -51,7 +65,7 @@ class NamedDecoder(codec.Decoder):
         module, name = body
         if self.trusted:
             __import__(module)
-            return getattr(sys.modules[module], name) if name else sys.modules[module]
+            return operator.attrgetter(name)(sys.modules[module]) if name else sys.modules[module]
         value = _BUILTIN_CLASSES.get(name) if module == "builtins" else None
         if value is None:
             raise codec.Malformed(f"a reference to {str(module)[:40]}.{str(name)[:40]}")
@@ -63,17 +77,9 @@ _BUILTIN_CLASSES = {
 }
 
 
-def _opaque(body: Any) -> Any:
-    return codec.Opaque(str(body[1]))
-
-
-def _data(name: str, data: Any, reference: Any) -> Any:
-    return data
-
-
-decode_arguments = NamedDecoder(_opaque, _data, trusted=True)
+decode_arguments = NamedDecoder(codec.resolve_opaque, codec.inert, trusted=True)
 """Decodes arguments that the judge has sent to the program."""
-decode_values = NamedDecoder(_opaque, _data, trusted=False)
+decode_values = NamedDecoder(codec.resolve_opaque, codec.inert, trusted=False, judging=True)
 """Decodes values that the program has sent to the judge."""
 
 
@@ -141,12 +147,16 @@ class Peer:
 
     def describe(self, error: BaseException) -> list[Any]:
         """An exception as [names of builtin bases, arguments, reference to its type, reference to it]."""
+        return [*self.error_parts(error), self.reference(error)]
+
+    def error_parts(self, error: BaseException) -> list[Any]:
+        """An exception as [names of builtin bases, arguments, reference to its type]."""
         bases = [c.__name__ for c in type.mro(type(error)) if c.__module__ == "builtins"]
         try:
             arguments = self.encode(error.args)
         except BaseException:  # too deep, or an `args` of the program's own
             arguments = {"t": []}
-        return [bases, arguments, self.reference(type(error)), self.reference(error)]
+        return [bases, arguments, self.reference(type(error))]
 
     def encode(self, value: Any) -> Any:
         return codec.encode(value, self.reference)
@@ -169,6 +179,8 @@ class Owner(Peer):
         self.most = most
         self.too_large = too_large
         self.namespace = namespace
+        self.loop: Any = None
+        self.tasks: dict[int, Any] = {}
         self.decode = NamedDecoder(self._resolve, self._subclass, trusted=True)
 
     def send_answer(self, body: bytes) -> None:
@@ -177,20 +189,32 @@ class Owner(Peer):
         super().send_answer(body)
 
     def _subclass(self, name: str, data: Any, reference: Any) -> Any:
-        body = reference.get("h") if isinstance(reference, dict) else None
+        if not isinstance(reference, dict):
+            return data
+        if "b" in reference:  # a member of one of the library's enumerations
+            return self.decode(reference)
+        body = reference.get("h")
         return self.objects[body[1]] if body is not None and body[0] == "own" else data
 
     def reference(self, value: Any) -> Any:
         named = by_name(value)
-        if named is not None:
+        library = named and named["b"]
+        if library and library[0] == "builtins" and library[1] in _BUILTIN_CLASSES:
             return named
+        kind = type(value)
         if isinstance(value, type):
             bases = [c.__name__ for c in type.mro(value) if c.__module__ == "builtins"]
-            return {"h": [self.number(value), value.__qualname__[:80], "class", bases]}
-        specials = [n for n in FAR if n in _BASIC or hasattr(type(value), n)]
-        return {
-            "h": [self.number(value), type(value).__qualname__[:80], "object", specials, self.reference(type(value))]
-        }
+            return {"h": [self.number(value), value.__qualname__[:80], "class", bases, library]}
+        if isinstance(value, BaseException):
+            return {"h": [self.number(value), kind.__qualname__[:80], "error", self.error_parts(value), library]}
+        specials = [n for n in FAR if n in _BASIC or hasattr(kind, n)]
+        if getattr(kind, "__eq__", None) is object.__eq__:
+            specials.append(IDENTITY)
+        elif codec.equals_anything(value):
+            specials.append(ANYTHING)
+        what = "coroutine" if kind is types.CoroutineType else "object"
+        named = by_name(kind)
+        return {"h": [self.number(value), kind.__qualname__[:80], what, [specials, named and named["b"]], library]}
 
     def _resolve(self, body: Any) -> Any:
         if body[0] == "own":
@@ -221,18 +245,46 @@ class Owner(Peer):
             function = getattr(type(target), arguments[1])
             value = function(target, *self.decode(arguments[2]))
             return [{"l": 1} if value is NotImplemented else self.encode(value)]
+        if action == "start":
+            from asyncio import ensure_future
+
+            self.tasks[arguments[0]] = ensure_future(target, loop=self._loop())
+            return [None]
+        if action == "step":
+            return self._step(self.tasks[arguments[0]])
+        if action == "cancel":
+            self.tasks[arguments[0]].cancel()
+            return [None]
         if action == "isinstance":
             return [isinstance(self.objects[arguments[1]], target)]
         if action == "issubclass":
             return [issubclass(self.objects[arguments[1]], target)]
         raise codec.Malformed(f"unknown action {action!r}")
 
+    def _loop(self) -> Any:
+        """The one event loop of the program's process: all that the test awaits runs in it, and so at the same time."""
+        if self.loop is None:
+            import asyncio
+
+            self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+        return self.loop
+
+    def _step(self, task: Any) -> list[Any]:
+        """Run the loop for a moment: [whether `task` has ended, its result]; raises what it ended with."""
+        from asyncio import wait
+
+        self._loop().run_until_complete(wait({task}, timeout=_STEP_SECONDS))
+        return [True, self.encode(task.result())] if task.done() else [False, None]
+
     def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
         name = next((b for b in bases if isinstance(getattr(builtins, str(b), None), type)), "Exception")
         raise getattr(builtins, name)(*self.decode(arguments))
 
 
-_MUTABLE = (list, dict, set, bytearray)
+_STEP_SECONDS = 0.01
+"""After so long the test gets its turn, for what it does beside awaiting the program, such as a timeout."""
+_MUTABLE = (list, dict, set, bytearray, collections.deque)
 _BASIC = frozenset({"__eq__", "__ne__", "__str__", "__repr__", "__hash__"})
 
 

@@ -1,17 +1,21 @@
 """The test's end of the calls between processes: stand-ins for the program's functions, classes and objects."""
 
 import builtins
+import collections
+import enum
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Generator
 from typing import Any
 
 from pipeline.sandbox import codec, wire
-from pipeline.sandbox.remote import FAR, NamedDecoder, Peer, by_name
+from pipeline.sandbox.remote import ANYTHING, FAR, IDENTITY, NamedDecoder, Peer, by_name
 
 _TEST_MODULE = "test"
 _TELLING = FAR - {
     *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__setitem__", "__delitem__", "__call__"),
     *("__enter__", "__exit__", "__str__", "__repr__", "__format__"),
+    *("__aenter__", "__aexit__", "__aiter__", "__anext__", "__await__"),
 }
 """Special methods by which an object decides a comparison or passes for a number."""
 _UNTRUSTED_MODULES = frozenset({"unittest", "doctest", "pdb", "bdb"})
@@ -23,6 +27,7 @@ class StandIn:
 
     _caller: "Caller"
     _number: int
+    _comparable = False
 
     def __init__(self, caller: "Caller", number: int) -> None:
         object.__setattr__(self, "_caller", caller)
@@ -40,6 +45,8 @@ class StandIn:
         if self is other:
             return True
         if not isinstance(other, StandIn):
+            if other is not None and not self._comparable:
+                self._caller.uncompared = type(self).__name__
             return False
         return self._caller.special(self._number, "__eq__", (other,)) is True
 
@@ -89,13 +96,38 @@ def _call(self: Any, *arguments: Any, **named: Any) -> Any:
     return self._caller.call(self._number, arguments, named)
 
 
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let the test's event loop go on with what else it has."""
+    yield
+
+
+async def _awaited(caller: "Caller", number: int) -> Any:
+    """A coroutine, or another awaitable, of the program: started there, and asked after until it has ended."""
+    caller.ask("start", number)
+    while True:
+        try:
+            await _turn()
+        except BaseException:  # cancelled, or thrown away
+            caller.ask("cancel", number)
+            raise
+        ended, tree = caller.ask("step", number)
+        if ended is True:
+            return caller.decode(tree)
+
+
+def _await(self: Any) -> Any:
+    return _awaited(self._caller, self._number).__await__()
+
+
 class Caller(Peer):
     """The test's end: asks the program's end, and lets it call functions and read instances of the test, no more.
 
     lost: called, and not expected to return, when the program is gone or sends what is not in the encoding; a test
     that expects exceptions must not take that for one. strict: refuse to have the program's objects compare themselves
     with builtin values or do arithmetic with them, which would tell the program the expected value and leave it the
-    verdict; set where the function under test is a function, not a class.
+    verdict; set where the function under test is a function, not a class. uncompared, refusal: the type of the last
+    object of the program that was held against a plain value in vain, and the error that refused to have it compare.
     """
 
     def __init__(self, fd: int, lost: Callable[[Exception], Any]) -> None:
@@ -105,6 +137,8 @@ class Caller(Peer):
         self.known: dict[int, Any] = {}
         self.shapes: dict[tuple[Any, ...], type] = {}
         self.raised: BaseException | None = None
+        self.uncompared = ""
+        self.refusal: BaseException | None = None
         self.decode = NamedDecoder(self._resolve, self._subclass, trusted=False)
 
     def ask(self, *request: Any) -> Any:
@@ -141,7 +175,11 @@ class Caller(Peer):
     def special(self, number: int, name: str, arguments: tuple[Any, ...]) -> Any:
         """The result of a special method of one of the program's objects."""
         if self.strict and name in _TELLING and not all(isinstance(a, StandIn) for a in arguments or (None,)):
-            raise TypeError(f"{name} of an object of the program, where a plain value is expected")
+            refusal = TypeError(f"{name} of an object of the program, where a plain value is expected")
+            if not getattr(self.known.get(number), "_comparable", True):
+                self.uncompared = type(self.known[number]).__name__
+                self.refusal = refusal
+            raise refusal
         tree = self.ask("special", number, name, self.encode(arguments))[0]
         return NotImplemented if tree == {"l": 1} else self.decode(tree)
 
@@ -173,7 +211,12 @@ class Caller(Peer):
         raise AttributeError(f"the program may not reach this of the test: {action}")
 
     def raise_answer(self, bases: Any, arguments: Any, kind: Any, error: Any) -> None:
-        cls = _library_error(kind) or (self.decode(kind) if "h" in kind or kind["b"][0] == "builtins" else None)
+        self.raised = self._error(bases, arguments, kind, int(error["h"][0]))
+        raise self.raised
+
+    def _error(self, bases: Any, arguments: Any, kind: Any, number: int) -> BaseException:
+        """An exception of the program as one of the nearest class there is here."""
+        cls = _library_error(kind) or self.decode(kind)
         values = self.decode(arguments)
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             cls = next(
@@ -184,27 +227,36 @@ class Caller(Peer):
                 ),
                 Exception,
             )
-        raised: BaseException
+        made: BaseException
         try:
-            raised = cls.__new__(cls, *values)
-            raised.args = values
+            made = cls.__new__(cls, *values)
+            made.args = values
             if type(cls) is StandInClass:
-                raised.__dict__["_number"] = int(error["h"][0])
+                made.__dict__["_number"] = number
         except (TypeError, ValueError, KeyError):
-            raised = Exception(*values)
-        self.raised = raised
-        raise raised
+            made = Exception(*values)
+        return made
 
     def _resolve(self, body: Any) -> Any:
-        number, name, kind, detail = int(body[0]), str(body[1]), body[2], body[3]
+        number, name = int(body[0]), str(body[1])
+        kind, detail, library = body[2:5]
         known = self.known.get(number)
         if known is not None:
             return known
-        if kind == "class":
-            made: Any = self._new_class(number, name, detail)
+        made = _library_value(library)
+        if made is not None:
+            pass
+        elif kind == "class":
+            made = self._new_class(number, name, detail)
+        elif kind == "error":
+            bases, arguments, type_of = detail
+            made = self._error(bases, arguments, type_of, number)
+        elif kind == "coroutine":
+            made = _awaited(self, number)
         else:
-            specials = tuple(sorted(n for n in detail if n in FAR))
-            made = self._shape(name, specials)(self, number)
+            specials, library_class = detail
+            known_specials = tuple(sorted(n for n in specials if n in FAR or n in (IDENTITY, ANYTHING)))
+            made = self._shape(name, known_specials, _loaded(*(library_class or ("", ""))))(self, number)
         self.known[number] = made
         return made
 
@@ -222,15 +274,25 @@ class Caller(Peer):
             names["_instance_number"] = _exception_number
         return StandInClass(name or "C", (base,), names)
 
-    def _shape(self, name: str, specials: tuple[str, ...]) -> type:
-        known = self.shapes.get((name, specials))
+    def _shape(self, name: str, specials: tuple[str, ...], library: Any) -> type:
+        """The class of stand-ins for objects of a class `name` with these special methods.
+
+        library: the class itself, where it is the standard library's: `isinstance` of such an object is true.
+        """
+        library = library if isinstance(library, type) and library not in codec.EXACT else None
+        known = self.shapes.get((name, specials, library))
         if known is None:
-            skipped = {"__eq__", "__ne__", "__hash__", "__call__"}
+            skipped = {"__eq__", "__ne__", "__hash__", "__call__", "__await__", IDENTITY, ANYTHING}
             names: dict[str, Any] = {s: _forward(s) for s in specials if s not in skipped}
+            names["_comparable"] = IDENTITY in specials or ANYTHING in specials
             if "__call__" in specials:
                 names["__call__"] = _call
+            if "__await__" in specials:
+                names["__await__"] = _await
+            if library is not None:
+                names["__class__"] = property(lambda self: library)
             names["_instance_number"] = lambda self: self._number
-            known = self.shapes[name, specials] = type(name or "C", (StandIn,), names)
+            known = self.shapes[name, specials, library] = type(name or "C", (StandIn,), names)
         return known
 
     def _subclass(self, name: str, data: Any, reference: Any) -> Any:
@@ -238,6 +300,9 @@ class Caller(Peer):
         body = reference.get("h") if isinstance(reference, dict) else None
         if body is None or isinstance(data, bool | bytes):
             return data
+        member = _library_value(body[4])
+        if isinstance(member, type(data)) and member == data:
+            return member
         base = type(data)
         key = ("data", name, base)
         made = self.shapes.get(key)
@@ -253,13 +318,32 @@ class Caller(Peer):
         return value
 
 
+def _loaded(module: Any, name: Any) -> Any:
+    """What a module of the standard library that this process has loaded names so, or None."""
+    found = sys.modules.get(str(module))
+    if found is None or str(module).split(".")[0] not in sys.stdlib_module_names:
+        return None
+    first, _, member = str(name).partition(".")
+    value = vars(found).get(first)
+    return vars(value).get("_member_map_", {}).get(member) if member and isinstance(value, type) else value
+
+
+def _library_value(library: Any) -> Any:
+    """A class of values that cross, or an enumeration or a member of one, that the program named; None for any other.
+
+    No other class: an object made by it here could equal anything, as those of `unittest.mock` do.
+    """
+    found = _loaded(*library) if library else None
+    known = isinstance(found, type) and (found in codec.EXACT or issubclass(found, enum.Enum))
+    return found if known or isinstance(found, enum.Enum) else None
+
+
 def _library_error(kind: Any) -> type | None:
     """The standard library's exception class that the program named, where this process has it loaded already."""
-    module, name = kind.get("b", ("", ""))
-    loaded = sys.modules.get(str(module))
-    if module == "builtins" or loaded is None or str(module).split(".")[0] in _UNTRUSTED_MODULES:
+    library = kind["h"][4] if "h" in kind else None
+    if not library or str(library[0]).split(".")[0] in _UNTRUSTED_MODULES:
         return None
-    found = vars(loaded).get(name)
+    found = _loaded(*library)
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
@@ -305,3 +389,6 @@ def _restore(old: Any, new: Any) -> None:
         old.update(new)
     elif isinstance(old, bytearray):
         old[:] = new
+    elif isinstance(old, collections.deque):
+        old.clear()
+        old.extend(new)

@@ -124,9 +124,11 @@ def main() -> None:
         _run(request["test"], request["entry_point"], request["source"], caller)
         answer: list[Any] = ["held"]
     except AssertionError as error:
-        answer = ["broke", str(error)[:600]]
+        answer = ["uncomparable" if caller.uncompared else "broke", str(error)[:600], caller.uncompared]
     except BaseException as error:
         answer = ["raised", describe(error), caller.raised is error]
+        if error is caller.refusal:
+            answer = ["uncomparable", str(error)[:600], caller.uncompared]
     wire.send(CHANNEL, codec.dump(answer))
     os.close(LINK)
 

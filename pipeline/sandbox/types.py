@@ -14,6 +14,7 @@ VerdictName = Literal[
     "early-exit",
     "output",
     "blocked",
+    "uncomparable",
     "infrastructure",
 ]
 VERDICTS: frozenset[str] = frozenset(get_args(VerdictName))
@@ -23,8 +24,10 @@ passed: every assertion and example held. failed: one did not, or the program or
 does not compile. timeout-cpu: it used more CPU time than allowed; this is what decides on a busy machine. timeout-wall:
 it slept longer than allowed, or met the loose wall limit. memory: it met the address space limit. crash: a
 signal ended it. early-exit: it ended itself before it had answered. output: it wrote or returned more than allowed.
-blocked: it ended on an action that the sandbox refuses. infrastructure: the sandbox itself failed, after retries; this
-says nothing about the program.
+blocked: it ended on an action that the sandbox refuses.
+uncomparable: an assertion looked into an object of a type that has no form in which values leave the program's process
+(codec.py, kinds.py), so that it is not known whether it holds. infrastructure: the sandbox itself failed, after
+retries; this says nothing about the program.
 """
 
 Mode = Literal["strong", "weak"]

@@ -29,6 +29,7 @@ REASON_OF = {
     "early-exit": "crash",
     "output": "crash",
     "blocked": "crash",
+    "uncomparable": "uncomparable",
 }
 """Reason for each verdict but `passed`, and `infrastructure`, which stops the stage."""
 
@@ -151,7 +152,8 @@ def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
             f"the sandbox could not judge {record.type} {record.id}: {verdict.detail}",
             hint="run `hornbook doctor`; the run can be resumed",
         )
-    detail = verdict.detail if verdict.verdict in ("failed", "syntax-error") else f"{verdict.verdict}: {verdict.detail}"
+    plain = verdict.verdict in ("failed", "syntax-error", "uncomparable")
+    detail = verdict.detail if plain else f"{verdict.verdict}: {verdict.detail}"
     return Dropped(record, REASON_OF[verdict.verdict], detail)
 
 

@@ -43,6 +43,7 @@ CASES: list[tuple[Document, str]] = [
     (exercise(prompt=PROMPT.replace("4", "5")), "test-failed"),
     (exercise(solution="    return (\n"), "syntax-error"),
     (exercise(solution="    import os\n    os._exit(0)\n"), "crash"),
+    (exercise(solution="    import statistics\n    return statistics.NormalDist(x)\n"), "uncomparable"),
     (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n2\n```\n"), ""),
     (passage("Prose.\n\n```python\nx = 1\n```\n\n```python\n>>> x + 1\n3\n```\n"), "test-failed"),
     (passage(f"```python\n{DOCUMENTED.format(4)}```\n\n```python\ndouble(3)\n```\n"), ""),
