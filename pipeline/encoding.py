@@ -136,7 +136,9 @@ def hidden_states(model: Any, tokenizer: Any, *, max_tokens: int = MAX_TOKENS) -
     import torch
 
     def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        encoded = [tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"] for text in texts]
+        # Text that spells a special token stays text.
+        asked = {"truncation": True, "max_length": max_tokens, "split_special_tokens": True}
+        encoded = [tokenizer(text, **asked)["input_ids"] for text in texts]
         order = sorted((i for i in range(len(texts)) if encoded[i]), key=lambda i: -len(encoded[i]))
         rows: dict[int, npt.NDArray[np.float32]] = {}
         device = next(model.parameters()).device

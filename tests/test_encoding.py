@@ -86,6 +86,11 @@ def test_an_encoder_folder_is_read_by_its_last_hidden_states(
     assert "Loading weights" not in capfd.readouterr().err
 
 
+def test_text_that_spells_a_special_token_is_read_as_text(tiny_bert: Path, tmp_path: Path) -> None:
+    spelled, apart = encoder(str(tiny_bert), tmp_path, "cpu")(["x [PAD] sort", "x [ PAD ] sort"])
+    assert np.allclose(spelled, apart, atol=1e-5)
+
+
 def test_what_cannot_be_loaded_is_an_error_at_the_first_call(tiny_bert: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
     (folder / "model.safetensors").unlink()
