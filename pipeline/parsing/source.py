@@ -67,10 +67,6 @@ class Unit:
         """Names that the unit binds in the module; "*" for a star import."""
         return set().union(*(_bound(node) for node in self.nodes))
 
-    def uses(self) -> set[str]:
-        """All names that occur in the unit, read or written."""
-        return names_in(self.nodes)
-
 
 def units(source: str, tree: ast.Module) -> list[Unit]:
     """The top-level statements of `source`, in order. Comments after the last one are left out."""
@@ -135,23 +131,3 @@ def names_in(nodes: Iterable[ast.AST]) -> set[str]:
 def _names_in_text(annotation: object) -> set[str]:
     tree = parse(annotation) if isinstance(annotation, str) else None
     return names_in(tree.body) if tree else set()
-
-
-def needed(wanted: set[str], candidates: Iterable[Unit]) -> list[Unit]:
-    """The candidates that bind a name in `wanted`, or one that such a unit uses in turn; in their own order.
-
-    A star import is always needed: what it binds cannot be told.
-    """
-    pool = list(candidates)
-    binders: dict[str, list[int]] = {}
-    for place, unit in enumerate(pool):
-        for name in unit.binds():
-            binders.setdefault(name, []).append(place)
-    chosen: set[int] = set()
-    waiting = [*wanted, "*"]
-    while waiting:
-        for place in binders.pop(waiting.pop(), []):
-            if place not in chosen:
-                chosen.add(place)
-                waiting.extend(pool[place].uses())
-    return [pool[place] for place in sorted(chosen)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.parsing import split_function
 from pipeline.parsing.functions import reindented
-from pipeline.parsing.source import FunctionNode, first_line, needed, parse, units
+from pipeline.parsing.source import FunctionNode, first_line, names_in, parse, units
 
 MODULES = ["argparse", "ast", "bisect", "collections/__init__", "dataclasses", "datetime", "difflib", "functools"]
 MODULES += ["heapq", "inspect", "os", "random", "shutil", "statistics", "string", "textwrap", "typing", "unittest/mock"]
@@ -171,15 +171,9 @@ def test_units_hold_every_line() -> None:
     assert found[1].code.endswith("    # in f\n")
 
 
-def test_needed_follows_names_and_keeps_order() -> None:
-    source = "import c\nimport unused\ndef b():\n    return c.d\ndef a():\n    return b()\nfrom m import *\ny = 1\n"
-    found = needed({"a"}, units(source, ast.parse(source)))
-    assert [unit.code.split("\n")[0] for unit in found] == ["import c", "def b():", "def a():", "from m import *"]
-
-
 def test_names_in_quoted_annotations_are_used() -> None:
     source = 'from m import T, U\ndef f(x: "T") -> "list[U]":\n    pass\n'
-    assert {"T", "U"} <= units(source, ast.parse(source))[1].uses()
+    assert {"T", "U"} <= names_in(units(source, ast.parse(source))[1].nodes)
 
 
 def test_reindenting_leaves_strings_alone() -> None:
