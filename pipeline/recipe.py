@@ -75,7 +75,7 @@ class TeacherTable(Table):
     fallbacks: tuple[dict[str, object], ...] = ()
     """Further endpoints of the same teacher: tables of base_url, model, api_key_env, weight."""
     replay: str = ""
-    """Journal file or folder that a replay teacher answers from."""
+    """Journal file or folder that a replay teacher answers from, or recorded:NAME for a recording that is shipped."""
 
 
 class PromptsTable(Table):

@@ -11,6 +11,7 @@ _PLACES = {
     "seeds": _CHECKOUT / "data" / "seeds",
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
     "models.toml": _CHECKOUT / "data" / "models.toml",
+    "recorded": _CHECKOUT / "data" / "recorded",
     "held_out": _CHECKOUT / "data" / "held_out",
     "understanding": _CHECKOUT / "data" / "understanding",
 }

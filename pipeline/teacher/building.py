@@ -1,6 +1,5 @@
 """From the recipe's `[[teachers]]` tables to teachers. What can be wrong is found here, before a question is asked."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -173,13 +172,14 @@ def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path, te
 
 def _replay(table: TeacherTable) -> Teacher:
     from pipeline.teacher.inprocess import ReplayTeacher
-    from pipeline.teacher.journal import shards
+    from pipeline.teacher.recorded import journals, replayed
 
-    place = Path(os.path.expandvars(table.replay)).expanduser()
-    if not table.replay or not place.exists() or not shards(place):
+    place = replayed(table.replay)
+    if not table.replay or not place.exists() or not journals(place):
         raise RecipeError(
             f"teacher {table.name!r}: replay should name a journal or a folder with journals, got {table.replay!r}",
-            hint="journals are the journal*.jsonl files of an earlier run's completions",
+            hint="journals are the journal*.jsonl files of an earlier run's completions; recorded:NAME names a shipped "
+            "recording",
         )
     return ReplayTeacher(table.name, place, table.max_tokens)
 

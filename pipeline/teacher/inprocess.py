@@ -10,8 +10,9 @@ from pipeline.errors import InputError
 from pipeline.identity import digest
 from pipeline.records import Prompt
 from pipeline.teacher.content import chat_body
-from pipeline.teacher.journal import Archive, shards
+from pipeline.teacher.journal import Archive
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
+from pipeline.teacher.recorded import journals, told_apart, unpacked
 from pipeline.teacher.threaded import Result, ThreadLane
 
 GROUP = 256
@@ -88,8 +89,8 @@ class _ComposerWorker:
 class ReplayTeacher:
     """Answers from the journals of an earlier run, by messages alone, so whichever model gave them.
 
-    place: a journal or a folder with journals in it. The n-th asking of the same messages gets the n-th answer; what
-    is not there is a failure, never a made-up text. Prices and models stay those of the first run.
+    place: a journal, or a folder with journals or recordings in it. The n-th asking of the same messages gets the n-th
+    answer; what is not there is a failure, never a made-up text. Prices and models stay those of the first run.
     """
 
     name: str
@@ -99,8 +100,8 @@ class ReplayTeacher:
     journalled: bool = False
 
     def identity(self) -> dict[str, object]:
-        """Name, size and time of each journal: a journal that grew may answer more."""
-        files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in shards(self.place)]
+        """What tells its journals apart: one that grew may answer more."""
+        files = [told_apart(path) for path in journals(self.place)]
         return {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, "journals": files}
 
     def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
@@ -118,7 +119,8 @@ class _ReplayWorker:
         self._archive: Archive | None = None
 
     def prepare(self) -> None:
-        self._archive = Archive([self._teacher.place], by_messages=True)
+        with unpacked(self._teacher.place) as places:
+            self._archive = Archive(places, by_messages=True)
         if not self._archive.answers:
             raise InputError(
                 f"teacher {self._teacher.name!r}: there is no journalled answer in {self._teacher.place}",

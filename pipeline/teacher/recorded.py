@@ -1,0 +1,109 @@
+"""A recorded corpus: what a teacher answered, compressed, for a replay teacher to answer from.
+
+A recording is a folder with `journal.jsonl.xz`, a journal as runs write it (`pipeline.teacher.journal`), and
+`recording.json`, which says whose answers they are. Shipped ones lie below `data/recorded/` and are named
+`recorded:NAME` in `teachers.replay`.
+"""
+
+import contextlib
+import hashlib
+import json
+import lzma
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError, RecipeError
+from pipeline.resources import shipped
+from pipeline.teacher.journal import Entry, encode, entries, shards
+from pipeline.teacher.protocol import answer_key
+
+PREFIX = "recorded:"
+JOURNAL = "journal.jsonl.xz"
+ABOUT = "recording.json"
+
+
+def replayed(spec: str) -> Path:
+    """The journal, or folder with journals or recordings, that `teachers.replay` names.
+
+    spec: a path, in which variables and "~" are expanded, or `recorded:NAME` for a shipped recording. Raises
+    RecipeError where there is no shipped recording of that name; a path is not looked at.
+    """
+    if not spec.startswith(PREFIX):
+        return Path(os.path.expandvars(spec)).expanduser()
+    name, folder = spec.removeprefix(PREFIX), shipped("recorded")
+    names = sorted(path.parent.name for path in folder.glob(f"*/{JOURNAL}"))
+    if name not in names:
+        raise RecipeError(
+            f"no shipped recording {name!r}; there are {names}", hint="name one of them, or the path of a journal"
+        )
+    return folder / name
+
+
+def journals(place: Path) -> list[Path]:
+    """The journals at `place`, plain and recorded: the file itself, or all below the folder, in a fixed order."""
+    return shards(place) + (sorted(place.rglob(JOURNAL)) if place.is_dir() else [])
+
+
+def told_apart(path: Path) -> list[str | int]:
+    """What tells a journal from another for keys: a recording's bytes; size and time of one that may be large."""
+    if path.suffix == ".xz":
+        with path.open("rb") as file:
+            return [hashlib.file_digest(file, "sha256").hexdigest()]
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
+
+
+@contextlib.contextmanager
+def unpacked(place: Path) -> Iterator[list[Path]]:
+    """Plain journals of all that is at `place`; those of recordings are deleted at the end.
+
+    Raises InputError where a recording is not whole.
+    """
+    with tempfile.TemporaryDirectory(prefix="hornbook-") as scratch:
+        found = []
+        for number, path in enumerate(journals(place)):
+            if path.suffix == ".xz":
+                plain = Path(scratch) / f"journal-{number:05}.jsonl"
+                _unpack(path, plain)
+                path = plain
+            found.append(path)
+        yield found
+
+
+def _unpack(path: Path, plain: Path) -> None:
+    try:
+        with lzma.open(path) as packed, plain.open("wb") as out:
+            shutil.copyfileobj(packed, out)
+    except (lzma.LZMAError, EOFError) as error:
+        raise InputError(f"{path} is not whole: {error}", hint="install hornbook again, or record again") from error
+
+
+def pack(places: Iterable[Path], variants: Collection[str], folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the answers of one teacher in the journals at `places` as a recording; returns its `recording.json`.
+
+    variants: `answer_key`'s, of which an answer must have one to be taken, so other teachers' stay out. Answers come in
+    the order of their keys, each once: where it was asked twice, the later one. about: what the recording says of
+    itself, beside the counts. What was there is replaced at once.
+    """
+    taken: dict[str, Entry] = {}
+    for entry in (entry for place in places for entry in entries(place)):
+        if entry.key in {answer_key(variant, entry.messages, entry.number) for variant in variants}:
+            taken[entry.key] = entry
+    told = {
+        **about,
+        "answers": len(taken),
+        "prompt_tokens": sum(entry.prompt_tokens for entry in taken.values()),
+        "completion_tokens": sum(entry.completion_tokens for entry in taken.values()),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{JOURNAL}.partial"
+    with lzma.open(partial, "wb", preset=9 | lzma.PRESET_EXTREME) as out:
+        for key in sorted(taken):
+            out.write(encode(taken[key], json.dumps(taken[key].body).encode()))
+    partial.replace(folder / JOURNAL)
+    (folder / ABOUT).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return told

@@ -1,0 +1,43 @@
+"""Packs what the recipe `record` was answered into data/recorded/NAME: journal.jsonl.xz and recording.json."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from pipeline import prompting
+from pipeline.execution import Execution
+from pipeline.loading import load
+from pipeline.models import named
+from pipeline.places import places
+from pipeline.teacher import build
+from pipeline.teacher.local import LocalTeacher
+from pipeline.teacher.recorded import pack
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Arguments: the overrides that were given to `hornbook run record`."""
+    recipe = load("record", sys.argv[1:]).recipe
+    (table,) = recipe.teachers
+    teacher, model = build(table, Execution(), recipe.seed), named(table.model)
+    if not isinstance(teacher, LocalTeacher) or model is None:
+        sys.exit(f"recipe record: its teacher should be a local, named model, got {table.kind} {table.model!r}")
+    # Whichever engine answered, on this machine or another, it was the same model.
+    variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
+    about = {
+        "model": model.title,
+        "licence": model.licence,
+        "sha256": model.sha256,
+        "seed": recipe.seed,
+        "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
+        "templates": prompting.digest(recipe.prompts),
+    }
+    store = Path(str(places().data)) / "store" / "completions"
+    told = pack([store], variants, ROOT / "data" / "recorded" / table.name, about)
+    print(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    main()

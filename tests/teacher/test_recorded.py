@@ -1,0 +1,109 @@
+"""Recordings: packed from journals, whose answers they are, and a replay teacher that answers from them."""
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import execution, prompt
+from server import chat
+
+from pipeline import teacher
+from pipeline.errors import InputError, RecipeError
+from pipeline.recipe import TeacherTable
+from pipeline.stage import Kept
+from pipeline.teacher import recorded
+from pipeline.teacher.journal import Journal, encode, entry_of
+from pipeline.teacher.protocol import Reply, answer_key, messages_digest
+from pipeline.teacher.recorded import ABOUT, JOURNAL, pack, replayed
+
+ABOUT_IT = {"model": "Toy", "licence": "Apache-2.0"}
+
+
+def journalled(folder: Path, answers: dict[int, str], variant: str = "v") -> None:
+    """A journal with the answers to prompts number n."""
+    with Journal(folder) as journal:
+        for number, text in answers.items():
+            messages = messages_digest(prompt(number).messages)
+            body = chat(text, completion_tokens=3)
+            raw = json.dumps(body).encode()
+            reply = Reply(answer_key(variant, messages, 0), "local", "toy", raw, body, 100)
+            journal.append(encode(entry_of(messages, 0, reply), raw))
+
+
+def replay(place: str, count: int) -> dict[int, str]:
+    """Answers of a replay teacher to prompts 0..count-1, by number; those that it has."""
+    asked = [prompt(number) for number in range(count)]
+    numbers = {one.id: number for number, one in enumerate(asked)}
+    built = teacher.build(TeacherTable(name="mock", kind="replay", replay=place), execution(), 0)
+    outcomes = teacher.complete(asked, {"mock": built}, journal=Path(place) / "run", execution=execution())
+    kept = [outcome.record for outcome in outcomes if isinstance(outcome, Kept)]
+    return {numbers[record.prompt_id]: record.text for record in kept}
+
+
+def test_what_is_packed_is_replayed(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero", 1: "one"})
+    journalled(tmp_path / "b", {2: "two"})
+    told = pack([tmp_path / "a", tmp_path / "b"], {"v"}, tmp_path / "out", ABOUT_IT)
+    assert told["answers"] == 3
+    assert told["completion_tokens"] == 9
+    assert json.loads((tmp_path / "out" / ABOUT).read_text()) == told
+    assert replay(str(tmp_path / "out"), 4) == {0: "zero", 1: "one", 2: "two"}
+
+
+def test_answers_of_other_teachers_stay_out(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "mine"})
+    journalled(tmp_path / "b", {1: "theirs"}, variant="other")
+    assert pack([tmp_path], {"v"}, tmp_path / "out", ABOUT_IT)["answers"] == 1
+
+
+def test_packing_again_grows_and_gives_equal_bytes_for_equal_answers(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero", 1: "one"})
+    pack([tmp_path / "a"], {"v"}, tmp_path / "out", ABOUT_IT)
+    first = (tmp_path / "out" / JOURNAL).read_bytes()
+    pack([tmp_path / "a", tmp_path / "a"], {"v"}, tmp_path / "out", ABOUT_IT)
+    assert (tmp_path / "out" / JOURNAL).read_bytes() == first
+    assert not list((tmp_path / "out").glob("*.partial"))
+
+
+def test_the_identity_is_of_the_bytes_not_of_the_file(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero"})
+    for name in ("one", "two"):
+        pack([tmp_path / "a"], {"v"}, tmp_path / name, ABOUT_IT)
+    identities = [identity(tmp_path / name) for name in ("one", "two")]
+    assert identities[0] == identities[1]
+    pack([tmp_path / "a"], set(), tmp_path / "two", ABOUT_IT)
+    assert identity(tmp_path / "two") != identities[0]
+
+
+def identity(place: Path) -> Any:
+    return teacher.build(TeacherTable(name="mock", kind="replay", replay=str(place)), execution(), 0).identity()
+
+
+def test_a_cut_recording_is_named(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero"})
+    pack([tmp_path / "a"], {"v"}, tmp_path / "out", ABOUT_IT)
+    path = tmp_path / "out" / JOURNAL
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=f"{path} is not whole"):
+        replay(str(tmp_path / "out"), 1)
+
+
+def test_shipped_recordings_are_named_and_others_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy").mkdir()
+    with lzma.open(tmp_path / "toy" / JOURNAL, "wb") as out:
+        out.write(b"")
+    monkeypatch.setattr(recorded, "shipped", lambda name: tmp_path)
+    assert replayed("recorded:toy") == tmp_path / "toy"
+    with pytest.raises(RecipeError, match=r"no shipped recording 'qwen'; there are \['toy'\]"):
+        replayed("recorded:qwen")
+    assert replayed("some/journal.jsonl") == Path("some/journal.jsonl")
+
+
+def test_every_shipped_recording_is_whole_and_says_whose_it_is() -> None:
+    for folder in (path.parent for path in recorded.shipped("recorded").glob(f"*/{JOURNAL}")):
+        about = json.loads((folder / ABOUT).read_text())
+        assert {"model", "licence", "sha256", "sampling", "templates"} <= set(about)
+        with recorded.unpacked(folder) as (plain,):
+            assert len(plain.read_bytes().splitlines()) == about["answers"] > 0
