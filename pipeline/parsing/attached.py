@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable
 
 from pipeline.parsing.source import FunctionNode, Unit, names_in
+from pipeline.sandbox.reduce import asserts_anything
 
 
 def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
@@ -47,12 +48,7 @@ def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
 
 def _tests(nodes: list[ast.stmt], entry_point: str) -> bool:
     """Whether something is asserted, by a statement or a method of unittest, and the function or `candidate` occurs."""
-    asserts = any(
-        isinstance(inner, ast.Assert) or (isinstance(inner, ast.Attribute) and inner.attr.startswith("assert"))
-        for node in nodes
-        for inner in ast.walk(node)
-    )
-    return asserts and bool(names_in(nodes) & {entry_point, "candidate"})
+    return any(map(asserts_anything, nodes)) and bool(names_in(nodes) & {entry_point, "candidate"})
 
 
 def _is_main_guard(node: ast.If) -> bool:

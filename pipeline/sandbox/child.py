@@ -100,12 +100,14 @@ def load(source: str, reply: Reply) -> dict[str, Any] | None:
 
 def run_calls(namespace: dict[str, Any], calls: list[Any], reply: Reply) -> None:
     """Make each call with arguments of its own and send what it returned; stops at the first exception."""
+    functions: dict[str, Any] = {}
     for index, (name, arguments, keywords, asked) in enumerate(calls):
-        try:
-            function = namespace[name]
-        except KeyError:
-            reply("missing", index, name)
-            return
+        if name not in functions:
+            known, functions[name] = remote.look_up(namespace, name)
+            if not known:
+                reply("missing", index, name)
+                return
+        function = functions[name]
         positional = remote.decode_arguments(arguments)
         named = remote.decode_arguments(keywords)
         try:

@@ -24,6 +24,8 @@ from pipeline.sandbox.types import Limits
 _BLOCKED_ERRNOS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 """What seccomp, landlock and permissions, and the read-only view answer."""
 
+_REMEMBERED = 256
+"""Tests remembered as depending on the result."""
 TO_TEST = 16
 """How many times as large as for the judge a value may be for a test in its own process, which has a memory limit."""
 
@@ -63,6 +65,13 @@ def plan(test: str, entry_point: str) -> Reduced | None:
         return None
 
 
+@lru_cache(maxsize=64)
+def tests_something(test: str, entry_point: str) -> bool:
+    """Whether a reduced test depends on what the function returns."""
+    reduced = plan(test, entry_point)
+    return reduced is not None and reduced.depends()
+
+
 class Judge:
     """Judges one program at a time. parent: closed when the pipeline is gone, and then so is this process."""
 
@@ -72,6 +81,14 @@ class Judge:
         self.limits = limits
         self.most = limits.output_kb << 10
         self.backstop = limits.wall_seconds + 30.0
+        self.known: set[tuple[str, str]] = set()
+        """Tests (with their entry points) that are known to depend on the result."""
+
+    def remember(self, test: tuple[str, str]) -> None:
+        """A test was found to depend on the result."""
+        if len(self.known) >= _REMEMBERED:
+            self.known.clear()
+        self.known.add(test)
 
     def begin(self, program: dict[str, Any], after: "Session | None") -> "Session":
         """Have a program started, and the one `after` stopped, in one message: that is one wait less for each."""
@@ -157,6 +174,7 @@ class Session:
             wire.send(self.channel.fileno(), codec.dump(request))
             if self.test_channel is not None:
                 order = {key: self.program[key] for key in ("test", "entry_point", "source")}
+                order["known"] = self._identity in self.judge.known
                 wire.send(self.test_channel.fileno(), codec.dump(order))
                 inboxes[1] = wire.Inbox(self.test_channel.fileno(), self.judge.most)
         except wire.Closed:
@@ -264,8 +282,22 @@ class Session:
             self.judged += 1
         if self.judged < len(reduced.assertions):
             return None
+        if not tests_something(self.program["test"], self.program["entry_point"]):
+            return self._empty("it holds whatever the function returns")
         self.test_held = True
         return self._next_examples()
+
+    @property
+    def _identity(self) -> tuple[str, str]:
+        return self.program["test"], self.program["entry_point"]
+
+    def _empty(self, why: str) -> Outcome | None:
+        """The test has held but compared nothing that depends on the function's result."""
+        if not self.program["needs_test"]:
+            self.test_held = True
+            return self._next_examples()
+        detail = f"the test compares nothing that depends on the result of {self.program['entry_point']}"
+        return Outcome("no-test", f"{detail}: {why}" if why else detail)
 
     def _next_examples(self) -> Outcome | None:
         """The test has held, or there is none: passed, or have the examples run."""
@@ -295,8 +327,11 @@ class Session:
     def _test_message(self, kind: str, *parts: Any) -> Outcome | None:
         """The message of the test's process: how the test ended."""
         if kind == "held":
+            self.judge.remember(self._identity)
             self.test_held = True
             return self._next_examples()
+        if kind == "empty":
+            return self._empty(str(parts[0])[:600])
         if kind == "broke":
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
         if kind == "uncomparable":

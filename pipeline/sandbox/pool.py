@@ -308,6 +308,7 @@ class _Worker:
             "source": program.source,
             "entry_point": program.entry_point,
             "test": program.test,
+            "needs_test": program.needs_test,
             "examples": [[example.source, example.want, example.options] for example in program.examples],
         }
         try:

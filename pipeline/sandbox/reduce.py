@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pipeline.sandbox import codec
 from pipeline.sandbox.remote import by_name
+from pipeline.sandbox.sentinel import mutants
 
 _MAX_CONSTANT = 1 << 20
 """Largest constant computed from a test, in bits for integers and elements for sequences."""
@@ -53,6 +54,20 @@ class Reduced:
     calls: list[Any]
     assertions: list[Assertion]
     constants: list[Any]
+
+    def depends(self) -> bool:
+        """Whether some result would fail an assertion: one that holds whatever the function returns is none."""
+        for mutant in mutants():
+            results = [mutant.result() for _ in self.calls]
+            for assertion in self.assertions:
+                try:
+                    left = evaluate(assertion.left, results, self.constants)
+                    right = None if assertion.right is None else evaluate(assertion.right, results, self.constants)
+                    if not (left if right is None and not assertion.sign else SIGNS[assertion.sign](left, right)):
+                        return True
+                except Exception:
+                    return True
+        return False
 
 
 def _set(values: Any) -> set[Any]:
@@ -147,12 +162,15 @@ def reduce(test: str, entry_point: str) -> Reduced:
     return Reduced(reducer.calls, reducer.assertions, reducer.constants)
 
 
-def asserts_anything(tree: ast.Module) -> bool:
-    """Whether a test can fail other than by an exception of the program: an assert, a raise, a `self.assert...`."""
-    return any(
-        isinstance(node, ast.Assert | ast.Raise) or (isinstance(node, ast.Attribute) and node.attr.startswith("assert"))
-        for node in ast.walk(tree)
-    )
+def asserts_anything(tree: ast.AST) -> bool:
+    """Whether anything under `tree` can find fault: an assert, a raise, a method of unittest or pytest that asserts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert | ast.Raise):
+            return True
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if name.startswith("assert") or name in ("raises", "warns", "fail", "exit"):
+            return True
+    return False
 
 
 def _statements(tree: ast.Module, entry_point: str) -> tuple[list[ast.stmt], dict[str, str]]:

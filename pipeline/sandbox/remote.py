@@ -89,6 +89,18 @@ def builtin_class_or_opaque(value: Any) -> Any:
     return {"b": ["builtins", name]} if name and _BUILTIN_CLASSES.get(name) is value else codec.opaque(value)
 
 
+def look_up(namespace: dict[str, Any], name: str) -> tuple[bool, Any]:
+    """(whether the program defines `name`, its value); `name` may be an expression, such as `Solution().two`."""
+    if name in namespace:
+        return True, namespace[name]
+    if name.isidentifier():
+        return False, None
+    try:
+        return True, eval(name, namespace)  # noqa: S307 - in the program's own process
+    except (NameError, AttributeError):
+        return False, None
+
+
 class Peer:
     """One end: sends requests and, while it waits for the answer, serves those of the other end."""
 
@@ -223,8 +235,8 @@ class Owner(Peer):
 
     def perform(self, action: str, *arguments: Any) -> list[Any]:
         if action == "global":
-            (name,) = arguments
-            return [True, self.encode(self.namespace[name])] if name in self.namespace else [False, None]
+            known, value = look_up(self.namespace, arguments[0])
+            return [known, self.encode(value) if known else None]
         target = self.objects[arguments[0]]
         if action == "call":
             positional, named = self.decode(arguments[1]), self.decode(arguments[2])

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.sandbox import codec, wire
 from pipeline.sandbox.remote import ANYTHING, FAR, IDENTITY, NamedDecoder, Peer, by_name
 
-_TEST_MODULE = "test"
+_TEST_MODULE = "__main__"
 _TELLING = FAR - {
     *("__len__", "__iter__", "__next__", "__reversed__", "__getitem__", "__setitem__", "__delitem__", "__call__"),
     *("__enter__", "__exit__", "__str__", "__repr__", "__format__"),

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 VerdictName = Literal[
     "passed",
     "failed",
+    "no-test",
     "syntax-error",
     "timeout-cpu",
     "timeout-wall",
@@ -20,7 +21,8 @@ VerdictName = Literal[
 VERDICTS: frozenset[str] = frozenset(get_args(VerdictName))
 """The closed set of verdicts.
 
-passed: every assertion and example held. failed: one did not, or the program or test raised. syntax-error: the program
+passed: every assertion and example held. failed: one did not, or the program or test raised. no-test:
+the test held but compared nothing that depends on the function's result. syntax-error: the program
 does not compile. timeout-cpu: it used more CPU time than allowed; this is what decides on a busy machine. timeout-wall:
 it slept longer than allowed, or met the loose wall limit. memory: it met the address space limit. crash: a
 signal ended it. early-exit: it ended itself before it had answered. output: it wrote or returned more than allowed.
@@ -53,7 +55,8 @@ class Program:
 
     source: the whole candidate (prelude, prompt and completion). entry_point: the function under test. test: a
     `check(candidate)` function (HumanEval), asserts on `entry_point` (MBPP), or `unittest.TestCase` classes; "" to
-    require only that the program loads. examples: run after the test, in order.
+    require only that the program loads. examples: run after the test, in order. needs_test: whether a test that
+    compares nothing is a fault ("no-test"), or as good as "".
     """
 
     id: str
@@ -61,6 +64,7 @@ class Program:
     entry_point: str = ""
     test: str = ""
     examples: tuple[Example, ...] = ()
+    needs_test: bool = True
 
 
 @dataclass(frozen=True, slots=True)

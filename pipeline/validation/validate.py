@@ -21,6 +21,7 @@ from pipeline.stage import Dropped, Kept
 
 REASON_OF = {
     "failed": "test-failed",
+    "no-test": "no-test",
     "syntax-error": "syntax-error",
     "timeout-cpu": "timeout",
     "timeout-wall": "timeout",
@@ -50,7 +51,7 @@ class Validate:
 
     name: ClassVar[str] = "validated"
     version: ClassVar[int] = 2
-    reasons: ClassVar[frozenset[str]] = frozenset({"no-test", "not-executed", *REASON_OF.values()})
+    reasons: ClassVar[frozenset[str]] = frozenset({"not-executed", *REASON_OF.values()})
     table: ValidatedTable
     sandbox: Sandbox
 
@@ -102,7 +103,7 @@ class Validate:
                 )
             test = ""
         examples = docstring_examples(exercise.text, exercise.entry_point)
-        return Program(exercise.id, exercise.text, exercise.entry_point, test, examples)
+        return Program(exercise.id, exercise.text, exercise.entry_point, test, examples, self.table.require_test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
             f"the sandbox could not judge {record.type} {record.id}: {verdict.detail}",
             hint="run `hornbook doctor`; the run can be resumed",
         )
-    plain = verdict.verdict in ("failed", "syntax-error", "uncomparable")
+    plain = verdict.verdict in ("failed", "no-test", "syntax-error", "uncomparable")
     detail = verdict.detail if plain else f"{verdict.verdict}: {verdict.detail}"
     return Dropped(record, REASON_OF[verdict.verdict], detail)
 
