@@ -15,6 +15,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli_evaluation import evaluate, score
 from pipeline.cli_models import app as models_app
+from pipeline.cli_runs import runs_app, store_app
 from pipeline.command_line import (
     DataOption,
     JsonOption,
@@ -44,6 +45,8 @@ prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(models_app, name="models")
+app.add_typer(runs_app, name="runs")
+app.add_typer(store_app, name="store")
 
 
 @app.callback(invoke_without_command=True)

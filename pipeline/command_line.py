@@ -18,7 +18,7 @@ RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or 
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(help="Dotted overrides, e.g. seeds.exercises=100.", metavar="key=value")
 ]
-RunArgument = Annotated[str, typer.Argument(help="A run's name, or LATEST.", metavar="RUN")]
+RunArgument = Annotated[str, typer.Argument(help="A run's name, the beginning of it, or LATEST.", metavar="RUN")]
 DataOption = Annotated[
     str, typer.Option("--data", help=f"Data folder, or fsspec URL of the store. It is {DATA_RULE}.", metavar="FOLDER")
 ]

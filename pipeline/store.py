@@ -76,7 +76,7 @@ class Store:
 
     def folder(self, stage: str, key: str) -> str:
         """Path of an artifact's folder, as the filesystem names it."""
-        return f"{self._base()}/{stage}/{key}"
+        return f"{self.base}/{stage}/{key}"
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
         """The manifest of a finished artifact, None where there is none.
@@ -85,7 +85,7 @@ class Store:
         """
         path = f"{self.folder(stage, key)}/manifest.json"
         try:
-            with self._fs().open(path, "rb") as file:
+            with self.filesystem.open(path, "rb") as file:
                 data = json.loads(file.read())
         except FileNotFoundError:
             return None
@@ -113,7 +113,7 @@ class Store:
 
     def rows(self, stage: str, key: str, prefix: str) -> Iterator[dict[str, Any]]:
         """Raw rows of the files named PREFIX-00000.parquet, PREFIX-00001.parquet, ..."""
-        fs = self._fs()
+        fs = self.filesystem
         for path in sorted(fs.glob(f"{self.folder(stage, key)}/{prefix}-*.parquet")):
             with parquet.opened(fs, path) as file:
                 for batch in file.batches(1024):
@@ -128,7 +128,7 @@ class Store:
             scratch = copy.with_name(f"{key}.incoming")
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.parent.mkdir(parents=True, exist_ok=True)
-            self._fs().get(self.folder(stage, key), str(scratch), recursive=True)
+            self.filesystem.get(self.folder(stage, key), str(scratch), recursive=True)
             shutil.rmtree(copy, ignore_errors=True)
             scratch.rename(copy)
         return copy
@@ -136,7 +136,7 @@ class Store:
     @property
     def is_local(self) -> bool:
         """Whether the root is a plain folder of this machine."""
-        return bool(self._fs().protocol in ("file", ("file", "local")))
+        return bool(self.filesystem.protocol in ("file", ("file", "local")))
 
     def partial(self, stage: str, key: str, cache: Path) -> Path:
         """Local folder for work in progress on an artifact; it survives a crash and is removed by `finish`."""
@@ -147,7 +147,7 @@ class Store:
 
     def partial_folder(self, stage: str, key: str, cache: Path | None = None) -> Path:
         """Where work in progress on an artifact lies, there or not."""
-        root = Path(self._base()) if self.is_local else cache or self.work or Path(tempfile.gettempdir(), "no-work")
+        root = Path(self.base) if self.is_local else cache or self.work or Path(tempfile.gettempdir(), "no-work")
         return root / stage / f"{key}.partial"
 
     @contextlib.contextmanager
@@ -173,10 +173,14 @@ class Store:
             yield
             path.unlink(missing_ok=True)
 
-    def _fs(self) -> Any:
+    @property
+    def filesystem(self) -> Any:
+        """The fsspec filesystem of the root."""
         return fsspec.core.url_to_fs(self.root)[0]
 
-    def _base(self) -> str:
+    @property
+    def base(self) -> str:
+        """The root, as its filesystem names it."""
         return str(fsspec.core.url_to_fs(self.root)[1]).rstrip("/")
 
 
@@ -196,7 +200,7 @@ class Writer:
     ) -> None:
         self._store, self._stage, self._key = store, stage, key
         self._folder = store.folder(stage, key)
-        self._fs = store._fs()
+        self._fs = store.filesystem
         self._schemas = {"part": schema_of(kept_types), "dropped": schema_of(dropped_types, dropped=True)}
         self._buffers: dict[str, list[dict[str, Any]]] = {"part": [], "dropped": []}
         self._counts = {"part": 0, "dropped": 0}

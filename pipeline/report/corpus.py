@@ -274,7 +274,7 @@ def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
         return {}
     if stage.manifest is None:
         return {
-            teacher: {"completions": one.whole, "tokens": one.tokens, "usd": one.usd}
+            teacher: {"completions": one.whole, "tokens": one.tokens, "usd": round(one.usd, 8)}
             for teacher, one in by_teacher(stage, run).items()
         }
     judge = stage.facts.get("judge")

@@ -194,7 +194,9 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def resolve(runs_root: Path, name: str) -> Path:
-    """Folder of the run called `name` below `runs_root`; `LATEST`, in any case, is the one started last.
+    """Folder of the run called `name` below `runs_root`; `LATEST`, in any case, is the one called last.
+
+    The beginning of a name does, where no other run's name begins so.
 
     Raises UsageError for what is no name, InputError that lists the runs there are, the nearest name first.
     """
@@ -210,10 +212,21 @@ def resolve(runs_root: Path, name: str) -> Path:
     if not runs:
         raise InputError(f"there is no run in {runs_root}", hint="`hornbook run first-run` makes one")
     names = [run.name for run in reversed(runs)]
+    begin = [one for one in names if one.startswith(name)] if name and not newest else []
+    if len(begin) == 1:
+        return runs_root / begin[0]
+    if begin:
+        raise InputError(
+            f"{name!r} is the beginning of {len(begin)} runs in {runs_root}",
+            hint=f"name one of them: {_listed(begin)}",
+        )
     near = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    raise InputError(f"no run {name!r} in {runs_root}", hint=f"{guess}runs, newest first: {listed}")
+    raise InputError(f"no run {name!r} in {runs_root}", hint=f"{guess}runs, newest first: {_listed(names)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def existing_runs(runs_root: Path) -> list[Path]:

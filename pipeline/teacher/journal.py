@@ -385,11 +385,19 @@ def heads(place: Path) -> Iterator[Head]:
     for path in shards(place):
         with path.open("rb", buffering=1 << 20) as lines:
             for line in lines:
-                found = _HEAD.match(line) if line.endswith(b"}\n") else None
-                if found:
-                    key, messages, number, finish, _, prompt, completion, usd = found.groups()
-                    tokens = int(prompt) + int(completion)
-                    yield Head(key.decode(), messages.decode(), int(number), finish.decode(), tokens, float(usd))
+                head = head_of(line)
+                if head is not None:
+                    yield head
+
+
+def head_of(line: bytes) -> Head | None:
+    """The fixed fields of one line; None for one that is torn, or no journal's."""
+    found = _HEAD.match(line) if line.endswith(b"}\n") else None
+    if found is None:
+        return None
+    key, messages, number, finish, _, prompt, completion, usd = found.groups()
+    tokens = int(prompt) + int(completion)
+    return Head(key.decode(), messages.decode(), int(number), finish.decode(), tokens, float(usd))
 
 
 GENERATION = "generation"
