@@ -8,6 +8,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from pipeline.contents import content_digest
+from pipeline.errors import InputError
+from pipeline.located import last_part
 from pipeline.places import Places
 from pipeline.recipe import Recipe, SourcesTable, TeacherTable
 
@@ -30,13 +33,19 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
         found["raw-code"] = _source(recipe.sources)
     found["decontaminated"] = benchmark_digests(recipe.decontaminated.benchmarks)
     if recipe.decontaminated.embedding < 1:
-        found["decontaminated"] = [found["decontaminated"], _weights(comparing_model(recipe))]
+        found["decontaminated"] = [
+            found["decontaminated"],
+            _weights("decontaminated.encoder", comparing_model(recipe)),
+        ]
     if recipe.quality.classifier or recipe.quality.flatten < 1:
         found["quality"] = _quality(recipe)
     if recipe.student.init != "scratch":
-        found["tokens"] = found["student"] = found["samples-before"] = _weights(recipe.student.init)
+        weights = _weights("student.init", recipe.student.init)
+        found["tokens"] = found["student"] = found["samples-before"] = weights
+    if Path(recipe.tokens.tokenizer).is_absolute():
+        found["tokens"] = [found.get("tokens"), _tokenizer(recipe.tokens.tokenizer)]
     if recipe.soft_targets.teacher:
-        weights = _weights(recipe.soft_targets.teacher)
+        weights = _weights("soft_targets.teacher", recipe.soft_targets.teacher)
         if recipe.soft_targets.mode == "cached":
             found["soft-targets"] = weights
         else:
@@ -53,16 +62,20 @@ def comparing_model(recipe: Recipe) -> str:
 
 
 def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
-    """Digest of each benchmark's data."""
+    """Digest of each benchmark's data, by its name or its file's; of two files of one name the later is numbered."""
     from pipeline.evaluation.problems import load
 
-    return {name: load(name).digest for name in names}
+    found: dict[str, str] = {}
+    for number, name in enumerate(names):
+        shown = last_part(name)
+        found[shown if shown not in found else f"{shown}#{number}"] = load(name).digest
+    return found
 
 
 def _quality(recipe: Recipe) -> Any:
     """The embedding's weights, and what gives the values: a saved model's bytes, or the judge and its template."""
     table = recipe.quality
-    read: dict[str, Any] = {"embedding": _weights(embedding_of(recipe))}
+    read: dict[str, Any] = {"embedding": _weights("quality.embedding", embedding_of(recipe))}
     if table.classifier and table.model:
         from pipeline.quality.classifier import FILE
         from pipeline.quality.valuing import reused
@@ -80,7 +93,7 @@ def _quality(recipe: Recipe) -> Any:
 
 def embedding_identity(spec: str, tokens: int) -> dict[str, Any]:
     """What an embedding is, for saved models and for those kept on disk: the weights of `spec`, and tokens read."""
-    return {**_weights(spec), "tokens": tokens}
+    return {**_weights("quality.embedding", spec), "tokens": tokens}
 
 
 def embedding_of(recipe: Recipe) -> str:
@@ -106,24 +119,48 @@ def _composer_identity() -> Any:
     return Composer("composer", 0).identity()
 
 
-def _weights(spec: str) -> Any:
+def _weights(key: str, spec: str) -> Any:
+    """What a model is. Raises InputError that names the setting where no model is there."""
     from pipeline.student.loading import model_identity
 
-    return model_identity(spec)
+    try:
+        return model_identity(spec)
+    except InputError as error:
+        raise InputError(f"{key}: {error.message}", hint=error.hint) from error
+
+
+def _tokenizer(path: str) -> str:
+    """Digest of the files that make a tokenizer, of a folder or a GGUF file."""
+    place = Path(path)
+    if not place.exists():
+        raise InputError(
+            f"tokens.tokenizer: no tokenizer at {path!r}",
+            hint='use "student", "train", a folder with a tokenizer.json, or a hub name "owner/name"',
+        )
+    return content_digest(place, _TOKENIZER_FILES.__contains__)
+
+
+_TOKENIZER_FILES = frozenset(
+    {
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "tokenizer.model",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+    }
+)
 
 
 def _source(table: SourcesTable) -> Any:
-    """The standard library by Python version; local files by names, sizes and times; a hub dataset by name."""
+    """The standard library by Python version; local files by `content_digest`; a hub dataset by name."""
     if table.kind == "stdlib":
         return {"python": platform.python_version()}
     folder = Path(table.path).expanduser()
     if not folder.exists():
+        if folder.is_absolute():
+            raise InputError(f"sources.path: there is nothing at {table.path!r}", hint="name a file or folder that is")
         return {"name": table.path}
-    listing = hashlib.sha256()
-    files = [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
-    for path in sorted(files):
-        status = path.stat()
-        listing.update(
-            f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
-        )
-    return {"files": listing.hexdigest()}
+    return {"files": content_digest(folder)}

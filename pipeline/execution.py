@@ -29,31 +29,31 @@ class Execution(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=4096)] = 0
     """Processes for record stages and the sandbox; 0 for one per core."""
     engine: Literal["local", "ray"] = "local"
     address: str = ""
     """Address of a Ray cluster; "" starts a local one."""
     device: str = "auto"
     """torch device of the student and of local teachers; "auto" for a GPU where there is one."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """torch threads; 0 for one per core."""
     sandbox: Literal["strong", "weak"] = "strong"
     """"weak" lets model-written code run where the kernel refuses a layer of isolation."""
-    concurrency: Annotated[int, Field(ge=1)] = 64
+    concurrency: Annotated[int, Field(ge=1, le=65_536)] = 64
     """Most requests in flight per endpoint."""
     requests_per_minute: Annotated[float, Field(ge=0)] = 0
     """0 to learn the limit from the endpoint."""
     tokens_per_minute: Annotated[float, Field(ge=0)] = 0
-    retries: Annotated[int, Field(ge=0)] = 8
+    retries: Annotated[int, Field(ge=0, le=1000)] = 8
     """Most retries of one request."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Longest wait for one answer."""
     budget_usd: Annotated[float, Field(ge=0)] | None = None
     """Hard cap on this run's spend; reaching it ends the run with exit code 3, resumable."""
-    budget_tokens: Annotated[int, Field(ge=0)] | None = None
+    budget_tokens: Annotated[int, Field(ge=0, le=10**15)] | None = None
     """Hard cap on this run's teacher tokens (prompt and completion)."""
-    batch: Annotated[int, Field(ge=0)] = 0
+    batch: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Sequences generated at once by local models; 0 for a size that suits the device."""
     compile: Literal["off", "on", "auto"] = "auto"
     """Whether training goes through torch.compile; "auto" tries it where rows have one length and training will last

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
+from pipeline.located import locate
 from pipeline.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -43,14 +44,13 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Loaded:
     A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
     unknown keys with the nearest known one, wrong types, overrides that name no key.
     """
-    text, source = _read(name_or_path)
+    text, source, folder = _read(name_or_path)
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a ValueError that is no TOMLDecodeError: a number too long to read
         raise RecipeError(f"{source} is not valid TOML: {error}", hint="mend the line it names") from error
     problems: list[str] = []
-    for override in overrides:
-        _apply(data, override, problems)
+    _override(Recipe, data, overrides, folder, problems)
     execution_data = data.pop("execution", {})
     recipe = _validated(Recipe, data, "", problems)
     execution = _validated(Execution, execution_data, "execution", problems)
@@ -72,8 +72,7 @@ def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
     """
     data: dict[str, Any] = {}
     problems: list[str] = []
-    for override in overrides:
-        _apply(data, override, problems)
+    _override(Recipe, data, overrides, None, problems)
     problems += [
         f"{name}: not a table that counts here; use {', '.join(tables)}" for name in data if name not in tables
     ]
@@ -98,60 +97,105 @@ def dump(recipe: Recipe, execution: Execution | None = None) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def _read(name_or_path: str) -> tuple[str, str]:
+LARGEST = 16 * 2**20
+"""Bytes of the largest file that is read as a recipe; what is larger is something else, named by mistake."""
+
+
+def _read(name_or_path: str) -> tuple[str, str, Path | None]:
+    """Text, name and folder of a recipe; the folder is None for a shipped one, which has no paths in it."""
     path = Path(name_or_path)
-    if path.is_file():
-        try:
-            return path.read_text(encoding="utf-8"), str(path)
-        except UnicodeDecodeError as error:
-            raise RecipeError(
-                f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8"
-            ) from error
+    try:
+        if path.is_file():
+            if path.stat().st_size > LARGEST:
+                raise RecipeError(
+                    f"{path} has {path.stat().st_size:,} bytes, more than the {LARGEST:,} of the largest recipe",
+                    hint="name a TOML file; `hornbook recipes copy NAME FILE` gives you one to edit",
+                )
+            return path.read_text(encoding="utf-8"), str(path), path.absolute().parent
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8") from error
+    except OSError as error:
+        raise RecipeError(
+            f"{name_or_path!r:.200} cannot be read: {error.strerror}", hint="name a file that can be read"
+        ) from error
     shipped = shipped_recipes()
     if name_or_path in shipped:
-        return shipped[name_or_path], name_or_path
-    near = difflib.get_close_matches(name_or_path, shipped, n=1)
+        return shipped[name_or_path], name_or_path, None
+    near = difflib.get_close_matches(name_or_path[:100], shipped, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise RecipeError(
-        f"no recipe {name_or_path!r}: neither a file nor one of {', '.join(shipped)}",
+        f"no recipe {name_or_path!r:.200}: neither a file nor one of {', '.join(shipped)}",
         hint=f"{guess}`hornbook recipes copy NAME FILE` gives you one to edit",
     )
 
 
-def _apply(data: dict[str, Any], override: str, problems: list[str]) -> None:
-    """Set one dotted key, e.g. `seeds.exercises=10`, `teachers.0.model="x"`; the value is TOML, else a plain string."""
+def _override(
+    model: type[BaseModel], data: dict[str, Any], overrides: Sequence[str], folder: Path | None, problems: list[str]
+) -> None:
+    """Apply `key=value` overrides to raw data, then make its paths absolute.
+
+    Those of overrides are relative to the current folder, others to `folder`, the recipe's (None: left as they are).
+    """
+    here = Path.cwd()
+    given = {place for override in overrides if (place := _apply(data, override, problems))}
+
+    def base(place: tuple[str, ...]) -> Path | None:
+        return here if any(place[:length] in given for length in range(1, len(place) + 1)) else folder
+
+    locate(model, data, base, problems)
+
+
+def _apply(data: dict[str, Any], override: str, problems: list[str]) -> tuple[str, ...]:
+    """Set one dotted key, e.g. `seeds.exercises=10`, `teachers.0.model="x"`; the value is TOML, else a plain string.
+
+    Returns the keys and indexes of the place that was set, () where none was.
+    """
     key, equals, raw = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        problems.append(f"override {override!r}: expected key=value, e.g. seeds.exercises=100")
-        return
+        problems.append(f"override {override!r:.100}: expected key=value, e.g. seeds.exercises=100")
+        return ()
+    if not override.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in override):
+        problems.append(f"override {override!r:.100}: is not UTF-8 text")
+        return ()
     try:
         value = tomllib.loads(f"v = {raw}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = raw
-    place: Any = data
+    holder: Any = data
+    place: list[str] = []
     for part in parts[:-1]:
-        place = _step(place, part)
-        if place is None:
-            problems.append(f"override {override!r}: {part!r} is not a table of this recipe")
-            return
+        holder, step = _step(holder, part)
+        if holder is None:
+            problems.append(f"override {override!r:.100}: {part!r} is not a table of this recipe")
+            return ()
+        place.append(step)
     last = parts[-1]
-    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
+    if isinstance(holder, list) and _is_index(last, holder):
+        holder[int(last)] = value
+    elif isinstance(holder, dict):
+        holder[last] = value
     else:
-        problems.append(f"override {override!r}: {last!r} cannot be set there")
+        problems.append(f"override {override!r:.100}: {last!r} cannot be set there")
+        return ()
+    return (*place, last)
 
 
-def _step(place: Any, part: str) -> Any:
-    if isinstance(place, dict):
-        return place.setdefault(part, {})
-    if isinstance(place, list):
-        if part.isdigit() and int(part) < len(place):
-            return place[int(part)]
-        return next((entry for entry in place if isinstance(entry, dict) and entry.get("name") == part), None)
-    return None
+def _step(holder: Any, part: str) -> tuple[Any, str]:
+    """What lies under `part` in raw data, with its key or index; None where there is nothing."""
+    if isinstance(holder, dict):
+        return holder.setdefault(part, {}), part
+    if isinstance(holder, list):
+        if _is_index(part, holder):
+            return holder[int(part)], str(int(part))
+        for number, entry in enumerate(holder):
+            if isinstance(entry, dict) and entry.get("name") == part:
+                return entry, str(number)
+    return None, part
+
+
+def _is_index(part: str, entries: Sequence[Any]) -> bool:
+    return part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(entries)
 
 
 def _validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -> Model | None:
@@ -166,8 +210,7 @@ def _problem(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> s
     """One pydantic error in our words: key, value found, value wanted, nearest key."""
     location = [prefix, *map(str, entry["loc"])] if prefix else [str(part) for part in entry["loc"]]
     key = ".".join(location) or "the recipe"
-    found = repr(entry["input"])
-    found = found if len(found) <= 60 else found[:57] + "..."
+    found = _shown(entry["input"])
     if entry["type"] == "extra_forbidden":
         known = _keys_at(model, entry["loc"][:-1])
         near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
@@ -178,6 +221,15 @@ def _problem(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> s
     if entry["type"] == "value_error":
         return f"{key}: {wanted}"
     return f"{key} = {found}: {wanted[0].lower() + wanted[1:]}"
+
+
+def _shown(value: Any) -> str:
+    """At most 60 characters of a value; a number may be too long to be written."""
+    try:
+        found = repr(value)
+    except ValueError:
+        return "a number that is too long to be shown"
+    return found if len(found) <= 60 else found[:57] + "..."
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:

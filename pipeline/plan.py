@@ -1,7 +1,8 @@
 """The ordered stages of a recipe, each with its content key. No I/O: what lies on disk comes in as digests.
 
 A key is the hash of all that can change what the stage writes: its name and version, its recipe table, the keys of
-its inputs and the digests of the files it reads. Execution settings are not among them. Since a key holds the keys of
+its inputs and the digests of the files it reads; of a path only its last part, since what lies there is digested.
+Execution settings are not among them. Since a key holds the keys of
 its inputs, changing anything gives new keys to that stage and to all that follow, and to no other.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.identity import digest
+from pipeline.located import without_folders
 from pipeline.recipe import Recipe, Table
 
 KEY_LENGTH = 32
@@ -88,6 +90,7 @@ def plan(recipe: Recipe, digests: Mapping[str, Any], generations: Mapping[str, s
     benchmark data, pretrained weights); a stage without an entry reads none. generations: of stages that a run was told
     to make again (`run --fresh`), the time of that wish.
     """
+    recipe = without_folders(recipe)
     stages: dict[str, PlannedStage] = {}
 
     def add(name: str, inputs: tuple[str, ...] = (), **settings: Any) -> None:

@@ -2,18 +2,38 @@
 
 A recipe is TOML, one table per stage, checked as a whole: all errors are reported at once, an unknown key with the
 nearest known one. Each table is what enters that stage's key, so a field belongs here if and only if it can change
-what a stage writes.
+what a stage writes. Paths are relative to the recipe's file (`pipeline.located`).
 """
 
+import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.located import Located
 from pipeline.names import Name
 
+
+def _json(value: object) -> object:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{value!r:.60} cannot be sent as JSON: {error}") from None
+    return value
+
+
+MOST = 10**15
+"""Largest whole number of a setting: more than any corpus has, and exact as a float."""
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Json = Annotated[object, AfterValidator(_json)]
+"""A value that JSON has a form for: not a date, and no number that is none."""
+PathText = Annotated[str, Located("path")]
+ModelText = Annotated[str, Located("model")]
+BenchmarkText = Annotated[str, Located("benchmark")]
 
 
 class Table(BaseModel):
@@ -29,7 +49,7 @@ class SeedsTable(Table):
     """Number of exercise seeds, over all teachers."""
     textbooks: Count = 0
     """Number of textbook seeds, over all teachers."""
-    data: str = ""
+    data: PathText = ""
     """Folder with topics.toml, audiences.toml, forms.toml, function_names.toml, words.toml; "" for the shipped one."""
     topics: tuple[str, ...] = ()
     """Topic paths or prefixes to draw from; empty for the whole tree."""
@@ -49,7 +69,7 @@ class TeacherTable(Table):
     """Share of the textbook seeds that this teacher is asked."""
     tests: Literal["teacher", "seed"] = "teacher"
     """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted."""
-    model: str = ""
+    model: Annotated[str, Located("teacher")] = ""
     """Model name at the endpoint, HF folder, GGUF file, or "smollm2" for the embedded one."""
     engine: Literal["auto", "transformers", "llama.cpp"] = "auto"
     """What runs a local model; "auto": llama.cpp for large GGUF files on a CPU where it is installed."""
@@ -64,24 +84,24 @@ class TeacherTable(Table):
     max_tokens: Positive = 1024
     """Longest answer, tokens."""
     stop: tuple[str, ...] = ()
-    seed: int | None = None
+    seed: Seed | None = None
     """Sampling seed sent to the endpoint or used by the local engine; None for none (local: the recipe's seed)."""
     headers: dict[str, str] = {}
     """Extra request headers; never a key (use api_key_env)."""
-    extra_body: dict[str, object] = {}
+    extra_body: dict[str, Json] = {}
     """Extra fields of the request body, e.g. response_format."""
     weight: Annotated[float, Field(gt=0.0)] = 1.0
     """Weight of `base_url` among the fallbacks."""
-    fallbacks: tuple[dict[str, object], ...] = ()
+    fallbacks: tuple[dict[str, Json], ...] = ()
     """Further endpoints of the same teacher: tables of base_url, model, api_key_env, weight."""
-    replay: str = ""
+    replay: Annotated[str, Located("journal")] = ""
     """Journal file or folder that a replay teacher answers from, or recorded:NAME for a recording that is shipped."""
 
 
 class PromptsTable(Table):
     """Which templates are rendered."""
 
-    folder: str = ""
+    folder: PathText = ""
     """Folder of templates; "" for the shipped `prompts/`."""
     textbook: str = "textbook/passage.md"
     exercise: str = "exercise/write.md"
@@ -99,7 +119,7 @@ class SourcesTable(Table):
     """Real code beside the teachers' answers; `kind = "none"` for none."""
 
     kind: Literal["none", "stdlib", "folder", "dataset"] = "none"
-    path: str = ""
+    path: Annotated[str, Located("dataset")] = ""
     """kind = "folder": a folder of .py files. kind = "dataset": a dataset on the hub, or a file or folder of JSON Lines
     (also packed), Parquet, Arrow or what `save_to_disk` wrote; what of it cannot be read is dropped as unreadable."""
     limit: Count = 0
@@ -178,12 +198,12 @@ class QualityTable(Table):
     judge: str = ""
     """Name of the teacher that annotates; "" for the first one. One that shall only judge has exercise_share = 0 and
     textbook_share = 0."""
-    embedding: str = ""
+    embedding: ModelText = ""
     """Model whose hidden states the forest reads: an HF folder or hub name (causal LM or encoder), a GGUF file or
     "smollm2"; "" for the pretrained student, or SmolLM2 where the student starts from scratch."""
     embedding_tokens: Positive = 512
     """Tokens of a document that the embedding reads."""
-    model: str = ""
+    model: PathText = ""
     """Folder of a value model that an earlier run saved (`value-model` of its quality artifact): nothing is annotated
     then. "" trains one."""
     keep_quantile: Fraction = 0.5
@@ -198,7 +218,7 @@ class QualityTable(Table):
 class DecontaminatedTable(Table):
     """Overlap with the benchmarks (Gunasekar et al. 2023, 5)."""
 
-    benchmarks: tuple[str, ...] = ("humaneval", "held-out")
+    benchmarks: tuple[BenchmarkText, ...] = ("humaneval", "held-out")
     """Names of benchmarks, or paths of JSONL files of problems."""
     ngram: Positive = 13
     """Words of an n-gram."""
@@ -206,14 +226,14 @@ class DecontaminatedTable(Table):
     """AST match rate at or above which a document is dropped (the paper's tau)."""
     embedding: Fraction = 1.0
     """Cosine at or above which a document is dropped; 1.0 switches it off."""
-    encoder: str = ""
+    encoder: ModelText = ""
     """HF folder or hub name of the model whose hidden states are compared; "" for the student's (init)."""
 
 
 class TokensTable(Table):
     """Tokenizer and packing."""
 
-    tokenizer: str = "student"
+    tokenizer: ModelText = "student"
     """"student" (the pretrained student's own), "train" (a BPE trained on the corpus), or a folder or hub name."""
     vocabulary: Positive = 4096
     """Vocabulary size where the tokenizer is trained."""
@@ -259,7 +279,7 @@ class PhaseTable(Table):
 class StudentTable(Table):
     """The model and its training."""
 
-    init: str = "smollm2"
+    init: ModelText = "smollm2"
     """"smollm2" (embedded), "scratch", or a folder or hub name of an HF causal LM."""
     layers: tuple[Count, ...] = ()
     """Layers of `init` that the student keeps, from 0 and rising; empty for all. Every other layer of the teacher is
@@ -308,7 +328,7 @@ class StudentTable(Table):
 class SoftTargetsTable(Table):
     """Distillation from a teacher LM's logits (Hinton et al. 2015). `teacher = ""` switches it off."""
 
-    teacher: str = ""
+    teacher: ModelText = ""
     """HF folder or hub name of the white-box teacher, which has the tokens' tokenizer."""
     mode: Literal["cached", "online"] = "cached"
     """"cached": the teacher reads the corpus once and its top-k logits are kept; "online": it reads every batch."""
@@ -333,7 +353,7 @@ class SoftTargetsTable(Table):
 class EvaluationTable(Table):
     """What the student is asked."""
 
-    benchmarks: tuple[str, ...] = ("held-out", "humaneval")
+    benchmarks: tuple[BenchmarkText, ...] = ("held-out", "humaneval")
     before: bool = True
     """Score the untrained student too (skipped for init = "scratch", and where student.layers leaves some out)."""
     limit: Count = 0
@@ -347,7 +367,7 @@ class EvaluationTable(Table):
     the model's chat template."""
     cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
     """CPU time of one scored program."""
-    memory_mb: Annotated[int, Field(ge=64)] = 512
+    memory_mb: Annotated[int, Field(ge=64, le=MOST)] = 512
     """Memory of one scored program, MiB."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
@@ -359,7 +379,7 @@ class Recipe(Table):
     name: Name = "recipe"
     """With what its runs' names begin: a letter or digit, then letters, digits, ".", "_" and "-"."""
     description: str = ""
-    seed: int = 0
+    seed: Seed = 0
     """Root of all randomness."""
     seeds: SeedsTable = SeedsTable()
     teachers: tuple[TeacherTable, ...] = ()

@@ -160,8 +160,8 @@ def test_what_no_single_field_shows(text, message, tmp_path):
         (["student.layers=[0, 2]"], "student.layers = [0, 2] with student.init = 'scratch'"),
         (["student.init=m", "student.layers=[2, 0]"], "layers = [2, 0] must rise"),
         (
-            ["student.init=m", "student.dropout=0.1"],
-            "student.dropout = 0.1 with student.init = 'm': a pretrained model",
+            ["student.init=a/m", "student.dropout=0.1"],
+            "student.dropout = 0.1 with student.init = 'a/m': a pretrained model",
         ),
     ],
 )

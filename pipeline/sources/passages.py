@@ -214,12 +214,16 @@ def decoded(data: bytes) -> str:
 def _rows(table: SourcesTable, tell: Callable[[str], None]) -> Iterator[_Seen]:
     from pipeline.sources.rows import MissingField
 
+    place = Path(table.path).expanduser()
+    above = f"{place.parent}/" if place.exists() else ""  # an origin begins with the file's own name, wherever it lies
     try:
         for row in _dataset(table, tell):
             where = " ".join(str(row.columns[name]) for name in _ORIGIN_COLUMNS if row.columns.get(name))
             text = row.text or ""
             licence = licences.in_text(text) or _row_licence(row.columns)
-            yield _Seen(_storable(text), _storable(where or row.origin), _storable(licence), row.problem)
+            yield _Seen(
+                _storable(text), _storable(where or row.origin.removeprefix(above)), _storable(licence), row.problem
+            )
     except MissingField as error:
         raise InputError(
             f"dataset {table.path} has no column {table.column!r}; it has {', '.join(error.names) or 'none'}",

@@ -12,6 +12,7 @@ from transformers.utils import logging
 from pipeline.errors import InputError
 from pipeline.identity import digest
 from pipeline.models import fetch, known, named
+from pipeline.names import objection
 from pipeline.student.conversion import VERSION as CONVERSION_VERSION
 from pipeline.student.conversion import converted
 from pipeline.student.local import file_digest, find_smollm2
@@ -56,8 +57,8 @@ def pick_device(device: str) -> torch.device:
 def model_identity(spec: str) -> dict[str, str]:
     """What `spec` names, from file digests alone: no weights are loaded and nothing is converted.
 
-    Hub names that are not cached locally are identified by name. Digests are of bytes, so a folder keeps its
-    identity when it is moved.
+    Hub names are identified by name. Digests are of bytes, so a folder keeps its identity when it is moved. Raises
+    InputError for what is neither there nor a hub name.
     """
     model = named(spec)
     if model is not None:
@@ -71,6 +72,8 @@ def model_identity(spec: str) -> dict[str, str]:
     if folder.is_dir():
         files = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file())
         return {"kind": "folder", "digest": digest([[file.name, file_digest(file)] for file in files])}
+    if not _is_hub_name(spec):
+        raise _not_found(spec)
     return {"kind": "hub", "name": spec}
 
 
@@ -97,9 +100,15 @@ def source_folder(spec: str, cache: Path) -> str:
                 hint="name the folder that `save_pretrained` wrote (for a run of ours: student/.../model)",
             )
         return spec
-    if path.is_absolute() or spec.startswith(".") or spec.count("/") != 1:
+    if not _is_hub_name(spec):
         raise _not_found(spec)
     return spec
+
+
+def _is_hub_name(spec: str) -> bool:
+    """Whether `spec` is "owner/name", each of them a name."""
+    parts = spec.split("/")
+    return len(parts) == 2 and not any(map(objection, parts))
 
 
 def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto") -> LoadedModel:

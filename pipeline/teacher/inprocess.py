@@ -12,7 +12,7 @@ from pipeline.records import Prompt
 from pipeline.teacher.content import chat_body
 from pipeline.teacher.journal import Archive
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
-from pipeline.teacher.recorded import journals, told_apart, unpacked
+from pipeline.teacher.recorded import contents, unpacked
 from pipeline.teacher.threaded import Result, ThreadLane
 
 GROUP = 256
@@ -100,9 +100,8 @@ class ReplayTeacher:
     journalled: bool = False
 
     def identity(self) -> dict[str, object]:
-        """What tells its journals apart: one that grew may answer more."""
-        files = [told_apart(path) for path in journals(self.place)]
-        return {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, "journals": files}
+        """What its journals hold: one that grew may answer more, a copy elsewhere answers the same."""
+        return {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, "journals": contents(self.place)}
 
     def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
         return ()

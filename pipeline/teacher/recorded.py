@@ -6,7 +6,6 @@ A recording is a folder with `journal.jsonl.xz`, a journal as runs write it (`pi
 """
 
 import contextlib
-import hashlib
 import json
 import lzma
 import os
@@ -16,8 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.contents import digest_of
 from pipeline.errors import InputError, RecipeError
 from pipeline.resources import shipped
+from pipeline.student.local import file_digest
 from pipeline.teacher.journal import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 
@@ -48,13 +49,12 @@ def journals(place: Path) -> list[Path]:
     return shards(place) + (sorted(place.rglob(JOURNAL)) if place.is_dir() else [])
 
 
-def told_apart(path: Path) -> list[str | int]:
-    """What tells a journal from another for keys: a recording's bytes; size and time of one that may be large."""
-    if path.suffix == ".xz":
-        with path.open("rb") as file:
-            return [hashlib.file_digest(file, "sha256").hexdigest()]
-    status = path.stat()
-    return [path.name, status.st_size, status.st_mtime_ns]
+def contents(place: Path) -> list[list[str]]:
+    """What tells the journals at `place` from others, for keys: each recording's bytes, the plain ones' contents."""
+    found = journals(place)
+    plain = [(path.name, path) for path in found if path.suffix != ".xz"]
+    recordings = [[file_digest(path)] for path in found if path.suffix == ".xz"]
+    return recordings + ([[digest_of(plain)]] if plain else [])
 
 
 @contextlib.contextmanager
