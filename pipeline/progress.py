@@ -111,6 +111,7 @@ def _conversation(event: Event) -> str:
     parts += [speeds, f"{event['in_flight']:,} in flight", f"{event['rate_limited']:,} 429s"]
     parts += [f"{event['tokens']:,} tokens, ${event['usd']:,.4f}"]
     left = event["eta_seconds"]
+    parts += [event["doing"]] if event.get("doing") else []
     if left is not None and done != total:
         parts += [f"{left:.0f} s left" if left < 100 else f"{left / 60:.0f} min left"]
     return ", ".join(parts)

@@ -56,6 +56,15 @@ def test_a_conversation_says_how_far_how_fast_and_at_what_price():
     assert describe(ASKING | {"eta_seconds": 5400.0}).endswith(", 90 min left")
 
 
+def test_a_conversation_without_an_answer_yet_says_what_goes_on():
+    event = {
+        "event": "teacher", "stage": "completions", "done": 0, "total": 66, "kept": 0, "reused": 0, "in_flight": 64,
+        "requests_per_second": 0.0, "tokens_per_second": 0.0, "rate_limited": 0, "usd": 0.0, "tokens": 0,
+        "eta_seconds": None, "doing": "qwen: 64 under way, 1,280 tokens written, reading prompts",
+    }  # fmt: skip
+    assert describe(event).endswith(", qwen: 64 under way, 1,280 tokens written, reading prompts")
+
+
 def test_a_log_gets_few_lines_and_every_lasting_one():
     progress = [{"event": "train", "stage": "student", "step": n} for n in range(50)]
     lines = shown([*progress, FINISHED, {"event": "note", "text": "waiting"}]).splitlines()

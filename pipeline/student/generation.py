@@ -68,6 +68,7 @@ def generate(
     seeds: Sequence[int] = (),
     batch: int = 0,
     on_done: Callable[[Generation], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Iterator[Generation]:
     """Continue each prompt; yields in the order in which they finish.
 
@@ -75,7 +76,8 @@ def generate(
     the model's `end_tokens`. temperature: 0.0 is greedy, and the answer is then the same for every batch size: in fp32,
     where two tokens are within rounding (`NEAR`), the row is read again alone, and that decides. bf16 and fp16 round
     too coarsely for that, and near ties may differ. seeds: one per prompt where temperature > 0; a prompt's draws come
-    from its seed alone. batch: rows at once, 0 for a size that suits the device.
+    from its seed alone. batch: rows at once, 0 for a size that suits the device. on_step: given the rows that are being
+    written and how many tokens the last step added, 0 when prompts are about to be read.
 
     A prompt that leaves no room in the model's context gives an empty text with the reason "length", and says so by
     `Generation.no_room`.
@@ -105,7 +107,7 @@ def generate(
     engine = make_engine(loaded.model, slots, length, loaded.packed, beginnings)
     precise = next(loaded.model.parameters()).dtype == torch.float32
     choose = _Chooser(temperature, top_p, engine.alone if precise else None)
-    for done in _decode(engine, waiting, end_tokens(loaded.model, loaded.tokenizer), choose):
+    for done in _decode(engine, waiting, end_tokens(loaded.model, loaded.tokenizer), choose, on_step or _unheard):
         if on_done is not None:
             on_done(done)
         yield done
@@ -120,7 +122,17 @@ def _stop_after(stop: StopRule | Stop | Sequence[str], prompt: str) -> Callable[
     return AnswerEnd(strings=tuple(stop)).after(prompt)
 
 
-def _decode(engine: Engine, waiting: list[_Row], ends: frozenset[int], choose: "_Chooser") -> Iterator[Generation]:
+def _unheard(rows: int, tokens: int) -> None:
+    """The listener of a generation that nobody watches."""
+
+
+def _decode(
+    engine: Engine,
+    waiting: list[_Row],
+    ends: frozenset[int],
+    choose: "_Chooser",
+    on_step: Callable[[int, int], None],
+) -> Iterator[Generation]:
     refill = max(1, engine.room // 8)
     active: list[_Row] = []
     while active or waiting:
@@ -130,9 +142,11 @@ def _decode(engine: Engine, waiting: list[_Row], ends: frozenset[int], choose: "
         room = engine.room
         if waiting and room and (not active or (engine.joins and room >= min(refill, len(waiting)))):
             new, waiting = waiting[:room], waiting[room:]
+            on_step(len(active) + len(new), 0)
             logits.append(engine.admit([row.prompt for row in new]))
             active += new
         tokens = choose(torch.cat(logits), active)
+        on_step(len(active), len(active))
         going, finished = [], []
         for place, (row, token) in enumerate(zip(active, tokens, strict=True)):
             row.made.append(token)

@@ -92,6 +92,10 @@ class BatchLane:
     def appetite(self) -> int:
         return MOST_REQUESTS
 
+    @property
+    def doing(self) -> str:
+        return ""
+
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Condition()

@@ -203,6 +203,10 @@ class _Engine:
     def in_flight(self) -> int:
         return sum(desk.lane.in_flight for desk in self._desks.values())
 
+    @property
+    def doing(self) -> str:
+        return "; ".join(filter(None, (desk.lane.doing for desk in self._desks.values())))
+
     def start(self) -> None:
         self._thread.start()
         self._started.wait()
@@ -420,7 +424,7 @@ def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
             try:
                 group = engine.outcomes.get(timeout=0.5)
             except queue.Empty:
-                progress.tell(engine.in_flight)
+                progress.tell(engine.in_flight, engine.doing)
                 continue
             if group is None:
                 break
@@ -428,7 +432,7 @@ def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
             while unread:
                 engine.consumed += 1
                 yield unread.popleft()
-            progress.tell(engine.in_flight)
+            progress.tell(engine.in_flight, engine.doing)
     except KeyboardInterrupt:
         # What is drained goes to the consumer too: one that keeps answers in a place of its own needs them.
         yield from unread

@@ -53,6 +53,7 @@ class ComposerTeacher:
 
 class _ComposerWorker:
     group = GROUP
+    doing = ""
 
     def __init__(self, teacher: ComposerTeacher) -> None:
         self._teacher = teacher
@@ -112,6 +113,7 @@ class ReplayTeacher:
 
 class _ReplayWorker:
     group = GROUP
+    doing = ""
 
     def __init__(self, teacher: ReplayTeacher) -> None:
         self._teacher = teacher

@@ -38,6 +38,7 @@ class LlamaWorker:
     def __init__(self, teacher: "LocalTeacher") -> None:
         self._teacher = teacher
         self._server: Any = None
+        self.doing = ""
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
     def prepare(self) -> None:
@@ -54,15 +55,19 @@ class LlamaWorker:
         settings.n_ctx = slots * (PROMPT_TOKENS + self._teacher.max_tokens)
         settings.cpuparams.n_threads = execution.thread_count()
         settings.cpuparams_batch.n_threads = execution.thread_count()
+        # Threads that spin while they wait for each other lose their core to whoever else wants it.
+        settings.cpuparams.poll = settings.cpuparams_batch.poll = 0
         settings.n_gpu_layers = 0
         settings.verbosity = -1
         settings.warmup = False
+        self.doing = f"loading {self._teacher.model}"
         try:
             self._server = xllamacpp.Server(settings)
         except Exception as error:
             raise TeacherError(
                 f"llama.cpp cannot load {path}: {error}", hint="check that the file is a whole GGUF model"
             ) from error
+        self.doing = ""
         self._pool = concurrent.futures.ThreadPoolExecutor(slots, thread_name_prefix="llama")
 
     def _file(self) -> Path:

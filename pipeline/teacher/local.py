@@ -138,6 +138,8 @@ class _TransformersWorker:
         self._teacher = teacher
         self._loaded: Any = None
         self._large = False
+        self._written = 0
+        self.doing = ""
 
     def prepare(self) -> None:
         import torch
@@ -152,10 +154,16 @@ class _TransformersWorker:
         model = named(teacher.model)
         if model is not None:
             fetch(model, teacher.cache, teacher.tell)
+        self.doing = f"loading {teacher.model}"
         self._loaded = load(teacher.model, device=teacher.execution.device, cache=teacher.cache, dtype=dtype)
 
     def close(self) -> None:
         self._loaded = None
+
+    def _step(self, rows: int, tokens: int) -> None:
+        self._written += tokens
+        under_way = f"{self._teacher.name}: {rows} under way, {self._written:,} tokens written"
+        self.doing = under_way if tokens else f"{under_way}, reading prompts"
 
     def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
         from pipeline.student.architectures import positions_of
@@ -174,6 +182,7 @@ class _TransformersWorker:
             top_p=teacher.sampling.top_p,
             seeds=[teacher.ticket_seed(ticket) for ticket in tickets] if sampled else (),
             batch=teacher.execution.batch or (LARGE_BATCH if self._large else 0),
+            on_step=self._step,
         )
         for done in generations:
             ticket = tickets[done.index]

@@ -98,6 +98,10 @@ class OnlineLane:
     def appetite(self) -> int:
         return 2 * self._teacher.execution.concurrency * len(self._teacher.endpoints)
 
+    @property
+    def doing(self) -> str:
+        return ""
+
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._sites = [

@@ -10,6 +10,8 @@ from pipeline.teacher.protocol import Answer, Failure
 Event = Mapping[str, object]
 _SECONDS = 0.5
 """Shortest time between two events."""
+_FEW = 5
+"""Answers in a window from which on it says how fast the next ones will come."""
 
 
 class Progress:
@@ -17,7 +19,7 @@ class Progress:
 
     An event is {"event": "teacher", "done", "total" (None if not known), "kept", "reused", "in_flight",
     "requests_per_second", "tokens_per_second" (both over the time since the last but few events), "rate_limited",
-    "usd", "tokens", "eta_seconds" (None if not known)}.
+    "usd", "tokens", "eta_seconds" (None if not known), "doing" (what goes on while no answer comes, or "")}.
     """
 
     def __init__(self, on_event: Callable[[Event], None], total: int | None, ledger: Ledger) -> None:
@@ -29,7 +31,7 @@ class Progress:
         self.reused = 0
         self.rate_limited = 0
         self._completion_tokens = 0
-        self._told_at = time.monotonic()
+        self._begun = self._told_at = time.monotonic()
         self._window = [(self._told_at, 0, 0)]
 
     def count(self, result: Answer | Failure) -> None:
@@ -44,7 +46,7 @@ class Progress:
         ledger.charge(prompt, completion, entry.usd)
         self._completion_tokens += completion
 
-    def tell(self, in_flight: int, *, last: bool = False) -> None:
+    def tell(self, in_flight: int, doing: str = "", *, last: bool = False) -> None:
         """Emit an event if the last one is long enough ago, or if it is the last."""
         now = time.monotonic()
         if now - self._told_at < _SECONDS and not last:
@@ -58,6 +60,8 @@ class Progress:
         span = max(now - then, 1e-9)
         rate = (asked - asked_then) / span
         left = None if self._total is None else max(0, self._total - self.done)
+        # A model of minutes an answer has none in most windows: the whole time tells how long the rest will take.
+        pace = rate if asked - asked_then >= _FEW else asked / max(now - self._begun, 1e-9)
         self._on_event(
             {
                 "event": "teacher",
@@ -71,6 +75,7 @@ class Progress:
                 "rate_limited": self.rate_limited,
                 "usd": round(self._ledger.usd, 6),
                 "tokens": self._ledger.tokens,
-                "eta_seconds": None if left is None or (left and not rate) else round(left / rate if left else 0.0, 1),
+                "eta_seconds": None if left is None or (left and not pace) else round(left / pace if left else 0.0, 1),
+                "doing": doing,
             }
         )

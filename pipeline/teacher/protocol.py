@@ -217,6 +217,10 @@ class Lane(Protocol):
     def appetite(self) -> int:
         """Questions that should wait at the desk, so that the lane never starves."""
 
+    @property
+    def doing(self) -> str:
+        """What goes on while no answer comes, for a person ("loading ..."); "" where there is nothing to say."""
+
     async def open(self) -> None:
         """Make ready (sessions, threads). Raises a HornbookError if the lane cannot work."""
 

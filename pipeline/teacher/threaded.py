@@ -19,6 +19,8 @@ class Worker(Protocol):
 
     group: int
     """Most questions given at once; a model sorts them by length and fills its batches from them."""
+    doing: str
+    """What it is about, for a person who waits (see `Lane.doing`); read on another thread."""
 
     def prepare(self) -> None:
         """Load what is heavy. Called once, on the thread, before the first question."""
@@ -61,6 +63,10 @@ class ThreadLane:
     @property
     def appetite(self) -> int:
         return self._worker.group
+
+    @property
+    def doing(self) -> str:
+        return self._worker.doing if self._thread is not None else ""
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()

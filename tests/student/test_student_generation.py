@@ -137,6 +137,28 @@ def test_temperature_without_seeds_is_refused(tiny: LoadedModel) -> None:
         list(generate(tiny, ["a", "b"], max_new_tokens=4, temperature=0.5))
 
 
+@pytest.mark.parametrize("top_p", [0.2, 0.9])
+def test_drawing_looks_at_no_more_tokens_than_it_needs(
+    tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch, top_p: float
+) -> None:
+    seeds = list(range(len(PROMPTS)))
+    answers = []
+    for looked_at in (1, 16, 1024):
+        monkeypatch.setattr(generation, "_LIKELIEST", looked_at)
+        drawn = generate(tiny, PROMPTS, max_new_tokens=12, temperature=1.0, top_p=top_p, seeds=seeds)
+        answers.append(texts(list(drawn)))
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_whoever_waits_hears_of_every_token(tiny: LoadedModel) -> None:
+    heard: list[tuple[int, int]] = []
+    made = generate(
+        tiny, PROMPTS, max_new_tokens=12, batch=2, on_step=lambda rows, tokens: heard.append((rows, tokens))
+    )
+    assert sum(answer.tokens for answer in made) == sum(tokens for _, tokens in heard)
+    assert heard[0] == (2, 0)  # two prompts are about to be read
+
+
 def test_no_prompts_give_no_answers(tiny: LoadedModel) -> None:
     assert list(generate(tiny, [], max_new_tokens=4)) == []
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from asking import prompt
 
-from pipeline.teacher import threaded
-from pipeline.teacher.protocol import Question, Ticket
+from pipeline.teacher import progress, threaded
+from pipeline.teacher.money import Ledger
+from pipeline.teacher.protocol import Answer, Question, Ticket
 from pipeline.teacher.threaded import Result, ThreadLane
 
 FAR_SECONDS = 60.0
@@ -42,6 +43,7 @@ class Busy:
 
     def __init__(self, *, heeds: bool) -> None:
         self.heeds = heeds
+        self.doing = "loading toy"
         self.started, self.released, self.closed = threading.Event(), threading.Event(), threading.Event()
 
     def prepare(self) -> None:
@@ -62,6 +64,7 @@ async def stopped(lane: ThreadLane, desk: Desk, worker: Busy) -> None:
     lane.pump()
     await asyncio.to_thread(worker.started.wait)
     assert lane.in_flight == 2
+    assert lane.doing == "loading toy"
     desk.draining = True
     lane.pump()
     await asyncio.wait_for(lane.close(), FAR_SECONDS)
@@ -85,3 +88,24 @@ def test_a_worker_that_heeds_the_stop_is_closed() -> None:
     desk, worker = Desk(), Busy(heeds=True)
     asyncio.run(stopped(ThreadLane(worker, desk), desk, worker))  # type: ignore[arg-type]
     assert worker.closed.is_set()
+
+
+def test_nothing_is_said_of_a_lane_that_does_nothing() -> None:
+    assert ThreadLane(Busy(heeds=True), Desk()).doing == ""  # type: ignore[arg-type]
+
+
+def test_the_time_left_of_a_slow_model_is_told_by_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer in 100 s: in most windows of ten seconds there is none, and the pace is still one in 100 s."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    events: list[Any] = []
+    told = progress.Progress(events.append, 10, Ledger(None, None))
+    for second in range(1, 201):
+        clock[0] = float(second)
+        if second % 100 == 0:
+            told.count(Answer("x", "stop", "toy", 1, 1, 0.0, 0, 10))
+        told.tell(1, "writing")
+    assert events[98]["eta_seconds"] is None
+    assert events[-1]["eta_seconds"] == 800.0
+    assert events[150]["eta_seconds"] > 800.0
+    assert events[-1]["doing"] == "writing"
