@@ -9,6 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.parsing.answer import Code, code_of
+from pipeline.parsing.assembly import program_of
+from pipeline.parsing.normalise import normalised
+from pipeline.parsing.source import parse
+from pipeline.parsing.task import bare_body
 from pipeline.records import Problem
 from pipeline.student.stopping import PROGRAM_ENDS, code_stop, program_stop
 
@@ -59,35 +64,51 @@ def cut_program(problem: Problem, text: str) -> str:
     return text if place is None else text[:place] + "\n"
 
 
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
-
-
-def first_fence(text: str) -> str:
-    """The content of the first fenced code block, closed or not; the text itself where there is none."""
-    found = _FENCE.search(text)
-    return found.group(1) if found else text
-
-
 def function_from_chat(problem: Problem, text: str) -> str:
     """A chat model's answer as a completion of the prompt.
 
-    The first code block. It is the answer where the prompt opens no function. Where it defines the function again it
-    follows the prompt, whose imports and helpers it may use and whose unfinished function it replaces; otherwise it is
-    taken for the function's body.
+    Reasoning and chat markers are left out. Of the Python in the answer, in whatever fences or in none, is taken what
+    the entry point and the tests need, as one module (`assembly`); it follows the prompt, whose imports and helpers it
+    may use and whose unfinished function it replaces. An answer that does not define the function is its body, or
+    where the prompt opens none, all of its code.
     """
-    code = first_fence(text)
+    text = normalised(text)
+    pieces = code_of(text)
+    program = program_of(pieces, problem.entry_point, problem.test) or _broken(pieces, problem.entry_point)
+    if program is not None:
+        end = _end_of(problem.prompt)
+        return f"{end}\n\n{program}" if end or _opens(problem) else program
     if not _opens(problem):
-        return code
-    if re.search(rf"^(async +)?def +{re.escape(problem.entry_point)}\b", code, re.MULTILINE):
-        # A prompt whose docstring is the whole body is a valid function; one that ends with the signature needs `pass`.
-        unfinished = problem.prompt.rstrip().endswith(":")
-        return f"    pass\n\n\n{code}" if unfinished else f"\n\n{code}"
-    return cut_body(problem, code)
+        return "\n\n".join(piece.text for piece in pieces) if pieces else text
+    body = bare_body(problem.prompt, problem.entry_point, pieces)
+    if body is not None:
+        return body
+    return cut_body(problem, pieces[0].text if pieces else text)
+
+
+def _broken(pieces: list[Code], entry_point: str) -> str | None:
+    """The first piece that would define the function if it were Python: its verdict is then the syntax error."""
+    definition = re.compile(rf"^[ \t]*(async +)?def +{re.escape(entry_point)}\b", re.MULTILINE)
+    return next((piece.text for piece in pieces if piece.units is None and definition.search(piece.text)), None)
+
+
+def _end_of(prompt: str) -> str:
+    """What makes a module of a prompt that ends within a function: "" where it is one.
+
+    A prompt whose docstring is the whole body is a valid function; one that ends with the signature, a comment or a
+    begun body needs `pass`, indented as what comes next would be.
+    """
+    lines = [line for line in prompt.split("\n") if line.strip()]
+    last = lines[-1] if lines else ""
+    indent = last[: len(last) - len(last.lstrip())]
+    start = "" if prompt.endswith("\n") else "\n"
+    ends = (start + indent + more + "pass\n" for more in ("", "    ", "  ", "\t"))
+    return next((end for end in ("", *ends) if parse(prompt + end + "\n") is not None), "")
 
 
 def _opens(problem: Problem) -> bool:
     """Whether the prompt opens the function to be written; MBPP's is a docstring, and opens none."""
-    return f"def {problem.entry_point}" in problem.prompt
+    return re.search(rf"def +{re.escape(problem.entry_point)}\b", problem.prompt) is not None
 
 
 def until_done(problem: Problem, text: str) -> str:
@@ -97,7 +118,7 @@ def until_done(problem: Problem, text: str) -> str:
 
 BODY = PostProcessing("code-stop/2", cut_body)
 PROGRAM = PostProcessing("program-stop/2", cut_program)
-CHAT = PostProcessing("first-fence/2", function_from_chat)
+CHAT = PostProcessing("answer-module/1", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 

@@ -140,41 +140,40 @@ def program_of(pieces: Sequence[Code], entry_point: str, test: str) -> str | Non
     entry_point: a name, or an expression over names (`Solution().two`). A method of that name in a class without one
     is made a function of an instance. None where nothing defines it.
     """
-    expression = parse(entry_point)
+    expression, tests = parse(entry_point), parse(test)
     name = entry_point if entry_point.isidentifier() else ""
-    tree = parse(test)
     choice = chosen_function(list(pieces), name) if name else None
-    node = choice[1] if choice and choice[1].name == name else None
-    module = Module(pieces, name, node)
-    asked = names_in([expression, *([tree] if tree else [])] if expression else [])
-    wanted = (asked | (free_names(module.function.unit) if module.function else set())) - {name}
+    module = Module(pieces, name, choice[1] if choice and choice[1].name == name else None)
+    wanted = names_in([expression]) if expression else set()
+    wanted |= free_names(Unit(tuple(tests.body), "", test)) if tests else set()
     tail = ""
     if name and module.function is None:
-        binders = [p for p in module.units if name in p.unit.binds() and not p.unit.is_import]
-        holder = next((p for p in module.units if _has_method(p.unit, name)), None)
-        if not binders and holder is None:
+        module.function = next((p for p in reversed(module.units) if _binds(p.unit, name)), None)
+    if module.function is not None:
+        wanted |= free_names(module.function.unit)
+    elif name:
+        owner = next((owner for p in module.units for owner in _classes_with(p.unit, name)), None)
+        if owner is None:
             return None
-        if binders:
-            module.function = binders[-1]
-            wanted |= free_names(binders[-1].unit) - {name}
-        elif holder is not None:
-            owner = next(n.name for n in holder.unit.nodes if isinstance(n, ast.ClassDef))
-            wanted |= {owner}
-            tail = f"\n\n{name} = {owner}().{name}\n"
-    needed = module.needed(wanted)
-    if not name and not needed:
+        wanted |= {owner}
+        tail = f"\n\n{name} = {owner}().{name}\n"
+    needed = module.needed(wanted - {name})
+    if module.function is None and not needed:
         return None
     parts = sorted([*needed, *([module.function] if module.function else [])], key=lambda p: p.place)
     return joined(parts, module.annotations_wait) + tail
 
 
-def _has_method(unit: Unit, name: str) -> bool:
-    return any(
-        isinstance(inner, FunctionNode) and inner.name == name
-        for node in unit.nodes
-        if isinstance(node, ast.ClassDef)
-        for inner in node.body
-    )
+def _binds(unit: Unit, name: str) -> bool:
+    return name in unit.binds() and not unit.is_import
+
+
+def _classes_with(unit: Unit, method: str) -> Iterator[str]:
+    """Names of the unit's classes that have the method."""
+    for node in unit.nodes:
+        if isinstance(node, ast.ClassDef):
+            names = {inner.name for inner in node.body if isinstance(inner, FunctionNode)}
+            yield from [node.name] * (method in names)
 
 
 def joined(parts: Sequence[Placed], quoted: bool = False) -> str:

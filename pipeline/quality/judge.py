@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import HornbookError
+from pipeline.parsing.normalise import normalised
 from pipeline.prompting.template import load
 from pipeline.recipe import Recipe, TeacherTable
 from pipeline.records import Completion, Document, Prompt, Seed
@@ -99,8 +100,11 @@ def teacher_of(recipe: Recipe) -> TeacherTable:
 
 
 def grade(answer: str) -> float | None:
-    """The last `Grade: N` line of a judge's answer, in [0, 10]; None where there is none or N is out of range."""
-    found = _GRADE.findall(answer)
+    """The last `Grade: N` line of a judge's answer, in [0, 10]; None where there is none or N is out of range.
+
+    What stands in its reasoning is no grade.
+    """
+    found = _GRADE.findall(normalised(answer))
     value = float(found[-1]) if found else -1.0
     return value if 0 <= value <= 10 else None
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.models import STOP_LABELS, Answered, Ask
-from pipeline.evaluation.postprocess import CHAT, asked, chosen, cut_body, first_fence, joined
+from pipeline.evaluation.postprocess import CHAT, asked, chosen, cut_body, joined
 from pipeline.evaluation.problems import ProblemSet, data_digest
 from pipeline.evaluation.sampling import how, sample
 from pipeline.execution import Execution
@@ -181,7 +181,7 @@ def test_a_body_ends_where_it_is_left(text: str, body: str) -> None:
         ("Sure!\n```python\ndef f0(x):\n    return x\n```\nDone.", "\n\ndef f0(x):\n    return x\n"),
         ("```\n    return x\n```", "    return x\n"),
         ("    return x\nHope that helps", "    return x\n"),
-        ("```python\ndef f0(x):\n    return x", "\n\ndef f0(x):\n    return x"),
+        ("```python\ndef f0(x):\n    return x", "\n\ndef f0(x):\n    return x\n"),
     ],
 )
 def test_chat_answers_become_completions(answer: str, completion: str) -> None:
@@ -212,7 +212,6 @@ def test_a_stripped_prompt_and_its_answer_make_the_program_that_the_model_saw() 
     prompt = asked(PROBLEMS[0], "stripped")
     text = "\n    return x\n"
     assert PROBLEMS[0].prompt + joined(PROBLEMS[0], "stripped", False, text) == prompt + text
-    assert first_fence("no code") == "no code"
     assert PROBLEMS[0].prompt in asked(PROBLEMS[0], "chat") + "\n"
 
 

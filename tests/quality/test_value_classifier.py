@@ -208,6 +208,7 @@ def test_grades_are_read_from_their_own_line() -> None:
     assert grade("grade: 3.5") == 3.5
     assert grade("Grade: 6 out of 10.") == 6
     assert grade("<think>Grade: 2\n</think>\nGrade: 9") == 9
+    assert grade("Well.\n<thinking>\nGrade: 2\n") is grade("Grade: 2\n</think>\n") is None
     assert grade("Grade: -3") is grade("Grade: \u22123") is grade("Grade: 70/100") is grade("Grade: 6-8") is None
     assert grade("Grade: 11") is grade("I would give it a Grade: 9 perhaps") is grade("") is None
 
