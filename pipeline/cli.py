@@ -113,14 +113,19 @@ def _report_stopped(folder: Path, store: Any) -> None:
 
 @app.command()
 def plan(
-    recipe: RecipeArgument, overrides: OverridesArgument = None, data: DataOption = "", as_json: JsonOption = False
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    name: Annotated[str, typer.Option("--name", help="The run, where it has another name than its recipe gives.")] = "",
+    data: DataOption = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Stages, keys, what is stored, teacher tokens and dollars, student FLOPs and memory; touches nothing."""
+    """Stages, keys, what is stored, what is left to ask of teachers and to pay, student FLOPs and memory; touches
+    nothing."""
     from pipeline.costs import estimate, table
     from pipeline.loading import load
     from pipeline.places import places
 
-    estimated = estimate(load(recipe, overrides or []), places(data))
+    estimated = estimate(load(recipe, overrides or []), places(data), name)
     if as_json:
         print_json(estimated)
     else:

@@ -5,10 +5,12 @@ first seeds of each teacher, answer tokens are `ANSWER_TOKENS` capped by the tea
 taken to keep every answer. The report has what was really spent.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from pipeline import remaining
 from pipeline.loading import Loaded
 from pipeline.models import located, named
 from pipeline.places import Places
@@ -33,18 +35,30 @@ SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 """Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
 
 
-def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
-    """The JSON of `hornbook plan`: stages with their state, teacher, student."""
+def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
+    """The JSON of `hornbook plan` for the run `name` ("" for the recipe's own).
+
+    Stages with their state; what is left to ask of teachers, and `in_all` with what is stored; whether that fits the
+    budget; the student.
+    """
     from pipeline.student.architectures import MFU, describe
 
     recipe = loaded.recipe
-    call = planned(loaded, places)
+    call = planned(loaded, places, name)
     whole = call.plan
     there = stored(whole, places)
     teachers = [_teacher(recipe, table) for table in recipe.teachers]
-    judge = _judge(recipe)
-    asked = [*teachers, *([judge] if judge else [])]
     answers = sum(teacher["completion_tokens"] for teacher in teachers)
+    known = Counter() if there.get("completions") else remaining.answered(loaded, whole, places)
+    teachers = [
+        remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
+    ]
+    judge = _judge(recipe)
+    if judge:
+        graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
+        judge = remaining.left(judge, graded)
+    asked = [*teachers, *([judge] if judge else [])]
+    tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     corpus = answers + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus)
     return {
@@ -54,12 +68,19 @@ def estimate(loaded: Loaded, places: Places) -> dict[str, Any]:
         ],
         "teacher": {
             "requests": sum(one["requests"] for one in asked),
-            "tokens": sum(one["tokens"] for one in asked),
-            "usd": _total(one["usd"] for one in asked),
+            "tokens": tokens,
+            "usd": usd,
+            "stored": sum(one["stored"] for one in asked),
+            "in_all": {
+                "requests": sum(one["in_all"]["requests"] for one in asked),
+                "tokens": sum(one["in_all"]["tokens"] for one in asked),
+                "usd": _total(one["in_all"]["usd"] for one in asked),
+            },
             "to_make": not there.get("completions", True),
             "teachers": teachers,
             "judge": {**judge, "to_make": not there["quality"]} if judge else None,
         },
+        "budget": remaining.against_budget(loaded, call, places, tokens, usd),
         "student": {
             "parameters": student.parameters,
             "training_tokens": student.training_tokens,
@@ -121,7 +142,8 @@ def table(estimated: dict[str, Any]) -> str:
     lines = [f"  {stage['name']:<15} {stage['key'][:12]}  {stage['state']}" for stage in estimated["stages"]]
     teacher, student = estimated["teacher"], estimated["student"]
     lines.append("")
-    lines += [_asked_line("teacher", one) for one in teacher["teachers"] if one["requests"] or not teacher["judge"]]
+    named = [one for one in teacher["teachers"] if one["in_all"]["requests"] or not teacher["judge"]]
+    lines += [_asked_line("teacher", one) for one in named]
     there = {stage["name"]: stage["state"] == "stored" for stage in estimated["stages"]}
     if there.get("completions"):
         lines.append("  the completions are stored: nothing more to pay for them")
@@ -129,6 +151,8 @@ def table(estimated: dict[str, Any]) -> str:
         lines.append(_asked_line("judge", teacher["judge"]))
         if not teacher["judge"]["to_make"]:
             lines.append("  the annotations are stored: nothing more to pay for them")
+    if estimated["budget"]:
+        lines.append(remaining.budget_line(estimated["budget"], teacher["tokens"], teacher["usd"]))
     lines.append(
         f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
         f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours at an MFU of {student['mfu']}, "
@@ -150,6 +174,7 @@ def _asked_line(role: str, one: dict[str, Any]) -> str:
     return (
         f"  {role} {one['name']} ({one['kind']}{', ' + one['model'] if one['model'] else ''}): "
         f"{one['requests']:,} requests, ~{one['tokens']:,} tokens, {price}"
+        + (f"; {one['stored']:,} of {one['in_all']['requests']:,} answers are stored" if one["stored"] else "")
     )
 
 

@@ -47,7 +47,7 @@ def completions(stage: PlannedStage, making: Making) -> Manifest:
     """Ask the teachers. The journal is the folder of work in progress, and stays with the artifact: it is what a
     replay teacher answers from, and where later runs find answers that are already paid for."""
     from pipeline import teacher
-    from pipeline.teacher.journal import earlier_journals
+    from pipeline.teacher.earlier import earlier_journals
 
     recipe, places = making.recipe, making.places
 

@@ -86,7 +86,7 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
     """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers, and the cost of all."""
     from pipeline import teacher
     from pipeline.quality.judge import annotator, teacher_of
-    from pipeline.teacher.journal import earlier_journals
+    from pipeline.teacher.earlier import earlier_journals
 
     recipe = making.recipe
     judge = teacher_of(recipe)

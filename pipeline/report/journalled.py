@@ -1,10 +1,11 @@
 """What a stage that is not finished has been answered: its journal, which is there after a kill, too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pipeline.recipe import TeacherTable
+from pipeline.recipe import Recipe, TeacherTable
 from pipeline.report.reading import RunView, StageView
 
 ASKING = ("completions", "quality")
@@ -42,12 +43,20 @@ def journalled(stage: StageView, run: RunView) -> Journalled | None:
 
 def by_teacher(stage: StageView, run: RunView) -> Mapping[str, Journalled]:
     """The same by teacher's name, for a stage that asks teachers; "" for answers that are none of the recipe's."""
+    if stage.manifest is not None or stage.name not in ASKING:
+        return {}
+    recipe = run.loaded.recipe if run.loaded else None
+    tables, seed = (asked_in(stage.name, recipe), recipe.seed) if recipe else ((), 0)
+    return answers_in(run.store.partial_folder(stage.name, stage.key), tables, seed)
+
+
+def answers_in(folder: Path, tables: Sequence[TeacherTable], seed: int) -> dict[str, Journalled]:
+    """The answers journalled in a folder of work in progress, by name of the teacher; none where there is no such."""
     from pipeline.teacher.journal import heads
 
-    folder = run.store.partial_folder(stage.name, stage.key)
-    if stage.manifest is not None or stage.name not in ASKING or not folder.is_dir():
+    if not folder.is_dir():
         return {}
-    name_of = _Names(_asked(stage, run), run.loaded.recipe.seed if run.loaded else 0)
+    name_of = _Names(tables, seed)
     found: dict[str, list[float]] = {}
     for head in heads(folder):
         counts = found.setdefault(name_of(head), [0, 0, 0, 0.0])
@@ -56,18 +65,17 @@ def by_teacher(stage: StageView, run: RunView) -> Mapping[str, Journalled]:
     return {name: Journalled(int(n), int(whole), int(tokens), usd) for name, (n, whole, tokens, usd) in found.items()}
 
 
-def _asked(stage: StageView, run: RunView) -> tuple[TeacherTable, ...]:
+def asked_in(stage: str, recipe: Recipe) -> tuple[TeacherTable, ...]:
+    """The teachers that a stage asks."""
     from pipeline.quality.judge import teacher_of
 
-    if run.loaded is None:
-        return ()
-    return (teacher_of(run.loaded.recipe),) if stage.name == "quality" else run.loaded.recipe.teachers
+    return (teacher_of(recipe),) if stage == "quality" else recipe.teachers
 
 
 class _Names:
     """Which teacher gave an answer: the one under whose keys it is journalled. A composer's keys are of prompts."""
 
-    def __init__(self, tables: tuple[TeacherTable, ...], seed: int) -> None:
+    def __init__(self, tables: Sequence[TeacherTable], seed: int) -> None:
         from pipeline.teacher.building import keyed
 
         alone = len(tables) == 1

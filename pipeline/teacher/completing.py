@@ -95,7 +95,7 @@ class Complete:
 
     def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
         conversation = converse(
-            _questions(expand(records, self.samples_per_prompt)),
+            questions(expand(records, self.samples_per_prompt)),
             self.teachers,
             journal=self.journal,
             execution=self.execution,
@@ -129,7 +129,8 @@ def complete(
     return stage(expand(prompts, samples_per_prompt))
 
 
-def _questions(prompts: Iterable[Prompt]) -> Iterator[Question]:
+def questions(prompts: Iterable[Prompt]) -> Iterator[Question]:
+    """One question for each prompt; the same prompt several times in a row asks for as many samples."""
     last, sample = "", 0
     for prompt in prompts:
         sample = sample + 1 if prompt.id == last else 0

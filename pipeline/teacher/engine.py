@@ -150,7 +150,8 @@ def read(entry: Entry, *, earlier: bool) -> Answer | Failure:
     )
 
 
-def _void(entry: Entry) -> bool:
+def is_void(entry: Entry) -> bool:
+    """Whether what was journalled is no answer by now's reading, and is to be asked for again."""
     content = content_of(entry.body)
     return isinstance(content, Failure) and content.trouble.may_pass
 
@@ -331,7 +332,7 @@ class _Engine:
         for key in teacher.keys(messages, number, question):
             for archive in self._archives:
                 entry = archive.find(key)
-                if entry is not None and entry.serves(teacher.max_tokens) and not _void(entry):
+                if entry is not None and entry.serves(teacher.max_tokens) and not is_void(entry):
                     return _Stored(entry, archive is self._others)
         return None
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from server import Body, Reply, Server, chat, serving
 
+from pipeline.costs import estimate, table
 from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError
 from pipeline.loading import load
 from pipeline.places import Places, places
@@ -31,12 +32,15 @@ def at(tmp_path: Path) -> Places:
     return places(str(tmp_path / "data"))
 
 
-def go(server: Server, at: Places, *overrides: str, **options: Any) -> Outcome:
-    asked = [
+def overrides(server: Server) -> list[str]:
+    return [
         "seeds.exercises=20", "seeds.textbooks=0", "teachers.composer.kind=openai", "teachers.composer.model=m",
         f"teachers.composer.base_url={server.url}", "teachers.composer.max_tokens=40",
     ]  # fmt: skip
-    return run(load("tiny", [*asked, *overrides]), at, **{"until": "completions", **options})
+
+
+def go(server: Server, at: Places, *more: str, **options: Any) -> Outcome:
+    return run(load("tiny", [*overrides(server), *more]), at, **{"until": "completions", **options})
 
 
 def report(outcome: Outcome, at: Places) -> tuple[dict[str, Any], str]:
@@ -181,3 +185,65 @@ def test_a_larger_corpus_of_a_fresh_run_has_the_newest_answers_and_pays_for_none
             key = json.loads((outcome.folder / "run.json").read_text())["stages"][2]["key"]
             assert {completion.text for completion in at.store.kept("completions", key)} == {"new"}
     assert shared > 0
+
+
+def planned(server: Server, at: Places, *more: str, name: str = "") -> tuple[dict[str, Any], str]:
+    found = estimate(load("tiny", [*overrides(server), *more]), at, name)
+    return found, table(found)
+
+
+def test_a_plan_asks_for_what_no_journal_holds_and_compares_that_with_the_budget(at: Places) -> None:
+    cap = "execution.budget_usd=0.03"
+    with serving() as server:
+        whole, text = planned(server, at, cap, name="poor")
+        assert (whole["teacher"]["requests"], whole["teacher"]["stored"]) == (20, 0)
+        # 20 answers of 40 tokens at most: $0.08 is more than the budget by $0.05.
+        assert whole["budget"] | {"spent_usd": 0.0, "exceeds_usd": 0.05, "fits": False} == whole["budget"]
+        assert "budget: $0.03, $0 spent, ~$0.08 to come: exceeds it by $0.05" in text
+        with pytest.raises(BudgetReached):
+            go(server, at, cap, name="poor")
+        answers = len(server.requests)
+        rest, text = planned(server, at, cap, name="poor")
+        teacher = rest["teacher"]
+        assert (teacher["requests"], teacher["stored"]) == (20 - answers, answers)
+        assert teacher["usd"] == pytest.approx((20 - answers) * 40 * 100 / 1e6)
+        assert teacher["in_all"] == {name: whole["teacher"][name] for name in ("requests", "tokens", "usd")}
+        assert rest["budget"]["spent_usd"] == pytest.approx(answers * EACH)
+        assert f"{answers} of 20 answers are stored" in text
+        # The answers serve other runs too: those of another corpus that asks some of the same, found one by one.
+        larger, _ = planned(server, at, "seeds.exercises=25")
+        go(server, at, "seeds.exercises=25", name="larger")
+        assert larger["teacher"]["requests"] == len(server.requests) - answers
+        assert larger["teacher"]["stored"] > 0
+        fits, text = planned(server, at, "seeds.exercises=25", "execution.budget_usd=0.2", name="larger")
+        assert (fits["teacher"]["requests"], fits["teacher"]["usd"], fits["budget"]["fits"]) == (0, 0, True)
+        assert text.count("to come: fits") == 1
+        assert "nothing more to pay" in text
+
+
+def test_a_plan_is_of_the_fresh_generation_that_the_run_keeps_to(at: Places) -> None:
+    with serving() as server:
+        go(server, at)
+        assert planned(server, at)[0]["teacher"]["requests"] == 0
+        with pytest.raises(BudgetReached):
+            go(server, at, "execution.budget_usd=0.03", fresh=["completions"])
+        asked = len(server.requests) - 20
+        assert planned(server, at)[0]["teacher"]["requests"] == 20 - asked
+        assert planned(server, at, name="another")[0]["teacher"]["requests"] == 0
+
+
+def test_a_budget_of_tokens_and_one_without_a_price(at: Places) -> None:
+    with serving() as server:
+        found, text = planned(server, at, "execution.budget_tokens=100")
+        assert found["budget"]["exceeds_tokens"] == found["teacher"]["tokens"] - 100
+        assert "100 tokens, 0 spent" in text
+        assert planned(server, at)[0]["budget"] is None
+        found, text = planned(
+            server,
+            at,
+            "teachers.composer.model=x",
+            "execution.budget_usd=1",
+            "teachers.composer.base_url=https://x.example.org/v1",
+        )
+        assert (found["budget"]["fits"], found["budget"]["exceeds_usd"]) == (None, None)
+        assert "the price is unknown" in text
