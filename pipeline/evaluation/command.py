@@ -14,6 +14,7 @@ from pipeline.errors import InputError, UsageError
 from pipeline.evaluation import problems, samples_file
 from pipeline.evaluation.api import Scored, Subject, evaluate
 from pipeline.evaluation.board import HEADING, Contestant, Row, board
+from pipeline.evaluation.endpoint import EndpointModel
 from pipeline.evaluation.opening import is_endpoint
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.sampling import OnEvent
@@ -102,6 +103,9 @@ def run(
     problem_set = problems.load(benchmark)
     documents = list(corpus(beside.corpus, places)) if beside.corpus else []
     judge = _judge(beside, execution, places, seed) if beside.judge else None
+    for one in (subject, beside.teacher):
+        if one is not None and is_endpoint(one.spec):
+            EndpointModel(one.spec, one.endpoint_model, one.api_key_env, execution)  # before anything is run or asked
 
     def score(model: Subject, calibrate: bool) -> Scored:
         return evaluate(

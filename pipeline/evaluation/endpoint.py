@@ -31,8 +31,8 @@ class Asked(Record):
 class EndpointModel:
     """A model behind a URL: /chat/completions for chat prompts, /completions for prompts to be continued.
 
-    Sampled answers have seeds of the endpoint's own making, so they repeat only through the journal. Raises
-    MissingKey where the key's variable is not set.
+    Sampled answers have seeds of the endpoint's own making, so they repeat only through the journal. Raises UsageError
+    (RecipeError, MissingKey) where the URL or the key cannot be used; nothing is asked before the first prompt.
     """
 
     def __init__(self, url: str, model: str, api_key_env: str, execution: Execution) -> None:
@@ -40,7 +40,8 @@ class EndpointModel:
             raise InputError(
                 f"the endpoint {url} serves models by name, and none is given", hint="name one of those at URL/models"
             )
-        self._url = url.rstrip("/")
+        checked = evaluation_teacher(url, model, execution=execution, api_key_env=api_key_env)
+        self._url = checked.endpoints[0].base_url
         self._model = model
         self._key_variable = api_key_env
         self._execution = execution

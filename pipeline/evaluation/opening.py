@@ -1,15 +1,18 @@
 """Opens what the user named as a model: weights on disk, the embedded model, or an endpoint's URL."""
 
+import re
 from pathlib import Path
 
 from pipeline.evaluation.models import LocalModel, Opened
 from pipeline.execution import Execution
 from pipeline.identity import digest
 
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/.*)?|localhost(?:/.*)?")
+
 
 def is_endpoint(model: str) -> bool:
-    """Whether `model` is the URL of an OpenAI-compatible endpoint."""
-    return model.startswith(("http://", "https://"))
+    """Whether `model` is meant as the URL of an endpoint; one without its http:// ("localhost:8000/v1") is, too."""
+    return "://" in model or bool(_HOST_AND_PORT.fullmatch(model))
 
 
 def open_model(

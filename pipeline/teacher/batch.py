@@ -22,6 +22,7 @@ import tenacity
 
 from pipeline.errors import AuthenticationError, TeacherError
 from pipeline.identity import digest
+from pipeline.teacher.address import without_query
 from pipeline.teacher.batch_book import custom_ids, note, unfinished, write_synced
 from pipeline.teacher.endpoint import EndpointTeacher
 from pipeline.teacher.money import Reservation
@@ -100,8 +101,10 @@ class BatchLane:
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Condition()
         key = self._endpoint.key
+        base_url, query = without_query(self._endpoint.base_url)
         self._client = openai.AsyncOpenAI(
-            base_url=self._endpoint.base_url,
+            base_url=base_url,
+            default_query=query,
             api_key=key.reveal() if key else "none",
             default_headers=dict(self._teacher.headers),
             timeout=self._teacher.execution.timeout_seconds,

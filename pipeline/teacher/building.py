@@ -7,15 +7,16 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import RecipeError
 from pipeline.execution import Execution
+from pipeline.identity import canonical_json
 from pipeline.models.fetching import Tell, to_stderr
 from pipeline.recipe import TeacherTable
-from pipeline.teacher.endpoint import Endpoint, EndpointTeacher, checked_url, priced
+from pipeline.teacher.address import checked_headers, checked_url
+from pipeline.teacher.endpoint import Endpoint, EndpointTeacher, priced
 from pipeline.teacher.money import Price, read_prices, require_price
 from pipeline.teacher.protocol import Teacher
 from pipeline.teacher.redaction import from_environment
 from pipeline.teacher.wire import Api, Sampling
 
-_SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "proxy-authorization", "cookie"})
 _FALLBACK_KEYS = frozenset({"base_url", "model", "api_key_env", "weight"})
 
 
@@ -79,14 +80,12 @@ def sampling_of(table: TeacherTable, api: Api = "chat") -> Sampling:
     )
 
 
-def _endpoints(table: TeacherTable, execution: Execution, *, with_keys: bool, api: Api = "chat") -> EndpointTeacher:
-    where = f"teacher {table.name!r}"
-    for header in table.headers:
-        if header.lower() in _SECRET_HEADERS:
-            raise RecipeError(
-                f"{where}: headers.{header} would put a secret into the recipe",
-                hint="name the environment variable that holds the key in api_key_env",
-            )
+def _endpoints(
+    table: TeacherTable, execution: Execution, *, with_keys: bool, api: Api = "chat", where: str = ""
+) -> EndpointTeacher:
+    where = where or f"teacher {table.name!r}"
+    headers = checked_headers(table.headers, where)
+    _check_extra_body(table.extra_body, where)
     prices = read_prices()
     first: dict[str, object] = {
         "base_url": table.base_url,
@@ -112,9 +111,22 @@ def _endpoints(table: TeacherTable, execution: Execution, *, with_keys: bool, ap
         endpoints=tuple(endpoints),
         sampling=sampling_of(table, api),
         execution=execution,
-        headers=tuple(sorted(table.headers.items())),
+        headers=tuple(sorted(headers.items())),
         mode=table.mode,
     )
+
+
+def _check_extra_body(extra_body: Mapping[str, object], where: str) -> None:
+    """Raises RecipeError for what JSON has no form for, and for a stream: answers are read whole."""
+    if extra_body.get("stream"):
+        raise RecipeError(f"{where}: extra_body.stream is set, but answers are read whole", hint="leave it out")
+    for name, value in extra_body.items():
+        try:
+            canonical_json(value)
+        except (TypeError, ValueError):
+            raise RecipeError(
+                f"{where}: extra_body.{name} = {value!r} has no form in JSON", hint="write it as a string or a number"
+            ) from None
 
 
 def _endpoint(given: Mapping[str, object], where: str, prices: Mapping[str, Price], *, with_keys: bool) -> Endpoint:
@@ -198,7 +210,10 @@ def evaluation_teacher(
     seed: int | None = None,
     extra_body: Mapping[str, Any] | None = None,
 ) -> EndpointTeacher:
-    """An endpoint to be evaluated, over chat or plain completions. Raises RecipeError or MissingKey."""
+    """An endpoint to be evaluated, over chat or plain completions.
+
+    Raises RecipeError, MissingKey, or UsageError for a key that no header can carry; nothing is asked here.
+    """
     table = TeacherTable(
         name="endpoint",
         kind="openai",
@@ -212,4 +227,4 @@ def evaluation_teacher(
         seed=seed,
         extra_body=cast("dict[str, object]", dict(extra_body or {})),
     )
-    return _endpoints(table, execution, with_keys=True, api=api)
+    return _endpoints(table, execution, with_keys=True, api=api, where="the endpoint to evaluate")

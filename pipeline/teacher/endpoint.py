@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pipeline.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.identity import digest
 from pipeline.teacher.money import UNKNOWN, Price, price_of
@@ -78,18 +77,6 @@ class EndpointTeacher:
         from pipeline.teacher.online import OnlineLane
 
         return OnlineLane(self, desk)
-
-
-def checked_url(base_url: str, key: str) -> str:
-    """`base_url` without a trailing slash. Raises RecipeError for what is not an http(s) URL or holds a password."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RecipeError(f'{key} should be a URL such as "http://127.0.0.1:8000/v1", got {base_url!r}')
-    if parts.username or parts.password:
-        raise RecipeError(
-            f"{key} holds a user name or password", hint="use api_key_env: recipes are shared, keys are not"
-        )
-    return base_url.rstrip("/")
 
 
 def priced(model: str, base_url: str, prices: Mapping[str, Price]) -> Price:

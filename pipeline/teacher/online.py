@@ -22,7 +22,8 @@ from pipeline.teacher.money import Reservation
 from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
-from pipeline.teacher.transport import Response, Transport, TransportError, transport
+from pipeline.teacher.response import Response
+from pipeline.teacher.transport import Transport, TransportError, transport
 from pipeline.teacher.wire import BodyWriter, Parsed, error_of, parse_body, retry_after
 
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.25, max=15.0)

@@ -6,7 +6,8 @@ import os
 import re
 from collections import Counter
 
-from pipeline.errors import MissingKey
+from pipeline.errors import MissingKey, UsageError
+from pipeline.teacher.address import uncarried
 
 MASK = "[key]"
 _SHORTEST = 6
@@ -42,16 +43,36 @@ class Secret:
 
 
 def from_environment(variable: str, wanted_by: str) -> Secret | None:
-    """The key in an environment variable, or None where `variable` is "". Raises MissingKey if it is unset or blank."""
+    """The key in an environment variable, or None where `variable` is "".
+
+    Raises MissingKey if it is unset or blank, UsageError for a key that no header can carry and for what is no name of
+    a variable. Neither shows a key, also where somebody wrote the key itself in place of the variable's name.
+    """
     if not variable:
         return None
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable) or _is_key(variable):
+        raise UsageError(
+            f"{wanted_by}: api_key_env should be the name of an environment variable, and it holds something else",
+            hint="put the key into a variable (export MY_KEY=...), and its name, MY_KEY, into api_key_env",
+        )
     value = os.environ.get(variable, "").strip()
     if not value:
         raise MissingKey(
             f"{wanted_by} needs an API key, but the environment variable {variable} is not set",
             hint=f"export {variable}=... and run again",
         )
+    odd = uncarried(value)
+    if odd:
+        raise UsageError(
+            f"{wanted_by}: the key in the environment variable {variable} holds {odd}, which no header can carry",
+            hint="copy the key again: pages shorten it with dots, and editors add blanks and line breaks",
+        )
     return Secret(value, variable)
+
+
+def _is_key(name: str) -> bool:
+    """Whether something that could be the name of a variable looks like a key, and no variable has that name."""
+    return name not in os.environ and name != name.upper() and looks_random(name)
 
 
 def redact(text: str) -> str:

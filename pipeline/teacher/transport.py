@@ -9,27 +9,18 @@ import asyncio
 import urllib.request
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 
+from pipeline.teacher.address import joined
 from pipeline.teacher.protocol import Trouble
+from pipeline.teacher.response import LARGEST_BODY, Parser, Response
 
-LARGEST_BODY = 64 << 20
-"""A longer response is an error: no chat completion is 64 MiB."""
 _IDLE_SECONDS = 15.0
 """Connections unused for longer are not trusted with a request: servers close them about then (uvicorn: 5 s)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """headers: names in lower case, the last value of each."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class TransportError(Exception):
@@ -64,7 +55,7 @@ class Session:
     """aiohttp behind the interface."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float, most: int) -> None:
-        self._base = base_url.rstrip("/")
+        self._base = base_url
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=most, keepalive_timeout=_IDLE_SECONDS),
             headers=dict(headers),
@@ -75,20 +66,31 @@ class Session:
 
     async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
         try:
+            url = yarl.URL(joined(self._base, path), encoded=True)
             async with self._session.request(
-                method, self._base + path, data=body or None, headers=headers, allow_redirects=False
+                method, url, data=body or None, headers=headers, allow_redirects=False
             ) as response:
-                raw = await response.read()
+                raw = await _bounded(response)
                 return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, raw)
         except TimeoutError:
             raise TransportError(Trouble.TIMEOUT, "no answer in time", sent=True) from None
         except aiohttp.ClientConnectorError as error:
             raise TransportError(Trouble.CONNECTION, str(error), sent=False) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TransportError(Trouble.CONNECTION, f"{type(error).__name__}: {error}", sent=True) from None
 
     async def close(self) -> None:
         await self._session.close()
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises ValueError for one that is too long."""
+    raw = bytearray()
+    async for piece in response.content.iter_any():
+        raw += piece
+        if len(raw) > LARGEST_BODY:
+            raise ValueError(f"a body of more than {LARGEST_BODY} bytes")
+    return bytes(raw)
 
 
 class Wire:
@@ -97,7 +99,7 @@ class Wire:
     def __init__(self, base_url: str, headers: Mapping[str, str], timeout: float) -> None:
         parts = urlsplit(base_url)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        self._path = parts.path.rstrip("/")
+        self._base = base_url
         self._timeout = timeout
         self._fixed = "".join(
             f"{name}: {value}\r\n" for name, value in {"host": parts.netloc, "accept": "*/*", **headers}.items()
@@ -110,7 +112,9 @@ class Wire:
         """Request line and fixed headers, up to the value of content-length."""
         head = self._heads.get((method, path))
         if head is None:
-            head = f"{method} {self._path}{path} HTTP/1.1\r\n{self._fixed}content-length: ".encode("latin-1")
+            parts = urlsplit(joined(self._base, path))
+            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            head = f"{method} {target} HTTP/1.1\r\n{self._fixed}content-length: ".encode("ascii")
             self._heads[method, path] = head
         return head
 
@@ -120,7 +124,7 @@ class Wire:
         if connection is None:
             connection = await self._connect(loop)
         extra = "".join(f"\r\n{name}: {value}" for name, value in (headers or {}).items())
-        data = b"%s%d%s\r\n\r\n%s" % (self._head(method, path), len(body), extra.encode("latin-1"), body)
+        data = b"%s%d%s\r\n\r\n%s" % (self._head(method, path), len(body), extra.encode("ascii"), body)
         try:
             response = await connection.exchange(data, self._timeout)
         except BaseException:
@@ -169,7 +173,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Response] | None = None
-        self._parser = _Parser()
+        self._parser = Parser()
         self.open = False
         self.reusable = False
         self.idle_since = 0.0
@@ -179,7 +183,7 @@ class _Connection(asyncio.Protocol):
         if self._transport is None or not self.open:
             raise TransportError(Trouble.CONNECTION, "connection closed by the server", sent=False)
         self._waiter = self._loop.create_future()
-        self._parser = _Parser()
+        self._parser = Parser()
         timer = self._loop.call_later(timeout, self._fail, Trouble.TIMEOUT, f"no answer in {timeout:g} s")
         self._transport.write(data)
         try:
@@ -228,105 +232,3 @@ class _Connection(asyncio.Protocol):
     def _fail(self, trouble: Trouble, detail: str) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(TransportError(trouble, detail, sent=True))
-
-
-class _Parser:
-    """Bytes of one response in, the response out."""
-
-    def __init__(self) -> None:
-        self.keep_alive = True
-        self.rest = b""
-        self._data = b""
-        self._more: list[bytes] = []
-        self._have = 0
-        self._status = 0
-        self._headers: dict[str, str] | None = None
-        self._length: int | None = None
-        self._chunked = False
-
-    def feed(self, data: bytes) -> Response | None:
-        """The response once it is whole, else None. Raises ValueError for what is not HTTP or too long."""
-        if self._headers is None:
-            self._data += data
-            if not self._read_head():
-                return None
-        else:
-            self._more.append(data)
-            self._have += len(data)
-        if self._have > LARGEST_BODY:
-            raise ValueError(f"a body of more than {LARGEST_BODY} bytes")
-        if self._chunked:
-            return self._read_chunks()
-        if self._length is not None and self._have >= self._length:
-            body = self._body()
-            self.rest = body[self._length :]
-            return self._response(body[: self._length])
-        return None
-
-    def at_end(self) -> Response | None:
-        """The response when the server closes: whole only if it gave no length."""
-        if self._headers is None or self._chunked or self._length is not None:
-            return None
-        self.keep_alive = False
-        return self._response(self._body())
-
-    def _read_head(self) -> bool:
-        end = self._data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._data) > 65536:
-                raise ValueError("more than 64 KiB of headers")
-            return False
-        head, rest = self._data[:end], self._data[end + 4 :]
-        lines = head.decode("latin-1").split("\r\n")
-        version, _, after = lines[0].partition(" ")
-        if not version.startswith("HTTP/1.") or not after[:3].isdigit():
-            raise ValueError(f"first line {lines[0][:60]!r}")
-        status = int(after[:3])
-        if 100 <= status < 200:
-            self._data = rest
-            return self._read_head()
-        headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        self._status, self._headers = status, headers
-        self._more, self._have = [rest], len(rest)
-        self.keep_alive = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        length = headers.get("content-length")
-        if not self._chunked:
-            self._length = 0 if status in (204, 304) else int(length) if length is not None else None
-        return True
-
-    def _body(self) -> bytes:
-        return self._more[0] if len(self._more) == 1 else b"".join(self._more)
-
-    def _read_chunks(self) -> Response | None:
-        data = self._body()
-        self._more = [data]
-        # Nothing is decoded before the last chunk can be there.
-        if b"0\r\n" not in data[-4096:]:
-            return None
-        body, at = [], 0
-        while True:
-            end = data.find(b"\r\n", at)
-            if end < 0:
-                return None
-            size = int(data[at:end].partition(b";")[0], 16)
-            at = end + 2
-            if size == 0:
-                break
-            if len(data) < at + size + 2:
-                return None
-            body.append(data[at : at + size])
-            at += size + 2
-        # Trailers, if any, end with an empty line; without them that line comes at once.
-        end = at if data[at : at + 2] == b"\r\n" else data.find(b"\r\n\r\n", at) + 2
-        if end < at or len(data) < end + 2:
-            return None
-        self.rest = data[end + 2 :]
-        return self._response(b"".join(body))
-
-    def _response(self, body: bytes) -> Response:
-        assert self._headers is not None
-        return Response(self._status, self._headers, body)
