@@ -21,7 +21,9 @@ def digests(recipe: Recipe, places: Places) -> dict[str, Any]:
     Raises the InputError or MissingExtra of whatever is not there: a plan of things that cannot be read is no plan.
     """
     from pipeline import prompting, seeds
+    from pipeline.student.fitting import check_recipe
 
+    check_recipe(recipe)
     found: dict[str, Any] = {}
     if recipe.seeds.exercises or recipe.seeds.textbooks:
         found["seeds"] = {"data": seeds.data_digest(recipe.seeds)}

@@ -31,7 +31,7 @@ VERSIONS: dict[str, int] = {
     "decontaminated": 3,
     "tokens": 3,
     "soft-targets": 3,
-    "student": 1,
+    "student": 2,
     "samples-before": 4,
     "samples-after": 4,
     "scores": 3,

@@ -286,7 +286,7 @@ class StudentTable(Table):
     how DistilBERT begins (Sanh et al. 2019, 2)."""
     architecture: Literal["phi-1", "phi-1-small", "phi-1-mini", "phi-1-nano"] = "phi-1-nano"
     """Architecture when init = "scratch"."""
-    phases: tuple[PhaseTable, ...] = (PhaseTable(),)
+    phases: Annotated[tuple[PhaseTable, ...], Field(min_length=1)] = (PhaseTable(),)
     dropout: Fraction = 0.0
     """Attention and residual dropout of a student from scratch."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"

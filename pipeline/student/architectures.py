@@ -6,7 +6,6 @@ rotary embedding) at sizes for a CPU; they depart from phi-1 in tying input and 
 size would be most of the parameters.
 """
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
+from pipeline.student.folders import read_config, tensors
 
 PHI_VOCABULARY = 51_200
 A100_FLOPS = 312e12
@@ -140,17 +140,15 @@ def _shape(student: StudentTable, tokens: TokensTable) -> tuple[int, int, int, i
         parameters = SMOLLM2["parameters"] - (SMOLLM2["layers"] - layers) * SMOLLM2["per_layer"]
         return parameters, layers, SMOLLM2["hidden"], 0
     config = read_config(student.init)
-    layers, hidden = len(student.layers) or config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
+    layers = len(student.layers) or _number(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    hidden = _number(config, "hidden_size", "n_embd", "d_model")
     return _stored_parameters(Path(student.init), student.layers), layers, hidden, 0
 
 
-def read_config(spec: str) -> dict[str, Any]:
-    """A model folder's config.json; empty where `spec` is no folder that is here."""
-    config_file = Path(spec) / "config.json"
-    if not config_file.is_file():
-        return {}
-    config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
-    return config
+def _number(config: dict[str, Any], *names: str) -> int:
+    """The first of the names that a config.json has as a number; 0 for none."""
+    found = (config[name] for name in names if isinstance(config.get(name), int))
+    return next(found, 0)
 
 
 def positions_of(config: Any) -> int | None:
@@ -174,12 +172,8 @@ def stored_shape(spec: str) -> tuple[int, int]:
 def _stored_parameters(folder: Path, layers: tuple[int, ...]) -> int:
     """Parameters in a folder's safetensors files, from their headers alone; of these layers only, () for all."""
     total = 0
-    for file in folder.glob("*.safetensors"):
-        with file.open("rb") as handle:
-            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        for name, entry in header.items():
-            block = _BLOCK.search(name)
-            if name == "__metadata__" or (layers and block and int(block[1]) not in layers):
-                continue
+    for name, entry in tensors(folder).items():
+        block = _BLOCK.search(name)
+        if not (layers and block and int(block[1]) not in layers):
             total += math.prod(entry["shape"])
     return total

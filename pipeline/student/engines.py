@@ -202,7 +202,10 @@ class TransformersEngine:
         self.model = model
         self.slots = slots
         # transformers calls the argument and the output field `past_key_values`, and from 5.24 on the argument `cache`.
-        self.argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        known = inspect.signature(model.forward).parameters
+        self.argument = "cache" if "cache" in known else "past_key_values"
+        self.positions = "position_ids" in known  # BLOOM and MPT count the mask instead
+        self.further = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
         self.cache: Any = None
         self.mask = torch.zeros((0, 0), dtype=torch.long, device=model.device)
 
@@ -225,14 +228,10 @@ class TransformersEngine:
         return self._forward(torch.tensor(tokens, device=self.model.device)[:, None], positions)
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        answer = self.model(
-            input_ids=ids,
-            attention_mask=self.mask,
-            position_ids=positions,
-            use_cache=True,
-            logits_to_keep=1,
-            **{self.argument: self.cache},
-        )
+        arguments = {**self.further, self.argument: self.cache}
+        if self.positions:
+            arguments["position_ids"] = positions
+        answer = self.model(input_ids=ids, attention_mask=self.mask, use_cache=True, **arguments)
         self.cache = answer.get(self.argument, None) or answer["past_key_values"]
         return answer.logits[:, -1].float()  # type: ignore[no-any-return]
 
@@ -247,7 +246,7 @@ class TransformersEngine:
     @torch.inference_mode()
     def alone(self, tokens: Sequence[int]) -> Tensor:
         ids = torch.tensor([list(tokens)], device=self.model.device)
-        logits: Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
+        logits: Tensor = self.model(input_ids=ids, use_cache=False, **self.further).logits
         return logits[0, -1].float()
 
 

@@ -1,6 +1,8 @@
 """Loading a causal LM by short name, folder, hub name or GGUF file, with the same tokenizer behaviour for all."""
 
+import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +17,14 @@ from pipeline.models import fetch, known, named
 from pipeline.names import objection
 from pipeline.student.conversion import VERSION as CONVERSION_VERSION
 from pipeline.student.conversion import converted
+from pipeline.student.folders import check_folder, check_kind
 from pipeline.student.local import file_digest, find_smollm2
+from pipeline.student.prompts import start_ids
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 _progress: Any = logging
+HUB_SECONDS = 10
+"""Longest wait for the hub to say whether it has a model."""
 _READ = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken", ".bpe")
 """Kinds of files in a model's folder that can change what it answers: weights, configs, vocabulary, chat template."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -28,10 +34,10 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class LoadedModel:
     """A model in evaluation mode with its tokenizer.
 
-    model: a transformers causal LM. tokenizer: its fast tokenizer, never adding a BOS by itself, never cleaning up
-    spaces. identity: what the weights are (source, digest of the files), for keys and for `Sample.checkpoint`;
-    equal identities mean equal weights and tokenizer, wherever they are on disk. packed: a copy of the weights laid out
-    for generation, made when it is first needed, and anew where the model's have changed.
+    model: a transformers causal LM. tokenizer: its fast tokenizer, never cleaning up spaces. identity: what the weights
+    are (source, digest of the files), for keys and for `Sample.checkpoint`; equal identities mean equal weights and
+    tokenizer, wherever they are on disk. packed: a copy of the weights laid out for generation, made when it is first
+    needed, and anew where the model's have changed.
     """
 
     model: Any
@@ -82,7 +88,11 @@ def _gguf_identity(name: str, sha256: str) -> dict[str, str]:
 
 
 def source_folder(spec: str, cache: Path) -> str:
-    """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself."""
+    """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself.
+
+    Raises InputError where there is no such folder or file, and for a name that the hub does not have or that cannot be
+    asked there: a mistyped folder looks like a name.
+    """
     if spec == "smollm2":
         return str(converted(find_smollm2(), cache))
     model = named(spec)
@@ -102,13 +112,39 @@ def source_folder(spec: str, cache: Path) -> str:
         return spec
     if not _is_hub_name(spec):
         raise _not_found(spec)
+    _ask_hub(spec)
     return spec
 
 
 def _is_hub_name(spec: str) -> bool:
-    """Whether `spec` is "owner/name", each of them a name."""
+    """Whether `spec` is "owner/name", each of them a name, and no mistyped folder: one beside folders that are here."""
     parts = spec.split("/")
-    return len(parts) == 2 and not any(map(objection, parts))
+    return len(parts) == 2 and not any(map(objection, parts)) and not Path(parts[0]).is_dir()
+
+
+def _ask_hub(name: str) -> None:
+    """Raise InputError unless the hub's cache or the hub has a model of that name; one question, no second try."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            return
+        if HF_HUB_OFFLINE:
+            raise _not_found(name, "the hub is switched off by HF_HUB_OFFLINE, and its cache does not have it")
+        HfApi().model_info(name, timeout=HUB_SECONDS)
+    except HFValidationError as error:
+        raise _not_found(name, "and no name that the hub could have") from error
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "no status")
+        raise _not_found(
+            name, f"the hub answers {status}: no such model, or one for which no access is given"
+        ) from error
+    except InputError:
+        raise
+    except Exception as error:  # of whichever HTTP client the hub's library has today
+        raise _not_found(name, f"the hub cannot be reached ({type(error).__name__})") from error
 
 
 def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto") -> LoadedModel:
@@ -116,35 +152,127 @@ def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto")
 
     spec: "smollm2" (embedded), a name of `data/models.toml`, an HF folder, a GGUF file, or a hub name "owner/name".
     cache: folder for fetched and converted models. dtype: "auto" is fp32 on the CPU and bf16 on a GPU that has it.
+    Attention is the fastest kind that the architecture has. Names of weights that torch.compile, DataParallel or FSDP
+    have put something before are mended.
 
-    Raises InputError where nothing loadable is there, MissingExtra where the embedded model is not installed.
+    Raises InputError where nothing loadable is there, and where weights are missing, of another shape than config.json
+    says, or not finite; MissingExtra where the embedded model is not installed.
     """
     source = source_folder(spec, cache)
+    check_folder(source)
     local = Path(source).is_dir()
     where = pick_device(device)
     kind = _DTYPES[pick_dtype(dtype, where)]
-    try:
-        tokenizer = load_tokenizer(source)
-        with quiet():
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                source, dtype=kind, local_files_only=local, attn_implementation="sdpa"
-            )
-    except (OSError, ValueError) as error:
-        raise InputError(f"the model {spec!r} could not be loaded: {error}", hint=_hub_hint(local)) from error
+    tokenizer = load_tokenizer(source)
+    model = _weights(spec, source, dtype=kind, local_files_only=local).to(where).eval()
+    _check_entries(spec, tokenizer, int(model.get_input_embeddings().weight.shape[0]))
     identity = model_identity(spec)
     if identity["kind"] == "hub":
         identity["revision"] = str(getattr(model.config, "_commit_hash", None) or "unknown")
-    return LoadedModel(model.to(where).eval(), tokenizer, identity)
+    return LoadedModel(model, tokenizer, identity)
+
+
+_WRAPPERS = {
+    r"(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.": r"\1",
+    r"^module\.": "",
+}
+"""What is put before weights' names by what a model was wrapped in when it was saved."""
+
+
+def _weights(spec: str, source: str, **settings: Any) -> Any:
+    """The model with its weights; see `load`."""
+    try:
+        with quiet():
+            model, info = _from_pretrained(source, settings)
+            if info["missing_keys"] and any(re.search(mark, n) for mark in _WRAPPERS for n in info["unexpected_keys"]):
+                model, info = _from_pretrained(source, {**settings, "key_mapping": _WRAPPERS})
+    except Exception as error:  # what transformers and those below it raise has no common root
+        message = str(error).strip().splitlines()
+        raise InputError(
+            f"the model {spec!r} could not be loaded: {type(error).__name__}: {message[0] if message else ''}",
+            hint=_hub_hint(Path(source).is_dir()),
+        ) from error
+    _check_weights(spec, model, info)
+    return model
+
+
+def _from_pretrained(source: str, settings: dict[str, Any]) -> Any:
+    return AutoModelForCausalLM.from_pretrained(
+        source, output_loading_info=True, ignore_mismatched_sizes=True, **settings
+    )
+
+
+def _check_weights(spec: str, model: Any, info: dict[str, Any]) -> None:
+    """Raise InputError for weights that would be random, or are not numbers: such a model scores 0 without a word."""
+    check_kind(model.config.to_dict(), spec)
+    for entry in info["mismatched_keys"]:
+        name, found, wanted = entry if isinstance(entry, tuple | list) else (entry, "another", "that of config.json")
+        raise InputError(
+            f"the model {spec!r} has {name} of shape {_shape(found)}, config.json wants {_shape(wanted)}",
+            hint="weights and config.json belong to two models: take both from one",
+        )
+    missing = sorted(info["missing_keys"])
+    if missing:
+        head = any(name.startswith(("lm_head", "embed_out", "output")) for name in missing)
+        raise InputError(
+            f"the model {spec!r} lacks {len(missing)} of its weights: {', '.join(missing[:3])}"
+            + (", ..." if len(missing) > 3 else ""),
+            hint='where the output layer is the input embedding, set "tie_word_embeddings": true in config.json'
+            if head and len(missing) == 1
+            else "the weights are of another architecture than config.json says, or not whole: save the model again "
+            "with save_pretrained",
+        )
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.is_floating_point()]
+    norms = torch._foreach_norm([weight.detach().view(-1) for _, weight in named])
+    for (name, weight), norm in zip(named, norms, strict=True):
+        wrong = 0 if bool(torch.isfinite(norm)) else int((~torch.isfinite(weight)).sum())
+        if wrong:
+            raise InputError(
+                f"the model {spec!r} has {wrong:,} values in {name} that are not finite numbers",
+                hint="its training diverged, or the file is damaged: use an earlier checkpoint, or download it again",
+            )
+
+
+def _shape(value: Any) -> str:
+    return str(tuple(value)) if not isinstance(value, str) else value
+
+
+def _check_entries(spec: str, tokenizer: Any, rows: int) -> None:
+    """Raise InputError where text can become a token for which the model has no embedding. Special tokens that the
+    tokenizer never makes of itself, such as padding, may be without."""
+    special = set(tokenizer.all_special_tokens)
+    used = {tokenizer.eos_token, *tokenizer.convert_ids_to_tokens(start_ids(tokenizer))}
+    beyond = {
+        number: token
+        for token, number in tokenizer.get_vocab().items()
+        if number >= rows and (token not in special or token in used)
+    }
+    if beyond:
+        first = min(beyond)
+        raise InputError(
+            f"the model {spec!r} has embeddings for {rows:,} tokens, its tokenizer makes {len(beyond):,} beyond them, "
+            f"e.g. {beyond[first]!r} ({first})",
+            hint="the tokenizer belongs to another model, or the model was saved before resize_token_embeddings",
+        )
 
 
 def load_tokenizer(source: str) -> Any:
     """The fast tokenizer of a folder or hub name, with the behaviour that code needs.
 
-    No BOS or EOS is ever added, decoding changes no spaces, and there is a padding token.
+    Decoding changes no spaces, and there is a padding token. What it puts before a text is left to it
+    (`pipeline.student.prompts`). Raises InputError where there is none that can be read.
     """
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, local_files_only=Path(source).is_dir(), clean_up_tokenization_spaces=False
-    )
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(
+                source, local_files_only=Path(source).is_dir(), clean_up_tokenization_spaces=False
+            )
+    except Exception as error:  # transformers, tokenizers and those below raise what they like
+        message = str(error).strip().splitlines()
+        raise InputError(
+            f"the tokenizer of {source!r} could not be loaded: {type(error).__name__}: {message[0] if message else ''}",
+            hint="the folder needs a whole tokenizer.json and tokenizer_config.json, as `save_pretrained` writes them",
+        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
@@ -168,6 +296,15 @@ def save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, torch.Tens
     save_tokenizer(tokenizer, folder)
 
 
+def ended_by(model: Any, end: int) -> None:
+    """Let generation with `model` end at the token `end`, whatever else ends it: a student ends as its documents do."""
+    for config in (model.generation_config, model.config):
+        named = config.eos_token_id
+        ends = list(named) if isinstance(named, list | tuple) else [] if named is None else [named]
+        if end not in ends:
+            config.eos_token_id = [*ends, end] if ends else end
+
+
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Write the tokenizer's files, and only those: no GGUF, and settings that transformers 4 and 5 both read."""
     tokenizer.save_pretrained(folder)
@@ -181,18 +318,25 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 class quiet:  # noqa: N801
-    """No progress bars of transformers while inside."""
+    """No progress bars and no reports of transformers while inside: what matters in them is said as an error."""
 
     def __enter__(self) -> None:
+        self._verbosity = _progress.get_verbosity()
+        _progress.set_verbosity_error()
         _progress.disable_progress_bar()
 
     def __exit__(self, *_: object) -> None:
+        _progress.set_verbosity(self._verbosity)
         _progress.enable_progress_bar()
 
 
-def _not_found(spec: str) -> InputError:
+def _not_found(spec: str, why: str = "") -> InputError:
+    sought = Path(spec).absolute()
+    near = difflib.get_close_matches(sought.name, sorted(p.name for p in sought.parent.glob("*")), n=1)
     return InputError(
-        f"no model at {spec!r}",
+        f"no model at {spec!r}: {sought} is not there"
+        + (f", but {sought.parent / near[0]} is" if near else "")
+        + (f"; {why}" if why else ""),
         hint=f'name "smollm2", {", ".join(known())}, a folder with a config.json, a .gguf file, or a hub name '
         '"owner/name"',
     )

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.errors import EmptyCorpus
+from pipeline.errors import EmptyCorpus, RecipeError
 from pipeline.identity import rng_seed
 from pipeline.recipe import PhaseTable
 from pipeline.tokens.shards import KINDS, Array, TokenStore
@@ -100,6 +100,14 @@ class Loader:
         self.documents = rows[np.argsort(ids, kind="stable")]
         self._epochs: dict[int, _Epoch] = {}
         self._starts = self._plan()
+        if not self.total:
+            epoch = self._epoch(0)
+            raise RecipeError(
+                f"recipe: phase {phase.name!r} has no step: {phase.epochs:g} epochs of its {len(rows):,} documents are "
+                f"less than one of the {epoch.steps:,} steps that an epoch has (batch = {phase.batch}, "
+                f"tokens.sequence_length = {sequence_length})",
+                hint="raise the phase's epochs, set its steps, or take a smaller batch",
+            )
 
     @property
     def total(self) -> int:

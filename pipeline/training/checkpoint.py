@@ -20,6 +20,9 @@ import torch
 from pipeline.errors import DiskFull, StoreFormatError
 
 FORMAT = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_SAID = ("file write failed", "No space left on device", "Disk quota exceeded")
+"""What torch and safetensors say of a full disk, whose errors carry no number."""
 KEEP = 2
 """Checkpoints kept: the newest, and the one before it for the case that the newest is where the loss went wrong."""
 
@@ -63,7 +66,7 @@ def write_best(folder: Path, step: int, weights: Mapping[str, torch.Tensor]) -> 
     """Put the weights after `step`, the best so far, aside; whole or not at all. Raises DiskFull."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / ".best.pt"
-    with _room(f"the weights of step {step}, the best so far,", folder, partial):
+    with room(f"the weights of step {step}, the best so far,", folder, partial):
         _save(dict(weights), partial)
     partial.replace(folder / _best_name(step))
 
@@ -72,6 +75,14 @@ def read_best(folder: Path, step: int) -> dict[str, torch.Tensor]:
     """What `write_best` wrote for `step`."""
     weights: dict[str, torch.Tensor] = torch.load(folder / _best_name(step), map_location="cpu", weights_only=True)
     return weights
+
+
+def drop_older(folder: Path) -> int:
+    """Remove all checkpoints below `folder` but the newest; how many there were."""
+    older = sorted(folder.glob("step-*"), reverse=True)[1:]
+    for one in older:
+        shutil.rmtree(one, ignore_errors=True)
+    return len(older)
 
 
 def _best_name(step: int) -> str:
@@ -86,13 +97,13 @@ def _save(value: dict[str, Any], path: Path) -> None:
 
 
 @contextmanager
-def _room(what: str, folder: Path, partial: Path) -> Iterator[None]:
+def room(what: str, folder: Path, partial: Path) -> Iterator[None]:
     """Removes `partial`, half written, where writing `what` fails; DiskFull where that was for want of space."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # safetensors has an error of its own for a full disk
         shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
-        if getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error):
+        if getattr(error, "errno", None) in _FULL or any(mark in str(error) for mark in _FULL_SAID):
             raise DiskFull(
                 f"no space left for {what} in {folder}",
                 hint="free some space and run the same command again: it goes on from the checkpoint before",
@@ -111,7 +122,7 @@ def write(folder: Path, step: int, state: dict[str, Any], settings: str, best: i
     name = f"step-{step:08d}"
     partial = folder / f".partial-{name}"
     partial.mkdir()
-    with _room(f"the checkpoint of step {step}", folder, partial):
+    with room(f"the checkpoint of step {step}", folder, partial):
         _save(state, partial / "state.pt")
         meta = {"format": FORMAT, "step": step, "settings": settings, "best": best}
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The student before training: pretrained, or made from scratch."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from pipeline.errors import RecipeError
 from pipeline.recipe import StudentTable
 from pipeline.student.architectures import build
+from pipeline.student.fitting import check_student
 from pipeline.student.lean import Lean
 from pipeline.student.loading import load
 from pipeline.training.state import blocks_of
@@ -23,6 +25,7 @@ def initial_model(
     """
     if student.init != "scratch":
         model = load(student.init, cache=cache, device=str(device), dtype="fp32").model
+        check_student(student, sequence_length, model.config.to_dict())
         if student.layers:
             keep_layers(model, student.layers)
         return model
@@ -39,9 +42,12 @@ def initial_model(
 def keep_layers(model: Any, layers: Sequence[int]) -> None:
     """Remove all transformer blocks of `model` but these, in place; it is then a model of `len(layers)` layers.
 
-    Raises RecipeError where it has no such layer, or keeps its blocks in no one list.
+    What its configuration says of each layer goes with the layers, and a model made anew from it computes the same.
+    Raises RecipeError where it has no such layer, keeps its blocks in no one list, or is another model when it is made
+    anew: then what would be exported is not what was trained.
     """
-    count = int(model.config.num_hidden_layers)
+    config = model.config.get_text_config()
+    count = int(config.num_hidden_layers)
     found = [
         (owner, name)
         for owner in model.modules()
@@ -62,13 +68,67 @@ def keep_layers(model: Any, layers: Sequence[int]) -> None:
     blocks = torch.nn.ModuleList(getattr(owner, name)[number] for number in layers)
     for number, block in enumerate(blocks):
         for part in block.modules():
-            if hasattr(part, "layer_idx"):
-                part.layer_idx = number  # type: ignore[assignment]
+            for place in _PLACES:
+                if hasattr(part, place):
+                    setattr(part, place, number)
     setattr(owner, name, blocks)
-    model.config.num_hidden_layers = len(blocks)
-    types = getattr(model.config, "layer_types", None)
-    if types:
-        model.config.layer_types = [types[number] for number in layers]
+    keep_in_config(config, layers, count)
+    difference = _difference_anew(model)
+    if difference:
+        raise RecipeError(
+            f"recipe: student.layers: a {type(model).__name__} of layers {list(layers)} is another model when it is "
+            f"made from its config.json: {difference}",
+            hint="leave student.layers out: this architecture is taken whole",
+        )
+
+
+_PLACES = ("layer_idx", "layer_id", "layer_number")
+"""What architectures call a block's place, by which it finds its keys and values."""
+_OF_LAYERS = ("layer", "block", "attention", "rope", "window")
+
+
+def keep_in_config(config: Any, layers: Sequence[int], count: int) -> None:
+    """Reduce what a configuration says of each of `count` layers to `layers`, in place.
+
+    Lists with an entry for each layer (layer_types, no_rope_layers), lists of layers' numbers (mlp_only_layers), the
+    first k that are dense (first_k_dense_replace), every n-th that is not (decoder_sparse_step).
+    """
+    step = getattr(config, "decoder_sparse_step", 1) or 1
+    if step > 1:
+        dense = [n for n in range(count) if n in (config.mlp_only_layers or ()) or (n + 1) % step]
+        config.mlp_only_layers, config.decoder_sparse_step = dense, 1
+    first = getattr(config, "first_k_dense_replace", None)
+    if isinstance(first, int):
+        config.first_k_dense_replace = sum(number < first for number in layers)
+    for name, value in list(vars(config).items()):
+        if not isinstance(value, list | tuple) or name == "attention_types" or not any(w in name for w in _OF_LAYERS):
+            continue
+        if name.endswith("only_layers"):
+            setattr(config, name, [place for place, number in enumerate(layers) if number in value])
+        elif len(value) == count:
+            setattr(config, name, [value[number] for number in layers])
+    if getattr(config, "attention_types", None) and getattr(config, "attention_layers", None):
+        config.attention_types = [[list(config.attention_layers), 1]]  # GPT-Neo says both
+    config.num_hidden_layers = len(layers)
+
+
+@torch.no_grad()
+def _difference_anew(model: Any) -> str:
+    """How the model that transformers makes of `model`'s configuration and weights differs from it; "" for not."""
+    try:
+        anew = type(model)(copy.deepcopy(model.config)).to(model.device, next(model.parameters()).dtype)
+        anew.load_state_dict(model.state_dict())
+    except (RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return f"{' '.join(lines[:2]):.200}"
+    ids = torch.arange(16, device=model.device)[None] % model.get_input_embeddings().weight.shape[0]
+    ours, theirs = (one.eval()(input_ids=ids).logits for one in (model, anew))
+    apart, size = float((ours - theirs).abs().max()), float(ours.abs().max())
+    return f"its logits, of up to {size:.2g}, differ by {apart:.2g}" if apart > SAME * size else ""
+
+
+SAME = 1e-5
+"""Logits of one model, computed twice in one way, differ by a smaller share of the largest."""
 
 
 def freeze(model: Any, count: int) -> None:

@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from pipeline.errors import RecipeError, TrainingError
+from pipeline.errors import DiskFull, RecipeError, TrainingError
 from pipeline.execution import Execution
 from pipeline.identity import digest, rng_seed
 from pipeline.recipe import StudentTable, TokensTable
-from pipeline.student.loading import LoadedModel, load_tokenizer, pick_device, save
+from pipeline.student.loading import LoadedModel, ended_by, load_tokenizer, pick_device, save
 from pipeline.tokens.shards import TokenStore
 from pipeline.training import checkpoint
 from pipeline.training.average import Average
@@ -36,7 +36,7 @@ from pipeline.training.selection import Candidate, Judge, Selection, weights_dig
 from pipeline.training.state import load_optimizer, load_weights, shard, whole
 from pipeline.training.world import join
 
-VERSION = 2
+VERSION = 3
 """Raised when the same settings would give other weights; a checkpoint of another version is not resumed."""
 
 HELD_OUT_ROWS = 64
@@ -387,16 +387,47 @@ class _Run:
 
     def _finish(self) -> Path:
         folder, partial = self.out / "model", self.out / ".model"
+        if self.sharded:
+            self._save(self.total)
         if not self.world.first:
             self.world.wait()
             return folder
         shutil.rmtree(partial, ignore_errors=True)
-        save(self.model.eval(), self.tokenizer, partial, self.exported)
+        try:
+            self._export(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            self._keep_trained()
+            raise
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
         self.world.wait()
         return folder
+
+    def _export(self, folder: Path) -> None:
+        """Write the model. Where there is no room for it, all checkpoints but the newest give way first."""
+        what = f"the trained model of step {self.total}"
+        try:
+            with checkpoint.room(what, self.out, folder):
+                self._write_model(folder)
+        except DiskFull:
+            if not checkpoint.drop_older(self.out / "checkpoints"):
+                raise
+            with checkpoint.room(what, self.out, folder):
+                self._write_model(folder)
+
+    def _write_model(self, folder: Path) -> None:
+        ended_by(self.model, self.tokenizer.eos_token_id)
+        save(self.model.eval(), self.tokenizer, folder, self.exported)
+
+    def _keep_trained(self) -> None:
+        """What was trained since the last checkpoint, so that a rerun only exports; weights that are split over the
+        processes were written before."""
+        newest = checkpoint.newest(self.out / "checkpoints", self.settings)
+        if not self.sharded and (newest is None or newest.step < self.total):
+            with suppress(DiskFull, OSError):
+                self._save(self.total)
 
     def _report(self, event: Event) -> None:
         if self.world.first:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.errors import RecipeError
 from pipeline.student.lean import Attend, Lean, Linear, MakeLinear, Rotary, causal, separate
 from pipeline.student.products import available, live
 from pipeline.student.rates import onednn_wins
@@ -83,6 +84,12 @@ class Objective:
         self.lean: Lean | None = None
         if lean and Lean.knows(model):
             self.multiply(separate)
+        if not prompt_gradient and self.lean is None:
+            raise RecipeError(
+                "recipe: student.prompt_gradient = false needs the lean forward, which knows Llama and Phi with whole "
+                f"weights in each process, got {type(model).__name__} of this configuration",
+                hint="set student.prompt_gradient = true",
+            )
         self.prompt_gradient = prompt_gradient
 
     @classmethod

@@ -93,13 +93,19 @@ class Passes:
 
     @torch.no_grad()
     def mean_loss(self, rows: Sequence[Row]) -> float | None:
-        """Mean cross-entropy of rows, nats per loss token; None for no rows."""
+        """Mean cross-entropy of rows, nats per loss token; None for no rows. Dropout is off, whatever the forward pass,
+        and no random number is drawn."""
         if not rows:
             return None
         total, labels = 0.0, 0
-        for batch in micro_batches(self.store, rows, max(CPU_MICRO_TOKENS, self.length)):
-            total += float(self.loss_sum(batch, training=False))
-            labels += int((batch.labels >= 0).sum())
+        was_training = self.objective.model.training
+        self.objective.model.eval()
+        try:
+            for batch in micro_batches(self.store, rows, max(CPU_MICRO_TOKENS, self.length)):
+                total += float(self.loss_sum(batch, training=False))
+                labels += int((batch.labels >= 0).sum())
+        finally:
+            self.objective.model.train(was_training)
         return total / labels
 
     def choose_products(self, before: bool | None) -> bool:
