@@ -27,6 +27,7 @@ from pipeline.command_line import (
     print_json,
     say,
     stderr,
+    with_data,
 )
 from pipeline.ending import guarded
 from pipeline.errors import Interrupted, UsageError
@@ -100,7 +101,7 @@ def run(
     if as_json:
         print_json(summary.to_json())
     else:
-        say(card)
+        say(with_data(card, data))
 
 
 def _report_stopped(folder: Path, store: Any) -> None:
@@ -206,7 +207,7 @@ def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
     if as_json:
         print_json(summary.to_json())
     else:
-        say(card)
+        say(with_data(card, data))
 
 
 app.command()(score)

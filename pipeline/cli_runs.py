@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.command_line import DataOption, JsonOption, print_json, say, stderr
+from pipeline.command_line import DataOption, JsonOption, print_json, say, stderr, with_data
 
 runs_app = typer.Typer(help="List the runs, or remove some.", invoke_without_command=True)
 store_app = typer.Typer(help="Look after what stages have made.", no_args_is_help=True)
@@ -52,12 +52,12 @@ def runs_rm(
         remove(where, name)
     if as_json:
         print_json({"removed": found if yes else [], "found": found, "dry": not yes})
-    elif yes:
-        say(f"removed {', '.join(found)}; what they made stays in the store until `hornbook store gc`")
-    else:
-        say(
-            f"nothing removed: `hornbook runs rm {' '.join(found)} --yes` removes {'it' if len(found) == 1 else 'them'}"
-        )
+        return
+    said = f"removed {', '.join(found)}; what they made stays in the store until `hornbook store gc --yes`"
+    if not yes:
+        them = "it" if len(found) == 1 else "them"
+        said = f"nothing removed: `hornbook runs rm {' '.join(found)} --yes` removes {them}"
+    say(with_data(said, data))
 
 
 @store_app.command("gc")
@@ -77,7 +77,8 @@ def store_gc(
     where = places(data)
     found = collect(where, paid=paid, remove=yes)
     if not as_json:
-        say(text(found, removed=yes, runs=where.runs, remote=not where.store.is_local))
+        said = text(found, removed=yes, runs=where.runs, remote=not where.store.is_local)
+        say(with_data(said, data))
         return
     by_fate = {fate: [one.to_json() for one in found if one.fate == fate] for fate in ("remove", "paid", "in use")}
     print_json(
@@ -101,4 +102,4 @@ def _list(data: str, as_json: bool) -> None:
     if as_json:
         print_json({"runs": [run.to_json() for run in found]})
     else:
-        say(text(found, where.runs))
+        say(with_data(text(found, where.runs), data))

@@ -1,10 +1,13 @@
 """What the verbs of the command line share: arguments, and how they print."""
 
 import contextlib
+import functools
 import json
 import os
+import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -82,6 +85,50 @@ def write(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(1) from error
         raise HornbookError(f"stdout cannot be written: {error.strerror}", hint="send it elsewhere") from error
+
+
+_COMMAND = re.compile(r"`(hornbook [^`\n]+)`|(?<=   )(hornbook .+)$", re.MULTILINE)
+"""A command that a text tells its reader to give: in backticks, or at the end of a line of the card."""
+
+
+def with_data(text: str, data: str) -> str:
+    """`text` in which each command that looks for things in a data folder says which: the one given with --data, "" for
+    none. So it works as it is copied."""
+
+    def completed(found: re.Match[str]) -> str:
+        command = found[1] or found[2]
+        words = command.split()[1:]
+        verb = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in _taking_data()), "")
+        if verb and words != ["run"] and "--data" not in words:
+            command += f" --data {shlex.quote(data)}"
+        return f"`{command}`" if found[1] else command
+
+    return _COMMAND.sub(completed, text) if data else text
+
+
+@functools.cache
+def _taking_data() -> frozenset[str]:
+    """Verbs with the option --data, as "status" and "store gc"."""
+    from pipeline.cli import app
+
+    def found(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+        if path and any("--data" in parameter.opts for parameter in command.params):
+            yield " ".join(path)
+        for name, below in getattr(command, "commands", {}).items():
+            yield from found(below, (*path, name))
+
+    return frozenset(found(typer.main.get_command(app), ()))
+
+
+def given_data(arguments: Sequence[str]) -> str:
+    """What a command line gives for --data, "" where it does not."""
+    options = [*(arguments[: arguments.index("--")] if "--" in arguments else arguments), ""]
+    for place, word in enumerate(options[:-1]):
+        if word == "--data":
+            return options[place + 1]
+        if word.startswith("--data="):
+            return word.partition("=")[2]
+    return ""
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:

@@ -57,7 +57,7 @@ def guarded(call: Callable[[], Any], arguments: Sequence[str]) -> int:
         with command_line.holding_json() if asked else contextlib.nullcontext() as objects:
             code, error = _ended(call)
         with undisturbed():
-            return _last_words(code, error, objects)
+            return _last_words(code, error, objects, command_line.given_data(arguments))
 
 
 def _ended(call: Callable[[], Any]) -> tuple[int, BaseException | None]:
@@ -136,11 +136,12 @@ def _say(error: BaseException, failure: Failure) -> None:
     stderr.print(f"error: {failure.message}{hint}", markup=False, soft_wrap=True)
 
 
-def _last_words(code: int, error: BaseException | None, objects: list[Any] | None) -> int:
+def _last_words(code: int, error: BaseException | None, objects: list[Any] | None, data: str) -> int:
     """Says how the command ended, writes the one object where one is wanted; returns the exit code."""
     failure = None
     if error is not None:
         failure = failure_of(error)
+        failure = replace(failure, hint=command_line.with_data(failure.hint, data))
         code = failure.code
         with contextlib.suppress(OSError):  # stderr may be closed too
             _say(error, failure)

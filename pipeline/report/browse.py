@@ -62,7 +62,7 @@ def _finished_stage(run: RunView, name: str) -> StageView:
     if stage.manifest is None:
         raise InputError(
             f"stage {name} of run {run.name} is not finished (state: {stage.state})",
-            hint="run the same recipe again to go on; `hornbook status` shows how far it is",
+            hint=f"run the same recipe again to go on; `hornbook status {run.name}` shows how far it is",
         )
     return stage
 

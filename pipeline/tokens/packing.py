@@ -99,7 +99,8 @@ def pack(
             writer.add(encoded)
     if not writer.documents:
         raise EmptyCorpus(
-            "there is no document to train on", hint="look at what the cleaning stages dropped: hornbook show"
+            "there is no document to train on",
+            hint="look at what the cleaning stages dropped: `hornbook status` counts it",
         )
     save_tokenizer(tokenizer, out / "tokenizer")
     return writer.finish(table.repeat_corpus)
