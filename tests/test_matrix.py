@@ -84,6 +84,7 @@ def called(matrix: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int
 @pytest.fixture
 def elsewhere(matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The matrix of another checkout, with two tests that this Python runs in one process."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     (tmp_path / "test_good.py").write_text(PASSING)
     (tmp_path / "test_bad.py").write_text(FAILING)
     monkeypatch.setattr(matrix, "ROOT", tmp_path)
