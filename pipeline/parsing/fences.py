@@ -14,6 +14,7 @@ Indented code without a fence is prose here: in the answers of chat models it ne
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -29,12 +30,12 @@ Language = Literal["python", "session", "unsure", "other"]
 
 _OPENING = re.compile(r"(?P<fence>`{3,})(?P<info>[^`\n]*)|(?P<tildes>~{3,})(?P<rest>[^\n]*)")
 _DIRECTIVE = re.compile(r"\{(?:code-cell|code-block|code|sourcecode|prompt)\}\s*")
-_PREFIX = re.compile(r"[{.\"'\s]*(?:(?:language|lang|highlight)[-=:])?[{.\"'\s]*")
+_PREFIX = re.compile(r"[{.\"'\s#!]*(?:(?:language|lang|highlight|code)[-=:])?[{.\"'\s]*")
 _TAG = re.compile(r"[\w+#./\\-]*")
 _PYTHON = re.compile(
     r"(?:i|c|jupyter-|micro|circuit)?py(?:thon)?-?(?:[23](?:\.\d+)*)?|pypy3?|.*[\w-]\.pyi?|(?:numpy|sage)"
 )
-_SESSION = re.compile(r"pycon3?|(?:i?python3?|py)-?(?:repl|console|session|shell)|doctest|ipython-?console|repl")
+_SESSION = re.compile(r"pycon3?|(?:i?python3?|py)[-_]?(?:repl|console|session|shell|interactive)|doctest|repl")
 _MAYBE_SESSION = frozenset({"", "console", "text", "txt", "plain", "plaintext", "none", "output", "shell", "terminal"})
 _PROMPT = re.compile(r"[ \t]*>>> ", re.M)
 _MARKDOWN = frozenset({"markdown", "md"})
@@ -88,7 +89,7 @@ def _untagged(code: str) -> Language:
     """Statements that no output looks like are Python; an assignment or a call may be either."""
     tree = parse_indented(code)
     plain = ast.Assign | ast.AnnAssign | ast.Expr
-    if tree is None or not tree.body:
+    if tree is None or not tree.body or not _compiles(tree):
         return "other"
     if not all(isinstance(node, plain) for node in tree.body):
         return "python"
@@ -97,6 +98,17 @@ def _untagged(code: str) -> Language:
         for node in tree.body
     )
     return "unsure" if does else "other"
+
+
+def _compiles(tree: ast.Module) -> bool:
+    """Whether a tree is a program: `return x` alone is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(tree, "block", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def code_blocks(text: str) -> list[Block]:
@@ -160,6 +172,8 @@ def tag_of(info: str) -> str:
     info = _DIRECTIVE.sub("", info, count=1)
     rest = info[_match_end(_PREFIX, info) :]
     tag = rest[: _match_end(_TAG, rest)].rstrip("./\\-")
+    if _PYTHON.fullmatch(tag.partition("#")[0]):
+        return tag.partition("#")[0]
     if rest.startswith(tag + ":") and not _PYTHON.fullmatch(tag):
         # Editors write a range of lines before the file's name: `12:20:src/a.py`.
         last = rest.split()[0].rpartition(":")[2]

@@ -23,10 +23,13 @@ _NAMES = (
 )
 _XML = rf"(?:\w{{1,20}}[:_])?{_NAMES}"
 _FORMS = (
-    (rf"<{_XML}(?:\s[^<>\n]{{0,200}})?>", rf"</{_XML}\s{{0,3}}>"),
+    (rf"<(?!(?:start|begin|end)_of_){_XML}(?:\s[^<>\n]{{0,200}})?(?<!/)>", rf"</{_XML}\s{{0,3}}>"),
     (r"\[(?:think(?:ing)?|reasoning)\]", r"\[/(?:think(?:ing)?|reasoning)\]"),
     (r"◁think(?:ing)?▷", r"◁/think(?:ing)?▷"),
-    (rf"<[|｜](?:start_|begin_of_|begin_)?{_NAMES}[|｜]>", rf"<[|｜](?:/|end_of_|end_){_NAMES}[|｜]>"),
+    (
+        rf"<[|｜](?:(?:start|begin)_(?:of_)?)?{_NAMES}(?:_start|_begin)?[|｜]>|<(?:start|begin)_of_{_NAMES}>",
+        rf"<[|｜](?:/|end_of_|end_){_NAMES}[|｜]>|<[|｜]{_NAMES}_end[|｜]>|<end_of_{_NAMES}>",
+    ),
     (r"<\|channel>thought\b", r"<channel\|>"),
     (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
     (r"<unused94>(?:thought\b)?", r"<unused95>"),
@@ -40,6 +43,7 @@ _HEADINGS = re.compile(
     r"\s*here(?:'s| is) my (?:thought|thinking|reasoning) process:.*?^\s*here(?:'s| is) my response:",
     re.I | re.S | re.M,
 )
+_DETAILS = re.compile(r"<details\s[^<>\n]*type=[\"']reasoning[\"'][^<>\n]*>.*?</details>\s*", re.I | re.S)
 _CHANNEL = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>\s*(\w+)[^<]{0,80}(?:<\|constrain\|>\w+)?<\|message\|>")
 _BARE_CHANNELS = re.compile(r"\s*analysis(?=\S).*?assistantfinal", re.S)
 """What is left of gpt-oss' channels where the server has taken out the special tokens."""
@@ -49,7 +53,8 @@ _ANSWER = re.compile(
     re.I | re.S,
 )
 _MARKER = (
-    r"(?:<[|｜]/?[\w▁ .:/-]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|start_of_turn|end_of_turn|turn\||\|turn)>|"
+    r"(?:<[|｜]/?[\w▁ .:/-]{1,40}[|｜]>|</?s>|<(?:eo[sdtm]|bos|pad|unk|start_of_turn|end_of_turn|turn\||\|turn|"
+    r"end_?of_?text|fim_\w{3,9}|file_sep)>|"
     r"\[/?INST\]|\[(?:EOS|BOS|PAD)\]|<</?SYS>>)"
 )
 _LEADING = re.compile(
@@ -96,7 +101,7 @@ def answer_of(text: str) -> Answer:
     if not any(mark in text for mark in ("<", "[", "◁", "analysis", "response:")) or parse(text) is not None:
         return Answer(text)
     text = _GLUED.sub(r"\1\n", text)
-    text, open_channel = _of_channels(text)
+    text, open_channel = _of_channels(_DETAILS.sub("", text))
     heading = _HEADINGS.match(text)
     if heading:
         text = text[heading.end() :].lstrip("\n")
@@ -152,12 +157,20 @@ def _without_tags(text: str) -> tuple[str, bool]:
             kept = [*kept, before] if stray else [""]
             at = tag.stop
             continue
-        kept.append(before)
         end = _first_after(ends.get(tag.name, []), tag.stop) or _first_after(ends.get("", []), tag.stop)
+        if end is None and not _certain(text, tag):
+            continue
+        kept.append(before)
         if end is None:
             return "".join(_joined(kept)), True
         at = end.stop
     return "".join(_joined([*kept, text[at:]])), False
+
+
+def _certain(text: str, tag: _Found) -> bool:
+    """Whether a tag that nothing closes opens reasoning: `<analysis>` within a line may be a place to be filled in."""
+    before = text[text.rfind("\n", 0, tag.start) + 1 : tag.start]
+    return "think" in text[tag.start : tag.stop].lower() or not before.strip()
 
 
 def _first_after(tags: list[_Found], place: int) -> _Found | None:

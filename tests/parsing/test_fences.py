@@ -187,6 +187,7 @@ PYTHON_INFOS = [
     "python:a.py", "python:src/a.py", "python title='a.py'", "python{1,3}", "python=", "language-python", "lang=python",
     "{code-cell} ipython3", "{code-block} python", "cpython", "main.py", "src/app.py", "12:20:src/app.py", ".python",
     "jupyter-python", "pypy3", "python-3", "'python'",
+    "#!python", "python#1", "{ .python }", "python (3.11)", "python|run", "PY", "python;", "code:python",
 ]  # fmt: skip
 
 
@@ -285,6 +286,8 @@ def test_a_fence_with_info_in_a_docstring_and_a_block_after_it() -> None:
         ("hello\n", "other"),
         ("Hello, world!\n", "other"),
         ("x = 1 apples\n", "other"),
+        ("return x\n", "other"),
+        ("await f()\n", "other"),
         ("$ ls\n", "other"),
         ("", "other"),
     ],

@@ -52,6 +52,9 @@ ENDED = [
     "{code}\n\n<think>\nIs that right? {draft}",
     "{code}\n<thinking>",
     "<think>{draft}</think>\n\n{code}\n</think>",
+    '<details type="reasoning" done="true">\n<summary>Thought</summary>\n{draft}\n</details>\n{code}',
+    "<|thinking_start|>{draft}<|thinking_end|>{code}",
+    "<start_of_thought>{draft}<end_of_thought>{code}",
 ]
 
 
@@ -88,6 +91,8 @@ def test_reasoning_without_an_end_leaves_what_stood_before(opening: str) -> None
         "Use `a[think]` here, a < b and <b>bold</b>.\n",
         "<s>Old</s> text and x <| y |> z.\n",
         "```html\n<thinking>\n```\n",
+        "Call it with a <reasoning> and an <analysis>, then:\n\n```python\nx = 1\n```\n",
+        "<think/>\n",
     ],
 )
 def test_text_about_reasoning_stays_as_it_is(text: str) -> None:
