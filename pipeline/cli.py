@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import __version__
+from pipeline import __version__, completion
 from pipeline.cli_evaluation import evaluate, score
 from pipeline.cli_models import app as models_app
 from pipeline.cli_runs import runs_app, store_app
+from pipeline.cli_settings import settings
 from pipeline.command_line import (
     DataOption,
     JsonOption,
@@ -37,7 +38,6 @@ app = typer.Typer(
     name="hornbook",
     help="A teacher LLM writes a verified corpus, a small student learns it, every score walks back to its seed.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -61,7 +61,9 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def run(
     recipe: RecipeArgument,
     overrides: OverridesArgument = None,
-    until: Annotated[str, typer.Option("--until", help="Last stage to make.", metavar="STAGE")] = "",
+    until: Annotated[
+        str, typer.Option("--until", help="Last stage to make.", metavar="STAGE", autocompletion=completion.stages)
+    ] = "",
     name: Annotated[str, typer.Option("--name", help="Name of the run's folder.")] = "",
     fresh: Annotated[
         list[str] | None,
@@ -70,6 +72,7 @@ def run(
             help="Make this stage and all after it again: teachers are asked anew, and paid anew. Old results stay in "
             "the store. The run keeps to the new ones. Repeat for several.",
             metavar="STAGE",
+            autocompletion=completion.stages,
         ),
     ] = None,
     data: DataOption = "",
@@ -149,7 +152,7 @@ def status(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
 @app.command()
 def show(
     run: RunArgument,
-    stage: Annotated[str, typer.Argument(help="A stage's name.", metavar="STAGE")],
+    stage: Annotated[str, typer.Argument(help="A stage's name.", metavar="STAGE", autocompletion=completion.stages)],
     dropped: Annotated[str, typer.Option("--dropped", help="Show records dropped for this reason.")] = "",
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 3,
     data: DataOption = "",
@@ -212,6 +215,7 @@ def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
 
 app.command()(score)
 app.command()(evaluate)
+app.command()(settings)
 
 
 @app.command()
@@ -221,12 +225,16 @@ def clean(
         typer.Argument(
             help="JSONL, Parquet, dataset folders or folders of .py files; settings too: distinct.similarity=0.8.",
             metavar="INPUT... [key=value ...]",
+            autocompletion=completion.cleaning,
         ),
     ],
     to: Annotated[Path | None, typer.Option("--to", help="Output folder.", metavar="OUT")] = None,
     field: Annotated[str, typer.Option("--field", help="Text field; by default text, else content.")] = "",
     benchmark: Annotated[
-        list[str] | None, typer.Option("--benchmark", help="Decontaminate against it; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            "--benchmark", help="Decontaminate against it; repeat for several.", autocompletion=completion.benchmarks
+        ),
     ] = None,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Count, and write nothing; needs no --to.")
@@ -317,7 +325,8 @@ def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @recipes_app.command("copy")
 def recipes_copy(
-    name: Annotated[str, typer.Argument(metavar="NAME")], file: Annotated[Path, typer.Argument(metavar="FILE")]
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.shipped)],
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
 ) -> None:
     """Copy a shipped recipe to a file of your own."""
     from pipeline.loading import shipped_recipes

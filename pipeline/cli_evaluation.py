@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import completion
 from pipeline.command_line import DataOption, JsonOption, SandboxOption, one_of, print_result, stderr
 
 KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report; repeat for several.")]
-BenchmarkOption = Annotated[str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.")]
+BenchmarkOption = Annotated[
+    str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks)
+]
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
 CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
 MemoryOption = Annotated[int, typer.Option("--memory-mb", min=64, help="Memory of one scored program, MiB.")]

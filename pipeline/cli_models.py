@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import completion
 from pipeline.command_line import DataOption, JsonOption, print_json, say, stderr
 from pipeline.errors import UsageError
 from pipeline.models import NamedModel, fetch, known, listed, named, remove
@@ -11,7 +12,9 @@ from pipeline.models import NamedModel, fetch, known, listed, named, remove
 app = typer.Typer(
     help="List the language models that can be named, fetch one, or delete it.", invoke_without_command=True
 )
-NameArgument = Annotated[str, typer.Argument(help="A name of the list.", metavar="NAME")]
+NameArgument = Annotated[
+    str, typer.Argument(help="A name of the list.", metavar="NAME", autocompletion=completion.models)
+]
 
 
 @app.callback()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import completion
 from pipeline.command_line import DataOption, JsonOption, print_json, say, stderr, with_data
 
 runs_app = typer.Typer(help="List the runs, or remove some.", invoke_without_command=True)
@@ -28,7 +29,12 @@ def runs_ls(data: DataOption = "", as_json: JsonOption = False) -> None:
 
 @runs_app.command("rm")
 def runs_rm(
-    names: Annotated[list[str], typer.Argument(help="Names of runs, or the beginnings of them.", metavar="RUN...")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names of runs, or the beginnings of them.", metavar="RUN...", autocompletion=completion.runs
+        ),
+    ],
     yes: YesOption = False,
     data: DataOption = "",
     as_json: JsonOption = False,

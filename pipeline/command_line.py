@@ -14,14 +14,26 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pipeline import completion
 from pipeline.environment import DATA_RULE
 from pipeline.errors import HornbookError, UsageError
 
-RecipeArgument = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE")]
-OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Dotted overrides, e.g. seeds.exercises=100.", metavar="key=value")
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE", autocompletion=completion.recipes),
 ]
-RunArgument = Annotated[str, typer.Argument(help="A run's name, the beginning of it, or LATEST.", metavar="RUN")]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Dotted overrides, e.g. seeds.exercises=100; `hornbook settings` lists the keys.",
+        metavar="key=value",
+        autocompletion=completion.overrides,
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(help="A run's name, the beginning of it, or LATEST.", metavar="RUN", autocompletion=completion.runs),
+]
 DataOption = Annotated[
     str, typer.Option("--data", help=f"Data folder, or fsspec URL of the store. It is {DATA_RULE}.", metavar="FOLDER")
 ]

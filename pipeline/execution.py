@@ -27,11 +27,12 @@ def let_waiting_threads_sleep() -> None:
 class Execution(BaseModel):
     """Execution settings; every field has a default that works on one machine."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     workers: Annotated[int, Field(ge=0, le=4096)] = 0
     """Processes for record stages and the sandbox; 0 for one per core."""
     engine: Literal["local", "ray"] = "local"
+    """Where record stages work: processes of this machine, or a Ray cluster."""
     address: str = ""
     """Address of a Ray cluster; "" starts a local one."""
     device: str = "auto"
@@ -45,6 +46,7 @@ class Execution(BaseModel):
     requests_per_minute: Annotated[float, Field(ge=0)] = 0
     """0 to learn the limit from the endpoint."""
     tokens_per_minute: Annotated[float, Field(ge=0)] = 0
+    """0 to learn the limit from the endpoint."""
     retries: Annotated[int, Field(ge=0, le=1000)] = 8
     """Most retries of one request."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0

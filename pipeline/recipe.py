@@ -39,7 +39,7 @@ BenchmarkText = Annotated[str, Located("benchmark")]
 class Table(BaseModel):
     """Base of all recipe tables: unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SeedsTable(Table):
@@ -63,6 +63,7 @@ class TeacherTable(Table):
     name: Name
     """The teacher's name in the report: a letter or digit, then letters, digits, ".", "_" and "-"."""
     kind: Literal["openai", "local", "composer", "replay"]
+    """"openai": an endpoint; "local": a model in process; "composer": program fragments; "replay": recorded answers."""
     exercise_share: Fraction = 1.0
     """Share of the exercise seeds that this teacher is asked."""
     textbook_share: Fraction = 1.0
@@ -80,10 +81,13 @@ class TeacherTable(Table):
     mode: Literal["online", "batch"] = "online"
     """"batch" sends OpenAI-style files to the Batch API."""
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.7
+    """Sampling temperature; 0 for the likeliest answer."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Nucleus sampling: the share of the probability mass that tokens are drawn from."""
     max_tokens: Positive = 1024
     """Longest answer, tokens."""
     stop: tuple[str, ...] = ()
+    """Texts at which an answer ends."""
     seed: Seed | None = None
     """Sampling seed sent to the endpoint or used by the local engine; None for none (local: the recipe's seed)."""
     headers: dict[str, str] = {}
@@ -104,7 +108,9 @@ class PromptsTable(Table):
     folder: PathText = ""
     """Folder of templates; "" for the shipped `prompts/`."""
     textbook: str = "textbook/passage.md"
+    """Template of textbook passages, below the folder."""
     exercise: str = "exercise/write.md"
+    """Template of exercises, below the folder."""
     exercise_with_task: str = "exercise/complete.md"
     """Template for teachers with tests = "seed": the signature and docstring are given, the teacher writes the body."""
 
@@ -113,12 +119,14 @@ class CompletionsTable(Table):
     """How often each prompt is asked. Budgets do not change what is written: they are execution settings."""
 
     samples_per_prompt: Positive = 1
+    """Answers asked for each prompt."""
 
 
 class SourcesTable(Table):
     """Real code beside the teachers' answers; `kind = "none"` for none."""
 
     kind: Literal["none", "stdlib", "folder", "dataset"] = "none"
+    """Where real code comes from; "stdlib" is Python's own library."""
     path: Annotated[str, Located("dataset")] = ""
     """kind = "folder": a folder of .py files. kind = "dataset": a dataset on the hub, or a file or folder of JSON Lines
     (also packed), Parquet, Arrow or what `save_to_disk` wrote; what of it cannot be read is dropped as unreadable."""
@@ -253,6 +261,7 @@ class PhaseTable(Table):
     """One phase of training: a schedule over the token stream."""
 
     name: str = "fine-tune"
+    """The phase's name in progress and reports."""
     data: Literal["all", "textbook", "exercise"] = "all"
     """Which documents this phase reads."""
     epochs: Annotated[float, Field(gt=0.0)] = 1.0
@@ -268,10 +277,15 @@ class PhaseTable(Table):
     lr: Annotated[float, Field(gt=0.0)] = 5e-5
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after warming up."""
     warmup_steps: Count = 10
+    """Steps over which the learning rate rises to its peak."""
     min_lr_ratio: Fraction = 0.0
+    """Learning rate at the end, as a share of the peak."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    """AdamW's weight decay."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's decay rates of the two moments."""
     clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Largest gradient norm; 0 for no clipping."""
 
@@ -287,6 +301,7 @@ class StudentTable(Table):
     architecture: Literal["phi-1", "phi-1-small", "phi-1-mini", "phi-1-nano"] = "phi-1-nano"
     """Architecture when init = "scratch"."""
     phases: Annotated[tuple[PhaseTable, ...], Field(min_length=1)] = (PhaseTable(),)
+    """Phases of training, one after the other."""
     dropout: Fraction = 0.0
     """Attention and residual dropout of a student from scratch."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
@@ -335,9 +350,11 @@ class SoftTargetsTable(Table):
     top_k: Positive = 64
     """Logits kept per token where cached; the rest is one tail mass. Online uses the whole vocabulary."""
     temperature: Annotated[float, Field(gt=0.0)] = 2.0
+    """Temperature of both distributions in the soft loss."""
     alpha: Fraction = 0.5
     """Weight of the soft loss; 1 - alpha is the weight of the hard labels."""
     divergence: Literal["forward-kl", "reverse-kl", "jensen-shannon"] = "forward-kl"
+    """What is minimised between the teacher's distribution and the student's."""
     hidden_weight: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of hidden-state matching (Jiao et al. 2020, TinyBERT): the mean squared difference of the states after
     each block, beside the soft and the hard loss; needs mode = "online". 0 for none."""
@@ -354,6 +371,7 @@ class EvaluationTable(Table):
     """What the student is asked."""
 
     benchmarks: tuple[BenchmarkText, ...] = ("held-out", "humaneval")
+    """Names of benchmarks, or paths of JSONL files of problems; [] for none."""
     before: bool = True
     """Score the untrained student too (skipped for init = "scratch", and where student.layers leaves some out)."""
     limit: Count = 0
@@ -361,7 +379,9 @@ class EvaluationTable(Table):
     samples: Positive = 1
     """Answers per problem; more than one needs a temperature."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.0
+    """Sampling temperature; 0 for the likeliest answer."""
     max_new_tokens: Positive = 192
+    """Longest answer, tokens."""
     prompt_form: Literal["stripped", "raw", "chat"] = "stripped"
     """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent; "chat" asks through
     the model's chat template."""
@@ -379,6 +399,7 @@ class Recipe(Table):
     name: Name = "recipe"
     """With what its runs' names begin: a letter or digit, then letters, digits, ".", "_" and "-"."""
     description: str = ""
+    """A line about the recipe, for lists."""
     seed: Seed = 0
     """Root of all randomness."""
     seeds: SeedsTable = SeedsTable()

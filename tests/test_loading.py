@@ -77,6 +77,67 @@ def test_bad_overrides(override, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "evaluation.benchmarks=humaneval",
+            """evaluation.benchmarks = 'humaneval': a list is wanted: ["humaneval"] in a recipe, """
+            """evaluation.benchmarks='["humaneval"]' on the command line""",
+        ),
+        ("evaluation.benchmarks=[humaneval,held-out]", """evaluation.benchmarks='["humaneval", "held-out"]' on the"""),
+        ("evaluation.benchmarks=humaneval,held-out", """a list is wanted: ["humaneval", "held-out"] in a recipe"""),
+        ("student.layers=0,2", "student.layers='[0, 2]' on the command line"),
+        ("student.layers=3", "student.layers='[3]' on the command line"),
+        ("student.phases.0.betas=0.9", "student.phases.0.betas = 0.9: a list is wanted"),
+        ("teachers.0.stop=x", """teachers.0.stop='["x"]' on the command line"""),
+        ("execution.trackers=wandb", """execution.trackers='["wandb"]' on the command line"""),
+        ("teachers=3", "teachers = 3: tables are wanted: [[teachers]] in a recipe, teachers.0.KEY=value"),
+        ("seeds=5", "seeds = 5: a table is wanted; set its keys, e.g. seeds.data=..."),
+    ],
+)
+def test_a_list_that_is_none_is_shown_as_it_is_written(override, message):
+    with pytest.raises(RecipeError) as caught:
+        load("tiny", [override])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 5000, "is not valid TOML: "),
+        ("a = " + "9" * 5000, "is not valid TOML: "),
+        ("seed = 0x" + "f" * 5000, "seed = a number that is too long to be shown: "),
+        ("[seeds]\nexercises = 0x" + "f" * 5000, "seeds.exercises = a number that is too long to be shown: "),
+        ("[seeds]\nexercises = 9999999999999999", "input should be less than or equal to 1000000000000000"),
+        ("[[student.phases]]\nlr = inf", "student.phases.0.lr = inf: input should be a finite number"),
+        ("[[teachers]]\nname='a'\nkind='composer'\nextra_body={a=2020-01-01}", "cannot be sent as JSON"),
+        ("[[teachers]]\nname='a'\nkind='composer'\nextra_body={a=nan}", "cannot be sent as JSON"),
+        ("teachers = 5", "teachers = 5: tables are wanted"),
+        ("name = '../x'", "name: '../x' begins with '.'; a name is a letter or digit, then"),
+        ("name = 'LATEST'", "name: 'LATEST' is reserved for the newest run"),
+    ],
+)
+def test_broken_and_hostile_recipes_are_refused_with_their_fault(text, message, tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        load(write(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_no_recipe_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "weights.toml"
+    with path.open("wb") as file:
+        file.truncate(17 * 2**20)
+    with pytest.raises(RecipeError, match=r"weights.toml has 17,825,792 bytes, more than"):
+        load(str(path))
+    with pytest.raises(RecipeError, match="no recipe '/dev/zero'"):
+        load("/dev/zero")
+    with pytest.raises(RecipeError, match="cannot be read: File name too long"):
+        load("x" * 5000)
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
+        load("tiny", ["name=\udcff"])
+
+
 def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(RecipeError, match="no recipe 'tinny'") as caught:
         load("tinny")

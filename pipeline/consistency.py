@@ -1,0 +1,121 @@
+"""What no single key of a recipe shows: names that refer to nothing, settings that contradict each other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.recipe import Recipe
+
+
+def inconsistencies(recipe: Recipe) -> list[str]:
+    """What no single field shows: names that refer to nothing, shares that add to nothing."""
+    problems = []
+    names = [teacher.name for teacher in recipe.teachers]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"teachers: the name {name!r} is used {names.count(name)} times; names must differ")
+    for kind, count in (("exercise", recipe.seeds.exercises), ("textbook", recipe.seeds.textbooks)):
+        if count and not any(getattr(teacher, f"{kind}_share") > 0 for teacher in recipe.teachers):
+            problems.append(
+                f"seeds.{kind}s = {count}, but no teacher has {kind}_share > 0; "
+                f"add a [[teachers]] table or set seeds.{kind}s = 0"
+            )
+    for number, teacher in enumerate(recipe.teachers):
+        problems.extend(f"teachers.{number}.{needed}" for needed in _missing_for(teacher.kind, teacher))
+    judge = recipe.quality.judge
+    if judge and judge not in names:
+        problems.append(
+            f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
+        )
+    problems.extend(_value_model_problems(recipe, names))
+    if recipe.evaluation.samples > 1 and recipe.evaluation.temperature == 0:
+        problems.append(
+            f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
+            "set evaluation.temperature, e.g. 0.8"
+        )
+    problems.extend(_distillation(recipe))
+    if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
+        problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
+    if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
+        problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
+    return problems
+
+
+def _distillation(recipe: Recipe) -> list[str]:
+    """What contradicts itself in the student's beginning and its soft targets."""
+    problems = []
+    soft, student = recipe.soft_targets, recipe.student
+    if student.layers and student.init == "scratch":
+        problems.append(
+            f"student.layers = {list(student.layers)} with student.init = 'scratch': there are no layers to keep; "
+            "set student.init to the teacher"
+        )
+    if student.dropout and student.init != "scratch":
+        problems.append(
+            f"student.dropout = {student.dropout} with student.init = {student.init!r}: a pretrained model keeps its "
+            "own; leave dropout out"
+        )
+    if not soft.teacher:
+        changed = sorted(soft.model_fields_set - {"teacher"})
+        if soft.mode == "online" or soft.on_policy or soft.hidden_weight or soft.hidden_layers:
+            problems.append(
+                f"soft_targets sets {', '.join(changed)} without a teacher; set soft_targets.teacher to an HF folder"
+            )
+        return problems
+    if soft.on_policy and soft.mode == "cached":
+        problems.append(
+            f"soft_targets.on_policy = {soft.on_policy} with mode = 'cached': what the student will say is not on "
+            "disk; set soft_targets.mode = 'online'"
+        )
+    if soft.hidden_weight and soft.mode == "cached":
+        problems.append(
+            f"soft_targets.hidden_weight = {soft.hidden_weight} with mode = 'cached': hidden states are not on disk; "
+            "set soft_targets.mode = 'online'"
+        )
+    if soft.hidden_weight and not student.prompt_gradient:
+        problems.append(
+            f"soft_targets.hidden_weight = {soft.hidden_weight} with student.prompt_gradient = false, which reads "
+            "prompts apart; set student.prompt_gradient = true"
+        )
+    if soft.hidden_layers and not soft.hidden_weight:
+        problems.append(
+            f"soft_targets.hidden_layers = {list(soft.hidden_layers)} with hidden_weight = 0: nothing is matched; set "
+            "soft_targets.hidden_weight"
+        )
+    if soft.on_policy and recipe.tokens.loss == "all":
+        problems.append(
+            f"soft_targets.on_policy = {soft.on_policy} with tokens.loss = 'all': no document has a prompt for the "
+            "student to continue; set tokens.loss = 'answer'"
+        )
+    if not recipe.tokens.mask_documents and (soft.on_policy or soft.mode == "cached"):
+        problems.append(
+            "soft_targets with tokens.mask_documents = false: its targets are per document; set "
+            "tokens.mask_documents = true" + ("" if soft.on_policy else ", or soft_targets.mode = 'online'")
+        )
+    return problems
+
+
+def _value_model_problems(recipe: Recipe, names: Sequence[str]) -> list[str]:
+    quality = recipe.quality
+    if quality.model and not quality.classifier:
+        return [f"quality.model = {quality.model!r} needs quality.classifier = true; set it, or leave model empty"]
+    if not quality.classifier or quality.model:
+        return []
+    if not names:
+        return [
+            "quality.classifier = true needs a teacher to annotate; add a [[teachers]] table, "
+            "or name a saved value model in quality.model"
+        ]
+    judge = next((t for t in recipe.teachers if t.name == (quality.judge or names[0])), None)
+    if judge is not None and judge.kind == "composer":
+        return [
+            f"quality.judge: the teacher {judge.name!r} is a composer, which has no model in it and cannot judge; "
+            "name a teacher of another kind in quality.judge"
+        ]
+    return []
+
+
+def _missing_for(kind: str, teacher: Any) -> list[str]:
+    if kind == "openai" and not (teacher.model and teacher.base_url):
+        return ["model and base_url must be given for kind = 'openai', e.g. base_url = 'http://127.0.0.1:8000/v1'"]
+    if kind == "replay" and not teacher.replay:
+        return ["replay must name a journal of an earlier run for kind = 'replay'"]
+    return []

@@ -1,0 +1,182 @@
+"""Every key has a type, a default and a meaning; `hornbook settings`, completion and the page of the docs agree."""
+
+import json
+import re
+
+import pytest
+
+from pipeline import completion, settings
+from pipeline.cli import main
+from pipeline.errors import UsageError
+from pipeline.execution import Execution
+from pipeline.loading import load
+from pipeline.recipe import Recipe
+
+
+def cli(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, arguments)])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+def leaves(model, prefix=""):
+    """The keys of a model's JSON schema, found another way than `settings` finds them."""
+    schema = model.model_json_schema()
+
+    def walk(node, key):
+        if "$ref" in node:
+            yield from walk(schema["$defs"][node["$ref"].rpartition("/")[2]], key)
+        elif node.get("type") == "array" and "$ref" in node.get("items", {}):
+            yield from walk(node["items"], f"{key}.N")
+        elif node.get("type") == "object" and "properties" in node:
+            for name, inner in node["properties"].items():
+                yield from walk(inner, f"{key}.{name}" if key else name)
+        else:
+            yield key
+
+    yield from walk(schema, prefix)
+
+
+def test_every_key_of_the_recipe_and_of_execution_is_there_with_a_meaning():
+    found = [setting for table in settings.tables() for setting in table.settings]
+    assert sorted(setting.key for setting in found) == sorted([*leaves(Recipe), *leaves(Execution, "execution")])
+    for setting in found:
+        assert setting.meaning, setting.key
+        assert setting.type, setting.key
+        assert "\n" not in setting.meaning
+    assert all(table.meaning for table in settings.tables())
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "kind", "default"),
+    [
+        ("seeds.exercises", "seeds.exercises", "whole number from 0", "0"),
+        ("teachers.temperature", "teachers.N.temperature", "number from 0 to 2", "0.7"),
+        ("teachers.0.temperature", "teachers.N.temperature", "number from 0 to 2", "0.7"),
+        ("teachers.gpt.kind", "teachers.N.kind", 'one of "openai", "local", "composer", "replay"', "required"),
+        ("student.phases.0.lr", "student.phases.N.lr", "number above 0", "5e-05"),
+        ("student.ema", "student.ema", "number from 0 below 1", "0.0"),
+        ("evaluation.benchmarks", "evaluation.benchmarks", "list of benchmark:", '["held-out", "humaneval"]'),
+        ("student.phases.betas", "student.phases.N.betas", "list of 2: number", "[0.9, 0.95]"),
+        ("quality.min_value", "quality.min_value", "number from 0 to 1, or left out", "none"),
+        ("quality.classifier", "quality.classifier", "true or false", "false"),
+        ("execution.workers", "execution.workers", "whole number from 0 to 4,096", "0"),
+        ("student.init", "student.init", "model: a word, a path or owner/name", '"smollm2"'),
+        ("seed", "seed", "whole number", "0"),
+    ],
+)
+def test_one_key_in_any_spelling(capsys, key, name, kind, default):
+    ((setting,),) = [table.settings for table in settings.find(key)]
+    assert (setting.key, setting.shown) == (name, default)
+    assert setting.type.startswith(kind)
+    code, out, _ = cli(capsys, "settings", key)
+    assert code == 0
+    assert f"{name} = {default}" in out
+    assert setting.meaning in out
+    code, out, _ = cli(capsys, "settings", key, "--json")
+    assert [one["key"] for one in json.loads(out)["settings"]] == [name]
+
+
+@pytest.mark.parametrize("table", ["seeds", "teachers", "teachers.0", "student.phases", "student", "execution"])
+def test_a_tables_name_lists_its_keys(capsys, table):
+    code, out, _ = cli(capsys, "settings", table, "--json")
+    assert code == 0
+    keys = [one["key"] for one in json.loads(out)["settings"]]
+    first = table.split(".")[0]
+    assert keys
+    assert all(key.startswith(f"{first}.") for key in keys)
+    everything = {one.key for all_of in settings.tables() for one in all_of.settings}
+    if table in ("seeds", "student", "execution"):
+        assert set(keys) == {key for key in everything if key.startswith(f"{table}.")}
+
+
+@pytest.mark.parametrize(
+    ("key", "guess"),
+    [
+        ("seeds.exercise", "seeds.exercises"),
+        ("temprature", "teachers.N.temperature"),
+        ("teachers.0.temprature", "teachers.N.temperature"),
+        ("executoin", "execution"),
+        ("student.inti", "student.init"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(capsys, key, guess):
+    code, out, err = cli(capsys, "settings", key)
+    assert (code, out) == (2, "")
+    assert f"no setting {key!r}" in err
+    assert f"did you mean {guess!r}?" in err
+    code, out, _ = cli(capsys, "settings", key, "--json")
+    assert json.loads(out)["error"]["code"] == code == 2
+    with pytest.raises(UsageError, match="no setting '§'"):
+        settings.find("§")
+
+
+def test_the_page_has_a_row_for_each_key_and_bars_are_escaped(capsys):
+    code, out, _ = cli(capsys, "settings", "--markdown")
+    assert code == 0
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in out.splitlines() if line.startswith("| `")]
+    assert [row[0].strip(" `") for row in rows] == [s.key for table in settings.tables() for s in table.settings]
+    assert {len(row) for row in rows} == {4}
+
+
+def test_defaults_are_what_a_recipe_of_nothing_has():
+    recipe = load("tiny", ["teachers.0.kind=composer"]).recipe
+    for table in settings.tables():
+        for setting in table.settings:
+            if setting.key.startswith(("execution.", "teachers.N.", "student.phases")) or "." not in setting.key:
+                continue
+            name, key = setting.key.split(".")
+            empty = type(getattr(recipe, name))()
+            assert setting.default == getattr(empty, key), setting.key
+
+
+def complete(capsys, monkeypatch, line):
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    monkeypatch.setenv("_HORNBOOK_COMPLETE", "complete_bash")
+    code, out, err = cli(capsys)
+    assert (code, err) == (0, "")
+    return out.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("hornbook run ph", ["phi-1"]),
+        ("hornbook run mi", ["mine.toml"]),
+        ("hornbook recipes copy ti", ["tiny"]),
+        ("hornbook run tiny student.in", ["student.init="]),
+        ("hornbook run tiny teachers.0.temp", ["teachers.0.temperature="]),
+        ("hornbook run tiny sources.kind=st", ["sources.kind=stdlib"]),
+        ("hornbook run tiny quality.classifier=t", ["quality.classifier=true"]),
+        ("hornbook run tiny --until de", ["decontaminated"]),
+        ("hornbook show DATA LATEST qu", ["quality"]),
+        ("hornbook status DATA my-", ["my-run"]),
+        ("hornbook report DATA LA", ["LATEST"]),
+        ("hornbook evaluate smollm2 --benchmark hel", ["held-out"]),
+        ("hornbook settings tokens.vo", ["tokens.vocabulary"]),
+        ("hornbook clean distinct.sh", ["distinct.shingle="]),
+        ("hornbook clean ", []),
+        ("hornbook status --data /proc/nowhere my-", []),
+    ],
+)
+def test_the_shell_completes_names(capsys, monkeypatch, tmp_path, line, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").touch()
+    (tmp_path / "runs" / "my-run").mkdir(parents=True)
+    (tmp_path / "runs" / "my-run" / "run.json").write_text("{}")
+    assert complete(capsys, monkeypatch, line.replace("DATA", f"--data {tmp_path}")) == words
+
+
+def test_completion_can_be_installed_and_shown(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, out, _ = cli(capsys, "--show-completion", "bash")
+    assert (code, "_HORNBOOK_COMPLETE" in out) == (0, True)
+    code, out, _ = cli(capsys, "--install-completion", "bash")
+    assert code == 0
+    assert "_HORNBOOK_COMPLETE" in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_completion_that_fails_gives_no_word():
+    assert completion.runs(ctx=None, incomplete="") == []
