@@ -2,6 +2,7 @@
 
 import keyword
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from pipeline.execution import let_waiting_threads_sleep
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 let_waiting_threads_sleep()
+# A shell's background job is started with Ctrl-C ignored, and so would be all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "hornbook",

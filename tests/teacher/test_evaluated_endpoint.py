@@ -63,7 +63,7 @@ def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path, monkeypatc
         if not go.is_set():
             if arrived.wait() == 0:
                 os.kill(os.getpid(), signal.SIGINT)
-            go.wait()
+            assert go.wait(300)
         return Reply(body=chat("    return x"))
 
     journal = tmp_path / "answers.jsonl"
