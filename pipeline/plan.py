@@ -124,9 +124,9 @@ def plan(recipe: Recipe, digests: Mapping[str, Any], generations: Mapping[str, s
         written = recipe.soft_targets.model_dump(mode="json", include={"teacher", "top_k", "temperature"})
         add("soft-targets", ("tokens",), soft_targets=written, tokens=recipe.tokens)
     add("student", ("tokens", "soft-targets"), student=recipe.student, seed=recipe.seed, **distilled)
-    sampling = recipe.evaluation.model_dump(mode="json", exclude={"before", "cpu_seconds", "memory_mb", "splits"}) | {
-        "seed": recipe.seed
-    }
+    sampling = recipe.evaluation.model_dump(
+        mode="json", exclude={"before", "cpu_seconds", "memory_mb", "packages", "splits"}
+    ) | {"seed": recipe.seed}
     if recipe.evaluation.benchmarks:
         if recipe.evaluation.before and recipe.student.init != "scratch" and not recipe.student.layers:
             add("samples-before", (), init=recipe.student.init, precision=recipe.student.precision, evaluation=sampling)
@@ -137,6 +137,7 @@ def plan(recipe: Recipe, digests: Mapping[str, Any], generations: Mapping[str, s
             ("samples-before", "samples-after", *corpus),
             cpu_seconds=recipe.evaluation.cpu_seconds,
             memory_mb=recipe.evaluation.memory_mb,
+            packages=list(recipe.evaluation.packages),
         )
     ordered = [stages[name] for name in VERSIONS if name in stages]
     return Plan(tuple(ordered))

@@ -389,6 +389,8 @@ class EvaluationTable(Table):
     """CPU time of one scored program."""
     memory_mb: Annotated[int, Field(ge=64, le=MOST)] = 512
     """Memory of one scored program, MiB."""
+    packages: tuple[str, ...] = ()
+    """Installed packages that scored programs may import, with what they require; empty for the standard library."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
 

@@ -12,7 +12,7 @@ from pipeline.evaluation.models import STOP_LABELS, Size, StopRule
 from pipeline.evaluation.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.evaluation.results import Result, Speed, summarise
-from pipeline.evaluation.sampling import Event, OnEvent, check_samples, how, sample
+from pipeline.evaluation.sampling import Event, OnEvent, check_samples, empty_answers, how, sample
 from pipeline.evaluation.scoring import Judged, judge, references
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -121,7 +121,8 @@ def result_of(
         notes=notes,
         settings=settings,
     )
-    return replace(result, checkpoint=samples[0].checkpoint if samples else ""), judged
+    empty = tuple(empty_answers(sample.finish_reason for sample in samples))
+    return replace(result, checkpoint=samples[0].checkpoint if samples else "", empty=empty), judged
 
 
 def _check_ks(ks: Sequence[int]) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.errors import InputError
-from pipeline.evaluation.models import Answered, Ask
+from pipeline.evaluation.models import NO_CONTENT, Answered, Ask
 from pipeline.evaluation.postprocess import PROGRAM_STOPS, STOP_STRINGS
 from pipeline.execution import Execution
 from pipeline.records import Message, Record
 from pipeline.teacher import Answer, Failure, Question, converse, evaluation_teacher
+from pipeline.teacher.content import NOTHING
 
 MOST_STOPS = 4
 """Stop strings that OpenAI's endpoints accept in one request."""
@@ -61,7 +62,8 @@ class EndpointModel:
         return notes
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
-        """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored."""
+        """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored. Where it
+        answers again and again without content, that is the model's answer."""
         teacher = evaluation_teacher(
             self._url,
             self._model,
@@ -92,8 +94,14 @@ class EndpointModel:
                     yield Answered(
                         record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
                     )
+                elif isinstance(record, Asked) and _without_content(outcome.result):
+                    yield Answered(record.index, "", NO_CONTENT, 0)
                 elif isinstance(outcome.result, Failure):
                     self._unanswered[f"{outcome.result.trouble}: {outcome.result.detail}"] += 1
+
+
+def _without_content(result: object) -> bool:
+    return isinstance(result, Failure) and any(said in result.detail for said in NOTHING)
 
 
 def _stops(ask: Ask) -> tuple[str, ...]:

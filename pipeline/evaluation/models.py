@@ -33,6 +33,17 @@ class Ask:
     chat: bool = False
 
 
+NO_CONTENT, NO_ROOM = "no-content", "no-room"
+"""Finish reasons of answers that are empty for a reason of their own, and still count: the model's answer had no
+content, or its prompt leaves no room in the model's context."""
+
+EMPTY: Mapping[str, str] = {
+    NO_CONTENT: "without content",
+    NO_ROOM: "to prompts that are longer than the model's context",
+}
+"""What is said of them beside a score."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The answer to prompt number `index`. text: as generated, up to where the stop rule ended it.
@@ -119,4 +130,4 @@ class LocalModel:
             seeds=seeds,
             batch=self._batch,
         ):
-            yield Answered(done.index, done.text, done.finish_reason, done.tokens)
+            yield Answered(done.index, done.text, NO_ROOM if done.no_room else done.finish_reason, done.tokens)

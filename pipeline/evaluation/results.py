@@ -78,7 +78,8 @@ class Result:
     sample, in the order of the samples. unscored: task id to the reason why none of its samples counts. partial: why
     this is not a score of the whole benchmark, or "". raw: pass@k of the text as generated, where it differs from
     that of the post-processed text. notes: what a reader must know (calibration failures, k without enough samples).
-    settings: what changes answers, versions included. speed: of the asking, None for a file of samples.
+    settings: what changes answers, versions included. speed: of the asking, None for a file of samples. empty: answers
+    that count although they have no text, with their reason, as the number's label says them.
     """
 
     benchmark: str
@@ -97,6 +98,7 @@ class Result:
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     speed: Speed | None = None
+    empty: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that `hornbook score` and `hornbook evaluate` print with --json; all values are plain JSON."""
@@ -113,6 +115,7 @@ class Result:
             "raw": None if self.raw is None else self.raw.to_json(),
             "groups": {name: estimate.to_json() for name, estimate in self.groups.items()},
             "unscored": dict(self.unscored),
+            "empty": list(self.empty),
             "notes": list(self.notes),
             "settings": dict(self.settings),
             "speed": None if self.speed is None else self.speed.to_json(),
@@ -124,7 +127,8 @@ class Result:
 
     def to_text(self) -> str:
         """A few lines for a person: the numbers, then all that limits them."""
-        head = f"{self.benchmark}: {_points(self.estimate)}"
+        empty = f"; {' and '.join(self.empty)} counted as empty" if self.empty else ""
+        head = f"{self.benchmark}: {_points(self.estimate)}{empty}"
         lines = [head, f"  data {self.data_digest[:12]} from {self.source}"]
         form = FORM_NOTES.get(cast("PromptForm", self.prompt_form))
         label = FORM_LABELS.get(self.prompt_form, self.prompt_form)

@@ -1,14 +1,15 @@
 """Problems to samples: each answer is journaled as it is finished, so a killed evaluation goes on where it was."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import InputError
-from pipeline.evaluation.models import STOP_LABELS, Answerer, Ask, LocalModel, StopRule
+from pipeline.evaluation.models import EMPTY, NO_CONTENT, STOP_LABELS, Answerer, Ask, LocalModel, StopRule
 from pipeline.evaluation.postprocess import PostProcessing, PostRule, PromptForm, asked, chosen, joined
 from pipeline.evaluation.problems import ProblemSet
 from pipeline.execution import Execution
@@ -119,7 +120,9 @@ def _set_samples(
     if missing:
         for answer in answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing]):
             want = missing[answer.index]
-            written.add(want.key, {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens})
+            # An answer without content counts, and is asked again when the evaluation is: a server may mend its ways.
+            kept = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
+            written.add(want.key, kept, on_disk=answer.finish_reason != NO_CONTENT)
             done += 1
             on_event(
                 {
@@ -133,6 +136,9 @@ def _set_samples(
                     "usd": answer.usd,
                 }
             )
+    for told in empty_answers(str(written.lines.get(want.key, {}).get("finish_reason")) for want in wanted):
+        text = f"{problem_set.name}: {told} of {len(wanted)} count as empty"
+        on_event({"event": "warning", "stage": "samples", "text": text})
     for want in wanted:
         line = written.lines.get(want.key)
         if line is None:
@@ -153,6 +159,12 @@ def _set_samples(
             number=want.number,
             whole=processing.whole,
         )
+
+
+def empty_answers(finish_reasons: Iterable[str]) -> list[str]:
+    """What is to be said of answers that are empty for a reason of their own: "2 answers without content"."""
+    counts = Counter(reason for reason in finish_reasons if reason in EMPTY)
+    return [f"{count} answer{'s' * (count > 1)} {EMPTY[reason]}" for reason, count in sorted(counts.items())]
 
 
 def _wanted(problem: Problem, number: int, prompt: str, ask: Ask, checkpoint: str, seed: int) -> Wanted:
@@ -208,9 +220,9 @@ class _Journal:
             length += len(line)
         return length, False
 
-    def add(self, key: str, answer: dict[str, Any]) -> None:
-        """Keep an answer, on disk before this returns (flushed to the operating system)."""
+    def add(self, key: str, answer: dict[str, Any], on_disk: bool = True) -> None:
+        """Keep an answer, on disk before this returns (flushed to the operating system) unless it is for this call."""
         self.lines[key] = answer
-        if self._file is not None:
+        if on_disk and self._file is not None:
             self._file.write(json.dumps({"key": key, "answer": answer}) + "\n")
             self._file.flush()

@@ -367,7 +367,7 @@ def package_paths(names: Iterable[str]) -> list[str]:
         except importlib.metadata.PackageNotFoundError:
             if name in wanted:
                 raise RecipeError(
-                    f"validated.packages names {name!r}, which is not installed",
+                    f"packages names {name!r}, which is not installed",
                     hint=f"pip install {name}, or take it out of the list",
                 ) from None
             continue

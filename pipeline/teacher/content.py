@@ -141,8 +141,12 @@ def _refusal(message: dict[str, Any]) -> str:
     return str(found or "").strip()
 
 
+NOTHING = ("200 with a choice that has no text", "200 with a choice whose text is blank")
+"""How the details of failures begin whose answer was there and had no content."""
+
+
 def _nothing(text: str | None, holder: dict[str, Any]) -> str:
-    said = "200 with a choice that has no text" if text is None else "200 with a choice whose text is blank"
+    said = NOTHING[0] if text is None else NOTHING[1]
     if any(holder.get(name) for name in ("reasoning_content", "reasoning", "thinking")):
         return f"{said}, only reasoning: raise max_tokens, or turn the model's thinking off in extra_body"
     if holder.get("tool_calls") or holder.get("function_call"):

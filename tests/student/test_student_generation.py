@@ -8,6 +8,8 @@ import torch
 from transformers import LlamaConfig
 
 from pipeline.errors import InputError
+from pipeline.evaluation.models import Ask, LocalModel
+from pipeline.execution import Execution
 from pipeline.records import Message
 from pipeline.student import Generation, generate, generation
 from pipeline.student.engines import LeanEngine, TransformersEngine
@@ -222,3 +224,11 @@ def test_a_body_that_needs_a_helper_ends_after_it(tiny: LoadedModel, monkeypatch
     assert [one.finish_reason for one in answers] == ["stop", "stop"]
     assert answers[0].text == "\n    return g(x)\n\ndef g(x):\n    return x\n"
     assert answers[1].text == "\n    return g(x)\n"
+
+
+def test_a_local_teacher_and_an_evaluation_say_that_a_prompt_is_too_long(tiny: LoadedModel) -> None:
+    [answer] = generate(tiny, ["x " * 400], max_new_tokens=4)
+    assert answer.no_room
+    model = LocalModel(tiny, "weights", Execution())
+    [told] = model.answers(["x " * 400], Ask(max_new_tokens=4), [0])
+    assert (told.text, told.finish_reason, told.tokens) == ("", "no-room", 0)
