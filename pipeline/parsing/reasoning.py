@@ -64,6 +64,7 @@ _TRAILING = re.compile(rf"{_MARKER}\Z")
 _LONGEST = 64
 """Characters of a marker at most."""
 _GLUED = re.compile(rf"^([ \t>]*(?:`{{3,}}|~{{3,}}))[ \t]*(?={_MARKER}|</|\[/|◁/)", re.M)
+_BEFORE_FENCE = re.compile(rf"(?:{_MARKER}|{_TAG.pattern})(?=[ \t]*(?:`{{3,}}[^`\n]*|~{{3,}}[^\n]*)\n)", re.I)
 _TURN = re.compile(
     r"<\|im_(?:end|start)\|>|<\|e(?:o[tm]_id|ot)\|>|<end_of_turn>|<turn\|>|<\|endof\w+\|>|<\|end_of_\w+\|>|"
     r"<\|start_header_id\|>|<start_of_turn>|<\|(?:user|system|observation|end|return|call)\|>|"
@@ -100,7 +101,7 @@ def answer_of(text: str) -> Answer:
     """
     if not any(mark in text for mark in ("<", "[", "◁", "analysis", "response:")) or parse(text) is not None:
         return Answer(text)
-    text = _GLUED.sub(r"\1\n", text)
+    text = _BEFORE_FENCE.sub(r"\g<0>\n", _GLUED.sub(r"\1\n", text))
     text, open_channel = _of_channels(_DETAILS.sub("", text))
     heading = _HEADINGS.match(text)
     if heading:
@@ -238,16 +239,16 @@ def _hidden(text: str) -> _Ranges:
 
 
 def _hides(block: Block, last_closed: bool) -> bool:
-    """Whether a block is what it seems. One that a draft has left open holds the end of the reasoning, and then the
-    opening fence of the answer, or takes that for its end, so that the last block of the text is open."""
+    """Whether a block is what it seems. One that a draft has left open holds the end of the reasoning or of the turn,
+    and then the opening fence of the answer, or takes that for its end, so that the last block of the text is open."""
     quoted = _apart(_quoted(block.code))
     depth = 0
-    for match in _TAG.finditer(block.code):
-        tag = _found(match)
-        if not _covered(quoted, tag.start, tag.stop):
-            depth += -1 if tag.closes else 1
+    for match in sorted([*_TAG.finditer(block.code), *_TURN.finditer(block.code)], key=lambda match: match.start()):
+        if _covered(quoted, match.start(), match.end()):
+            continue
+        depth += 1 if match.re is _TAG and not _found(match).closes else -1
         if depth < 0:
-            after = block.code[tag.stop :].split("\n")
+            after = block.code[match.end() :].split("\n")
             left_open = not last_closed or any((f := opening_fence(line)) and f.info.strip() for line in after)
             return not left_open or parse_indented(block.code) is not None
     return True

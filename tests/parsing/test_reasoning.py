@@ -53,6 +53,11 @@ ENDED = [
     "{code}\n<thinking>",
     "<think>{draft}</think>\n\n{code}\n</think>",
     '<details type="reasoning" done="true">\n<summary>Thought</summary>\n{draft}\n</details>\n{code}',
+    "<think>{code}</think>{code}",
+    "[THINK]{code}[/THINK]{code}</s>",
+    "<|channel|>analysis<|message|>{code}<|end|><|start|>assistant<|channel|>final<|message|>{code}\n",
+    "<|channel|>analysis<|message|>\n```python\nopen<|end|><|start|>assistant<|channel|>final<|message|>{code}\n",
+    "<|channel|>analysis<|message|>```python\nx = 1\n<|end|><|start|>assistant<|channel|>final<|message|>\n{code}\n",
     "<|thinking_start|>{draft}<|thinking_end|>{code}",
     "<start_of_thought>{draft}<end_of_thought>{code}",
 ]
