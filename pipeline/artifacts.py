@@ -68,6 +68,10 @@ class Making:
             if name in stage.inputs:
                 yield from self.places.store.kept(name, stage.inputs[name])
 
+    def loading(self, stage: PlannedStage, what: str) -> None:
+        """Say what is being loaded; it may be half a minute until the next event."""
+        self.log({"event": "loading", "stage": stage.name, "what": what})
+
     def count(self, stage: PlannedStage, *names: str) -> int:
         """Records that the stage's inputs hold, or those of its inputs named."""
         inputs = {name: key for name, key in stage.inputs.items() if not names or name in names}

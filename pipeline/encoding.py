@@ -35,20 +35,31 @@ Embedding = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """(texts) -> (texts, hidden) float32."""
 
 
-def encoder(spec: str, cache: Path, device: str = "auto", *, max_tokens: int = MAX_TOKENS) -> "Encoder":
+def encoder(
+    spec: str,
+    cache: Path,
+    device: str = "auto",
+    *,
+    max_tokens: int = MAX_TOKENS,
+    loading: Callable[[str], None] = lambda _: None,
+) -> "Encoder":
     """The embedding of the model that `spec` names: "smollm2", a GGUF file, an HF folder or a hub name.
 
     A causal LM is read without its output layer, which costs a fifth of a small model; an encoder as it is, of an
     encoder-decoder the encoder; all in fp32. cache: folder for converted weights. device: torch device. The model is
-    loaded at the first call, which raises InputError where there is none that can be loaded.
+    loaded at the first call, which tells `loading` its name, and raises InputError where there is none that can be
+    loaded.
     """
-    return Encoder(spec, cache, device, max_tokens)
+    return Encoder(spec, cache, device, max_tokens, loading)
 
 
 class Encoder:
     """See `encoder`. Pickled, it takes the model along; unpickled, it reads on the CPU, with nothing from a disk."""
 
-    def __init__(self, spec: str, cache: Path, device: str, max_tokens: int) -> None:
+    def __init__(
+        self, spec: str, cache: Path, device: str, max_tokens: int, loading: Callable[[str], None] | None
+    ) -> None:
+        self._loading = loading
         self._spec = spec
         self._cache = cache
         self._device = device
@@ -98,11 +109,13 @@ class Encoder:
         return wins
 
     def _loaded(self, device: str) -> tuple[Any, Any, int]:
+        if self._loading is not None:
+            self._loading(self._spec)
         return _load(self._spec, self._cache, device, self._max_tokens)
 
     def __getstate__(self) -> dict[str, Any]:
         packed = self._packed or Packed.of(*self._loaded("cpu"))
-        return {**vars(self), "_packed": packed, "_embed": None, "_onednn": self._through_onednn()}
+        return {**vars(self), "_packed": packed, "_embed": None, "_loading": None, "_onednn": self._through_onednn()}
 
 
 def _load(spec: str, cache: Path, device: str, max_tokens: int) -> tuple[Any, Any, int]:

@@ -187,7 +187,7 @@ def decontaminated(stage: PlannedStage, making: Making) -> Manifest:
     embed = None
     if table.embedding < 1:
         spec, cache = comparing_model(recipe), making.places.models
-        reads = encoder(spec, cache, making.execution.device)
+        reads = encoder(spec, cache, making.execution.device, loading=lambda name: making.loading(stage, name))
         embed = remembered(reads, embedding_identity(spec, MAX_TOKENS), cache, executor=making.executor)
     sets = [load(name) for name in table.benchmarks]
     problems = [problem for one in sets for problem in one.problems]

@@ -48,7 +48,13 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
         table,
         annotate=_judge(stage, making, partial, spent) if table.classifier and not table.model else None,
         embed=remembered(
-            encoder(spec, places.models, making.execution.device, max_tokens=table.embedding_tokens),
+            encoder(
+                spec,
+                places.models,
+                making.execution.device,
+                max_tokens=table.embedding_tokens,
+                loading=lambda name: making.loading(stage, name),
+            ),
             embedding,
             places.models,
             embedded,

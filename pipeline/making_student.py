@@ -49,6 +49,7 @@ def soft_targets(stage: PlannedStage, making: Making) -> Manifest:
 
     recipe, places = making.recipe, making.places
     partial = scratch(stage, making)
+    making.loading(stage, recipe.soft_targets.teacher)
     summary = write_soft_targets(
         places.store.local("tokens", stage.inputs["tokens"], places.models),
         recipe.soft_targets,
@@ -71,6 +72,8 @@ def soft_targets(stage: PlannedStage, making: Making) -> Manifest:
 
 def student(stage: PlannedStage, making: Making) -> Manifest:
     """Train, or go on training; the artifact is the model's folder."""
+    table = making.recipe.student
+    making.loading(stage, "torch" if table.init == "scratch" else table.init)
     from pipeline.evaluation.exercises import judge_of
     from pipeline.tokens import TokenStore
     from pipeline.training import train
@@ -130,6 +133,7 @@ def _loss(stage: PlannedStage, making: Making) -> Any:
     from pipeline.student import load
     from pipeline.tokens import TokenStore
 
+    making.loading(stage, table.teacher)
     teacher = load(table.teacher, cache=places.models, device=making.execution.device)
     store = TokenStore(places.store.local("tokens", stage.inputs["tokens"], places.models))
     return online_loss(teacher, table, store, recipe.tokens)
@@ -153,6 +157,7 @@ def _curve(path: Path, points: int = 400) -> list[dict[str, Any]]:
 
 def samples(stage: PlannedStage, making: Making) -> Manifest:
     """Ask the student, before or after training, the benchmarks' problems; answers are journaled as they come."""
+    making.loading(stage, making.recipe.student.init if stage.name == "samples-before" else "the student")
     from pipeline.evaluation.problems import load as load_problems
     from pipeline.evaluation.sampling import sample
     from pipeline.student import load

@@ -26,6 +26,7 @@ from pipeline.training import checkpoint
 from pipeline.training.average import Average
 from pipeline.training.batches import Loader, held_out_rows
 from pipeline.training.divergence import trouble
+from pipeline.training.eta import Eta
 from pipeline.training.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.training.objective import NamedLoss, Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
@@ -185,6 +186,8 @@ class _Run:
         if started == 0:
             self.before = self.passes.mean_loss(self.held_out)
         clock = saved = time.monotonic()
+        work = [(loader.total, self.passes.in_step(loader.phase)) for loader in self.loaders]
+        self.eta = Eta(work, started, clock)
         first = 0
         for loader in self.loaders:
             for number in range(max(started - first, 0), loader.total):
@@ -266,6 +269,7 @@ class _Run:
                 "tokens": self.read,
                 "tokens_per_second": step.tokens / max(seconds, 1e-9),
                 "mfu": step.tokens * self.flops / max(seconds, 1e-9) / self.peak,
+                "eta_seconds": self.eta(overall + 1, time.monotonic()),
             }
         )
 
