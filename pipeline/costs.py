@@ -8,6 +8,7 @@ taken to keep every answer. The report has what was really spent.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from pipeline import remaining
@@ -60,7 +61,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
     asked = [*teachers, *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     corpus = answers + _source_tokens(recipe)
-    student = describe(recipe.student, recipe.tokens, corpus)
+    student = describe(recipe.student, recipe.tokens, corpus, places.models)
     return {
         "recipe": recipe.name,
         "stages": [
@@ -89,7 +90,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
             "mfu": MFU,
             "memory_bytes": student.memory_bytes,
         },
-        "soft_targets": _soft_targets(recipe, corpus, student.training_tokens),
+        "soft_targets": _soft_targets(recipe, corpus, student.training_tokens, places.models),
         "downloads": _downloads(recipe, there, places),
     }
 
@@ -111,19 +112,20 @@ def _downloads(recipe: Recipe, there: Mapping[str, bool], places: Places) -> lis
     ]
 
 
-def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int) -> dict[str, Any] | None:
+def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int, models: Path) -> dict[str, Any] | None:
     """What a white-box teacher takes: FLOPs of its forward passes, and bytes on disk where its targets are kept.
 
     bytes: at most, as if every token of the corpus carried loss; 0 online. flops: None for a teacher that is not here,
     whose size is not known. The student's own samples are not counted: they replace text of about their length.
     """
     from pipeline.distillation.costs import bytes_needed, forward_flops
-    from pipeline.student.architectures import stored_shape
+    from pipeline.student.sizes import size_of
 
     table = recipe.soft_targets
     if not table.teacher:
         return None
-    parameters, vocabulary = stored_shape(table.teacher)
+    size = size_of(table.teacher, models)
+    parameters, vocabulary = (size.parameters, size.vocabulary) if size else (0, 0)
     cached = table.mode == "cached"
     tokens = min(corpus_tokens, recipe.tokens.max_documents * DOCUMENT_TOKENS or corpus_tokens)
     read = tokens if cached else training_tokens

@@ -6,22 +6,18 @@ rotary embedding) at sizes for a CPU; they depart from phi-1 in tying input and 
 size would be most of the parameters.
 """
 
-import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
-from pipeline.student.folders import read_config, tensors
+from pipeline.student.sizes import required_size
 
 PHI_VOCABULARY = 51_200
 A100_FLOPS = 312e12
 """Peak of an NVIDIA A100 in bf16 or fp16 with fp32 accumulation, floating point operations per second."""
 MFU = 0.5
 """Share of the peak assumed for GPU-hours. phi-1-base's 24,000 steps (50.3B tokens) in 770 A100-hours imply 0.49."""
-SMOLLM2 = {"parameters": 134_515_008, "layers": 30, "hidden": 576, "per_layer": 3_540_096, "vocabulary": 49_152}
-_BLOCK = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +96,17 @@ class StudentCost:
     memory_bytes: int
 
 
-def describe(student: StudentTable, tokens: TokensTable, corpus_tokens: int) -> StudentCost:
+def describe(
+    student: StudentTable, tokens: TokensTable, corpus_tokens: int, models: Path = Path("data/models")
+) -> StudentCost:
     """The cost of the recipe's student over a corpus of `corpus_tokens` tokens (those of all documents).
+
+    models: the folder of fetched models. Raises InputError where a pretrained student is not here or cannot be read.
 
     FLOPs are 6 per parameter and token (Kaplan et al. 2020, 2.1; forward 2, backward 4; input embeddings not counted)
     and 6 * layers * hidden * sequence length per token for causal attention.
     """
-    parameters, layers, hidden, embedding = _shape(student, tokens)
+    parameters, layers, hidden, embedding = _shape(student, tokens, models)
     trained = sum(phase_tokens(phase, tokens, corpus_tokens) for phase in student.phases)
     per_token = 6 * (parameters - embedding) + 6 * layers * hidden * tokens.sequence_length
     flops = float(per_token) * trained
@@ -129,26 +129,14 @@ def phase_tokens(phase: PhaseTable, tokens: TokensTable, corpus_tokens: int) -> 
     return min(read, phase.max_tokens) if phase.max_tokens else read
 
 
-def _shape(student: StudentTable, tokens: TokensTable) -> tuple[int, int, int, int]:
+def _shape(student: StudentTable, tokens: TokensTable, models: Path) -> tuple[int, int, int, int]:
     """(parameters, layers, hidden size, parameters used as input embedding only)."""
     if student.init == "scratch":
         shape = SHAPES[student.architecture]
         embedding = 0 if shape.tied else (shape.vocabulary or tokens.vocabulary) * shape.hidden
         return shape.parameters(tokens.vocabulary), shape.layers, shape.hidden, embedding
-    if student.init == "smollm2":
-        layers = len(student.layers) or SMOLLM2["layers"]
-        parameters = SMOLLM2["parameters"] - (SMOLLM2["layers"] - layers) * SMOLLM2["per_layer"]
-        return parameters, layers, SMOLLM2["hidden"], 0
-    config = read_config(student.init)
-    layers = len(student.layers) or _number(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
-    hidden = _number(config, "hidden_size", "n_embd", "d_model")
-    return _stored_parameters(Path(student.init), student.layers), layers, hidden, 0
-
-
-def _number(config: dict[str, Any], *names: str) -> int:
-    """The first of the names that a config.json has as a number; 0 for none."""
-    found = (config[name] for name in names if isinstance(config.get(name), int))
-    return next(found, 0)
+    size = required_size("student.init", student.init, models, student.layers)
+    return size.parameters, size.layers, size.hidden, 0
 
 
 def positions_of(config: Any) -> int | None:
@@ -160,20 +148,3 @@ def positions_of(config: Any) -> int | None:
             return value
     text = config.get("text_config") if isinstance(config, dict) else getattr(config, "text_config", None)
     return positions_of(text) if text else None
-
-
-def stored_shape(spec: str) -> tuple[int, int]:
-    """(parameters, entries of the vocabulary) of a model that is here, (0, 0) for one that would be downloaded."""
-    if spec == "smollm2":
-        return SMOLLM2["parameters"], SMOLLM2["vocabulary"]
-    return _stored_parameters(Path(spec), ()), int(read_config(spec).get("vocab_size", 0))
-
-
-def _stored_parameters(folder: Path, layers: tuple[int, ...]) -> int:
-    """Parameters in a folder's safetensors files, from their headers alone; of these layers only, () for all."""
-    total = 0
-    for name, entry in tensors(folder).items():
-        block = _BLOCK.search(name)
-        if not (layers and block and int(block[1]) not in layers):
-            total += math.prod(entry["shape"])
-    return total

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
-from pipeline.student.architectures import SHAPES, SMOLLM2, build, describe
+from pipeline.student.architectures import SHAPES, build, describe
 from pipeline.student.loading import LoadedModel
+from pipeline.student.sizes import SMOLLM2
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("phi-1", 1.25e9, 1.45e9), ("phi-1-small", 340e6, 360e6)])
