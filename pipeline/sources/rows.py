@@ -5,16 +5,20 @@ exception and never left out; a file that cannot be opened as what its name says
 such a row too where the caller wants to go on.
 """
 
+import codecs
 import io
+import itertools
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline.errors import InputError
+from pipeline.identity import DEEPEST, deeper_than, storable
 from pipeline.sources import tables
 from pipeline.sources.finding import Found, bare_suffix, found, shown
 from pipeline.sources.passages import decoded
@@ -142,15 +146,25 @@ def with_text(columns: dict[str, Any], text_field: str, origin: str) -> Row | No
             return Row(value.decode("utf-8", "replace"), columns, origin, f"{name} is not UTF-8: {error}")
     if not isinstance(value, str):
         kind = "null" if value is None else type(value).__name__
-        held = None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+        held = None if value is None else storable(json.dumps(value, ensure_ascii=False, default=str))
         return Row(held, columns, origin, f"{name} is {kind}, not a string")
     if not value.isascii():
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            whole = value.encode("utf-8", "replace").decode("utf-8")
-            return Row(whole, columns, origin, f"{name} holds half of a surrogate pair, which no file can store")
+            return Row(
+                storable(value), columns, origin, f"{name} holds half of a surrogate pair, which no file can store"
+            )
     return Row(value, columns, origin)
+
+
+class _Value(NamedTuple):
+    """A JSON value. where: its place; raw: its JSON; problem: why it is no value, "" where it is one."""
+
+    where: str
+    value: Any
+    raw: str
+    problem: str
 
 
 def _json(file: Found, text_field: str) -> Iterator[Row]:
@@ -178,33 +192,29 @@ def _json(file: Found, text_field: str) -> Iterator[Row]:
         raise MissingField(file.label, text_field, fields)
 
 
-def _values(file: Found) -> Iterator[tuple[str, Any, str, str]]:
-    """(where, value, raw line, problem) of each JSON value; lines end at newline bytes only, blank ones are no rows."""
+def _values(file: Found) -> Iterator[_Value]:
+    """The JSON values of a file; blank lines are none.
+
+    One value a line, or in a file that begins with a value over several lines: an array, whose elements are the rows,
+    or values one after the other.
+    """
     number = 0
     try:
         with pa.input_stream(str(file.path), compression="detect", buffer_size=1 << 20) as stream:
-            lines = io.BufferedReader(stream, 1 << 20)
-            for number, line in enumerate(lines, 1):
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                    if line.lstrip()[:1] == b"[" and bare_suffix(file.path) == ".json":
-                        yield from _array(file, line + lines.read())
+            lines = _in_utf8(file, io.BufferedReader(stream, 1 << 20))
+            begun = False
+            while line := lines.readline():
+                number += 1
+                line = line.removeprefix(codecs.BOM_UTF8)  # also where files were joined
+                if not begun and _goes_on(line, file):
+                    rest = lines.read()
+                    whole = _over_lines(file, number, line + rest)
+                    if whole is not None:
+                        yield from whole
                         return
-                    if line.strip() == b"{" and bare_suffix(file.path) == ".json":
-                        raise InputError(
-                            f"{file.label}:1: one JSON object over several lines, which is no list of rows",
-                            hint="give an array of objects, or one object a line",
-                        )
-                if not line.strip():
-                    continue
-                where = f"{file.label}:{number}"
-                try:
-                    text = line.decode("utf-8").rstrip("\r\n")
-                    yield where, json.loads(text), text, ""
-                except UnicodeDecodeError as error:
-                    yield where, None, line.decode("utf-8", "replace").rstrip("\r\n"), f"not UTF-8: {error}"
-                except (ValueError, RecursionError) as error:
-                    yield where, None, text, f"not JSON: {error}"
+                    lines = io.BytesIO(rest)
+                begun = begun or bool(line.strip())
+                yield from _of_line(f"{file.label}:{number}", line)
     except (OSError, EOFError, pa.ArrowException) as error:
         after = f" after line {number}" if number else ""
         raise InputError(
@@ -212,10 +222,118 @@ def _values(file: Found) -> Iterator[tuple[str, Any, str, str]]:
         ) from error
 
 
-def _array(file: Found, data: bytes) -> Iterator[tuple[str, Any, str, str]]:
+def _in_utf8(file: Found, lines: io.BufferedReader) -> io.BufferedReader | io.BytesIO:
+    """The same bytes, or UTF-8 in place of UTF-16 and UTF-32, which shells and spreadsheets on Windows write."""
+    start = lines.peek(4)[:4]
+    encoding = json.detect_encoding(start) if len(start) >= 4 else "utf-8"
+    if encoding.startswith("utf-8"):
+        return lines
     try:
-        values = json.loads(data)
+        return io.BytesIO(lines.read().decode(encoding).encode())
+    except UnicodeError as error:
+        raise InputError(f"{file.label}: not {encoding.upper()}: {error}", hint="save the file as UTF-8") from error
+
+
+def _goes_on(line: bytes, file: Found) -> bool:
+    """Whether the first line is the beginning of a value over several lines, or an array that is the whole file."""
+    start = line.lstrip()[:1]
+    if start == b"[":
+        return True
+    if start != b"{":
+        return False
+    try:
+        json.loads(line)
+    except json.JSONDecodeError as error:
+        # What ends too early may go on; what is wrong before its end is a bad line.
+        torn = error.pos >= len(line.rstrip()) - 1 or error.msg.startswith(("Unterminated", "Expecting property"))
+        return torn and (line.strip() == b"{" or bare_suffix(file.path) == ".json")
+    except (ValueError, RecursionError):
+        pass
+    return False
+
+
+def _over_lines(file: Found, number: int, data: bytes) -> list[_Value] | None:
+    """The values of a file whose first goes on after its first line `number`; None where lines are to be read.
+
+    Raises InputError where neither gives a row, and for one object alone: what its rows would be cannot be told.
+    """
+    json_file = bare_suffix(file.path) == ".json"
+    try:
+        found = _one_after_another(data.decode())
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file.label}: not a JSON array: {error}", hint="give one object a line (.jsonl)") from error
-    for number, value in enumerate(values):
-        yield f"{file.label}#{number}", value, json.dumps(value), ""
+        array = data.lstrip()[:1] == b"["
+        if json_file and (array or not any(map(_is_object, data.split(b"\n")[1:]))):
+            kind = "array" if array else "value"
+            raise InputError(
+                f"{file.label}: not a JSON {kind}: {error}", hint="give one object a line (.jsonl)"
+            ) from error
+        return None
+    if len(found) > 1:
+        if not json_file and isinstance(found[0][1], list):
+            return None
+        places = itertools.accumulate(gap for gap, _ in found)
+        return [_shallow(f"{file.label}:{number + line}", one) for line, (_, one) in zip(places, found, strict=True)]
+    (_, value), *_ = found
+    if not isinstance(value, list):
+        raise InputError(
+            f"{file.label}:{number}: one JSON object over several lines, which is no list of rows",
+            hint="give an array of objects, or one object a line",
+        )
+    if not json_file and not all(isinstance(one, dict) for one in value):
+        return None
+    return [_shallow(f"{file.label}#{place}", one) for place, one in enumerate(value)]
+
+
+def _one_after_another(text: str) -> list[tuple[int, Any]]:
+    """Each value of a text, with the number of line breaks between the beginning of the one before and its own."""
+    found, place, before = [], 0, 0
+    decoder = json.JSONDecoder()
+    while place < len(text):
+        rest = _BLANK.match(text, place)
+        assert rest is not None  # it matches nothing, too
+        start = rest.end()
+        if start == len(text):
+            break
+        value, place = decoder.raw_decode(text, start)
+        found.append((text.count("\n", before, start), value))
+        before = start
+    return found
+
+
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _of_line(where: str, line: bytes) -> Iterator[_Value]:
+    """The value of a line, or the values where several stand on it; none of a blank one."""
+    if not line.strip():
+        return
+    try:
+        text = line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        yield _Value(where, None, line.decode("utf-8", "replace").rstrip("\r\n"), f"not UTF-8: {error}")
+        return
+    try:
+        yield _shallow(where, json.loads(text), text)
+    except (ValueError, RecursionError) as error:
+        try:
+            several = _one_after_another(text) if getattr(error, "msg", "") == "Extra data" else []
+        except (ValueError, RecursionError):
+            several = []
+        for _, value in several:
+            yield _shallow(where, value)
+        if not several:
+            yield _Value(where, None, text, f"not JSON: {error}")
+
+
+def _shallow(where: str, value: Any, raw: str | None = None) -> _Value:
+    """A value, or where it is nested too deeply to be written anywhere the problem that it is."""
+    if deeper_than(value, DEEPEST):
+        return _Value(where, None, raw or "", f"nested in more than {DEEPEST} levels")
+    return _Value(where, value, json.dumps(value) if raw is None else raw, "")

@@ -22,6 +22,8 @@ from pipeline.sources.rows import Row
 
 ROWS_PER_GROUP = 4_096
 ROWS_PER_FILE = 200_000
+DEEPEST_LIST = 16
+"""Lists in each other that are written as lists; deeper ones are written as JSON."""
 _OWN = {"id": pa.string(), "text": pa.string(), "origin": pa.string()}
 _WHY = {"reason": pa.string(), "detail": pa.string(), "kept_id": pa.string(), "similarity": pa.float64()}
 _JSON = pa.string()
@@ -152,7 +154,12 @@ def _common(values: list[Any]) -> pa.DataType | None:
         array = pa.array(values)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError, ValueError, TypeError):
         return None
-    return None if _has_struct(array.type) else array.type
+    return None if _has_struct(array.type) or _levels(array.type) > DEEPEST_LIST else array.type
+
+
+def _levels(kind: pa.DataType) -> int:
+    """How many lists are in each other; readers of Arrow refuse files from some fifty on."""
+    return 1 + _levels(kind.value_type) if pa.types.is_list(kind) or pa.types.is_large_list(kind) else 0
 
 
 def _has_struct(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ from pipeline.loading import load
 from pipeline.records import Completion
 from pipeline.report import write_report
 from pipeline.run import run
+from pipeline.stage import Dropped
 from pipeline.store import Manifest
 from pipeline.teacher import breaker, online
 from pipeline.teacher.journal import entries
@@ -241,12 +242,11 @@ def walk(sent: Sequence[bytes], folder: Path, until: str = "documents") -> Count
     replay = f'replay = "{folder}/data/store/completions/{completions[0].key}"'
     replayed = _run(folder, "replay", count, "replay", replay, until)["completions"]
     assert _texts(replayed[1]) == _texts(completions[1]), "replay gives other texts"
-    dropped = {reason: n for reason, n in completions[0].dropped.items() if reason != "failed"}
-    assert {reason: n for reason, n in replayed[0].dropped.items() if reason != "failed"} == dropped
+    assert _drops(replayed[2]) == _drops(completions[2]), "replay drops other answers"
     return Counter({"kept": kept, **completions[0].dropped})
 
 
-Stages = dict[str, tuple[Manifest, list[Any]]]
+Stages = dict[str, tuple[Manifest, list[Any], list[Dropped]]]
 
 
 def _run(folder: Path, name: str, count: int, kind: str, source: str, until: str) -> Stages:
@@ -268,12 +268,21 @@ def _run(folder: Path, name: str, count: int, kind: str, source: str, until: str
         dropped = list(where.store.dropped(line.name, line.key))
         assert (len(kept), len(dropped)) == (manifest.kept, sum(manifest.dropped.values())), line.name
         assert manifest.entered == len(kept) + len(dropped), line.name
-        found[line.name] = (manifest, kept)
+        found[line.name] = (manifest, kept, dropped)
     return found
 
 
 def _texts(records: Iterable[Any]) -> dict[str, str]:
     return {record.prompt_id: record.text for record in records if isinstance(record, Completion)}
+
+
+def _drops(dropped: Iterable[Dropped]) -> dict[str, str]:
+    """Reasons by prompt, of those dropped for an answer: an error is none, and in no journal."""
+    return {
+        one.record.id: one.reason
+        for one in dropped
+        if one.reason != "failed" and "HTTP 4" not in one.detail and "error inside" not in one.detail
+    }
 
 
 def smallest(sent: Sequence[bytes], folder: Path, until: str = "documents") -> list[bytes]:
