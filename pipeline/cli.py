@@ -269,9 +269,14 @@ def clean(
     loaded = settings(given, (*TABLES, "execution"))
     recipe, execution = loaded.recipe, loaded.execution
     reads = None
-    if recipe.decontaminated.embedding < 1:
-        reads = encoder(recipe.decontaminated.encoder or DEFAULT, places(data).models, execution.device)
     with Watcher(stderr) as watch, executor(execution) as where:
+        if recipe.decontaminated.embedding < 1:
+            reads = encoder(
+                recipe.decontaminated.encoder or DEFAULT,
+                places(data).models,
+                execution.device,
+                loading=lambda name: watch({"event": "loading", "stage": "decontaminated", "what": name}),
+            )
         summary = clean_files(
             [Path(one) for one in inputs if not is_setting(one)],
             to,

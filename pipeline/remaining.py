@@ -154,11 +154,13 @@ def _spent(loaded: Loaded, call: Planned, places: Places) -> tuple[int, float]:
 
 def budget_line(budget: dict[str, Any], tokens: int, usd: float | None) -> str:
     """The comparison for a person."""
+    from pipeline.report.card import dollars
+
     caps, over = [], []
     if budget["usd"] is not None:
-        rest = "an unknown sum" if usd is None else f"~${usd:,.4g}"
-        caps.append(f"${budget['usd']:,.4g}, ${budget['spent_usd']:,.4g} spent, {rest} to come")
-        over += [f"${budget['exceeds_usd']:,.4g}"] if budget["exceeds_usd"] else []
+        rest = "an unknown sum" if usd is None else f"~{dollars(usd)}"
+        caps.append(f"{dollars(budget['usd'])}, {dollars(budget['spent_usd'])} spent, {rest} to come")
+        over += [dollars(budget["exceeds_usd"])] if budget["exceeds_usd"] else []
     if budget["tokens"] is not None:
         caps.append(f"{budget['tokens']:,} tokens, {budget['spent_tokens']:,} spent, ~{tokens:,} to come")
         over += [f"{budget['exceeds_tokens']:,} tokens"] if budget["exceeds_tokens"] else []

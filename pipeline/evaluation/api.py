@@ -179,7 +179,7 @@ def evaluate(
     cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     """
-    from pipeline.evaluation.opening import open_model
+    from pipeline.evaluation.opening import is_endpoint, open_model
 
     problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
     _check_ks(ks)
@@ -188,6 +188,8 @@ def evaluate(
     notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
     for note in notes:
         on_event({"event": "warning", "stage": "calibration", "text": note})
+    if not is_endpoint(subject.spec):
+        on_event({"event": "loading", "stage": "samples", "what": subject.spec})
     answerer = open_model(
         subject.spec,
         execution=execution,

@@ -199,7 +199,7 @@ def test_a_plan_asks_for_what_no_journal_holds_and_compares_that_with_the_budget
         assert (whole["teacher"]["requests"], whole["teacher"]["stored"]) == (20, 0)
         # 20 answers of 40 tokens at most: $0.08 is more than the budget by $0.05.
         assert whole["budget"] | {"spent_usd": 0.0, "exceeds_usd": 0.05, "fits": False} == whole["budget"]
-        assert "budget: $0.03, $0 spent, ~$0.08 to come: exceeds it by $0.05" in text
+        assert "budget: $0.030, $0.00 spent, ~$0.080 to come: exceeds it by $0.050" in text
         with pytest.raises(BudgetReached):
             go(server, at, cap, name="poor")
         answers = len(server.requests)
