@@ -10,13 +10,14 @@ from pipeline.errors import RecipeError
 from pipeline.recipe import Recipe, StudentTable
 from pipeline.student.architectures import positions_of
 from pipeline.student.folders import check_folder, read_json
+from pipeline.student.sizes import layer_count
 
 LEAN = ("llama", "phi")
 """Values of `model_type` that the lean forward may know (`pipeline.student.lean.Lean.knows` decides)."""
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Look at the models that the recipe trains or learns from, where they are folders.
+    """Look at the models that the recipe trains or learns from, where they are folders or in the hub's cache.
 
     Raises InputError for a folder that holds no whole causal language model, and RecipeError for settings that its
     model cannot follow.
@@ -24,6 +25,7 @@ def check_recipe(recipe: Recipe) -> None:
     length = recipe.tokens.sequence_length
     if recipe.soft_targets.teacher:
         config = check_folder(recipe.soft_targets.teacher)
+        _check_states(recipe, config, "a teacher")
         if config.get("model_type") not in LEAN:  # those turn positions, which have no end
             _check_length(length, config, "soft_targets.teacher")
     for table in recipe.teachers:
@@ -34,6 +36,7 @@ def check_recipe(recipe: Recipe) -> None:
         return
     config = check_folder(student.init)
     check_student(student, length, config)
+    _check_states(recipe, config, "a student")
     if recipe.tokens.tokenizer == "student":
         _check_vocabulary(Path(student.init), config)
 
@@ -42,6 +45,20 @@ def check_student(student: StudentTable, sequence_length: int, config: dict[str,
     """Raise RecipeError for settings that a model of this config.json cannot follow; {} stands for one that is not
     known yet."""
     _check_length(sequence_length, config, "student.init")
+    count = layer_count(config)
+    if count and student.layers and student.layers[-1] >= count:
+        raise RecipeError(
+            f"recipe: student.layers names layer {student.layers[-1]}, but the model of student.init has {count}, "
+            "from 0",
+            hint=f"name layers up to {count - 1}, e.g. every other one: {list(range(0, count, 2))}",
+        )
+    kept = len(student.layers) or count
+    if kept and student.frozen_layers >= kept:
+        raise RecipeError(
+            f"recipe: student.frozen_layers should be less than the student's {kept} layers, got "
+            f"{student.frozen_layers}",
+            hint="lower it, or leave it out to train all layers",
+        )
     kind = config.get("model_type", "llama")
     if kind in LEAN:
         return
@@ -55,6 +72,16 @@ def check_student(student: StudentTable, sequence_length: int, config: dict[str,
             f"recipe: student.frozen_layers = {student.frozen_layers} needs a Llama or Phi student, got model_type "
             f"{kind!r}",
             hint="set student.frozen_layers = 0",
+        )
+
+
+def _check_states(recipe: Recipe, config: dict[str, Any], which: str) -> None:
+    weight, kind = recipe.soft_targets.hidden_weight, config.get("model_type", "llama")
+    if weight and kind not in LEAN:
+        raise RecipeError(
+            f"recipe: soft_targets.hidden_weight = {weight} needs Llama or Phi models, got {which} of model_type "
+            f"{kind!r}",
+            hint="set soft_targets.hidden_weight = 0 for soft targets alone",
         )
 
 

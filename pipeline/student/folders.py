@@ -138,13 +138,13 @@ def check_kind(config: dict[str, Any], spec: str) -> None:
 
 
 def check_folder(spec: str) -> dict[str, Any]:
-    """The config.json of the model folder `spec`, looked through with its weights' headers; empty where `spec` is no
-    folder. Raises InputError for what can be seen to be wrong without loading it."""
+    """The config.json of the model folder `spec`, looked through with its weights' headers; of a hub name what the
+    hub's cache has of it; else empty. Raises InputError for what can be seen to be wrong without loading it."""
     folder = Path(spec)
-    if not (folder / "config.json").is_file():
-        return {}
-    config = read_config(spec)
+    config = read_config(spec) or _cached_config(spec)
     check_kind(config, spec)
+    if not (folder / "config.json").is_file():
+        return config
     tensors(folder)
     for file in sorted(folder.glob("*.bin")):
         with file.open("rb") as handle:
@@ -154,6 +154,19 @@ def check_folder(spec: str) -> dict[str, Any]:
         if (folder / name).is_file():
             read_json(folder / name)
     return config
+
+
+def _cached_config(spec: str) -> dict[str, Any]:
+    if spec.count("/") != 1 or Path(spec).is_dir():
+        return {}
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(spec, "config.json")
+    except HFValidationError:
+        return {}
+    return read_json(Path(found)) if isinstance(found, str) else {}
 
 
 def _pointer(file: Path) -> InputError:

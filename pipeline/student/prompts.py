@@ -30,7 +30,7 @@ def chat_prompt(loaded: Any, messages: Sequence[Message]) -> ChatPrompt:
 
     Raises InputError where the model has no template (it was not trained to chat), or one that cannot be used.
     """
-    name = loaded.identity.get("name") or loaded.identity.get("folder", "")
+    name = loaded.identity.get("name") or getattr(loaded.tokenizer, "name_or_path", "")
     if not getattr(loaded.tokenizer, "chat_template", None):
         raise InputError(
             f"the model {name!r} has no chat template",

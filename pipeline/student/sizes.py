@@ -127,6 +127,12 @@ def _counted(shapes: Mapping[str, Any], layers: tuple[int, ...]) -> int:
     return total
 
 
+def layer_count(config: Mapping[str, Any]) -> int:
+    """Layers of the model of this config.json, or of its text part; 0 where it does not say."""
+    text = config.get("text_config")
+    return _number(config, *_NAMES["layers"]) or (layer_count(text) if text else 0)
+
+
 def _number(config: Mapping[str, Any], *names: str) -> int:
     """The first of the names that a config.json has as a number; 0 for none."""
     found = (config[name] for name in names if isinstance(config.get(name), int))

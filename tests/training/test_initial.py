@@ -10,6 +10,7 @@ import torch
 from models_made import CONFIGS
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from pipeline.cli import main
 from pipeline.errors import RecipeError
 from pipeline.recipe import Recipe, StudentTable, TokensTable
 from pipeline.student.architectures import describe
@@ -104,6 +105,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"student": {"prompt_gradient": False}},
         "prompt_gradient = false needs a Llama or Phi student, got .*'gpt2'",
     ),
+    (
+        "gpt2",
+        {"student": {"layers": [0, 4]}},
+        "student.layers names layer 4, but the model of student.init has 4, from 0",
+    ),
+    ("llama", {"student": {"frozen_layers": 4}}, "frozen_layers should be less than the student's 4 layers, got 4"),
+    ("llama", {"student": {"frozen_layers": 1, "layers": [2]}}, "less than the student's 1 layers, got 1"),
     ("bloom", {"student": {"frozen_layers": 1}}, "frozen_layers = 1 needs a Llama or Phi student, got .*'bloom'"),
 ]
 
@@ -136,3 +144,25 @@ def test_a_tokenizer_of_another_model_is_refused_before_anything_is_made(tmp_pat
     recipe = Recipe.model_validate({"tokens": {"sequence_length": 64}, "student": {"init": str(init)}})
     with pytest.raises(RecipeError, match=r"tokenizer of student.init has \d+ entries, its model embeddings for 40"):
         check_recipe(recipe)
+
+
+def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None:
+    init, teacher = (str(models_made.folder(kind, tmp_path)) for kind in ("llama", "xglm"))
+    soft = {"teacher": teacher, "mode": "online", "hidden_weight": 1.0}
+    tables = {"tokens": {"sequence_length": 32}, "soft_targets": soft, "student": {"init": init}}
+    with pytest.raises(RecipeError, match=r"hidden_weight = 1.0 needs Llama or Phi models, got a teacher of .*'xglm'"):
+        check_recipe(Recipe.model_validate(tables))
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_model_with_a_state_is_refused_before_anything_is_made(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init = models_made.folder("llama", tmp_path)
+    config = json.loads((init / "config.json").read_text())
+    (init / "config.json").write_text(json.dumps({**config, "model_type": "mamba"}))
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "tiny", f"student.init={init}", "--data", str(tmp_path / "data")])
+    assert stop.value.code == 2
+    assert "(model_type 'mamba') carries a state from token to token" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "store").exists()
