@@ -219,6 +219,13 @@ def free_names(unit: Unit) -> set[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return names_in(unit.nodes)
     names = set(_global_names(table))
+    given: set[str] = set()
+    for node in _here(unit.nodes):
+        if isinstance(node, ast.For):
+            given |= _stored(node.target) - names_in([node.iter])
+        elif isinstance(node, ast.AugAssign | ast.Delete):  # no reference, as symtable sees it
+            names |= names_in([node.target] if isinstance(node, ast.AugAssign) else node.targets)
+    names -= given
     for node in unit.nodes:
         for inner in ast.walk(node):
             annotation = inner.annotation if isinstance(inner, ast.arg | ast.AnnAssign) else None

@@ -39,6 +39,10 @@ _FORMS = (
 """Opening and closing tags: of most models; Magistral; Kimi-VL; Command A, OpenThinker; Gemma; Apertus; MedGemma;
 Pangu; s1."""
 _TAG = re.compile("|".join(f"(?P<o{n}>{begins})|(?P<c{n}>{ends})" for n, (begins, ends) in enumerate(_FORMS)), re.I)
+_SOME = re.compile(
+    r"<[|｜/]{0,2}[^\W\d]|\[/?(?:think|reason|unused|inst|eos|bos|pad)|◁|<<|assistantfinal|my response:", re.I
+)
+"""What a text has, at the least, that has any of these forms in it. Few texts do; the others are read no further."""
 _HEADINGS = re.compile(
     r"\s*here(?:'s| is) my (?:thought|thinking|reasoning) process:.*?^\s*here(?:'s| is) my response:",
     re.I | re.S | re.M,
@@ -99,7 +103,7 @@ def answer_of(text: str) -> Answer:
 
     Text without any of these comes back as it is. Where reasoning does not end, what stood before it is all there is.
     """
-    if not any(mark in text for mark in ("<", "[", "◁", "analysis", "response:")) or parse(text) is not None:
+    if not _SOME.search(text) or parse(text) is not None:
         return Answer(text)
     text = _BEFORE_FENCE.sub(r"\g<0>\n", _GLUED.sub(r"\1\n", text))
     text, open_channel = _of_channels(_DETAILS.sub("", text))

@@ -6,6 +6,8 @@ import sys
 from types import ModuleType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.parsing import Parse
 from pipeline.parsing.assembly import quoted_annotations
@@ -284,3 +286,67 @@ def test_annotations_become_strings() -> None:
     assert quoted_annotations(code) == (
         "def f(a: 'int', *b: 'x', c: 'É | None' = 'é', **d) -> 'list[A]':\n    e: 'Ö' = 1\n"
     )
+
+
+KINDS = {
+    "constant": "{name} = {number} + {uses}\n",
+    "typed": "{name}: int = {number} + {uses}\n",
+    "pair": "{name}, {name}_b = {number} + {uses}, 0\n",
+    "added": "{name} = {number}\n{name} += {uses}\n",
+    "loop": "{name} = 0\nfor n in range(3):\n    {name} += n + {uses}\n",
+    "table": "T_{name} = {{}}\nfor n in range(3):\n    T_{name}[n] = n + {uses}\n{name} = T_{name}[2]\n",
+    "list": "L_{name} = []\nL_{name}.append({number} + {uses})\nL_{name}.extend([1, 2])\n{name} = len(L_{name})\n",
+    "try": "try:\n    {name} = {number} + {uses}\nexcept ValueError:\n    {name} = 0\n",
+    "if": "if {number} > 3:\n    {name} = {uses}\nelse:\n    {name} = {number}\n",
+    "helper": "def h_{name}(n={uses}):\n    return n + {number}\n\n\n{name} = h_{name}()\n",
+    "late helper": "def h_{name}():\n    return {uses}\n\n\n{name} = h_{name}()\n",
+    "class": "class C_{name}:\n    value = {uses}\n\n    def get(self):\n        return self.value + {number}\n\n\n"
+    "{name} = C_{name}().get()\n",
+    "filled": "D_{name} = {{}}\n\n\ndef fill_{name}(d):\n    d[1] = {uses} + {number}\n\n\nfill_{name}(D_{name})\n"
+    "{name} = D_{name}[1]\n",
+    "global": "{name} = 0\n\n\ndef set_{name}():\n    global {name}\n"
+    "    {name} = {uses} + {number}\n\n\nset_{name}()\n",
+    "lambda": "l_{name} = lambda: {uses} + {number}\n{name} = l_{name}()\n",
+    "comprehension": "{name} = sum(n + {uses} for n in range({number}))\n",
+    "imported": "import math as m_{name}\n{name} = m_{name}.floor({uses} + {number})\n",
+    "decorated": "import functools as f_{name}\n\n\n@f_{name}.cache\ndef g_{name}():\n    return {uses}\n\n\n"
+    "{name} = g_{name}()\n",
+    "walrus": "if ({name} := {uses} + {number}):\n    pass\n",
+    "attribute": "class A_{name}:\n    pass\n\n\nA_{name}.x = {uses}\n{name} = A_{name}.x\n",
+    "deleted": "B_{name} = [1, {uses}]\ndel B_{name}[0]\n{name} = B_{name}[0]\n",
+}  # fmt: skip
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """The blocks of an answer, whose definitions rest on one another, and its tests, which are right of it."""
+    count = draw(st.integers(1, 6))
+    names = [f"v{number}" for number in range(count)]
+    definitions = []
+    for number, name in enumerate(names):
+        uses = " + ".join(draw(st.lists(st.sampled_from(names[:number]), max_size=2)) if number else []) or "0"
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        definitions.append(KINDS[kind].format(name=name, uses=f"({uses})", number=draw(st.integers(1, 9))))
+    wanted = " + ".join(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3)))
+    function = f"def f(x):\n{DOC}    return x + {wanted}\n"
+    place = draw(st.integers(0, count))
+    parts = [*definitions[:place], function, *definitions[place:]]
+    demo = draw(st.sampled_from(["", "print(f(1))\n", "x = f(2)\n"]))
+    together: dict[str, object] = {}
+    exec("\n\n".join(parts), together)  # noqa: S102
+    value = together["f"](1)  # type: ignore[operator]
+    used = draw(st.sampled_from(names))
+    tests = [f"assert f(1) == {value}\n", f"assert f(1) - f(0) == 1 and {used} == {together[used]}\n"]
+    blocks = [parts[0]]
+    for part in parts[1:]:
+        if draw(st.booleans()):
+            blocks.append(part)
+        else:
+            blocks[-1] += "\n\n" + part
+    return [*blocks[:-1], blocks[-1] + "\n\n" + demo if place == count else blocks[-1]], tests
+
+
+@given(answers())
+def test_an_answer_that_is_right_as_a_whole_makes_an_exercise_that_is(answer: tuple[list[str], list[str]]) -> None:
+    blocks, tests = answer
+    exercise(fenced(*blocks, "".join(tests)))
