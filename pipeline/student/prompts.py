@@ -5,8 +5,11 @@ continues a text is encoded and decoded as its continuation: tokenizers of Sente
 first word of a text and take it away when they decode, which is wrong for an answer.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from pipeline.errors import InputError
 from pipeline.records import Message
@@ -91,7 +94,36 @@ def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
         return []
     encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, split_special_tokens=True)
     found: list[list[int]] = encoded["input_ids"]
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    spelled = [place for place, ids in enumerate(found) if not special.isdisjoint(ids)]
+    if spelled:
+        plain = _unspelling(tokenizer)
+        for place in spelled:
+            found[place] = plain.encode(texts[place], add_special_tokens=False).ids
     return found
+
+
+def _unspelling(tokenizer: Any) -> Tokenizer:
+    """A copy of the tokenizer whose model cannot spell a special token.
+
+    Those of SentencePiece's Unigram kind hold `</s>` among their pieces, with a score that nothing beats, and so do
+    vocabularies of whole words.
+    """
+    saved = json.loads(tokenizer.backend_tokenizer.to_str())
+    special = {token["content"] for token in saved["added_tokens"] if token["special"]} - {tokenizer.unk_token}
+    saved["added_tokens"] = [token for token in saved["added_tokens"] if token["content"] not in special]
+    saved["post_processor"] = None
+    vocabulary = saved["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        saved["model"]["vocab"] = {_hidden(word, special): number for word, number in vocabulary.items()}
+    else:
+        saved["model"]["vocab"] = [[_hidden(piece, special), score] for piece, score in vocabulary]
+    return Tokenizer.from_str(json.dumps(saved))
+
+
+def _hidden(piece: str, special: set[str]) -> str:
+    """A name for a special piece that no text has: a private character stands before it."""
+    return "\U0010fffd" + piece if piece in special else piece
 
 
 _PROBES = ("\n    return x", " + 1", "x", "\n\n", "def f")

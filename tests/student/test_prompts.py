@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers_made import KINDS, LINES, made  # type: ignore[import-not-found]
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import InputError
 from pipeline.records import Message
@@ -73,6 +75,24 @@ def test_text_that_spells_a_special_token_stays_text(kind: str) -> None:
     tokenizer = TOKENIZERS[kind, False]
     [(given_ids, answer)] = encode_documents(tokenizer, [("x = '</s>'", "\ny = '<s>'")])
     assert not {*given_ids, *answer} & {tokenizer.bos_token_id, tokenizer.eos_token_id}
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_model_that_holds_special_pieces_cannot_spell_them_either(words: bool) -> None:
+    pieces = ["<unk>", "<s>", "</s>", *"bc<>/s▁", "▁b"]
+    if words:
+        backend = Tokenizer(models.WordLevel({piece: n for n, piece in enumerate(pieces)}, unk_token="<unk>"))
+        backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    else:
+        backend = Tokenizer(models.Unigram([(piece, -3.0 * (n > 2)) for n, piece in enumerate(pieces)], unk_id=0))
+        backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    make: Any = PreTrainedTokenizerFast
+    tokenizer = make(tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    [(_, ids)] = encode_documents(tokenizer, [("", "b </s> c <s>")])
+    assert not {1, 2} & set(ids)
+    if not words:
+        assert tokenizer.decode(ids) == "b </s> c <s>"
+    assert encode_documents(tokenizer, [("", "b")])[0][1] == tokenizer.encode("b", add_special_tokens=False)
 
 
 def test_a_character_cut_short_is_told_at_the_end_only() -> None:
