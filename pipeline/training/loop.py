@@ -5,7 +5,6 @@ holds weights, optimiser moments and the random state.
 """
 
 import math
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -27,6 +26,7 @@ from pipeline.training.average import Average
 from pipeline.training.batches import Loader, held_out_rows
 from pipeline.training.divergence import trouble
 from pipeline.training.eta import Eta
+from pipeline.training.export import export
 from pipeline.training.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.training.objective import NamedLoss, Objective
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
@@ -390,36 +390,12 @@ class _Run:
         return found.step
 
     def _finish(self) -> Path:
-        folder, partial = self.out / "model", self.out / ".model"
         if self.sharded:
             self._save(self.total)
-        if not self.world.first:
-            self.world.wait()
-            return folder
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            self._export(partial)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            self._keep_trained()
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-        shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+        if self.world.first:
+            export(self.out, self.total, self._write_model, self._keep_trained)
         self.world.wait()
-        return folder
-
-    def _export(self, folder: Path) -> None:
-        """Write the model. Where there is no room for it, all checkpoints but the newest give way first."""
-        what = f"the trained model of step {self.total}"
-        try:
-            with checkpoint.room(what, self.out, folder):
-                self._write_model(folder)
-        except DiskFull:
-            if not checkpoint.drop_older(self.out / "checkpoints"):
-                raise
-            with checkpoint.room(what, self.out, folder):
-                self._write_model(folder)
+        return self.out / "model"
 
     def _write_model(self, folder: Path) -> None:
         ended_by(self.model, self.tokenizer.eos_token_id)
