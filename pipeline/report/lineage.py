@@ -293,7 +293,8 @@ def _tokens_note(facts: Mapping[str, Any]) -> str:
 
 
 def _decoded(run: RunView, stage: StageView, row: Mapping[str, Any]) -> str | None:
-    """Text of a span's tokens without the end-of-text token; None where shards or tokenizer cannot be read here."""
+    """Text of a span's tokens without what begins and ends a document; None where shards or tokenizer cannot be read
+    here."""
     if not run.store.is_local:
         return None
     from pathlib import Path
@@ -309,6 +310,9 @@ def _decoded(run: RunView, stage: StageView, row: Mapping[str, Any]) -> str | No
         return None
     places = {name: int(row[name]) for name in ("shard", "start", "loss_start", "stop")}
     ids = tokens.tokens(Span(document_id=row["document_id"], **places)).tolist()
+    begin = tokens.manifest.get("begin", [])
+    if ids[: len(begin)] == begin:
+        ids = ids[len(begin) :]
     if ids and ids[-1] == tokens.manifest["eos"]:
         ids.pop()
     return str(Tokenizer.from_file(str(vocabulary)).decode(ids, skip_special_tokens=False))

@@ -233,6 +233,7 @@ class _Writer:
         manifest = {
             "format": FORMAT,
             "dtype": self.dtype.name,
+            "begin": self.begin,
             "eos": self.eos,
             "repeat": repeat,
             "shards": self.sizes,

@@ -2,7 +2,7 @@
 
 ::
 
-    tokens.json            format, dtype, vocabulary, eos, counts, shard sizes
+    tokens.json            format, dtype, vocabulary, what begins and ends a document, counts, shard sizes
     shard-00000.bin        token ids, one after the other, memory-mapped by readers
     spans.parquet          one row per document: where it lies, its kind, whether it is held out
     held-out.jsonl         the held-out exercises that have tests, as problems, by id

@@ -177,6 +177,7 @@ def test_a_document_begins_as_a_prompt_does(tmp_path: Path, loss: str) -> None:
         given = encode_prompt(again, parts(document).given)
         assert tokens[: len(given)] == given == encode_prompt(tokenizer, parts(document).given)
         assert tokens.count(tokenizer.bos_token_id) == 1
+        assert store.manifest["begin"] == [tokenizer.bos_token_id]
         assert span.loss_start - span.start == (len(given) if loss == "answer" else 1)
 
 
