@@ -74,6 +74,9 @@ def evaluate(
     endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
     api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
     device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask again for what was answered before; old answers stay on disk, unused.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Root of the sampled answers' randomness.")] = 0,
     data: DataOption = "",
     sandbox: SandboxOption = "strong",
@@ -132,6 +135,7 @@ def evaluate(
             execution=execution,
             places=places(data),
             seed=seed,
+            fresh=fresh,
             on_event=watch,
         )
     print_result(result, as_json)

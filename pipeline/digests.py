@@ -139,21 +139,13 @@ def _tokenizer(path: str) -> str:
             f"tokens.tokenizer: no tokenizer at {path!r}",
             hint='use "student", "train", a folder with a tokenizer.json, or a hub name "owner/name"',
         )
-    return content_digest(place, _TOKENIZER_FILES.__contains__)
+    return content_digest(place, _makes_tokenizer)
 
 
-_TOKENIZER_FILES = frozenset(
-    {
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "tokenizer.model",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "vocab.txt",
-        "merges.txt",
-    }
-)
+def _makes_tokenizer(name: str) -> bool:
+    return name.startswith(("tokenizer", "vocab", "merges", "special_tokens", "added_tokens")) or name.endswith(
+        (".model", ".spm", ".tiktoken", ".bpe")
+    )
 
 
 def _source(table: SourcesTable) -> Any:

@@ -172,14 +172,17 @@ def evaluate(
     journal: Path | None = None,
     seed: int = 0,
     calibrate: bool = True,
+    fresh: bool = False,
     on_event: OnEvent = lambda event: None,
 ) -> Scored:
     """Ask a model the benchmark's problems and score its answers.
 
-    cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on.
+    cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on. fresh: ask
+    again for what the journal has; without it the result says how old an endpoint's answers are.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     """
     from pipeline.evaluation.opening import is_endpoint, open_model
+    from pipeline.teacher.ages import told_ages
 
     problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
     _check_ks(ks)
@@ -198,8 +201,11 @@ def evaluate(
         api_key_env=subject.api_key_env,
     )
     answers: list[tuple[int, float]] = []
+    given: list[int] = []
 
     def watch(event: Event) -> None:
+        if event["event"] == "found":
+            given.extend(event["at"])
         if event["event"] == "sampled":
             answers.append((event["tokens"], event["usd"]))
         on_event(event)
@@ -219,8 +225,11 @@ def evaluate(
             prompt_form=form,
             stop=subject.stop,
             post=subject.post,
+            fresh=fresh,
         )
     )
+    # Weights have a digest, and answers of others never serve; behind a URL another model may stand by now.
+    old = told_ages(given, len(given) + len(answers), int(time.time())) if is_endpoint(subject.spec) else ""
     speed = Speed(
         len(answers), sum(tokens for tokens, _ in answers), time.monotonic() - start, sum(usd for _, usd in answers)
     )
@@ -241,7 +250,7 @@ def evaluate(
         ks,
         prompt_form=form,
         post=subject.post,
-        notes=[*notes, *answerer.notes(ask)],
+        notes=[*notes, *([old] if old else []), *answerer.notes(ask)],
         settings=settings,
         seed=seed,
     )

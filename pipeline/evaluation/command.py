@@ -4,7 +4,9 @@ A corpus splits the score into problems that it has something like and others (`
 (`understanding.py`); a teacher answers the same problems in the same harness (`board.py`).
 """
 
+import itertools
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +29,8 @@ from pipeline.recipe import EvaluationTable, TeacherTable
 from pipeline.records import Document, Passage
 from pipeline.sandbox import Sandbox
 from pipeline.teacher import Teacher, build
+from pipeline.teacher.ages import told_ages
+from pipeline.teacher.journal import entries
 
 REPLAY = "replay:"
 """Before the journal of an earlier judge, in place of a judge."""
@@ -93,11 +97,13 @@ def run(
     execution: Execution,
     places: Places,
     seed: int = 0,
+    fresh: bool = False,
     on_event: OnEvent = lambda event: None,
 ) -> Evaluation:
     """Score a model, and add what is wanted beside that.
 
-    Answers of models and judges are kept below the data folder and not asked again. Raises before a model is loaded
+    Answers of models and judges are kept below the data folder and not asked again, unless `fresh` wants it: then those
+    that are there stay as an earlier generation. Raises before a model is loaded
     where the corpus, the judge or the benchmark is not there.
     """
     problem_set = problems.load(benchmark)
@@ -119,6 +125,7 @@ def run(
             journal=_journal(places, model.spec, benchmark),
             seed=seed,
             calibrate=calibrate,
+            fresh=fresh,
             on_event=on_event,
         )
 
@@ -127,10 +134,13 @@ def run(
         samples_file.write_samples(beside.save, (one.sample for one in scored.judged))
         samples_file.saved_results(beside.save, scored.judged)
     asked = problem_set.limited(table.limit)
+    graded = None
+    if judge:
+        graded = _graded(scored, problem_set, judge, beside.repeats, places, execution, seed, fresh, on_event)
     return Evaluation(
         scored,
         _splits(scored, asked, documents, ks, seed) if beside.corpus else (),
-        _graded(scored, problem_set, judge, beside.repeats, places, execution, seed, on_event) if judge else None,
+        graded,
         _board(scored, score(beside.teacher, False)) if beside.teacher is not None else (),
     )
 
@@ -207,6 +217,7 @@ def _graded(
     places: Places,
     execution: Execution,
     seed: int,
+    fresh: bool,
     on_event: OnEvent,
 ) -> Understanding:
     samples = [one.sample for one in scored.judged]
@@ -214,6 +225,10 @@ def _graded(
     folder = places.data / "evaluations" / f"judge-{digest([judge.identity(), [s.id for s in samples]])[:16]}"
     if judge.kind == "replay" and folder.exists():
         shutil.rmtree(folder)
+    elif fresh and folder.exists():
+        earlier = (folder.with_name(f"{folder.name}.{n}") for n in itertools.count(1))
+        folder.rename(next(place for place in earlier if not place.exists()))
+    given = [entry.at for entry in entries(folder)] if judge.kind == "openai" and folder.exists() else []
     graded = grade(
         samples,
         problem_set,
@@ -225,7 +240,8 @@ def _graded(
         on_event=lambda event: on_event({**event, "stage": "judge"}),
         seed=seed,
     )
-    return replace(graded, journal=str(folder))
+    old = told_ages(given, max(len(given), len(graded.grades)), int(time.time()))
+    return replace(graded, journal=str(folder), note=old)
 
 
 def _board(student: Scored, teacher: Scored) -> tuple[Row, ...]:

@@ -1,6 +1,7 @@
 """Problems to samples: each answer is journaled as it is finished, so a killed evaluation goes on where it was."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -49,6 +50,7 @@ def sample(
     prompt_form: PromptForm | None = None,
     stop: StopRule = "code",
     post: PostRule = "auto",
+    fresh: bool = False,
 ) -> Iterator[Sample]:
     """Answers of `model` to the problems, in the order of problems and sample numbers within each set.
 
@@ -56,7 +58,8 @@ def sample(
     "after" or a name of the user's. checkpoint: content key of the weights. journal: file to which answers are
     appended as they are finished; answers found there under the same key are not asked again. seed: root of sampled
     answers' seeds; each depends on its problem and number alone. prompt_form: overrides the table's.
-    post: "none" leaves answers as generated; it asks nothing anew.
+    post: "none" leaves answers as generated; it asks nothing anew. fresh: answers of the journal do not serve; they
+    stay in it as an earlier generation, and a call without `fresh` goes on with this one.
 
     Raises InputError where several samples a problem are wanted of a greedy model: they would all be the same.
     """
@@ -69,7 +72,7 @@ def sample(
             limited = problem_set.limited(table.limit)
             processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened)
             yield from _set_samples(
-                limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event
+                limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event, fresh
             )
 
 
@@ -108,6 +111,7 @@ def _set_samples(
     seed: int,
     written: "_Journal",
     on_event: OnEvent,
+    fresh: bool,
 ) -> Iterator[Sample]:
     whole = problem_set.answer == "whole"
     wanted = [
@@ -115,6 +119,11 @@ def _set_samples(
         for problem in problem_set.problems
         for number in range(count)
     ]
+    if fresh:
+        written.retire([want.key for want in wanted])
+    given = [int(written.lines[want.key].get("at", 0)) for want in wanted if want.key in written.lines]
+    if given:
+        on_event({"event": "found", "stage": "samples", "benchmark": problem_set.name, "at": given})
     missing = [want for want in wanted if want.key not in written.lines]
     done = len(wanted) - len(missing)
     if missing:
@@ -122,6 +131,7 @@ def _set_samples(
             want = missing[answer.index]
             # An answer without content counts, and is asked again when the evaluation is: a server may mend its ways.
             kept = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
+            kept["at"] = int(time.time())
             written.add(want.key, kept, on_disk=answer.finish_reason != NO_CONTENT)
             done += 1
             on_event(
@@ -177,7 +187,9 @@ def _wanted(problem: Problem, number: int, prompt: str, ask: Ask, checkpoint: st
 class _Journal:
     """Answers by key, on disk where there is a path: one JSON line an answer, whole before the next is begun.
 
-    A line that a kill has cut short is dropped on reading, and cut off before anything is appended.
+    {"key", "answer": {"text", "finish_reason", "tokens", "at": seconds since the epoch}}, or {"retired": [keys]}: lines
+    of these keys before it are of an earlier generation. Of several lines of a key the last one counts. A line that a
+    kill has cut short is dropped on reading, and cut off before anything is appended.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -211,8 +223,11 @@ class _Journal:
                 return length, True
             try:
                 row = json.loads(line)
-                self.lines[row["key"]] = row["answer"]
-            except (ValueError, KeyError, TypeError) as error:
+                for key in row.get("retired", ()):
+                    self.lines.pop(key, None)
+                if "retired" not in row:
+                    self.lines[row["key"]] = row["answer"]
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(
                     f"{self._path} line {number}: is no journal line: {line[:60]!r}",
                     hint="remove the line, or the file to ask all over",
@@ -223,6 +238,17 @@ class _Journal:
     def add(self, key: str, answer: dict[str, Any], on_disk: bool = True) -> None:
         """Keep an answer, on disk before this returns (flushed to the operating system) unless it is for this call."""
         self.lines[key] = answer
-        if on_disk and self._file is not None:
-            self._file.write(json.dumps({"key": key, "answer": answer}) + "\n")
+        if on_disk:
+            self._write({"key": key, "answer": answer})
+
+    def retire(self, keys: Sequence[str]) -> None:
+        """Let no answer serve that these keys have; on disk before this returns, so that a killed call is gone on
+        with and does not mix two generations."""
+        old = [key for key in keys if self.lines.pop(key, None) is not None]
+        if old:
+            self._write({"retired": old})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
             self._file.flush()

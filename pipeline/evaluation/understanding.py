@@ -53,7 +53,7 @@ class Understanding:
     where nothing is graded. interval: its 95% bootstrap interval over problems. agreement: mean absolute difference
     between two grades of the same answer, in points of ten; None with fewer than two repeats. passing, failing: mean
     grade of answers that pass and fail the problem's tests, where they were run. journal: folder with the judge's
-    words, for a replay.
+    words, for a replay. note: how old the judge's words are, where an endpoint gave them before.
     """
 
     judge: str
@@ -67,6 +67,7 @@ class Understanding:
     passing: float | None = None
     failing: float | None = None
     journal: str = ""
+    note: str = ""
 
     def to_text(self) -> str:
         """ "understanding 62.0% [55.1, 68.4] by judge, 50 of 50 graded, grades differ by 0.8 on average"."""
@@ -79,7 +80,7 @@ class Understanding:
             text += f", two grades of an answer differ by {self.agreement:.1f} of 10 on average"
         if self.passing is not None and self.failing is not None:
             text += f"; mean grade {self.passing:.1f} where the tests pass, {self.failing:.1f} where they fail"
-        return text
+        return f"{text}; {self.note}" if self.note else text
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; "grades" has one object for each reading."""
@@ -94,6 +95,7 @@ class Understanding:
             "grade_where_tests_pass": self.passing,
             "grade_where_tests_fail": self.failing,
             "journal": self.journal,
+            "note": self.note,
             "grades": [
                 {"task_id": g.task_id, "repeat": g.repeat, "grade": g.grade, "verdict": g.verdict} for g in self.grades
             ],

@@ -5,13 +5,13 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.report.journalled import by_teacher
 from pipeline.report.reading import CORPUS_STAGES, RunView
+from pipeline.teacher.ages import day
 
 SAMPLED_DOCUMENTS = 2_000
 """Documents that the measures of diversity read at most: those with the smallest ids, which is a random draw."""
@@ -260,11 +260,6 @@ def teachers(run: RunView) -> list[TeacherView]:
         source = run.loaded.recipe.sources.kind if run.loaded else ""
         found.append(TeacherView(RAW_CODE, "source", source, kept=kept[""], dropped=dropped.get("", {})))
     return found
-
-
-def day(seconds: int) -> str:
-    """The day of a time in seconds since the epoch, as "2026-11-28" in UTC; "" for 0, which is not known."""
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else ""
 
 
 def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:

@@ -25,8 +25,13 @@ Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 _progress: Any = logging
 HUB_SECONDS = 10
 """Longest wait for the hub to say whether it has a model."""
-_READ = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken", ".bpe")
-"""Kinds of files in a model's folder that can change what it answers: weights, configs, vocabulary, chat template."""
+_NOT_READ = re.compile(
+    r"(readme|licen[cs]e|notice|changelog|citation|use_policy).*|\..*|.*\.(md|pdf|png|jpe?g|gif|svg|html|log|gguf|onnx|"
+    r"h5|msgpack|ot|tflite|npz)|(optimizer|scheduler|rng_state|scaler|training_args|trainer_state).*",
+    re.IGNORECASE,
+)
+"""Files in a model's folder that nothing reads when it answers: papers, other frameworks' weights, a trainer's state.
+Whatever else is there (weights, configs, vocabulary, merges, chat templates, code) can change what it says."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -76,11 +81,17 @@ def model_identity(spec: str) -> dict[str, str]:
         return _gguf_identity(path.name, file_digest(path))
     folder = Path(spec)
     if folder.is_dir():
-        files = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file())
-        return {"kind": "folder", "digest": digest([[file.name, file_digest(file)] for file in files])}
+        return {"kind": "folder", "digest": digest([[name, file_digest(file)] for name, file in _read_files(folder)])}
     if not _is_hub_name(spec):
         raise _not_found(spec)
     return {"kind": "hub", "name": spec}
+
+
+def _read_files(folder: Path) -> list[tuple[str, Path]]:
+    """The files that answers depend on, by their path in the folder, chat templates of a folder below it included."""
+    files = [*folder.iterdir(), *(folder / "additional_chat_templates").glob("*.jinja")]
+    read = [file for file in files if file.is_file() and not _NOT_READ.fullmatch(file.name)]
+    return sorted((file.relative_to(folder).as_posix(), file) for file in read)
 
 
 def _gguf_identity(name: str, sha256: str) -> dict[str, str]:

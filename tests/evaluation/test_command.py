@@ -1,6 +1,7 @@
 """`hornbook evaluate` as a user runs it, with a small endpoint in the place of a model."""
 
 import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -140,6 +141,62 @@ def test_a_judge_grades_and_its_journal_replays_offline(
     assert server.asked == asked
     assert evaluate(server, benchmark, "--judge", url) == 2
     assert "--judge-model" in capsys.readouterr().err
+
+
+def test_an_endpoint_whose_model_changed_is_asked_again_with_fresh_and_old_answers_have_an_age(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    options = ("--judge", url, "--judge-model", "judge", "--repeats", 1, "--json")
+
+    def scored(*more: object) -> tuple[float, list[str], str]:
+        assert evaluate(server, benchmark, *options, *more) == 0
+        found = json.loads(capsys.readouterr().out)
+        notes = [note for note in found["notes"] if "given before" in note]
+        return found["pass@k"]["1"], notes, found["understanding"]["note"]
+
+    assert scored() == (0.5, [], "")
+    answer = _Server.text
+    # Behind the same URL and name another model stands, and time has passed.
+    monkeypatch.setattr(
+        _Server, "text", lambda self, model, prompt: answer(self, model.replace("weak", "strong"), prompt)
+    )
+    (journal,) = (benchmark.parent / "data" / "evaluations").glob("*.jsonl")
+    journal.write_text(re.sub(r'"at": \d+', '"at": 1700000000', journal.read_text()))
+    asked = server.asked
+    score, (note,), told = scored()
+    assert (score, server.asked) == (0.5, asked)
+    assert re.fullmatch(
+        r"4 of 4 answers were given before, on 2023-11-14 \(\d+ days ago\); --fresh asks for them again", note
+    )
+    assert told.startswith("4 of 4 answers were given before")
+    assert "(today)" in told
+    assert scored("--fresh") == (1.0, [], "")
+    assert server.asked == asked + 8
+    score, (note,), _ = scored()
+    assert score == 1.0
+    assert "(today)" in note
+    assert server.asked == asked + 8
+    kept = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len([line for line in kept if "answer" in line]) == 8, "old answers stay, as an earlier generation"
+    assert [len(line["retired"]) for line in kept if "retired" in line] == [4]
+    assert not list(journal.parent.glob("judge-*.*")), "the judge read other answers: a folder of their own"
+    scored("--fresh")
+    assert [path.name[-2:] for path in journal.parent.glob("judge-*.*")] == [".1"]
+
+
+def test_a_killed_fresh_evaluation_goes_on_with_its_own_generation(tmp_path: Path) -> None:
+    from pipeline.evaluation.sampling import _Journal
+
+    path = tmp_path / "answers.jsonl"
+    with _Journal(path) as journal:
+        for key in "abc":
+            journal.add(key, {"text": "old", "finish_reason": "stop", "tokens": 1})
+    with _Journal(path) as journal:
+        journal.retire(["a", "b", "z"])
+        journal.add("a", {"text": "new", "finish_reason": "stop", "tokens": 1})
+    with _Journal(path) as journal:
+        assert {key: line["text"] for key, line in journal.lines.items()} == {"a": "new", "c": "old"}
 
 
 def test_each_endpoint_gets_its_own_key_and_no_other(

@@ -215,14 +215,38 @@ def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "name", ["tokenizer_config.json", "chat_template.jinja", "generation_config.json", "vocab.json", "merges.txt"]
-)
+    "name",
+    ["tokenizer_config.json", "chat_template.jinja", "chat_template.json", "generation_config.json", "vocab.json",
+     "vocab.txt", "merges.txt", "added_tokens.json", "special_tokens_map.json", "spiece.model", "source.spm",
+     "qwen.tiktoken", "tokenizer.model.v3", "modeling_own.py", "adapter_config.json", "pytorch_model.bin",
+     "model.safetensors.index.json", "additional_chat_templates/tool_use.jinja"],
+)  # fmt: skip
 def test_every_file_that_can_change_an_answer_is_in_the_identity(llama: Path, name: str) -> None:
     before = model_identity(str(llama))
-    (llama / "README.md").write_text("# Words")
+    for other in ("README.md", "LICENSE", ".gitattributes", "optimizer.pt", "trainer_state.json", "plot.png"):
+        (llama / other).write_text("# Words")
     assert model_identity(str(llama)) == before
+    (llama / name).parent.mkdir(exist_ok=True)
     (llama / name).write_text('{"eos_token_id": 1}')
     assert model_identity(str(llama)) != before
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "chat_template.jinja", "merges.txt", "config.json"])
+def test_a_run_is_not_done_once_its_init_has_changed(llama: Path, tmp_path: Path, name: str) -> None:
+    from pipeline.digests import digests
+    from pipeline.loading import load as recipe
+    from pipeline.places import places
+    from pipeline.plan import plan
+
+    overrides = [f"student.init={llama}", "tokens.tokenizer=student", "tokens.sequence_length=32"]
+    loaded = recipe("tiny", overrides)
+    before = plan(loaded.recipe, digests(loaded.recipe, places(str(tmp_path))))
+    with (llama / name).open("a") as file:
+        file.write("\n")
+    after = plan(loaded.recipe, digests(loaded.recipe, places(str(tmp_path))))
+    changed = {stage.name for stage in before.stages if after[stage.name].key != stage.key}
+    assert {"tokens", "student", "samples-before", "samples-after", "scores"} <= changed
+    assert "completions" not in changed
 
 
 def test_a_loaded_model_keeps_what_was_asked_of_it(llama: Path, tmp_path: Path) -> None:
