@@ -70,7 +70,7 @@ def run(
         typer.Option(
             "--fresh",
             help="Make this stage and all after it again: teachers are asked anew, and paid anew. Old results stay in "
-            "the store. The run keeps to the new ones. Repeat for several.",
+            "the store. The run keeps to the new ones, and a budget counts them alone. Repeat for several.",
             metavar="STAGE",
             autocompletion=completion.stages,
         ),

@@ -91,6 +91,7 @@ def run(
         checked(name, "--name")
     call = planned(loaded, places, name, fresh, until)
     todo = call.plan.until(until) if until else call.plan
+    _ready_to_ask(loaded, places, todo)
     places.prepared()
     with disk_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +108,22 @@ def run(
             return _walked(loaded, places, todo, record, EventLog(call.folder / "events.jsonl", seen), stopped)
         finally:
             trackers.close()
+
+
+def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
+    """Raises what is wrong with a teacher that will be asked (no key, no price under a budget, no journal to replay)
+    before anything is made, so that a call that cannot come far leaves no run behind."""
+    from pipeline import teacher
+    from pipeline.quality.judge import teacher_of
+
+    recipe, quality = loaded.recipe, loaded.recipe.quality
+    missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
+    asked = list(recipe.teachers) if "completions" in missing else []
+    if "quality" in missing and quality.classifier and not quality.model:
+        asked.append(teacher_of(recipe))
+    for table in asked:
+        if table.kind != "local":  # its weights may be fetched when it is opened
+            teacher.build(table, loaded.execution, recipe.seed, places.models)
 
 
 def _walked(

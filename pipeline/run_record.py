@@ -15,8 +15,9 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline import __version__
 from pipeline.errors import HornbookError, StoreBusy, UsageError
@@ -273,7 +274,7 @@ class RunRecord:
     def _restore(self) -> None:
         with contextlib.suppress(OSError):
             for path, data in self._files.items():
-                path.write_bytes(data)
+                write_atomically(path, partial(_put, data))
 
     def _write(self, *, timed: bool = True) -> None:
         if timed:
@@ -281,6 +282,10 @@ class RunRecord:
         text = json.dumps(self._data, indent=1)
         with disk_errors(self._path):
             write_atomically(self._path, lambda file: file.write(text.encode()))
+
+
+def _put(data: bytes, file: IO[bytes]) -> int:
+    return file.write(data)
 
 
 def _made_with() -> dict[str, Any]:

@@ -270,3 +270,22 @@ def test_the_card_of_a_run_of_two_calls_is_that_of_one(at):
     time.sleep(0.01)
     run(tiny(), at, until="documents")
     assert card(write_report(first.folder, at.store)[0]) == one
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["teachers.composer.api_key_env=HORNBOOK_NO_KEY"], "HORNBOOK_NO_KEY"),
+        (["execution.budget_usd=1"], "no price is known for 'unpriced'"),
+    ],
+)
+def test_a_teacher_that_cannot_be_asked_leaves_no_run_behind(at, monkeypatch, asked, message):
+    monkeypatch.delenv("HORNBOOK_NO_KEY", raising=False)
+    good = run(tiny(), at, until="documents")
+    server = ("kind=openai", "model=unpriced", "base_url=https://h.example.org/v1")
+    wrong = tiny("seed=9", *(f"teachers.composer.{one}" for one in server), *asked)
+    with pytest.raises(UsageError, match=message):
+        run(wrong, at)
+    assert [folder.name for folder in at.runs.iterdir()] == [good.name]
+    # As far as nobody is asked, it runs.
+    assert run(wrong, at, until="prompts").made == ("seeds", "prompts")
