@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,10 +126,10 @@ def test_a_traceback_is_shown_on_request_and_holds_no_key(capsys, monkeypatch):
         ([], ""),
         (["rum"], "No such command 'rum'"),
         (["run"], "Missing argument 'RECIPE'"),
-        (["run", "tiny", "--nope"], "No such option: --nope"),
+        (["run", "tiny", "--nope"], "No such option:? '?--nope"),
         (["show", "LATEST"], "Missing argument 'STAGE'"),
         (["show", "LATEST", "seeds", "-n", "x"], "Invalid value for '-n'"),
-        (["prompts", "check"], "No such option: --json"),
+        (["prompts", "check"], "No such option:? '?--json"),
     ],
 )
 def test_what_the_grammar_refuses_is_an_object_too(capsys, arguments, message):
@@ -137,7 +138,7 @@ def test_what_the_grammar_refuses_is_an_object_too(capsys, arguments, message):
     captured = capsys.readouterr()
     found = json.loads(captured.out)["error"]
     assert (stop.value.code, found["code"], found["kind"]) == (2, 2, "UsageError")
-    assert message in found["message"]
+    assert re.search(message, found["message"])  # quoted or not, as the command line's library has it
     assert "--help` says what it takes" in found["hint"]
     assert "Traceback" not in captured.err
 
