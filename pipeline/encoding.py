@@ -127,6 +127,7 @@ def _load(spec: str, cache: Path, device: str, max_tokens: int) -> tuple[Any, An
     source = source_folder(spec, cache)
     try:
         tokenizer = load_tokenizer(source)
+        tokenizer.split_special_tokens = True  # text that spells a special token stays text
         with quiet():
             model: Any = AutoModel.from_pretrained(source, local_files_only=Path(source).is_dir())
     except (OSError, ValueError, KeyError) as error:
@@ -149,9 +150,7 @@ def hidden_states(model: Any, tokenizer: Any, *, max_tokens: int = MAX_TOKENS) -
     import torch
 
     def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        # Text that spells a special token stays text.
-        asked = {"truncation": True, "max_length": max_tokens, "split_special_tokens": True}
-        encoded = [tokenizer(text, **asked)["input_ids"] for text in texts]
+        encoded = [tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"] for text in texts]
         order = sorted((i for i in range(len(texts)) if encoded[i]), key=lambda i: -len(encoded[i]))
         rows: dict[int, npt.NDArray[np.float32]] = {}
         device = next(model.parameters()).device

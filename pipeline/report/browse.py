@@ -122,6 +122,8 @@ def _record_text(record: Mapping[str, Any]) -> str:
     if record["reason"]:
         near = f"  (kept instead: {row['kept_id']})" if row.get("kept_id") else ""
         lines.append(f"dropped: {record['reason']}: {' '.join(record['detail'].split())}{near}")
+    if row.get("executed") == 0 and row.get("teacher"):
+        lines.append("nothing of it was executed")
     if record["type"] == "score":
         state = {True: "passed", False: "failed", None: "unscored"}[row.get("passed")]
         lines.append(f"{state}: {row.get('verdict')}" + (f": {row['detail']}" if row.get("detail") else ""))
