@@ -23,7 +23,7 @@ VERSIONS: dict[str, int] = {
     "seeds": 1,
     "prompts": 1,
     "completions": 2,
-    "raw-code": 4,
+    "raw-code": 5,
     "documents": 2,
     "validated": 2,
     "distinct": 4,

@@ -47,6 +47,7 @@ class EndpointModel:
         self._key_variable = api_key_env
         self._execution = execution
         self._unanswered: Counter[str] = Counter()
+        self._notes: Counter[str] = Counter()
 
     @property
     def checkpoint(self) -> str:
@@ -56,8 +57,9 @@ class EndpointModel:
         """Not known: an endpoint does not tell."""
 
     def notes(self, ask: Ask) -> list[str]:
-        """Which stop strings the endpoint is sent, and why answers are missing."""
+        """Which stop strings the endpoint is sent, what is to be known of its answers, and why some are missing."""
         notes = [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []
+        notes += [f"{count} answers: {note}" for note, count in self._notes.most_common(MOST_REASONS)]
         notes += [f"{count} not answered: {why}" for why, count in self._unanswered.most_common(MOST_REASONS)]
         return notes
 
@@ -91,6 +93,7 @@ class EndpointModel:
                 record = outcome.question.record
                 if isinstance(outcome.result, Answer) and isinstance(record, Asked):
                     answer = outcome.result
+                    self._notes.update(answer.notes)
                     yield Answered(
                         record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
                     )

@@ -23,7 +23,7 @@ import tenacity
 from pipeline.errors import AuthenticationError, TeacherError
 from pipeline.identity import digest
 from pipeline.teacher.address import without_query
-from pipeline.teacher.batch_book import custom_ids, note, unfinished, write_synced
+from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field, write_synced
 from pipeline.teacher.endpoint import EndpointTeacher
 from pipeline.teacher.money import Reservation
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
@@ -180,7 +180,7 @@ class BatchLane:
                         hint="set the variable named by api_key_env to a valid key and run again",
                     )
                 )
-            except openai.OpenAIError as error:
+            except (openai.OpenAIError, json.JSONDecodeError) as error:
                 self._desk.stop(
                     TeacherError(
                         f"the Batch API at {self._endpoint.base_url} failed: {redact(str(error))}",
@@ -215,8 +215,9 @@ class BatchLane:
         name = f"batch-{digest([line.custom_id for line in lines])[:16]}-{os.urandom(4).hex()}.jsonl"
         await asyncio.to_thread(write_synced, self._desk.folder / name, data)
         self._note({"name": name, "state": "sending", "at": f"{time.time():.0f}"})
-        uploaded = await self._call(self._client.files.create, file=(name, data), purpose="batch")
+        uploaded = await self._call("id", self._client.files.create, file=(name, data), purpose="batch")
         created = await self._call(
+            "id",
             self._client.batches.create,
             input_file_id=uploaded.id,
             endpoint="/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions",
@@ -240,11 +241,12 @@ class BatchLane:
             finally:
                 await self._leave()
             if state.status == "failed":
-                await self._refused(batch, names, state.errors.data or [] if state.errors else [])
+                errors = getattr(getattr(state, "errors", None), "data", None)
+                await self._refused(batch, names, errors if isinstance(errors, list) else [])
                 return
-            for file in (state.output_file_id, state.error_file_id):
-                if file:
-                    content = await self._call(self._client.files.content, file)
+            for file in (getattr(state, name, None) for name in ("output_file_id", "error_file_id")):
+                if file and isinstance(file, str):
+                    content = await self._call("content", self._client.files.content, file)
                     for found in json_lines(content.content):
                         self._collect(found, names)
             ended = f"batch {batch.id} {state.status} before this request"
@@ -266,7 +268,7 @@ class BatchLane:
         """The state of the batch once it has ended."""
         pause = POLL_SECONDS
         while True:
-            state = await self._call(self._client.batches.retrieve, batch.id)
+            state = await self._call("status", self._client.batches.retrieve, batch.id)
             # Answers of an earlier process wait until their questions have been asked again by this one.
             known = self._desk.exhausted or not (names & self._elsewhere)
             if state.status in _ENDED and known:
@@ -277,9 +279,9 @@ class BatchLane:
     async def _refused(self, batch: _Batch, names: set[str], errors: list[Any]) -> None:
         """The endpoint took no request of the batch: send them again where only its queue was full."""
         self._finished(batch)
-        detail = redact("; ".join(str(error.message) for error in errors[:3]) or "no reason given")
+        detail = redact("; ".join(str(getattr(error, "message", error)) for error in errors[:3]) or "no reason given")
         said = f"the Batch API at {self._endpoint.base_url} refused batch {batch.id}: {detail}"
-        if not any(error.code in _NO_ROOM for error in errors):
+        if not any(getattr(error, "code", None) in _NO_ROOM for error in errors):
             raise TeacherError(said, hint="correct the teacher's model or sampling settings and run again")
         if self._batches:
             self._most_batches = self._batches
@@ -355,8 +357,11 @@ class BatchLane:
         else:
             self._desk.failed(ticket, failure)
 
-    async def _call(self, function: Any, *arguments: Any, **named: Any) -> Any:
-        """A call of the API, tried again for ten minutes while the endpoint does not work or is busy."""
+    async def _call(self, wanted: str, function: Any, *arguments: Any, **named: Any) -> Any:
+        """A call of the API, tried again for ten minutes while the endpoint does not work or is busy.
+
+        wanted: the field that its reply must have, or it is none. Raises TeacherError where it has not.
+        """
         passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
         async for attempt in tenacity.AsyncRetrying(
             stop=tenacity.stop_after_delay(600),
@@ -365,7 +370,7 @@ class BatchLane:
             reraise=True,
         ):
             with attempt:
-                return await function(*arguments, **named)
+                return with_field(wanted, await function(*arguments, **named), self._endpoint.base_url)
         raise AssertionError("unreachable: reraise=True")
 
     def _note(self, event: dict[str, str]) -> None:
@@ -392,20 +397,23 @@ class BatchLane:
         after: dict[str, str] = {}
         while lost:
             try:
-                page = await self._call(self._client.batches.list, limit=100, **after)
-            except openai.OpenAIError as error:
+                page = await self._call("data", self._client.batches.list, limit=100, **after)
+            except (openai.OpenAIError, json.JSONDecodeError) as error:
                 raise TeacherError(
                     f"the Batch API at {self._endpoint.base_url} failed: {redact(str(error))}"
                 ) from error
             for listed in page.data:
-                name = (listed.metadata or {}).get("hornbook", "")
-                if name in lost:
+                metadata, id_ = getattr(listed, "metadata", None), getattr(listed, "id", None)
+                name = metadata.get("hornbook") if isinstance(metadata, dict) else None
+                if name in lost and isinstance(id_, str):
                     lost.discard(name)
-                    found.append(_Batch(listed.id, name))
-                    self._note({"name": name, "state": "sent", "id": listed.id})
-            if not page.has_more or not page.data or page.data[-1].created_at < since:
+                    found.append(_Batch(id_, name))
+                    self._note({"name": name, "state": "sent", "id": id_})
+            last = page.data[-1] if page.data and getattr(page, "has_more", False) else None
+            made, before = getattr(last, "created_at", None), after.get("after")
+            after = {"after": str(getattr(last, "id", None))}
+            if not isinstance(made, int | float) or made < since or after["after"] == before:
                 break
-            after = {"after": page.data[-1].id}
         for name in lost:
             self._finished(_Batch("", name))
         return found

@@ -9,6 +9,11 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pipeline.errors import TeacherError
+from pipeline.identity import storable
+from pipeline.teacher.redaction import redact
 
 
 def note(folder: Path, event: dict[str, str]) -> None:
@@ -29,6 +34,23 @@ def custom_ids(path: Path) -> Iterator[str]:
     with path.open("rb") as lines:
         for line in lines:
             yield json.loads(line)["custom_id"]
+
+
+def with_field(name: str, reply: Any, base_url: str) -> Any:
+    """`reply` of the Batch API, which has this field. Raises TeacherError where it is another thing altogether."""
+    kind = {"data": list, "content": bytes}.get(name, str)
+    if isinstance(getattr(reply, name, None), kind):
+        return reply
+    raise TeacherError(
+        f"the Batch API at {base_url} sent no {name!r}, but {_shown(reply)}",
+        hint='base_url should be that of an API with /files and /batches; mode = "online" needs neither',
+    )
+
+
+def _shown(reply: object) -> str:
+    """What came, on one line of at most 200 characters, without keys."""
+    text = redact(" ".join(storable(str(reply)).split()))
+    return text if len(text) <= 200 else text[:200] + "..."
 
 
 def _events(path: Path) -> Iterator[dict[str, str]]:

@@ -289,3 +289,65 @@ def test_a_batch_that_the_endpoint_forgot_is_sent_again(tmp_path: Path, monkeypa
         kept, dropped = ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
     assert len(kept) == 4
     assert not dropped
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[1]",
+        b"null",
+        b"{}",
+        b'{"custom_id": NAME}',
+        b'{"custom_id": NAME, "response": null, "error": null}',
+        b'{"custom_id": NAME, "response": [], "error": "x"}',
+        b'{"custom_id": NAME, "response": {"status_code": "200", "body": 5}}',
+        b'{"custom_id": NAME, "response": {"status_code": {}, "body": null}}',
+        b'{"custom_id": NAME, "response": {"status_code": 200, "body": null}}',
+        b'{"custom_id": NAME, "response": {"status_code": 200, "body": [1]}}',
+        b'{"custom_id": NAME, "response": {"status_code": 200, "body": {"choices": [7], "usage": true}}}',
+        b'{"custom_id": NAME, "response": {"status_code": 500, "body": {"error": "\\ud800"}}}',
+        b'{"custom_id": NAME, "response": null, "error": {"code": null, "message": "\\ud800"}}',
+        b'{"custom_id": [NAME]}',
+        b'{"custom_id": NAME, "x": ' + b"[" * 5000,
+        b"\xff\xfe",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_line_of_any_shape_costs_its_own_request_at_most(
+    tmp_path: Path, line: bytes, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = BatchApi(polls=0)
+
+    def route(method: str, path: str, raw: bytes) -> Reply:
+        reply = api(method, path, raw)
+        if not path.endswith("/content") or reply.raw is None or len(api.batches) > 1:
+            return reply
+        first, *rest = reply.raw.splitlines()
+        name = json.dumps(json.loads(first)["custom_id"]).encode()
+        text = b"\n".join([line.replace(b"NAME", name), *rest]).decode("utf-8", "replace")
+        return Reply(raw=text.encode(encoding))
+
+    with serving() as server:
+        server.route = route
+        kept, dropped = ask_all(prompts(3), tmp_path, [table(server.url, mode="batch")])
+    assert (len(kept), len(dropped)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(raw=b"<html>"), Reply(raw=b""), Reply(body=[1]), Reply(body={}), Reply(body={"id": None, "status": 7}),
+     Reply(body={"id": 5, "data": "x"}), Reply(body="x"), Reply(body=None)],
+    ids=lambda reply: str(reply.raw or reply.body),
+)  # fmt: skip
+@pytest.mark.parametrize("at", ["/v1/files", "/v1/batches", "/v1/batches/batch-0"])
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_what_is_no_reply_of_a_batch_api_ends_the_run_with_words(
+    tmp_path: Path, reply: Reply, at: str, kind: str
+) -> None:
+    api = BatchApi(polls=0)
+    odd = Reply(reply.status, reply.body, {"content-type": kind}, reply.raw)
+
+    with serving() as server:
+        server.route = lambda method, path, raw: odd if path == at else api(method, path, raw)
+        with pytest.raises(TeacherError, match="the Batch API at http://127.0.0.1"):
+            ask_all(prompts(2), tmp_path, [table(server.url, mode="batch")])

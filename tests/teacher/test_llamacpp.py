@@ -161,3 +161,28 @@ def test_the_embedded_model_answers_through_llama_cpp(tmp_path: Path) -> None:
     words = [one.text for one in kept.values()] + [drop.detail for drop in dropped.values()]
     assert all(words)
     assert all(one.prompt_tokens > 8 and 0 < one.completion_tokens < 12 for one in kept.values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "x"},
+        {"error": {"code": "400", "message": ["\ud800"]}},
+        {"error": {"code": True}},
+        {"error": None},
+        {},
+        {"choices": None},
+        {"choices": [{"message": {"content": "\ud800"}, "finish_reason": 7}], "usage": {"prompt_tokens": True}},
+        {"choices": [{"message": {"content": ["a", {"text": None}]}}], "usage": [1]},
+        {"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]},
+    ],
+    ids=str,
+)
+def test_whatever_the_engine_says_is_stored_or_dropped(
+    stand: Stand, model: Path, tmp_path: Path, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand, "handle_chat_completions", lambda request: body)
+    kept, dropped = ask(["one", "two"], tmp_path / "journal", str(model))
+    assert len(kept) + len(dropped) == 2
+    for text in [*(one.text for one in kept.values()), *(one.detail for one in dropped.values())]:
+        text.encode()
