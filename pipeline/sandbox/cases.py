@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.sandbox import pytest_api
-from pipeline.sandbox.checks import Checks
+from pipeline.sandbox.checks import NAME, Checks
 from pipeline.sandbox.fixtures import Case, Fixtures, Refused, cases, needed
 from pipeline.sandbox.pytest_api import Skipped
 from pipeline.sandbox.reduce import asserts_anything
@@ -205,7 +205,13 @@ def _finished(value: Any) -> None:
 def _asserting(tree: ast.Module) -> set[str]:
     """Names of the functions and methods that assert or raise something."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
-    return {n.name for n in ast.walk(tree) if isinstance(n, kinds) and asserts_anything(n)}
+    return {n.name for n in ast.walk(tree) if isinstance(n, kinds) and (asserts_anything(n) or _reports(n))}
+
+
+def _reports(function: ast.AST) -> bool:
+    """Whether a function of a sealed test compares something."""
+    attributes = (n for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr == "sealed")
+    return any(isinstance(n.value, ast.Name) and n.value.id == NAME for n in attributes)
 
 
 def _mentioned(tree: ast.Module) -> set[str]:

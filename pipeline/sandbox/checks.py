@@ -10,8 +10,8 @@ import ast
 import functools
 import operator
 import unittest
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeGuard
 
 from pipeline.sandbox.show import shown
 
@@ -86,6 +86,27 @@ class Checks:
             raise Failure(f"{text}: {wanted}, got {shown(left)}")
         self.inside = False
 
+    def sealed(self, sign: str, left: Any, right: Any, place: int, withheld: str) -> None:
+        """As `compare`, where the judge holds the text at `place` and the side named by `withheld` ("" for none)."""
+        raise NotImplementedError
+
+    def caught(self) -> None:
+        """An exception was caught: that it was raised depends on the program."""
+        self.ran += 1
+
+    @staticmethod
+    def map(function: Any, *iterables: Any) -> Iterator[Any]:
+        """`map`, which does not take a StopIteration that `function` raises for the end."""
+        for values in zip(*iterables, strict=False):
+            yield function(*values)
+
+    @staticmethod
+    def filter(function: Any, iterable: Any) -> Iterator[Any]:
+        """`filter`, likewise."""
+        for value in iterable:
+            if function(value) if function is not None else value:
+                yield value
+
     def seen(self, value: Any) -> Any:
         """The condition of an `if` that guards a `raise`."""
         self.ran += 1
@@ -136,6 +157,24 @@ def _counting(method: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
+class Sealed(NamedTuple):
+    """A test to run beside the program, without what only the judge needs to know.
+
+    source: it reports its comparisons by place. texts: of the comparisons. constants: place -> the value withheld.
+    """
+
+    source: str
+    texts: list[str]
+    constants: dict[int, Any]
+
+
+def sealed(test: str, constant: Callable[[ast.expr], Any]) -> Sealed:
+    """The sealed form of a test. constant: the value of an expression; raises Exception for what is none."""
+    reporting = _Sealing(constant)
+    tree = ast.fix_missing_locations(reporting.visit(ast.parse(test)))
+    return Sealed(ast.unparse(tree), reporting.texts, reporting.constants)
+
+
 def instrumented(tree: ast.Module) -> ast.Module:
     """The test, reporting to the `Checks` that it finds under `NAME`. Changes `tree`."""
     made: ast.Module = _Reporting().visit(tree)
@@ -150,6 +189,24 @@ def _reports(method: str, *arguments: ast.expr) -> ast.Expr:
 class _Reporting(ast.NodeTransformer):
     """Makes the statements of a test report."""
 
+    def comparison(self, sign: str, left: ast.expr, right: ast.expr, text: str) -> ast.Expr:
+        """The statement that compares."""
+        return _reports("compare", ast.Constant(sign), left, right, ast.Constant(text))
+
+    def said(self, text: str) -> ast.Constant:
+        """What a `raise` of the test says of itself."""
+        return ast.Constant(text)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in ("map", "filter") and len(node.args) > 1:
+            node.func = ast.copy_location(ast.Attribute(ast.Name(NAME, ast.Load()), node.func.id, ast.Load()), node)
+        return node
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
+        node.body.insert(0, ast.copy_location(_reports("caught"), node.body[0]))
+        return self.generic_visit(node)
+
     def visit_FunctionDef(self, node: Any) -> Any:
         at = 1 if ast.get_docstring(node, clean=False) is not None else 0
         self.generic_visit(node)
@@ -159,15 +216,16 @@ class _Reporting(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's name
 
     def visit_Assert(self, node: ast.Assert) -> Any:
+        text = ast.unparse(node.test)[:_SHOWN]
+        self.generic_visit(node)
         test = node.test
-        text = ast.unparse(test)[:_SHOWN]
         if always_true(test):
             return ast.copy_location(ast.Expr(test), node)
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in SIGNS:
             sign, left, right = SIGNS[type(test.ops[0])][0], test.left, test.comparators[0]
         else:
             sign, left, right = "", test, ast.Constant(None)
-        report = _reports("compare", ast.Constant(sign), left, right, ast.Constant(text))
+        report = self.comparison(sign, left, right, text)
         return [ast.copy_location(made, node) for made in (_reports("enter"), report)]
 
     def visit_If(self, node: ast.If) -> Any:
@@ -178,7 +236,7 @@ class _Reporting(ast.NodeTransformer):
     def visit_Raise(self, node: ast.Raise) -> Any:
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         if isinstance(raised, ast.Name) and raised.id == "AssertionError":
-            report = _reports("refuse", ast.Constant(ast.unparse(node)[:_SHOWN]))
+            report = _reports("refuse", self.said(ast.unparse(node)[:_SHOWN]))
         else:
             report = _reports("raises")
         return [ast.copy_location(report, node), node]
@@ -186,8 +244,59 @@ class _Reporting(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> Any:
         call = node.value
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith("assert"):
+            self.generic_visit(node)
             return [ast.copy_location(_reports("enter"), node), node, ast.copy_location(_reports("leave"), node)]
-        return node
+        return self.generic_visit(node)
+
+
+_EQUAL = frozenset(
+    f"assert{name}" for name in ("Equal", "Equals", "ListEqual", "DictEqual", "TupleEqual", "SetEqual", "SequenceEqual")
+)
+"""Assertion methods that are written as `==` in a sealed test."""
+
+
+class _Sealing(_Reporting):
+    """Withholds the constants that results are compared with, and the texts of the comparisons."""
+
+    def __init__(self, constant: Callable[[ast.expr], Any]) -> None:
+        self.constant = constant
+        self.texts: list[str] = []
+        self.constants: dict[int, Any] = {}
+
+    def comparison(self, sign: str, left: ast.expr, right: ast.expr, text: str) -> ast.Expr:
+        place = len(self.texts)
+        self.texts.append(text)
+        withheld = ""
+        if sign in ("==", "!=", "is", "is not"):
+            for side, node in (("right", right), ("left", left)):
+                try:
+                    self.constants[place] = self.constant(node)
+                except Exception:  # no constant, or one that is too large: it stays where it is
+                    continue
+                withheld = side
+                break
+        nothing = ast.Constant(None)
+        sides = (nothing if withheld == "left" else left, nothing if withheld == "right" else right)
+        return _reports("sealed", ast.Constant(sign), *sides, ast.Constant(place), ast.Constant(withheld))
+
+    def said(self, text: str) -> ast.Constant:
+        return ast.Constant("the test raised AssertionError")
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        call = node.value
+        if _is_equality(call):
+            text = ast.unparse(call)[:_SHOWN]
+            self.generic_visit(node)
+            report = self.comparison("==", call.args[0], call.args[1], text)
+            return [ast.copy_location(made, node) for made in (_reports("enter"), report)]
+        return super().visit_Expr(node)
+
+
+def _is_equality(call: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether a call is an assertion method that means `==` of its first two arguments."""
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _EQUAL):
+        return False
+    return len(call.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.args)
 
 
 def always_true(node: ast.expr) -> bool:

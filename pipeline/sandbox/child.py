@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any
 
-from pipeline.sandbox import codec, remote, wire
+from pipeline.sandbox import codec, remote, together, wire
 
 CHANNEL, LINK = 3, 4
 """File descriptors: to the judge, and to the test's process where there is one."""
@@ -58,10 +58,14 @@ def main() -> None:
     """Serve the judge until it closes the channel or kills this process."""
     request = codec.load(wire.receive(CHANNEL))
     reply = Reply(request["most"])
+    if request["together"] is not None:
+        together.guard()
     namespace = load(request["source"], reply)
     if namespace is None:
         return
-    if request["calls"] is not None:
+    if request["together"] is not None:
+        reply("test", together.run(namespace, request["together"], CHANNEL, describe))
+    elif request["calls"] is not None:
         run_calls(namespace, request["calls"], reply)
     else:
         reply("loaded")

@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.sandbox import codec, wire
+from pipeline.sandbox.gate import refusal
 from pipeline.sandbox.reduce import SIGNS, Assertion, Irreducible, Reduced, evaluate, reduce, text_of
 from pipeline.sandbox.remote import decode_values
+from pipeline.sandbox.sealing import Sealing
 from pipeline.sandbox.server import DONE, ENDED, unpack_end
 from pipeline.sandbox.show import brief, error_text, same_output, shown
 from pipeline.sandbox.types import Limits
@@ -106,20 +108,33 @@ class Judge:
 
 
 class Session:
-    """One program's run: its channels, what has come back, how its processes ended."""
+    """One program's run: its channels, what has come back, how its processes ended.
 
-    def __init__(self, judge: Judge, program: dict[str, Any], reduced: Reduced | None, outcome: Outcome | None) -> None:
+    beside: the session that judged the program apart from its test and did not find it right; then they run together.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        program: dict[str, Any],
+        reduced: Reduced | None,
+        outcome: Outcome | None,
+        beside: dict[str, Any] | None = None,
+    ) -> None:
         self.judge = judge
+        self.beside = beside
+        self.sealing = Sealing(program["test"]) if beside is not None else None
         self.started = time.monotonic()
         self.begun = False
         self.outcome = outcome
         self.program = program
         self.reduced = reduced
         self.examples: list[Any] = program["examples"]
-        self.apart = reduced is None and bool(program["test"].strip())
+        self.apart = reduced is None and bool(program["test"].strip()) and beside is None
         self.results: list[Any] = []
         self.judged = 0
         self.test_held = not program["test"].strip()
+        self.loaded = False
         self.examples_held = 0
         self.cpu = 0.0
         self.ends: dict[int, _End] = {}
@@ -143,6 +158,25 @@ class Session:
         if self.begun:
             self.outcome = self._exchange()
 
+    def again(self) -> "Session | None":
+        """Where sharing a process may show the program to be right, and the gate lets it: the session for that, begun.
+
+        This one is then stopped and finished.
+        """
+        if not self.begun or self.test_held or not self.loaded or self.beside is not None:
+            return None
+        if self.outcome is None:
+            # A test may replace what the program waits for, and mostly says so.
+            may = self.apart and "sleep" in self.program["test"] and any(e.met == "idle" for e in self.ends.values())
+        else:
+            may = self.outcome.verdict == "uncomparable" or (self.apart and self.outcome.verdict == "failed")
+        if not may or refusal(self.program["source"]):
+            return None
+        self.stop()
+        session = Session(self.judge, self.program, None, None, self.finish())
+        session.begin(b"R")
+        return session
+
     def stop(self) -> None:
         """Have the server kill and clear whatever is left of it."""
         if self.begun:
@@ -157,7 +191,16 @@ class Session:
                 self.test_channel.close()
         outcome = self.outcome or self._after_end()
         wall = time.monotonic() - self.started
-        return {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "cpu": self.cpu, "wall": wall}
+        judged = "values" if self.reduced is not None else "apart" if self.apart else ""
+        made = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "judged": judged}
+        if self.beside is not None:
+            made["judged"] = "together"
+            better = outcome.verdict == "passed" or (
+                outcome.verdict == "failed" and self.beside["verdict"] == "uncomparable"
+            )
+            made = made if better else self.beside
+            return made | {"cpu": self.cpu + self.beside["cpu"], "wall": wall + self.beside["wall"]}
+        return made | {"cpu": self.cpu, "wall": wall}
 
     def _exchange(self) -> Outcome | None:
         """Talk to the program until there is a verdict, or None when it ended without one."""
@@ -168,7 +211,14 @@ class Session:
             "examples": [[source, want is not None] for source, want, _ in self.examples],
             "most": self.judge.most,
             "most_to_test": TO_TEST * self.judge.most,
+            "together": None,
         }
+        if self.sealing is not None:
+            request["together"] = {
+                "test": self.sealing.sealed.source,
+                "entry_point": self.program["entry_point"],
+                "known": self._identity in self.judge.known,
+            }
         inboxes = {0: wire.Inbox(self.channel.fileno(), self.judge.most)}
         try:
             wire.send(self.channel.fileno(), codec.dump(request))
@@ -239,11 +289,14 @@ class Session:
         """One message of the program."""
         if kind == "value":
             return self._value(*parts)
+        if self.sealing is not None and not self.test_held and kind in ("compared", "mutating", "test"):
+            return self._beside(kind, *parts)
         if kind == "shown":
             return self._shown(*parts)
         if kind == "loaded":
             if self.reduced is not None:
                 raise codec.Malformed("no value where one was asked for")
+            self.loaded = True
             return None if self.apart else self._next_examples()
         where = self._where(parts[0]) if kind in ("error", "exit", "missing") else ""
         if kind == "error":
@@ -274,6 +327,7 @@ class Session:
         reduced = self.reduced
         if reduced is None or type(index) is not int or index != len(self.results) or index >= len(reduced.calls):
             raise codec.Malformed("a value that was not asked for")
+        self.loaded = True
         self.results.append(decode_values(tree))
         while self.judged < len(reduced.assertions) and reduced.assertions[self.judged].last <= len(self.results):
             outcome = judge_assertion(reduced.assertions[self.judged], self.results, reduced.constants)
@@ -286,6 +340,20 @@ class Session:
             return self._empty("it holds whatever the function returns")
         self.test_held = True
         return self._next_examples()
+
+    def _beside(self, kind: str, *parts: Any) -> Outcome | None:
+        """A message of a program that shares its process with the test."""
+        assert self.sealing is not None
+        if kind == "compared":
+            wire.send(self.channel.fileno(), codec.dump(self.sealing.holds(*parts)))
+            return None
+        if kind == "mutating":
+            self.sealing.mutating = True
+            return None
+        (answer,) = parts
+        if self.sealing.broken and answer[0] in ("held", "empty", "broke"):
+            return Outcome("uncomparable" if self.sealing.unsure else "failed", self.sealing.broken)
+        return self._test_message(*answer)
 
     @property
     def _identity(self) -> tuple[str, str]:

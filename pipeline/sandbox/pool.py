@@ -227,7 +227,9 @@ class _Run:
             return
         job = worker.queue.popleft()
         worker.since = time.monotonic()
-        verdict = Verdict(job.program.id, answer["verdict"], answer["detail"], answer["cpu"], answer["wall"])
+        verdict = Verdict(
+            job.program.id, answer["verdict"], answer["detail"], answer["cpu"], answer["wall"], answer["judged"]
+        )
         if verdict.verdict == "infrastructure" and job.attempts < ATTEMPTS:
             self.again.append(job)
         else:

@@ -314,6 +314,11 @@ class _Reducer:
         raise Irreducible(f"{type(node).__name__} is not a constant")
 
 
+def constant(node: ast.expr) -> Any:
+    """The value of a constant expression, of bounded size; raises Irreducible, KeyError or TypeError for any other."""
+    return _Reducer({}).constant(node)
+
+
 def _starred(nodes: list[ast.expr]) -> bool:
     return any(isinstance(n, ast.Starred) for n in nodes)
 

@@ -32,6 +32,10 @@ uncomparable: an assertion looked into an object of a type that has no form in w
 retries; this says nothing about the program.
 """
 
+Judged = Literal["values", "apart", "together", ""]
+"""How a test judged: "values": reduced to calls, the judge compares what they return. "apart": the test in a process of
+its own. "together": both in one process, sealed (together.py). "": there was no test.
+"""
 Mode = Literal["strong", "weak"]
 
 
@@ -98,7 +102,8 @@ class Verdict:
     """What became of a program.
 
     detail: which assertion, the value expected and the value got, or why it ended; never a secret, for a person.
-    cpu_seconds: CPU time of the program and, where the test ran in a process of its own, of the test.
+    cpu_seconds: CPU time of the program and, where the test ran in a process of its own, of the test. judged: how the
+    test was held against the program, see `Judged`.
     """
 
     program_id: str
@@ -106,6 +111,7 @@ class Verdict:
     detail: str = ""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
+    judged: Judged = ""
 
     @property
     def passed(self) -> bool:

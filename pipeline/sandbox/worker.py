@@ -89,6 +89,10 @@ def _judge_all(judge: Judge) -> None:
         if session is None:
             session = judge.begin(json.loads(wire.receive(POOL)), None)
         session.run()
+        beside = session.again()
+        if beside is not None:
+            session = beside
+            continue
         following = None
         if select.select([POOL], [], [], 0)[0]:
             following = judge.begin(json.loads(wire.receive(POOL)), session)

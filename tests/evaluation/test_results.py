@@ -92,7 +92,9 @@ def test_the_json_has_the_keys_that_programs_rely_on() -> None:
     made = summarise([score(ONE, True)], problem_set(ONE)).to_json()
     assert {"benchmark", "data_digest", "problems", "scored", "pass@k", "interval", "results"} <= made.keys()
     assert made["pass@k"] == {"1": 1.0}
-    assert made["results"] == [{"task_id": "T/1", "passed": True, "verdict": "passed", "detail": "d", "number": 0}]
+    assert made["results"] == [
+        {"task_id": "T/1", "passed": True, "verdict": "passed", "detail": "d", "judged": "", "number": 0}
+    ]
     low, high = made["interval"]
     assert 0 < low < high <= 1
 
