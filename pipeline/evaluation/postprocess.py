@@ -4,16 +4,18 @@ A result says which were used, and also what the untouched text scores where tha
 decide a score in silence.
 """
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from textwrap import dedent, indent
 from typing import Literal
 
 from pipeline.parsing.answer import Code, code_of
 from pipeline.parsing.assembly import program_of
 from pipeline.parsing.normalise import normalised
-from pipeline.parsing.source import parse
-from pipeline.parsing.task import bare_body
+from pipeline.parsing.source import FunctionNode, parse
+from pipeline.parsing.task import bare_body, gives_a_result
 from pipeline.records import Problem
 from pipeline.student.stopping import PROGRAM_ENDS, code_stop, program_stop
 
@@ -74,6 +76,9 @@ def function_from_chat(problem: Problem, text: str) -> str:
     """
     text = normalised(text)
     pieces = code_of(text)
+    method = _method_of(problem.prompt, pieces, text)
+    if method is not None:
+        return method
     program = program_of(pieces, problem.entry_point, problem.test) or _broken(pieces, problem.entry_point)
     if program is not None:
         end = _end_of(problem.prompt)
@@ -84,6 +89,32 @@ def function_from_chat(problem: Problem, text: str) -> str:
     if body is not None:
         return body
     return cut_body(problem, pieces[0].text if pieces else text)
+
+
+def _method_of(prompt: str, pieces: list[Code], text: str) -> str | None:
+    """What follows a prompt that ends in a method of a class, where the answer is that method, or its body, alone."""
+    end = _end_of(prompt)
+    owner = _last_class(prompt + end + "\n")
+    if owner is None or program_of(pieces, owner.name, "") is not None:
+        return None
+    method = owner.body[-1]
+    assert isinstance(method, FunctionNode)
+    program = program_of(pieces, method.name, "")
+    if program is not None:
+        return f"{end}\n{indent(program, ' ' * method.col_offset)}"
+    for code in [piece.text for piece in pieces] or [text]:
+        for body in (code.rstrip(), indent(dedent(code), " " * method.body[0].col_offset).rstrip()):
+            found = _last_class(prompt + body + "\n")
+            if found is not None and gives_a_result(found.body[-1]):
+                return body + "\n"
+    return None
+
+
+def _last_class(program: str) -> ast.ClassDef | None:
+    """The class that a program ends with, where that ends with a method."""
+    tree = parse(program)
+    last = tree.body[-1] if tree and tree.body else None
+    return last if isinstance(last, ast.ClassDef) and isinstance(last.body[-1], FunctionNode) else None
 
 
 def _broken(pieces: list[Code], entry_point: str) -> str | None:
@@ -100,9 +131,9 @@ def _end_of(prompt: str) -> str:
     """
     lines = [line for line in prompt.split("\n") if line.strip()]
     last = lines[-1] if lines else ""
-    indent = last[: len(last) - len(last.lstrip())]
+    margin = last[: len(last) - len(last.lstrip())]
     start = "" if prompt.endswith("\n") else "\n"
-    ends = (start + indent + more + "pass\n" for more in ("", "    ", "  ", "\t"))
+    ends = (start + margin + more + "pass\n" for more in ("", "    ", "  ", "\t"))
     return next((end for end in ("", *ends) if parse(prompt + end + "\n") is not None), "")
 
 

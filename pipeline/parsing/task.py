@@ -127,14 +127,14 @@ def bare_body(prompt: str, entry_point: str, pieces: list[Code], base: str = _IN
             last = tree.body[-1] if tree and tree.body else None
             if not isinstance(last, FunctionNode) or last.name != entry_point or is_stub(last):
                 continue
-            if _gives_a_result(last):
+            if gives_a_result(last):
                 return body.lstrip("\n") + "\n"
     return None
 
 
-def _gives_a_result(node: FunctionNode) -> bool:
+def gives_a_result(node: ast.stmt) -> bool:
     """Whether the function itself, not one inside it, returns or yields something."""
-    waiting: list[ast.AST] = list(node.body)
+    waiting: list[ast.AST] = list(node.body) if isinstance(node, FunctionNode) else []
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, ast.Return | ast.Yield | ast.YieldFrom):

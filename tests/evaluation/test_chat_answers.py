@@ -133,11 +133,22 @@ def test_a_begun_body_may_be_gone_on_with() -> None:
     passes(PROMPTS["begun body"], fence("        result += x\n    return result\n"))
 
 
-@pytest.mark.parametrize("answer", [fence("class Solution:\n    def twice(self, x):\n        return 2 * x\n")])
-def test_an_entry_point_that_is_an_expression(answer: str) -> None:
-    prompt = 'class Solution:\n    def twice(self, x):\n        """Doc."""\n'
+@pytest.mark.parametrize("entry_point", ["Solution().twice", "twice", "Solution"])
+@pytest.mark.parametrize("end", ["", "        # Twice\n", "        y = 2\n"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class Solution:\n    def twice(self, x):\n        return 2 * x\n",
+        "    def twice(self, x):\n        return 2 * x\n",
+        "def twice(self, x):\n    return 2 * x\n",
+        "        return 2 * x\n",
+        "return 2 * x\n",
+    ],
+)
+def test_a_prompt_that_opens_a_method(code: str, end: str, entry_point: str) -> None:
+    prompt = 'class Solution:\n    def twice(self, x):\n        """Doc."""\n' + end
     test = TEST.replace("check(twice)", "check(Solution().twice)")
-    passes(prompt, answer, "Solution().twice", test)
+    passes(prompt, fence(code), entry_point, test)
 
 
 def test_what_is_no_python_stays_so_that_the_verdict_says_where() -> None:
