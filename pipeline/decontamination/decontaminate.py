@@ -43,7 +43,7 @@ class Decontaminate:
     """
 
     name: ClassVar[str] = "decontaminated"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reasons: ClassVar[frozenset[str]] = frozenset({"ngram-overlap", "tree-overlap", "embedding-overlap"})
     table: DecontaminatedTable = field(default_factory=DecontaminatedTable)
     problems: Sequence[Problem] = ()

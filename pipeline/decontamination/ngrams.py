@@ -1,6 +1,6 @@
 """Word n-grams of benchmark problems, and the documents that share them.
 
-Words are those of `dedup.kernels`, case folded: "13 words" is the measure of GPT-3 (Brown et al. 2020, appendix C)
+Words are those of `pipeline.words`, case folded: "13 words" is the measure of GPT-3 (Brown et al. 2020, appendix C)
 and of phi-1 (5.1). Three things that go wrong when every shared n-gram counts are dealt with here. N-grams of the
 benchmark's own boilerplate (in three problems or more) and runs of numbers are never looked for. Stock phrases are not
 counted by themselves: n-grams that are common in the corpus (in many documents that are not copies of each other), and
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.decontamination.wording import says_something, split_words, statement
+from pipeline.decontamination.wording import says_something, statement
 from pipeline.records import Problem
+from pipeline.words import split
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +67,7 @@ class ProblemNgrams:
             for part in (problem.prompt + problem.canonical_solution, problem.test):
                 for words in _ngrams(part, n):
                     by_length[n].setdefault(words, set()).add(number)
-            asked = split_words(statement(problem))
+            asked = split(statement(problem), fold=True)
             if SHORTEST_STATEMENT <= len(asked) < n:
                 by_length.setdefault(len(asked), {}).setdefault(" ".join(asked), set()).add(number)
         self._hashes: dict[int, Array] = {}
@@ -122,7 +123,7 @@ class ProblemNgrams:
 
         rows: list[list[Gram]] = [[] for _ in texts]
         for start in range(0, len(texts), 1_024):
-            batch = joined(texts[start : start + 1_024])
+            batch = joined(texts[start : start + 1_024], fold=True)
             for length, wanted in self._hashes.items():
                 hashes, bounds = shingle(*batch, length, True)
                 places = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
@@ -133,16 +134,16 @@ class ProblemNgrams:
 
 
 def _hashed(grams: list[str], length: int) -> Array:
-    """(grams,) uint64 hashes as the kernel gives them to the same words in a document."""
-    from pipeline.dedup.features import joined
+    """(grams,) uint64 hashes as the kernel gives them to the same words, which are normal already, in a document."""
+    from pipeline.dedup.features import end_to_end
     from pipeline.dedup.kernels import shingle
 
-    hashes, _ = shingle(*joined(grams), length, True)
+    hashes, _ = shingle(*end_to_end([gram.encode("utf-8", "surrogatepass") for gram in grams]), length, True)
     return np.asarray(hashes)
 
 
 def _ngrams(text: str, n: int) -> list[str]:
-    words = split_words(text)
+    words = split(text, fold=True)
     grams = (words[i : i + n] for i in range(len(words) - n + 1))
     return [" ".join(gram) for gram in grams if 2 * sum(map(str.isdigit, gram)) < n]
 

@@ -1,38 +1,31 @@
 """The words of benchmark problems: what counts as a word, what a problem asks for, which words say something."""
 
 import ast
-import re
 
 from pipeline.dedup.clones import parse, top_level_functions
 from pipeline.records import Problem
+from pipeline.words import says_alone, split
 
-_WORD = re.compile(r"\w+")
-_EMPTY = frozenset(
-    _WORD.findall("""
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
-    false none true and as assert async await break class continue def del elif else except finally for from global if
-    import in is lambda nonlocal not or pass raise return try while with yield
-    abs all any bool bytes chr dict divmod enumerate filter float frozenset hash int isinstance iter len list map max
-    min next object ord pow print property range repr reversed round self set slice sorted str sum super tuple type zip
-    """)
-)
+_EMPTY_WORDS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
+false none true and as assert async await break class continue def del elif else except finally for from global if
+import in is lambda nonlocal not or pass raise return try while with yield
+abs all any bool bytes chr dict divmod enumerate filter float frozenset hash int isinstance iter len list map max
+min next object ord pow print property range repr reversed round self set slice sorted str sum super tuple type zip
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 """Number words, Python's keywords, and its everyday built-in names, as one list for every version of Python."""
-
-
-def split_words(text: str) -> list[str]:
-    """The words of `text`, case folded: runs of letters, digits and underscores."""
-    return _WORD.findall(text.lower())
 
 
 def words(text: str) -> str:
     """The words of `text`, case folded, with one space between."""
-    return " ".join(split_words(text))
+    return " ".join(split(text, fold=True))
 
 
 def says_something(word: str) -> bool:
-    """Whether a word is more than a number, a letter, or a name that the language itself gives."""
-    return len(word) > 1 and not word.isdigit() and word not in _EMPTY
+    """Whether a word is more than a number, a letter of a word, or a name that the language itself gives."""
+    return (len(word) > 1 or says_alone(word)) and not word.isdigit() and word not in _EMPTY
 
 
 def statement(problem: Problem) -> str:

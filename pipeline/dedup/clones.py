@@ -8,11 +8,12 @@ module variables, import aliases. Names bound in a class body are attributes and
 
 import ast
 import hashlib
-import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+from pipeline.words import split
 
 _NO_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores"})
@@ -22,7 +23,6 @@ _WRITTEN: dict[type, tuple[str, ...]] = {
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 """Fields of each type of node that its normal form has."""
-_WORD = re.compile(r"\w+")
 
 
 def parse(text: str) -> ast.Module | None:
@@ -299,7 +299,7 @@ def wording(text: str) -> Wording:
     bound: set[str] = set()
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            said += _WORD.findall((ast.get_docstring(node, clean=False) or "").lower())
+            said += split(ast.get_docstring(node, clean=False) or "", fold=True)
         if isinstance(node, ast.arg):
             bound.add(node.arg)
         elif isinstance(node, ast.alias):
@@ -309,7 +309,7 @@ def wording(text: str) -> Wording:
         else:  # functions, classes, `except .. as`, captures of patterns, type parameters
             names = getattr(node, "name", None), getattr(node, "rest", None)
             bound.update(name for name in names if isinstance(name, str))
-    own = frozenset(name.lower() for name in bound)
+    own = frozenset(word for name in bound for word in split(name, fold=True))
     return Wording(tuple(word for word in said if word not in own), own)
 
 

@@ -63,7 +63,7 @@ class Distinct:
     """
 
     name: ClassVar[str] = "distinct"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reasons: ClassVar[frozenset[str]] = frozenset({"exact-duplicate", "near-duplicate", "clone"})
     table: DistinctTable = field(default_factory=DistinctTable)
     executor: Executor = SERIAL

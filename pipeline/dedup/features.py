@@ -1,6 +1,7 @@
 """What the index compares documents by: digest, shingles, MinHash bands and the lexical outline, in batches."""
 
 import hashlib
+import operator
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from pipeline.dedup import kernels, lexer
 from pipeline.recipe import DistinctTable
+from pipeline.words import normalised
 
 Array = npt.NDArray[Any]
 
@@ -44,12 +46,19 @@ def permutations(count: int) -> tuple[Array, Array]:
     return multipliers, offsets
 
 
-def joined(texts: Sequence[str]) -> tuple[Array, Array]:
-    """All texts end to end as UTF-8, (bytes,) uint8, and their (n + 1,) int64 offsets; lone surrogates stay."""
-    return _end_to_end([text.encode("utf-8", "surrogatepass") for text in texts])
+def joined(texts: Sequence[str], *, fold: bool = False) -> tuple[Array, Array]:
+    """All texts end to end as UTF-8, (bytes,) uint8, and their (n + 1,) int64 offsets; lone surrogates stay.
+
+    In the form in which their words are compared, see `words.normalised`, which `fold` is for too.
+    """
+    return end_to_end([_encoded(normalised(text, fold=fold)) for text in texts])
 
 
-def _end_to_end(encoded: list[bytes]) -> tuple[Array, Array]:
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def end_to_end(encoded: list[bytes]) -> tuple[Array, Array]:
     starts = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(part) for part in encoded], out=starts[1:])
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), starts
@@ -57,10 +66,13 @@ def _end_to_end(encoded: list[bytes]) -> tuple[Array, Array]:
 
 def features(texts: Sequence[str], table: DistinctTable) -> Features:
     """Features of `texts`; pure, and the same for a text whichever batch it is in."""
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    encoded = [_encoded(text) for text in texts]
     digests = b"".join([hashlib.blake2b(part, digest_size=16).digest() for part in encoded])
-    data, starts = _end_to_end(encoded)
-    hashes, bounds = kernels.shingle(data, starts, table.shingle, False)
+    data, starts = end_to_end(encoded)
+    plain = [normalised(text) for text in texts]
+    as_they_are = all(map(operator.is_, plain, texts))
+    words = (data, starts) if as_they_are else end_to_end(list(map(_encoded, plain)))
+    hashes, bounds = kernels.shingle(*words, table.shingle, False)
     multipliers, offsets = permutations(table.permutations)
     bands = kernels.band_keys(hashes, bounds, multipliers, offsets, table.bands)
     if table.clones or table.max_constant_variants:

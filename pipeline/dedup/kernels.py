@@ -4,8 +4,7 @@ Only imported where a stage runs, because numba takes half a second to import. K
 cached beside this file, or in the user's cache folder where this one is read-only; where neither can be written they
 are compiled anew in each process. All of them release the GIL.
 
-A *word* is a run of ASCII letters, digits, underscores and non-ASCII characters; one Chinese, Japanese or Korean
-character is a word of its own, because those scripts put no spaces between words. Case counts unless `fold` is set.
+What a word is says `pipeline.words`, whose normal form of texts is what these loops are given.
 """
 
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+
+from pipeline.words import ALONE, DIVIDES, JOINS, MARK, UNSEEN, classes
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WORD_PRIME = np.uint64(0x00000100000001B3)
@@ -46,19 +47,39 @@ def word_table() -> Any:
     return table
 
 
-@compiled
 def shingle(data: Any, starts: Any, n: int, fold: bool) -> tuple[Any, Any]:
     """Sets of hashed word n-grams, one per document.
 
-    data: (bytes,) uint8, all texts end to end. starts: (documents + 1,) int64 offsets into it. Returns (hashes,
-    bounds): document i has the sorted, distinct uint64 hashes[bounds[i]:bounds[i + 1]].
+    data: (bytes,) uint8, all texts end to end in the form of `words.normalised`, UTF-8. starts: (documents + 1,) int64
+    offsets into it. fold: whether the case of ASCII letters is folded. Returns (hashes, bounds): document i has the
+    sorted, distinct uint64 hashes[bounds[i]:bounds[i + 1]].
 
     A text with fewer than `n` words has one shingle, the hash of its characters with runs of white space taken as
     one space: so short texts are alike only where they are equal. A text without any character but white space has
     none, and is like no other.
     """
+    hashes, bounds = _shingle(data, starts, n, fold, classes())
+    return hashes, bounds
+
+
+@compiled
+def _character(data: Any, at: int, stop: int) -> tuple[Any, Any]:
+    """(code point, length in bytes) of the UTF-8 character at `at`, a lone surrogate's too."""
+    b = np.int64(data[at])
+    if b < 0xE0 or at + 2 >= stop:
+        return ((b & 0x1F) << 6) | (np.int64(data[min(at + 1, stop - 1)]) & 0x3F), min(2, stop - at)
+    code = ((b & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
+    if b < 0xF0 or at + 3 >= stop:
+        return code, 3
+    return ((b & 0x07) << 18) & 0x1FFFFF | ((code & 0x0FFF) << 6) | (np.int64(data[at + 3]) & 0x3F), 4
+
+
+@compiled
+def _shingle(data: Any, starts: Any, n: int, fold: bool, kinds: Any) -> tuple[Any, Any]:
+    """As `shingle`; kinds: (0x110000,) uint8, the class of every character."""
     documents = len(starts) - 1
     is_word = word_table()
+    is_word[128:] = False
     out = np.empty((len(data) + documents) // 2 + documents + 1, dtype=np.uint64)
     bounds = np.zeros(documents + 1, dtype=np.int64)
     ring = np.zeros(n, dtype=np.uint64)  # the last `n` words
@@ -70,35 +91,37 @@ def shingle(data: Any, starts: Any, n: int, fold: bool) -> tuple[Any, Any]:
         at, stop = starts[d], starts[d + 1]
         while at < stop:
             b = data[at]
-            if not is_word[b]:
-                at += 1
-                continue
-            if b == 0xE2 and at + 2 < stop and (data[at + 1] == 0x80 or data[at + 1] == 0x81):
-                at += 3  # general punctuation: dashes, quotes, ellipsis
-                continue
-            if b == 0xE3 and at + 2 < stop and data[at + 1] == 0x80:
-                at += 3  # CJK punctuation
-                continue
-            h = EMPTY
-            if 0xE3 <= b <= 0xED and at + 2 < stop:
-                for _ in range(3):
-                    h = (h ^ np.uint64(data[at])) * WORD_PRIME
+            alone = False
+            if b < 128:
+                if not is_word[b]:
                     at += 1
+                    continue
             else:
-                while at < stop:
-                    b = data[at]
-                    if not is_word[b] or 0xE2 <= b <= 0xED:
+                code, size = _character(data, at, stop)
+                if kinds[code] == DIVIDES or kinds[code] == UNSEEN:
+                    at += size
+                    continue
+                alone = kinds[code] == ALONE
+            h = EMPTY
+            first = True
+            while at < stop:
+                b = data[at]
+                if b < 128:
+                    if alone or not is_word[b]:
                         break
                     if fold and 65 <= b <= 90:
                         b += np.uint8(32)
                     h = (h ^ np.uint64(b)) * WORD_PRIME
                     at += 1
-                if h == EMPTY:  # a lone lead byte, or a character of the E2 block that is not punctuation
-                    h = (h ^ np.uint64(data[at])) * WORD_PRIME
-                    at += 1
-                    while at < stop and 0x80 <= data[at] < 0xC0:
-                        h = (h ^ np.uint64(data[at])) * WORD_PRIME
-                        at += 1
+                    first = False
+                    continue
+                code, size = _character(data, at, stop)
+                if not first and kinds[code] != MARK and (alone or kinds[code] != JOINS):
+                    break
+                for k in range(at, at + size):
+                    h = (h ^ np.uint64(data[k])) * WORD_PRIME
+                at += size
+                first = False
             ring[place] = mix(h)
             words += 1
             place = place + 1 if place + 1 < n else 0

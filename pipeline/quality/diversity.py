@@ -5,7 +5,6 @@ The Vendi score is an effective number of different documents, `near_share` the 
 """
 
 import math
-import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from pipeline.identity import digest, rng_seed
 from pipeline.records import Document
+from pipeline.words import split
 
 Array = npt.NDArray[Any]
 
@@ -124,8 +124,6 @@ HASHED_CHARACTERS = 20_000
 NEAR = 0.9
 """Cosine of hashed features at or above which two documents count as near."""
 
-_WORD = re.compile(r"\w+|[^\w\s]+")
-
 
 def hashed_features(texts: Sequence[str]) -> Array:
     """(texts, `HASHED_FEATURES`) float32: square roots of the counts of words and word pairs, by the hash of each.
@@ -136,7 +134,7 @@ def hashed_features(texts: Sequence[str]) -> Array:
     """
     rows = np.zeros((len(texts), HASHED_FEATURES), dtype=np.float32)
     for row, text in zip(rows, texts, strict=True):
-        words = [word.encode("utf-8", "surrogatepass") for word in _WORD.findall(text[:HASHED_CHARACTERS])]
+        words = [word.encode("utf-8", "surrogatepass") for word in split(text[:HASHED_CHARACTERS], signs=True)]
         grams = Counter([*words, *(b" ".join(pair) for pair in pairwise(words))])
         places = np.fromiter((zlib.crc32(gram) % HASHED_FEATURES for gram in grams), np.int64, len(grams))
         np.add.at(row, places, np.sqrt(np.fromiter(grams.values(), np.float32, len(grams))))
