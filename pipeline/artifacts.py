@@ -169,7 +169,7 @@ def tell_of_earlier(stage: PlannedStage, making: Making, facts: Sequence[Mapping
     """Say where answers were not asked for by this run: they may be of a day on which a server was broken."""
     earlier = sum(fact["earlier"] for fact in facts if fact["kind"] not in ("replay", "composer"))
     if earlier:
-        text = f"{stage.name}: {earlier:,} of {asked:,} answers were given to earlier runs"
+        text = f"{stage.name}: {earlier:,} of {asked:,} answers are reused from earlier runs"
         making.log({"event": "note", "stage": stage.name, "text": f"{text}; --fresh {stage.name} asks for them again"})
 
 

@@ -69,8 +69,9 @@ def run(
         list[str] | None,
         typer.Option(
             "--fresh",
-            help="Make this stage and all after it again: teachers are asked anew, and paid anew. Old results stay in "
-            "the store. The run keeps to the new ones, and a budget counts them alone. Repeat for several.",
+            help="Make this stage again, and what follows from it. A stage that asks teachers asks them anew, which is "
+            "paid anew, and a budget counts that alone. Old results stay in the store; the run keeps to the new ones. "
+            "Repeat for several.",
             metavar="STAGE",
             autocompletion=completion.stages,
         ),

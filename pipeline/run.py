@@ -105,7 +105,11 @@ def run(
         try:
             with starting(places):
                 record = RunRecord(call.folder, loaded, call.plan, until, call.generations, set(fresh))
-            return _walked(loaded, places, todo, record, EventLog(call.folder / "events.jsonl", seen), stopped)
+            log = EventLog(call.folder / "events.jsonl", seen)
+            for stage in record.going_on:
+                text = "going on with what was begun then, as the run did not come to its end"
+                log({"event": "note", "text": f"--fresh {stage}: {text}"})
+            return _walked(loaded, places, todo, record, log, stopped)
         finally:
             trackers.close()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline import __version__
-from pipeline.errors import HornbookError, StoreBusy, UsageError
+from pipeline.errors import EmptyCorpus, HornbookError, StoreBusy, UsageError
 from pipeline.loading import Loaded, dump
 from pipeline.plan import Plan
 from pipeline.store import Manifest, disk_errors, write_atomically
@@ -64,7 +64,8 @@ def generations(said: Mapping[str, Any]) -> dict[str, str]:
 def renewed(said: Mapping[str, Any], base: Plan, fresh: Sequence[str], until: str) -> dict[str, str]:
     """The generations of a call that is told to make the stages `fresh` again.
 
-    One that was told so before and did not come to its end goes on with what it began: its answers are paid for.
+    One that was told so before and did not come to its end goes on with what it began: its answers are paid for. (Where
+    nothing of them was left to go on with, that was an end.)
     Raises UsageError for a stage that the recipe has not, or that lies after `until`.
     """
     names = [stage.name for stage in base.stages]
@@ -144,6 +145,7 @@ class RunRecord:
     """run.json, rewritten whole at every change, and recipe.toml beside it.
 
     folder: the run's. paid: what each stage that earlier calls finished has cost this run, by the stage's key.
+    going_on: stages that this call was told to make again, as an earlier one was that did not come to its end.
     """
 
     def __init__(
@@ -175,6 +177,7 @@ class RunRecord:
         last = max([names.index(until) if until else len(names) - 1, *done])
         self._called = now()
         told = set(self._before.get("fresh") or ()) | fresh
+        self.going_on = sorted(one for one in fresh if generations(self._before).get(one) == again[one])
         self._data: dict[str, Any] = {
             "run": folder.name,
             "recipe": loaded.recipe.name,
@@ -253,7 +256,8 @@ class RunRecord:
             if isinstance(error, HornbookError):
                 message, hint = error.message, error.hint
             self._data["stopped"] = {"stage": self._at, "message": message, "hint": hint}
-        elif state == "done":
+        if state == "done" or isinstance(error, EmptyCorpus):
+            # Of answers that came to nothing others are wanted, where the same is wished for again.
             self._data["fresh"] = []
         self._data |= {"state": state, "finished": now()}
         call = {"started": self._called, "finished": self._data["finished"], "state": state,

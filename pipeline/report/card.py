@@ -112,7 +112,7 @@ def _teachers(summary: Summary) -> list[str]:
         if teacher.earlier and teacher.kind != "composer":
             cost = f", which paid {dollars(teacher.earlier_usd)} for them" if teacher.earlier_usd else ""
             which = "all" if teacher.earlier >= teacher.completions + teacher.annotations else f"{teacher.earlier:,}"
-            lines.append(f"  {'':<15}{which} of them given to earlier runs{cost}")
+            lines.append(f"  {'':<15}{which} of them reused from earlier runs{cost}")
     return ["Teachers", *lines] if lines else []
 
 

@@ -146,7 +146,7 @@ class Summary:
         kept = self.kept_from_teachers
         return {
             "usd": round(self.usd, 6),
-            "earlier_usd": round(self.earlier_usd, 6),
+            "reused_usd": round(self.earlier_usd, 6),
             "tokens": self.teacher_tokens,
             "kept_documents": kept,
             "usd_per_kept_document": round(self.usd / kept, 8) if kept else None,

@@ -97,16 +97,16 @@ def test_answers_of_an_earlier_run_are_counted_apart_and_said_to_be_old(at: Plac
         old, _ = report(go(server, at, name="first"), at)
         new, text = report(go(server, at, "seeds.exercises=25", name="second", watch=events.append), at)
         asked = len(server.requests)
-    assert (old["teachers"][0]["earlier"], old["cost"]["earlier_usd"]) == (0, 0)
+    assert (old["teachers"][0]["reused"], old["cost"]["reused_usd"]) == (0, 0)
     (teacher,) = new["teachers"]
     kept = 45 - asked
     assert kept > 0
-    assert (teacher["completions"], teacher["earlier"]) == (25, kept)
+    assert (teacher["completions"], teacher["reused"]) == (25, kept)
     assert teacher["usd"] == pytest.approx((25 - kept) * EACH)
-    assert teacher["earlier_usd"] == new["cost"]["earlier_usd"] == pytest.approx(kept * EACH)
-    assert f"{kept} of them given to earlier runs, which paid ${kept * EACH:.3f} for them" in text
+    assert teacher["reused_usd"] == new["cost"]["reused_usd"] == pytest.approx(kept * EACH)
+    assert f"{kept} of them reused from earlier runs, which paid ${kept * EACH:.3f} for them" in text
     notes = [event["text"] for event in events if event["event"] == "note"]
-    told = f"completions: {kept} of 25 answers were given to earlier runs; --fresh completions asks for them again"
+    told = f"completions: {kept} of 25 answers are reused from earlier runs; --fresh completions asks for them again"
     assert told in notes
 
 
@@ -115,9 +115,9 @@ def test_a_run_that_finds_all_answers_in_the_store_paid_for_none_of_them(at: Pla
         go(server, at, name="first")
         found, text = report(go(server, at, name="second"), at)
         again, _ = report(go(server, at, name="first"), at)
-    assert found["teachers"][0] | {"usd": 0.0, "earlier": 20} == found["teachers"][0]
-    assert found["cost"] | {"usd": 0.0, "earlier_usd": pytest.approx(20 * EACH)} == found["cost"]
-    assert "all of them given to earlier runs" in text
+    assert found["teachers"][0] | {"usd": 0.0, "reused": 20} == found["teachers"][0]
+    assert found["cost"] | {"usd": 0.0, "reused_usd": pytest.approx(20 * EACH)} == found["cost"]
+    assert "all of them reused from earlier runs" in text
     assert again["cost"]["usd"] == pytest.approx(20 * EACH)
 
 
@@ -130,10 +130,10 @@ def test_a_replay_costs_nothing(at: Places) -> None:
         f"teachers.composer.replay={at.store.folder('completions', key)}",
     ]  # fmt: skip
     found, text = report(run(load("tiny", replay), at, until="completions", name="replayed"), at)
-    assert found["teachers"][0]["completions"] == found["teachers"][0]["earlier"] == 20
+    assert found["teachers"][0]["completions"] == found["teachers"][0]["reused"] == 20
     assert found["cost"]["usd"] == 0
-    assert found["cost"]["earlier_usd"] == pytest.approx(20 * EACH)
-    assert "all of them given to earlier runs, which paid $0.040 for them" in text
+    assert found["cost"]["reused_usd"] == pytest.approx(20 * EACH)
+    assert "all of them reused from earlier runs, which paid $0.040 for them" in text
 
 
 def test_fresh_asks_a_mended_server_again_and_the_broken_ones_answers_are_never_used(at: Places) -> None:
@@ -149,21 +149,29 @@ def test_fresh_asks_a_mended_server_again_and_the_broken_ones_answers_are_never_
         with pytest.raises(EmptyCorpus):
             go(server, at, until="documents", name="mine")
         assert len(server.requests) == 20
+        with pytest.raises(EmptyCorpus):  # still broken: the wish came to nothing, so the next one is another
+            go(server, at, until="documents", name="mine", fresh=["completions"])
+        assert len(server.requests) == 40
         text = '```python\ndef f(x):\n    """Return x."""\n    return x\n```\n'
         with pytest.raises(BudgetReached):
             go(server, at, "execution.budget_usd=0.03", until="documents", name="mine", fresh=["completions"])
-        begun = len(server.requests) - 20
+        begun = len(server.requests) - 40
         assert begun > 3
         # The same command again, and then a plain one, go on with what is paid for of the new generation.
+        events: list[Event] = []
+        again: dict[str, Any] = {"until": "documents", "name": "mine", "fresh": ["completions"], "watch": events.append}
         with pytest.raises(BudgetReached):
-            go(server, at, "execution.budget_usd=0.03", until="documents", name="mine", fresh=["completions"])
-        assert len(server.requests) == 20 + begun
+            go(server, at, "execution.budget_usd=0.03", **again)
+        assert len(server.requests) == 40 + begun
+        assert [e["text"] for e in events if "going on" in str(e.get("text"))] == [
+            "--fresh completions: going on with what was begun then, as the run did not come to its end"
+        ]
         with pytest.raises(HornbookError):  # exercises without tests: whatever becomes of them, they are the new ones
             go(server, at, until="decontaminated", name="mine")
-        assert len(server.requests) == 40
+        assert len(server.requests) == 60
         found, card = report(Outcome("mine", at.runs / "mine", (), ()), at)
     (teacher,) = found["teachers"]
-    assert (teacher["completions"], teacher["earlier"], teacher["usd"]) == (20, 0, pytest.approx(20 * EACH))
+    assert (teacher["completions"], teacher["reused"], teacher["usd"]) == (20, 0, pytest.approx(20 * EACH))
     entry = json.loads((at.runs / "mine" / "run.json").read_text())["stages"][2]
     answers = {completion.text for completion in at.store.kept("completions", entry["key"])}
     assert answers == {text}
