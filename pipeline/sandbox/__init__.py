@@ -11,8 +11,16 @@ Four processes, each trusted less than the one before::
 The verdict is made from values in a strict encoding of exact types, builtin (codec.py) or of the standard library
 (kinds.py), so a lying `__eq__`, a patched `unittest`, an early exit, printed success markers or a walk up the stack
 pass nothing: there is nothing in the program's process that knows how it is judged. A verdict that would need another
-type's own comparison is `uncomparable`. Tests are reduced to calls and expressions where they can be (reduce.py); the
-docstring of tester.py says what the rest does not stop.
+type's own comparison is `uncomparable`. A verdict says how it was judged, in the first of three ways that can:
+
+values      the test reduces to calls and expressions, which the judge compares (reduce.py)
+apart       the test runs in the second fork; its docstring says what that does not stop (tester.py)
+together    program and test share a process, after a gate has read the program (gate.py, together.py, sealing.py); only
+            where the two ways before did not find it right
+
+A test counts where a comparison ran that depends on the function's result: comparisons are counted (checks.py), every
+shape of test is found and run (cases.py, fixtures.py), and with the function's result replaced by a sentinel
+(sentinel.py) the test has to fail. Otherwise the verdict is `no-test`.
 """
 
 from pipeline.sandbox.pool import Sandbox, layers

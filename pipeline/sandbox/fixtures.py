@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import io
 import itertools
-import logging
 import os
 import sys
 import tempfile
@@ -305,7 +304,9 @@ def _tmp_path() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _caplog() -> Iterator[Any]:
-    records: list[logging.LogRecord] = []
+    import logging  # not at the top: every program would carry it
+
+    records: list[Any] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign, assignment]
     root, level = logging.getLogger(), logging.getLogger().level

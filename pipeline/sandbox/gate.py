@@ -17,7 +17,7 @@ _MODULES = """
 __future__ abc argparse array asyncio base64 bisect calendar cmath collections collections.abc contextlib copy csv
 dataclasses datetime decimal difflib enum fnmatch fractions functools getpass glob hashlib heapq html io ipaddress
 itertools json keyword logging math numbers operator os os.path pathlib pprint queue random re secrets shlex statistics
-string struct sys tempfile textwrap threading time timeit types typing unicodedata urllib.parse uuid warnings zlib
+string struct sys tempfile textwrap threading time types typing unicodedata urllib.parse uuid warnings zlib
 zoneinfo
 """
 MODULES = frozenset(_MODULES.split())
@@ -52,6 +52,8 @@ _ALLOWED = {module: frozenset(names.split()) for module, names in _OF_MODULE.ite
 _REFUSED = {
     "dataclasses": frozenset({"make_dataclass"}),
     "enum": frozenset({"EnumMeta", "EnumType"}),
+    "functools": frozenset({"singledispatch", "singledispatchmethod"}),
+    "typing": frozenset({"get_type_hints", "ForwardRef", "get_args"}),
     "operator": frozenset({"attrgetter", "methodcaller"}),
     "string": frozenset({"Formatter"}),
 }
@@ -61,7 +63,7 @@ _BUILTINS = frozenset(
 )
 _SPECIAL = """
 init new post_init len iter next reversed getitem setitem delitem call enter exit str repr format aenter aexit aiter
-anext slots doc name qualname annotations class main file all match_args missing
+anext slots doc name qualname annotations class main file all missing
 """
 _NAMED = frozenset(f"__{name}__" for name in _SPECIAL.split())
 """Special names that may be written at all: no method among them decides a comparison or does arithmetic."""
@@ -73,6 +75,8 @@ _INSIDE = re.compile(
 _FIELD = re.compile(r"\{[^{}:!]*[.\[]")
 """A field of a format that looks into its value."""
 _INNOCENT = frozenset({"f_name", "f_score", "f_value", "co_author", "func_name", "cr_number", "raw_data"})
+_PUBLIC = frozenset({"_replace", "_asdict", "_fields", "_make", "_field_defaults"})
+"""Names of named tuples that only look private."""
 _STREAMS = frozenset({"stdout", "stderr", "stdin"})
 
 
@@ -86,13 +90,18 @@ def refusal(source: str) -> str:
 
 
 class _Reader:
-    """Reads one program. modules: names that stand for modules. imported: names taken from one."""
+    """Reads one program. modules: names that stand for modules. imported: names taken from one. own: names that it
+    defines itself, the only private ones that it may read.
+    """
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
         self.modules: dict[str, str] = {}
         self.imported: set[str] = set()
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self.own = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_own(n)}
+        self.own |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        self.own |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
         self.docstrings = {
             node.body[0].value
             for node in ast.walk(tree)
@@ -147,6 +156,8 @@ class _Reader:
                     yield f"imports everything of {module}"
                 continue
             yield from self._member(module, alias.name)
+            if alias.name == "ABCMeta" and alias.asname:
+                yield "renames ABCMeta"
             if f"{module}.{alias.name}" in MODULES:
                 self.modules[alias.asname or alias.name] = f"{module}.{alias.name}"
             else:
@@ -165,6 +176,8 @@ class _Reader:
     def _name(self, node: ast.Name) -> Iterator[str]:
         if (node.id.startswith("__") and node.id not in _NAMED) or node.id in _BUILTINS:
             yield f"uses {node.id}"
+        elif node.id == "ABCMeta" and not isinstance(self.parents.get(node), ast.keyword):
+            yield "makes a class with ABCMeta"
         elif node.id in ("getattr", "setattr", "hasattr", "open", "type") and not self._is_called(node):
             if node.id != "type" or not self._is_compared(node):
                 yield f"passes {node.id} on"
@@ -198,6 +211,8 @@ class _Reader:
         name, root = node.attr, _root(node)
         if name.startswith("__") and name not in _NAMED:
             yield f"uses {name}"
+        elif name.startswith("_") and not name.startswith("__") and name not in self.own | _PUBLIC:
+            yield f"uses the private {name}"
         elif name == "__class__" and not self._is_named(node):
             yield "uses __class__"
         elif name == "ABCMeta" and not isinstance(self.parents.get(node), ast.keyword):
@@ -234,14 +249,12 @@ class _Reader:
         if name in ("getattr", "setattr", "hasattr"):
             attribute = node.args[1] if len(node.args) > 1 else None
             text = attribute.value if isinstance(attribute, ast.Constant) else None
-            if not isinstance(text, str) or text.startswith("_") or _INSIDE.fullmatch(text):
+            if not isinstance(text, str) or text[:1] == "_" or text == "format" or _INSIDE.fullmatch(text):
                 yield f"calls {name} with a name that is not plain"
             if name == "setattr" and not (isinstance(first, ast.Name) and first.id == "self"):
                 yield "calls setattr"
         if name == "type" and not (len(node.args) == 1 and self._is_named(node)):
             yield "makes a class, or takes one to make another, with type"
-        if name == "ABCMeta":
-            yield "makes a class with ABCMeta"
         if any(keyword.arg in ("opener", None) for keyword in node.keywords) and name == "open":
             yield "calls open with an opener"
         if any(keyword.arg == "style" for keyword in node.keywords):
@@ -256,6 +269,11 @@ class _Reader:
                     yield "has a metaclass"
             if any(ast.unparse(base) == "type" for base in node.bases):
                 yield "has a metaclass"
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    """Whether an attribute is one that the program gives its own objects."""
+    return not isinstance(node.ctx, ast.Load) and _root(node.value) in ("self", "cls")
 
 
 def _is_instance_check(call: ast.Call) -> bool:

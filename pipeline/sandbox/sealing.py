@@ -40,7 +40,7 @@ class Sealing:
             try:
                 outcome = bool(SIGNS[sign](*sides)) if sign else bool(sides[0])
             except codec.OpaqueUsed as error:
-                outcome = held is True if not known else sign == "!=" and not error.wrong
+                outcome = not error.wrong and (sign == "!=" if known else held is True)
                 self.unsure = self.unsure or (known and not self.mutating and not self.broken and not error.wrong)
             except Exception:
                 outcome = False

@@ -272,6 +272,10 @@ def test_an_exit_in_the_middle_does_not_end_a_test_well(sandbox: Sandbox) -> Non
         "def f(x):\n    return f'{x:>10} {x!r} {x.real}' + '{:.2f}'.format(x) + type(x).__name__\n",
         "def f(x):\n    return isinstance(x, int) and type(x) is int and getattr(x, 'real') > 0\n",
         "if __name__ == '__main__':\n    print(1)\n",
+        "from abc import ABC, ABCMeta\nclass A(metaclass=ABCMeta):\n    def _x(self):\n        return self._y()\n"
+        "    def _y(self):\n        self._z = 1\n        return self._z\n",
+        "from collections import namedtuple\nP = namedtuple('P', 'x')\ndef f(p):\n"
+        "    return p._replace(x=1)._asdict()\n",
     ],
 )
 def test_plain_programs_may_share_a_process(source: str) -> None:
@@ -290,7 +294,7 @@ def test_what_could_reach_the_test_may_not(source: str) -> None:
         ("from os import *", "imports everything of os"),
         ("import logging\nlogging.sys.modules", "uses logging.sys"),
         ("import logging\nx = logging", "passes the module logging on"),
-        ("import random as r\nr._os.write(3, b'')", "uses random._os"),
+        ("import random as r\nr._os.write(3, b'')", "uses the private _os"),
         ("from dataclasses import make_dataclass", "uses dataclasses.make_dataclass"),
         ("g = getattr\ng(1, 'x')", "passes getattr on"),
         ("getattr(1, 'a' + 'b')", "calls getattr with a name that is not plain"),
@@ -301,6 +305,15 @@ def test_what_could_reach_the_test_may_not(source: str) -> None:
         ("x = 'a__b'", "has the text 'a__b'"),
         ("def f(x):\n    match x:\n        case object(a=y):\n            return y", "matches attributes of classes"),
         ("class A(type):\n    pass", "has a metaclass"),
+        ("from abc import ABCMeta\nclass M(ABCMeta):\n    pass", "makes a class with ABCMeta"),
+        ("from abc import ABCMeta as M\nM('X', (), {})", "renames ABCMeta"),
+        ("import timeit\ntimeit.timeit('x')", "imports timeit"),
+        ("import typing\ntyping.get_type_hints(print)", "uses typing.get_type_hints"),
+        ("from functools import singledispatch", "uses functools.singledispatch"),
+        ("x = [1]\nx._evaluate({}, {})", "uses the private _evaluate"),
+        ("class E(Exception):\n    __match_args__ = ('a',)", "uses __match_args__"),
+        ("getattr('{0.x}', 'format')(1)", "calls getattr with a name that is not plain"),
+        ("'{0.x}'.format(1)", "formats attributes"),
     ],
 )
 def test_what_is_refused_is_named(source: str, reason: str) -> None:
