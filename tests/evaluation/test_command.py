@@ -287,3 +287,40 @@ def test_an_absent_benchmark_fails_at_once_and_names_a_path(monkeypatch: pytest.
         problems.load("mbpp")
     assert "--benchmark FILE.jsonl" in str(error.value)
     assert problems.FOLDER_VARIABLE in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["", "--teacher", "--judge"])
+@pytest.mark.parametrize(
+    ("url", "key", "words"),
+    [
+        ("localhost:9/v1", "sk-abc", "write http://localhost:9/v1"),
+        ("http://127.0.0.1:9/v1#x", "sk-abc", "a fragment"),
+        ("http://127.0.0.1:9/v1 ", "sk-abc", "a blank at character"),
+        ("ftp://127.0.0.1/v1", "sk-abc", "should be a URL"),
+        ("http://127.0.0.1:9/v1", "sk-abc\u2026", "KEY holds U+2026 (HORIZONTAL ELLIPSIS)"),
+        ("http://127.0.0.1:9/v1", "sk-abc\r\nx-a: b", "KEY holds a line break"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_asked_is_named_before_anything_is_asked(
+    server: _Server,
+    benchmark: Path,
+    option: str,
+    url: str,
+    key: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KEY", key)
+    if option:
+        options = [option, url, f"{option}-model", "strong", f"{option}-key-env", "KEY"]
+        assert evaluate(server, benchmark, *options) == 2
+    else:
+        data = ["--benchmark", str(benchmark), "--data", str(benchmark.parent / "data")]
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", url, "--model", "m", "--api-key-env", "KEY", *data])
+        assert stop.value.code == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert words in told
+    assert key not in told
+    assert server.asked == 0

@@ -223,3 +223,15 @@ def test_passages_that_were_kept_unchecked_are_counted(summary: Summary) -> None
     assert said in html.unescape(render(unchecked))
     assert unchecked.to_json()["unexecuted"] == 2
     assert "executed (" not in card(summary)
+
+
+def test_what_is_to_be_known_of_a_teachers_answers_stands_beside_it(summary: Summary) -> None:
+    note = "finish_reason 'tool_calls' is not known: the answer was taken for a whole one"
+    first, *others = summary.teachers
+    asked = replace(first, kind="openai", notes={note: 12}, oldest="2026-11-01", newest="2026-11-28")
+    told = replace(summary, teachers=(asked, *others))
+    assert told.to_json()["teachers"][0]["notes"] == {note: 12}
+    for text in (card(told), render(told).replace("&#39;", "'")):
+        assert f"12 answers: {note}" in text
+        assert "answers given 2026-11-01 to 2026-11-28" in text
+    assert "answers given" not in card(replace(summary, teachers=(replace(asked, kind="composer", notes={}), *others)))
