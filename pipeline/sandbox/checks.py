@@ -1,9 +1,9 @@
 """Counts what a test compares: its asserts, made to report, and the assertion methods of unittest and pytest.
 
-The test runs as it is written, but for this: an assert reports that it ran and whether it held, an `if` that guards a
-`raise` counts as the comparison it is, and `unittest.main()` does nothing, as the sandbox runs the tests itself. So a
-failed assertion that the test swallows is known, and so is a test that compared nothing. An assert whose expression is
-a constant (`assert True`, `assert (f(1) == 2, "message")`) counts for nothing.
+The test runs as it is written, but for this: an assert reports that it ran and whether it held, an `if`, `while` or
+`match` that guards a `raise` counts as the comparison it is, and `unittest.main()` does nothing, as the sandbox runs
+the tests itself. So a failed assertion that the test swallows is known, and so is a test that compared nothing. An
+assert whose expression is a constant (`assert True`, `assert (f(1) == 2, "message")`) counts for nothing.
 """
 
 import ast
@@ -108,7 +108,7 @@ class Checks:
                 yield value
 
     def seen(self, value: Any) -> Any:
-        """The condition of an `if` that guards a `raise`."""
+        """The condition of an `if` or `while`, or the subject of a `match`, that guards a `raise`."""
         self.ran += 1
         return value
 
@@ -229,8 +229,15 @@ class _Reporting(ast.NodeTransformer):
         return [ast.copy_location(made, node) for made in (_reports("enter"), report)]
 
     def visit_If(self, node: ast.If) -> Any:
-        if any(isinstance(inner, ast.Raise) for branch in (node.body, node.orelse) for inner in branch):
+        if _refuses(node):
             node.test = _reports("seen", node.test).value
+        return self.generic_visit(node)
+
+    visit_While = visit_If  # noqa: N815 - ast's name
+
+    def visit_Match(self, node: ast.Match) -> Any:
+        if _refuses(node):
+            node.subject = _reports("seen", node.subject).value
         return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> Any:
@@ -297,6 +304,11 @@ def _is_equality(call: ast.expr) -> TypeGuard[ast.Call]:
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _EQUAL):
         return False
     return len(call.args) >= 2 and not any(isinstance(a, ast.Starred) for a in call.args)
+
+
+def _refuses(node: ast.AST) -> bool:
+    """Whether a statement may raise, so that its condition compares; mutants tell whether a result decides it."""
+    return any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
 
 
 def always_true(node: ast.expr) -> bool:

@@ -14,8 +14,9 @@ def doctests(text: str) -> tuple[Example, ...]:
     """The `>>>` examples in `text`, in order, without those marked `# doctest: +SKIP`.
 
     Where doctest finds one malformed (no blank after `>>>`, output indented less than its prompt, an option that does
-    not exist), that one is left out and the others stay.
+    not exist), that one is left out and the others stay. A fence around examples is no output of the last one.
     """
+    text = _unfenced(text)
     try:
         found = doctest.DocTestParser().get_examples(text)
     except ValueError:
@@ -25,6 +26,23 @@ def doctests(text: str) -> tuple[Example, ...]:
         for example in found
         if not example.options.get(doctest.SKIP)
     )
+
+
+def _unfenced(text: str) -> str:
+    """`text` with a blank line for each fence, so that a closing one is not read as output. An example may print one:
+    what opens a fence stands outside of examples."""
+    lines: list[str] = []
+    is_open = in_example = False
+    for line in text.split("\n"):
+        words = line.strip()
+        if words.startswith(("```", "~~~")) and (is_open or not in_example):
+            is_open, in_example, line = not is_open, False, ""
+        elif words.startswith(">>>"):
+            in_example = True
+        elif not words:
+            in_example = False
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _pieces(text: str) -> list[str]:

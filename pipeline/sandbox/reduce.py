@@ -159,6 +159,8 @@ def reduce(test: str, entry_point: str) -> Reduced:
         reducer.add(statement)
     if not reducer.assertions:
         raise Irreducible("no assert")
+    if not reducer.calls:
+        raise Irreducible("no call")
     return Reduced(reducer.calls, reducer.assertions, reducer.constants)
 
 

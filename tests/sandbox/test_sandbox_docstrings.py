@@ -47,6 +47,23 @@ def test_examples_are_those_of_the_entry_point(source: str, found: list[str]) ->
 
 
 @pytest.mark.parametrize(
+    ("lines", "wants"),
+    [
+        (["```python", ">>> f(2)", "4", "```"], ["4\n"]),
+        (["~~~", ">>> f(2)", "4", ">>> f(3)", "6", "~~~", "", ">>> f(4)", "8"], ["4\n", "6\n", "8\n"]),
+        ([">>> f(2)", "4", "", "```pycon", ">>> f(3)", "6", "```", "More."], ["4\n", "6\n"]),
+        ([">>> print('```')", "```"], ["```\n"]),  # an example may print a fence
+        (
+            [">>> print('```python'); print('```')", "```python", "```", "", ">>> f(2)", "4"],
+            ["```python\n```\n", "4\n"],
+        ),
+    ],
+)
+def test_a_fence_around_examples_is_no_output(lines: list[str], wants: list[str]) -> None:
+    assert [example.want for example in docstring_examples(documented("    ", *lines), "f")] == wants
+
+
+@pytest.mark.parametrize(
     "malformed",
     [
         [">>>f(1)", "2"],
