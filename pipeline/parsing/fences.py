@@ -33,7 +33,7 @@ _DIRECTIVE = re.compile(r"\{(?:code-cell|code-block|code|sourcecode|prompt)\}\s*
 _PREFIX = re.compile(r"[{.\"'\s#!]*(?:(?:language|lang|highlight|code)[-=:])?[{.\"'\s]*")
 _TAG = re.compile(r"[\w+#./\\-]*")
 _PYTHON = re.compile(
-    r"(?:i|c|jupyter-|pyodide-|micro|circuit)?py(?:thon)?-?(?:[23](?:\.\d+)*)?|pypy3?|pyodide|.*[\w-]\.pyi?|(?:numpy|sage)"
+    r"(?:i|c|jupyter-|pyodide-|micro|circuit)?py(?:thon)?[-_]?(?:[23](?:\.\d+)*)?|pypy3?|pyodide|.*[\w-]\.pyi?|(?:numpy|sage)"
 )
 _SESSION = re.compile(r"pycon3?|(?:i?python3?|py)[-_]?(?:repl|console|session|shell|interactive)|doctest|repl")
 _MAYBE_SESSION = frozenset({"", "console", "text", "txt", "plain", "plaintext", "none", "output", "shell", "terminal"})

@@ -228,7 +228,7 @@ class _Reporting(ast.NodeTransformer):
         report = self.comparison(sign, left, right, text)
         return [ast.copy_location(made, node) for made in (_reports("enter"), report)]
 
-    def visit_If(self, node: ast.If) -> Any:
+    def visit_If(self, node: Any) -> Any:
         if _refuses(node):
             node.test = _reports("seen", node.test).value
         return self.generic_visit(node)
