@@ -62,6 +62,8 @@ def test_a_run_stopped_by_its_budget_says_how_many_answers_it_has_and_what_they_
             assert teacher["usd"] == found["cost"]["usd"] == pytest.approx(usd)
             assert f"{answers} answers" in text
             assert f"Cost    ${usd:.3f}" in text
+            page = (at.runs / "poor" / "report.html").read_text(encoding="utf-8")
+            assert f"stopped here, {answers} answers in the journal" in page
             stage = status(at.runs / "poor", at.store)["stages"][-1]
             assert (stage["state"], stage["in"], stage["kept"]) == ("stopped", 0, 0)
             assert stage["journalled"] == {"answers": answers, "tokens": 30 * answers, "usd": pytest.approx(usd)}
