@@ -76,7 +76,6 @@ CONFIGS: Mapping[str, tuple[str, dict[str, Any]]] = {
         {"max_position_embeddings": 64, "d_model": 16, "ffn_dim": 16, "num_layers": 4, "attention_heads": 2},
     ),
 }
-WITHOUT_SDPA = ("bloom", "gemma2", "gpt_neo", "mpt", "xglm")
 
 
 def config(kind: str, vocabulary: int, **further: Any) -> Any:

@@ -171,6 +171,7 @@ def test_the_shell_completes_names(capsys, monkeypatch, tmp_path, line, words):
 
 def test_completion_can_be_installed_and_shown(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_, **__: ("bash", "/bin/bash"))  # whatever is above us
     code, out, _ = cli(capsys, "--show-completion", "bash")
     assert (code, "_HORNBOOK_COMPLETE" in out) == (0, True)
     code, out, _ = cli(capsys, "--install-completion", "bash")
