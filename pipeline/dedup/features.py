@@ -70,8 +70,12 @@ def features(texts: Sequence[str], table: DistinctTable) -> Features:
     digests = b"".join([hashlib.blake2b(part, digest_size=16).digest() for part in encoded])
     data, starts = end_to_end(encoded)
     plain = [normalised(text) for text in texts]
-    as_they_are = all(map(operator.is_, plain, texts))
-    words = (data, starts) if as_they_are else end_to_end(list(map(_encoded, plain)))
+    same = list(map(operator.is_, plain, texts))
+    words = (data, starts)
+    if not all(same):
+        words = end_to_end(
+            [old if kept else _encoded(new) for old, kept, new in zip(encoded, same, plain, strict=True)]
+        )
     hashes, bounds = kernels.shingle(*words, table.shingle, False)
     multipliers, offsets = permutations(table.permutations)
     bands = kernels.band_keys(hashes, bounds, multipliers, offsets, table.bands)
