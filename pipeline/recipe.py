@@ -148,7 +148,7 @@ class ValidatedTable(Table):
     memory_mb: Positive = 512
     """Address space of one program, MiB."""
     require_test: bool = True
-    """Drop exercises without a test as no-test; false keeps them."""
+    """Drop exercises without a test, or whose test compares nothing, as no-test; false keeps them."""
     unexecuted: Literal["keep", "drop"] = "keep"
     """What happens to a teacher's passage of which no code was executed, since it has none that is Python: "keep" says
     so in its record (`executed` is 0) and in the report, "drop" drops it as not-executed."""
