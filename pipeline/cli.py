@@ -357,7 +357,7 @@ def prompts_check(
 
     problems = prompting.check(Path(folder) if folder else shipped("prompts"))
     for problem in problems:
-        say(str(problem))
+        say(problem.message)
     if problems:
         raise typer.Exit(2)
     say("all templates render")

@@ -134,7 +134,7 @@ def _weights(key: str, spec: str) -> Any:
 def _tokenizer(path: str) -> str:
     """Digest of the files that make a tokenizer, of a folder or a GGUF file."""
     place = Path(path)
-    if not place.exists():
+    if not (place.is_file() or place.is_dir()):
         raise InputError(
             f"tokens.tokenizer: no tokenizer at {path!r}",
             hint='use "student", "train", a folder with a tokenizer.json, or a hub name "owner/name"',
@@ -152,9 +152,10 @@ def _source(table: SourcesTable) -> Any:
     """The standard library by Python version; local files by `content_digest`; a hub dataset by name."""
     if table.kind == "stdlib":
         return {"python": platform.python_version()}
-    folder = Path(table.path).expanduser()
-    if not folder.exists():
-        if folder.is_absolute():
-            raise InputError(f"sources.path: there is nothing at {table.path!r}", hint="name a file or folder that is")
-        return {"name": table.path}
-    return {"files": content_digest(folder)}
+    place = Path(table.path).expanduser()
+    if place.is_dir() or (table.kind == "dataset" and place.is_file()):
+        return {"files": content_digest(place)}
+    if place.is_absolute():
+        kinds = "folder" if table.kind == "folder" else "file or folder"
+        raise InputError(f"sources.path: there is no {kinds} at {table.path!r}", hint=f"name a {kinds} that is there")
+    return {"name": table.path}

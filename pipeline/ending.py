@@ -107,6 +107,8 @@ def _failure(error: BaseException) -> Failure:
             hint = "free space, then run again: finished work is kept" if full else _DEBUG_HINT
             kind = DiskFull.__name__ if full else type(error).__name__
             return Failure(1, kind, _redacted(f"{about}{error.strerror or error}"), hint)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # before Python 3.13 no OSError
+        return Failure(UsageError.exit_code, UsageError.__name__, str(error), "name a place that is no loop of links")
     if isinstance(error, _Refused):
         context = getattr(error, "ctx", None)
         hint = f"`{context.command_path} --help` says what it takes" if context else ""

@@ -354,6 +354,10 @@ def disk_errors(path: str | Path) -> Iterator[None]:
     """Turn a full disk, a quota or a read-only place into errors that say what to do."""
     try:
         yield
+    except NotImplementedError as error:  # fsspec: a file system that can only be read, as one at http://
+        raise StoreError(
+            f"cannot write {path}: stores of this kind are read-only", hint="choose a writable one with --data FOLDER"
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(

@@ -36,6 +36,8 @@ def read(path: Path, problem_set: ProblemSet, *, model: str = "") -> tuple[Line,
     `solution` is the whole program. Raises InputError that names the bad lines: not JSON, no object, no known
     task_id, neither or both texts.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file: results are written beside it", hint="write the samples into a file")
     by_task = problem_set.by_task()
     model = model or path.name
     lines: list[Line] = []

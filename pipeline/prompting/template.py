@@ -148,6 +148,8 @@ def _load(path: Path, text: str) -> Template:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"template {path} is not a file", hint="it should be Markdown in UTF-8")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = sorted(p.name for p in path.parent.glob("*.md")) if path.parent.is_dir() else []
