@@ -238,7 +238,7 @@ def _list_wanted(key: str, value: Any, of_tables: bool) -> str:
     try:
         numbers = [float(part) if "." in str(part) else int(part) for part in bare]
         listed = to_toml(numbers)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         listed = to_toml(bare)
     return f"a list is wanted: {_short(listed)} in a recipe, {key}='{_short(listed)}' on the command line"
 

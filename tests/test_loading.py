@@ -92,6 +92,7 @@ def test_bad_overrides(override, message):
         ("student.phases.0.betas=0.9", "student.phases.0.betas = 0.9: a list is wanted"),
         ("teachers.0.stop=x", """teachers.0.stop='["x"]' on the command line"""),
         ("execution.trackers=wandb", """execution.trackers='["wandb"]' on the command line"""),
+        ("teachers.0.fallbacks=inf", "teachers.0.fallbacks = inf: a list is wanted: [inf] in a recipe"),
         ("teachers=3", "teachers = 3: tables are wanted: [[teachers]] in a recipe, teachers.0.KEY=value"),
         ("seeds=5", "seeds = 5: a table is wanted; set its keys, e.g. seeds.data=..."),
     ],
