@@ -147,9 +147,10 @@ def test_a_link_in_the_data_folder_does_not_lead_a_run_out(somewhere):
 KEYS = [setting.key.replace(".N", ".0") for table in tables() for setting in table.settings]
 NUMBERS = st.sampled_from(["0", "1", "3", "-1", "1.5", "true", "nan", "1e400", "[]", "[1]", "{}", "{a=1}", '""', "x"])
 """Small ones: a large corpus would be made."""
+# An argument is text that the system's encoding has: no null, and of surrogates only those that stand for a byte.
 WORDS = st.one_of(
     st.sampled_from([text for text in TEXTS if "{mark}" not in text]),
-    st.text(st.characters(exclude_characters="\0"), max_size=30),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30),
     NUMBERS,
 )
 OVERRIDES = st.one_of(
