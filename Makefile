@@ -32,7 +32,7 @@ check: install
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml Makefile $(CONSTRAINTS)
-	@test -n '$(PYTHON)' || { echo 'Hornbook needs Python 3.11 or newer (3.11 to 3.13 are tested), and there is none on PATH:' \
+	@test -n '$(PYTHON)' || { echo 'Hornbook needs Python 3.11 or newer (3.11 is what is tested most), and there is none on PATH:' \
 	    'install one, or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Hornbook needs Python 3.11 or newer; found " + sys.version)'
 	@mkdir -p '$(VENV)' 2>/dev/null && test -w '$(VENV)' || { echo 'The environment $(abspath $(VENV)) cannot be written:' \
