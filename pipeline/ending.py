@@ -9,6 +9,7 @@ where no run was under way. A command that has a result and fails
 nevertheless (`doctor` on a machine that is not ready) has "error" among the result's keys.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -107,6 +108,12 @@ def _failure(error: BaseException) -> Failure:
             hint = "free space, then run again: finished work is kept" if full else _DEBUG_HINT
             kind = DiskFull.__name__ if full else type(error).__name__
             return Failure(1, kind, _redacted(f"{about}{error.strerror or error}"), hint)
+    encoding = sys.getfilesystemencoding()
+    if isinstance(error, UnicodeEncodeError) and codecs.lookup(error.encoding) == codecs.lookup(encoding) != _UTF_8:
+        characters = ascii(error.object[error.start : error.end])
+        hint = "set LC_ALL=C.UTF-8 or PYTHONUTF8=1, then run the same command again"
+        message = f"{characters} cannot be in a file's name here, where names are in {encoding}: {error.object!a}"
+        return Failure(UsageError.exit_code, UsageError.__name__, _redacted(message), hint)
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # before Python 3.13 no OSError
         return Failure(UsageError.exit_code, UsageError.__name__, str(error), "name a place that is no loop of links")
     if isinstance(error, _Refused):
@@ -117,6 +124,7 @@ def _failure(error: BaseException) -> Failure:
     return Failure(1, "Internal", _redacted(f"internal error: {type(error).__name__}: {told}"), _REPORT_HINT)
 
 
+_UTF_8 = codecs.lookup("utf-8")
 _DEBUG_HINT = f"{environment.DEBUG}=1 shows where"
 _REPORT_HINT = (
     f"this is a mistake of Hornbook's, please report it; {environment.DEBUG}=1 shows the traceback, "

@@ -186,3 +186,15 @@ def test_json_is_json_where_stdout_has_ascii_alone():
 
 def test_failure_of_has_no_line_break_in_an_internal_message():
     assert "\n" not in ending.failure_of(ValueError("a\n b")).message
+
+
+def test_a_name_that_the_locale_cannot_hold_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending.sys, "getfilesystemencoding", lambda: "iso8859-1")
+    error = UnicodeEncodeError("latin-1", "/tmp/\u6a21", 5, 6, "ordinal not in range(256)")
+    failure = ending.failure_of(error)
+    assert failure.code == 2
+    assert failure.message == (
+        "'\\u6a21' cannot be in a file's name here, where names are in iso8859-1: '/tmp/\\u6a21'"
+    )
+    assert failure.hint == "set LC_ALL=C.UTF-8 or PYTHONUTF8=1, then run the same command again"
+    assert ending.failure_of(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")).code == 1

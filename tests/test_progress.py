@@ -159,7 +159,7 @@ def test_a_progress_line_is_one_line_that_fits(event, width):
     assert describe(event).isprintable()
 
 
-DRAWING = """
+DRAWING = r"""
 import sys, time
 from rich.console import Console
 from pipeline.progress import Watcher
@@ -215,4 +215,4 @@ def test_a_pipe_gets_whole_lines_and_nothing_is_drawn_over(environment):
     )
     assert b"\r" not in done.stderr
     assert b"\x1b[" not in re.sub(rb"\x1b\[[0-9;]*m", b"", done.stderr)
-    assert "one two three " * 19 in done.stderr.decode()
+    assert "one two three " * 19 in done.stderr.decode(errors="replace")

@@ -368,6 +368,8 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
     kernel.one_malloc_arena()
     os.environ.clear()
     os.environ.update(environment)
+    # What a program finds does not depend on who runs it.
+    os.umask(0o022)
     gc.collect()
     gc.freeze()
 

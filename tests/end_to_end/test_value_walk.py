@@ -127,7 +127,7 @@ def test_the_judge_is_asked_once_for_each_document_and_everything_is_in_the_repo
         "value-model",
         "values.parquet",
     ]
-    assert not list((shop.data / "store" / "quality").glob("*.partial"))
+    assert not shop.artifact("first").with_suffix(".partial").exists()
     page = (shop.data / "runs" / "first" / "report.html").read_text(encoding="utf-8")
     for text in (
         "Educational value",
