@@ -229,7 +229,7 @@ def teachers(run: RunView) -> list[TeacherView]:
     """The recipe's teachers in its order, then raw code where there is any."""
     facts = _asked(run, "completions")
     kinds = {t.name: (t.kind, t.model) for t in run.loaded.recipe.teachers} if run.loaded else {}
-    kept = Counter(teacher_of(row) for row in run.rows("decontaminated", columns=["teacher"]))
+    kept = Counter(teacher_of(row) for row in run.rows(_last_corpus(run), columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
     judges = _asked(run, "quality")
     found = []
@@ -260,6 +260,12 @@ def teachers(run: RunView) -> list[TeacherView]:
         source = run.loaded.recipe.sources.kind if run.loaded else ""
         found.append(TeacherView(RAW_CODE, "source", source, kept=kept[""], dropped=dropped.get("", {})))
     return found
+
+
+def _last_corpus(run: RunView) -> str:
+    """The last stage of documents that the run has made: what is kept so far where it ended there."""
+    made = [name for name in CORPUS_STAGES if (stage := run.stage(name)) and stage.manifest is not None]
+    return made[-1] if made and made[-1] in CORPUS_STAGES[CORPUS_STAGES.index("documents") :] else "decontaminated"
 
 
 def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:

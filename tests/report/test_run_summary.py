@@ -94,6 +94,19 @@ def test_a_run_that_has_made_nothing_yet_still_has_a_report(example: Example, ru
     assert all(stage["in"] == 0 for stage in status(run_copy, example.store)["stages"])
 
 
+@pytest.mark.parametrize("last", ["documents", "validated", "quality"])
+def test_a_run_that_ended_early_counts_what_its_last_stage_kept(example: Example, run_copy: Path, last: str) -> None:
+    info = json.loads((run_copy / "run.json").read_text(encoding="utf-8"))
+    names = [stage["name"] for stage in info["stages"]]
+    for stage in info["stages"][names.index(last) + 1 :]:
+        stage |= {"key": "f" * 32, "state": "to-make"}
+    change_run(run_copy, state="stopped", stages=info["stages"])
+    summary = summarise(run_copy, example.store)
+    (line,) = [line for line in summary.funnel if line.name == last]
+    raw = next(line.kept for line in summary.funnel if line.name == "raw-code") if last == "documents" else 0
+    assert sum(teacher.kept for teacher in summary.teachers if teacher.kind != "source" or not raw) == line.kept > 0
+
+
 def test_a_run_without_recipe_events_or_stages_still_has_a_report(example: Example, run_copy: Path) -> None:
     (run_copy / "recipe.toml").unlink()
     (run_copy / "events.jsonl").unlink()
