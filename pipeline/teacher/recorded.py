@@ -86,13 +86,14 @@ def pack(places: Iterable[Path], variants: Collection[str], folder: Path, about:
     """Write the answers of one teacher in the journals at `places` as a recording; returns its `recording.json`.
 
     variants: `answer_key`'s, of which an answer must have one to be taken, so other teachers' stay out. Answers come in
-    the order of their keys, each once: where it was asked twice, the later one. about: what the recording says of
-    itself, beside the counts. What was there is replaced at once.
+    the order of their keys, each once: where it was asked twice, the later one. What the recording holds already stays,
+    so it grows on whichever machine. about: what it says of itself, beside the counts.
     """
     taken: dict[str, Entry] = {}
-    for entry in (entry for place in places for entry in entries(place)):
-        if entry.key in {answer_key(variant, entry.messages, entry.number) for variant in variants}:
-            taken[entry.key] = entry
+    with unpacked(folder) as there:
+        for entry in (entry for place in (*there, *places) for entry in entries(place)):
+            if entry.key in {answer_key(variant, entry.messages, entry.number) for variant in variants}:
+                taken[entry.key] = entry
     told = {
         **about,
         "answers": len(taken),

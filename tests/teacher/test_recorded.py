@@ -67,6 +67,14 @@ def test_packing_again_grows_and_gives_equal_bytes_for_equal_answers(tmp_path: P
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
+def test_another_machine_adds_to_what_is_there(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero"})
+    journalled(tmp_path / "b", {1: "one"})
+    pack([tmp_path / "a"], {"v"}, tmp_path / "out", ABOUT_IT)
+    assert pack([tmp_path / "b"], {"v"}, tmp_path / "out", ABOUT_IT)["answers"] == 2
+    assert replay(str(tmp_path / "out"), 2) == {0: "zero", 1: "one"}
+
+
 def test_the_identity_is_of_the_bytes_not_of_the_file(tmp_path: Path) -> None:
     journalled(tmp_path / "a", {0: "zero"})
     for name in ("one", "two"):
