@@ -2,7 +2,7 @@
 
 A recipe is TOML, one table per stage, checked as a whole: all errors are reported at once, an unknown key with the
 nearest known one. Each table is what enters that stage's key, so a field belongs here if and only if it can change
-what a stage writes. Paths are relative to the recipe's file (`pipeline.located`).
+what a stage writes. Paths are relative to the recipe's file (`pipeline.recipe_paths`).
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.located import Located
-from pipeline.names import Name
+from pipeline.core.names import Name
+from pipeline.recipe_paths import Located
 
 
 def _json(value: object) -> object:

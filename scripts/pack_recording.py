@@ -5,13 +5,13 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline import prompting
 from pipeline.execution import Execution
-from pipeline.loading import load
-from pipeline.models import named
-from pipeline.places import places
+from pipeline.models.named import named
+from pipeline.recipe_text import load
+from pipeline.stages.prompts import stage as prompting
+from pipeline.store.places import places
 from pipeline.teacher import build
-from pipeline.teacher.local import LocalTeacher
+from pipeline.teacher.kinds.local import LocalTeacher
 from pipeline.teacher.recorded import pack
 
 ROOT = Path(__file__).resolve().parent.parent

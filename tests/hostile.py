@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 CODES = {0, 1, 2, 3, 130}
 

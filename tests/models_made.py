@@ -8,8 +8,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from pipeline.student.loading import save
-from pipeline.tokens.tokenizers import train_bpe
+from pipeline.models.loading import save
+from pipeline.stages.tokens.tokenizers import train_bpe
 
 TEXT = ["def add(a, b):\n    return a + b\n", "for i in range(10):\n    print(i)\n", "x = [1, 2, 3]\n"] * 20
 _USUAL = {

@@ -11,11 +11,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.core.plan import VERSIONS, plan
 from pipeline.execution import Execution
-from pipeline.loading import load, shipped_recipes
-from pipeline.places import places as places_at
-from pipeline.plan import VERSIONS, plan
-from pipeline.run import run
+from pipeline.recipe_text import load, shipped_recipes
+from pipeline.run.run import run
+from pipeline.store.places import places as places_at
 
 GOLDEN = Path(__file__).parent / "golden"
 READS = {name: f"what {name} reads" for name in VERSIONS}

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.errors import RecipeError
-from pipeline.loading import dump, load, shipped_recipes
+from pipeline.core.errors import RecipeError
+from pipeline.recipe_text import dump, load, shipped_recipes
 
 
 def write(tmp_path, text):

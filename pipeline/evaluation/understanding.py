@@ -14,15 +14,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.sampling import OnEvent
-from pipeline.evaluation.statistics import Interval, interval
+from pipeline.benchmarks.problems import ProblemSet
+from pipeline.core.errors import InputError
+from pipeline.core.records import Problem, Sample, Score
+from pipeline.core.resources import shipped
+from pipeline.core.template import Template
+from pipeline.core.template import load as load_template
 from pipeline.execution import Execution
-from pipeline.prompting import Template
-from pipeline.prompting import load as load_template
-from pipeline.records import Problem, Sample, Score
-from pipeline.resources import shipped
+from pipeline.stages.samples.stage import OnEvent
+from pipeline.stages.scores.statistics import Interval, interval
 from pipeline.teacher import Answer, Question, Teacher, converse
 
 TEMPLATE = "judge/understanding.md"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.errors import DiskFull, HornbookError, InputError
+from pipeline.core.errors import DiskFull, HornbookError, InputError
 from pipeline.models.named import NamedModel, Parts, located
 
 Tell = Callable[[str], None]

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.errors import HornbookError
-from pipeline.resources import shipped
+from pipeline.core.errors import HornbookError
+from pipeline.core.resources import shipped
 
 
 class Parts(BaseModel):

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 if TYPE_CHECKING:
     from pipeline.report.summary import Summary
@@ -20,7 +20,7 @@ def write_report(run_folder: Path, store: Store) -> tuple["Summary", str]:
     from pipeline.report.card import card
     from pipeline.report.html import render
     from pipeline.report.summary import summarise
-    from pipeline.store import disk_errors, write_atomically
+    from pipeline.store.store import disk_errors, write_atomically
 
     summary = summarise(run_folder, store)
     as_json = json.dumps(summary.to_json(), indent=1, ensure_ascii=False).encode("utf-8", "replace")

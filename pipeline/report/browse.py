@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.report.corpus import smallest_ids, teacher_of, text_of
 from pipeline.report.differences import diff, diff_text
-from pipeline.report.reading import RunView, StageView, open_run, resolve
 from pipeline.report.tracing import trace, trace_text
-from pipeline.store import Store
+from pipeline.run.reading import RunView, StageView, open_run, resolve
+from pipeline.store.store import Store
 
 __all__ = ["diff", "diff_text", "resolve", "show", "show_text", "trace", "trace_text"]
 

@@ -3,9 +3,9 @@
 import math
 from pathlib import Path
 
-from pipeline.quality.evaluating import ClassifierReport
 from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
+from pipeline.stages.quality.evaluating import ClassifierReport
 
 REASONS = 3
 """Most reasons named on one line of the funnel; the rest is summed."""

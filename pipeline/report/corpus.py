@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.report.journalled import by_teacher
-from pipeline.report.reading import CORPUS_STAGES, RunView
+from pipeline.run.journalled import by_teacher
+from pipeline.run.reading import CORPUS_STAGES, RunView
 from pipeline.teacher.ages import day
 
 SAMPLED_DOCUMENTS = 2_000

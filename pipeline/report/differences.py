@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import scoring
-from pipeline.report.reading import RunView, open_run
 from pipeline.report.summary import SCORE_COLUMNS, StageLine, stage_line
-from pipeline.store import Store
+from pipeline.run.reading import RunView, open_run
+from pipeline.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from pipeline.quality.evaluating import ClassifierReport
 from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, dollars, duration, unexecuted_text
 from pipeline.report.corpus import text_of
-from pipeline.report.reading import CORPUS_STAGES
 from pipeline.report.summary import StageLine, Summary
+from pipeline.run.reading import CORPUS_STAGES
+from pipeline.stages.quality.evaluating import ClassifierReport
 
 MOST_LINES = 60
 MOST_CHARACTERS = 4_000

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pipeline.records import Problem
+from pipeline.core.records import Problem
 from pipeline.report.card import compact
 from pipeline.report.corpus import text_of
 from pipeline.report.nearest import nearest
-from pipeline.report.reading import CORPUS_STAGES, RunView, StageView
 from pipeline.report.steps import Step, chain
 from pipeline.report.summary import benchmark_problems
+from pipeline.run.reading import CORPUS_STAGES, RunView, StageView
 
 NEAREST = 3
 """Training documents shown for a score."""
@@ -301,8 +301,8 @@ def _decoded(run: RunView, stage: StageView, row: Mapping[str, Any]) -> str | No
 
     from tokenizers import Tokenizer
 
-    from pipeline.records import Span
-    from pipeline.tokens.shards import TokenStore
+    from pipeline.core.records import Span
+    from pipeline.stages.tokens.shards import TokenStore
 
     tokens = TokenStore(Path(run.store.folder(stage.name, stage.key)))
     vocabulary = tokens.tokenizer_folder / "tokenizer.json"

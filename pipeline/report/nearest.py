@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.report.corpus import smallest_ids, text_of
-from pipeline.report.reading import RunView
+from pipeline.run.reading import RunView
 
 READ_AT_MOST = 20_000
 """Documents compared at most: those with the smallest ids, a random draw. 20,000 take about 2 CPU seconds."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import run_record
-from pipeline.errors import StoreBusy
-from pipeline.garbage import size
-from pipeline.places import Places
-from pipeline.report.reading import RunView, existing_runs, open_run
-from pipeline.store import disk_errors
+from pipeline.core.errors import StoreBusy
+from pipeline.run import record as run_record
+from pipeline.run.garbage import size
+from pipeline.run.reading import RunView, existing_runs, open_run
+from pipeline.store.places import Places
+from pipeline.store.store import disk_errors
 
 
 @dataclass(frozen=True, slots=True)

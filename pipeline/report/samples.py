@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.errors import HornbookError
-from pipeline.records import Problem
-from pipeline.report.reading import RunView
+from pipeline.core.errors import HornbookError
+from pipeline.core.records import Problem
+from pipeline.run.reading import RunView
 
 Change = Literal["gained", "lost", "solved", "failed", "unscored"]
 
@@ -55,7 +55,7 @@ class Shown:
 
 def problems(names_or_paths: Iterable[str]) -> dict[str, tuple[Problem, ...]]:
     """The problems of each benchmark, under its own name; those whose data is not at hand are left out."""
-    from pipeline.evaluation.problems import load
+    from pipeline.benchmarks.problems import load
 
     found = {}
     for name_or_path in names_or_paths:

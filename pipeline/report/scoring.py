@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pipeline.decontamination.split import TAUS
-from pipeline.evaluation.statistics import Interval, McNemar, interval, mcnemar, pass_at_k
+from pipeline.stages.decontaminated.split import TAUS
+from pipeline.stages.scores.statistics import Interval, McNemar, interval, mcnemar, pass_at_k
 
 SIGNIFICANT = 0.05
 """p-value below which a difference may be called one."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.records import Problem
+from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
-from pipeline.report.journalled import Journalled, journalled
-from pipeline.report.reading import CORPUS_STAGES, RunView, StageView, open_run
-from pipeline.store import Store
+from pipeline.run.journalled import Journalled, journalled
+from pipeline.run.reading import CORPUS_STAGES, RunView, StageView, open_run
+from pipeline.store.store import Store
 
 SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
                  "verdict", "detail")  # fmt: skip

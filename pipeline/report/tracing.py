@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.report.lineage import Lineage, artifact_step
-from pipeline.report.reading import CORPUS_STAGES, RunView, StageView, open_run
 from pipeline.report.steps import Step, Trace, trace_text
-from pipeline.store import Store
+from pipeline.run.reading import CORPUS_STAGES, RunView, StageView, open_run
+from pipeline.store.store import Store
 
 __all__ = ["Step", "Trace", "trace", "trace_text"]
 

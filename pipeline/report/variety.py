@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.report.corpus import entropy, ngram_share, smallest_ids, text_of
-from pipeline.report.reading import RunView
+from pipeline.run.reading import RunView
 
 DOCUMENT_STAGES = ("raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
 """The stages whose kept records are documents, in the order of the walk."""
@@ -85,7 +85,7 @@ def by_stage(run: RunView) -> list[StageDiversity]:
 
 
 def _measured(name: str, table: pa.Table, size: int) -> StageDiversity:
-    from pipeline.quality.diversity import hashed_features, near_share, vendi_score
+    from pipeline.stages.quality.diversity import hashed_features, near_share, vendi_score
 
     texts = [text_of(row) for row in smallest_ids(table, size).to_pylist()]
     features = hashed_features(texts)

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pipeline import environment
-from pipeline.errors import RecipeError, SandboxUnavailable
+from pipeline.core import environment
+from pipeline.core.errors import RecipeError, SandboxUnavailable
 from pipeline.sandbox import wire
 from pipeline.sandbox.types import Layer, Limits, Mode, Program, Verdict
 

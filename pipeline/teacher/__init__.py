@@ -9,10 +9,10 @@ is on disk), `completing.py` (the stage). An endpoint is `endpoint.py` (what is 
 Nothing heavy is imported before it is used.
 """
 
+from pipeline.core.money import Ledger
 from pipeline.teacher.building import build, evaluation_teacher, identity
 from pipeline.teacher.completing import Complete, Spent, ask, complete, expand
 from pipeline.teacher.engine import converse
-from pipeline.teacher.money import Ledger
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher, Trouble
 
 __all__ = [

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from pipeline.errors import RecipeError
+from pipeline.core.errors import RecipeError
 
 _EXAMPLE = 'a URL such as "http://127.0.0.1:8000/v1"'
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import openai
 import tenacity
 
-from pipeline.errors import AuthenticationError, TeacherError
-from pipeline.identity import digest
+from pipeline.core.errors import AuthenticationError, TeacherError
+from pipeline.core.identity import digest
+from pipeline.core.money import Reservation
 from pipeline.teacher.address import without_query
 from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field, write_synced
-from pipeline.teacher.endpoint import EndpointTeacher
-from pipeline.teacher.money import Reservation
+from pipeline.teacher.kinds.openai import EndpointTeacher
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
 from pipeline.teacher.wire import BodyWriter, error_of, json_lines, parse_body

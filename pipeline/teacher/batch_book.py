@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import TeacherError
-from pipeline.identity import storable
+from pipeline.core.errors import TeacherError
+from pipeline.core.identity import storable
 from pipeline.teacher.redaction import redact
 
 

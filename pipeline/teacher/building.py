@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from pipeline.errors import RecipeError
+from pipeline.core.errors import RecipeError
+from pipeline.core.money import Price, read_prices, require_price
 from pipeline.execution import Execution
 from pipeline.models.fetching import Tell, to_stderr
 from pipeline.recipe import TeacherTable
 from pipeline.teacher.address import checked_headers, checked_url
-from pipeline.teacher.endpoint import Endpoint, EndpointTeacher, priced
-from pipeline.teacher.money import Price, read_prices, require_price
+from pipeline.teacher.kinds.openai import Endpoint, EndpointTeacher, priced
 from pipeline.teacher.protocol import Teacher
 from pipeline.teacher.redaction import from_environment
 from pipeline.teacher.wire import Api, Sampling
@@ -52,7 +52,7 @@ def _build(
         return _local(table, execution, seed, cache, tell)
     if table.kind == "composer":
         from pipeline.teacher.composer import Composer
-        from pipeline.teacher.inprocess import ComposerTeacher
+        from pipeline.teacher.kinds.inprocess import ComposerTeacher
 
         drawn = seed if table.seed is None else table.seed
         repertoire = table.model or "full"
@@ -146,9 +146,9 @@ def _is_near(base_url: str) -> bool:
 
 
 def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path, tell: Tell) -> Teacher:
-    from pipeline.models import known, named
-    from pipeline.student.loading import model_identity
-    from pipeline.teacher.local import LocalTeacher, choose_engine
+    from pipeline.models.loading import model_identity
+    from pipeline.models.named import known, named
+    from pipeline.teacher.kinds.local import LocalTeacher, choose_engine
 
     model = table.model or "smollm2"
     if table.engine == "llama.cpp" and not (model == "smollm2" or named(model) or model.endswith(".gguf")):
@@ -170,7 +170,7 @@ def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path, te
 
 
 def _replay(table: TeacherTable) -> Teacher:
-    from pipeline.teacher.inprocess import ReplayTeacher
+    from pipeline.teacher.kinds.inprocess import ReplayTeacher
     from pipeline.teacher.recorded import journals, replayed
 
     place = replayed(table.replay)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pipeline.core.money import Ledger
+from pipeline.core.records import Completion, Message, Prompt, Record
+from pipeline.core.stage import Dropped, Kept
 from pipeline.execution import Execution
-from pipeline.records import Completion, Message, Prompt, Record
-from pipeline.stage import Dropped, Kept
 from pipeline.teacher.engine import converse
-from pipeline.teacher.money import Ledger
 from pipeline.teacher.progress import Event
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
 
@@ -72,7 +72,7 @@ class Complete:
     """Prompts to completions: each prompt is asked of the teacher that its seed names.
 
     One outcome for each prompt that comes in; a prompt that comes n times in a row is n samples, so a caller that
-    counts (`pipeline.stage.checked`) gives it `expand(prompts, n)` and in = kept + dropped holds for every n.
+    counts (`pipeline.core.stage.checked`) gives it `expand(prompts, n)` and in = kept + dropped holds for every n.
 
     journal, reuse, ledger, total: as in `pipeline.teacher.converse`. samples_per_prompt: for callers that do not count,
     expands inside instead. answered: told of every answer and its teacher's name, also of one that was cut, which is

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.identity import storable
+from pipeline.core.identity import storable
 from pipeline.teacher.protocol import Failure, Trouble
 
 Ending = Literal["stop", "length", "filter", "failed"]

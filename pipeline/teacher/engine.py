@@ -15,12 +15,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import HornbookError, Interrupted, RecipeError
+from pipeline.core.errors import HornbookError, Interrupted, RecipeError
+from pipeline.core.money import Ledger
 from pipeline.execution import Execution
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Archive, Entry, Journal, encode, entry_of
-from pipeline.teacher.money import Ledger
 from pipeline.teacher.progress import Event, Progress
 from pipeline.teacher.protocol import (
     Answer,

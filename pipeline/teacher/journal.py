@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DiskFull, InputError, StoreBusy, StoreError
+from pipeline.core.errors import DiskFull, InputError, StoreBusy, StoreError
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.protocol import Reply

@@ -15,10 +15,10 @@ from typing import cast
 
 import tenacity
 
-from pipeline.errors import AuthenticationError, TeacherError
+from pipeline.core.errors import AuthenticationError, TeacherError
+from pipeline.core.money import Reservation
 from pipeline.teacher.breaker import Breaker
-from pipeline.teacher.endpoint import Endpoint, EndpointTeacher
-from pipeline.teacher.money import Reservation
+from pipeline.teacher.kinds.openai import Endpoint, EndpointTeacher
 from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact

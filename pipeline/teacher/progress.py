@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 
+from pipeline.core.money import Ledger
 from pipeline.teacher.journal import Entry
-from pipeline.teacher.money import Ledger
 from pipeline.teacher.protocol import Answer, Failure
 
 Event = Mapping[str, object]

@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pipeline.identity import digest, storable
-from pipeline.records import Message, Record
-from pipeline.teacher.money import Ledger
+from pipeline.core.identity import digest, storable
+from pipeline.core.money import Ledger
+from pipeline.core.records import Message, Record
 
 Reason = Literal["refused", "truncated", "failed"]
 

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.contents import digest_of
-from pipeline.errors import InputError, RecipeError
-from pipeline.resources import shipped
-from pipeline.student.local import file_digest
+from pipeline.core.contents import digest_of
+from pipeline.core.errors import InputError, RecipeError
+from pipeline.core.resources import shipped
+from pipeline.models.local import file_digest
 from pipeline.teacher.journal import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 

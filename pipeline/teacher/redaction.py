@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 
-from pipeline.errors import MissingKey, UsageError
+from pipeline.core.errors import MissingKey, UsageError
 from pipeline.teacher.address import uncarried
 
 MASK = "[key]"

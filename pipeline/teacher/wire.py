@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pipeline.identity import DEEPEST, deeper_than
-from pipeline.records import Message
+from pipeline.core.identity import DEEPEST, deeper_than
+from pipeline.core.records import Message
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Trouble
 from pipeline.teacher.redaction import mask_body, redact

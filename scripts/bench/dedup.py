@@ -62,11 +62,11 @@ def _survivors(edges: list[tuple[int, int]], count: int) -> dict[int, int]:
 
 
 def hornbook(texts: list[str], *, clones: bool = False) -> dict[int, int]:
-    """`pipeline.dedup.Distinct` over passages, with the recipe's defaults; with `clones`, renamed clones go too."""
-    from pipeline.dedup import Distinct
+    """`Distinct` over passages, with the recipe's defaults; with `clones`, renamed clones go too."""
+    from pipeline.core.records import Passage
+    from pipeline.core.stage import Dropped
     from pipeline.recipe import DistinctTable
-    from pipeline.records import Passage
-    from pipeline.stage import Dropped
+    from pipeline.stages.distinct.stage import Distinct
 
     records = [Passage(text=text) for text in texts]
     number = {record.id: i for i, record in enumerate(records)}

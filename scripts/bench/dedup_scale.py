@@ -110,28 +110,28 @@ def stage_of(name: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
     from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable, SourcesTable
 
     if name == "sources":
-        from pipeline.sources import examined
+        from pipeline.stages.raw_code.stage import examined
 
         table = SourcesTable(kind="stdlib")
         return lambda records: (examined(record.text, table) for record in records)
     if name == "quality":
-        from pipeline.quality import Quality
+        from pipeline.stages.quality.stage import Quality
 
         return Quality(QualityTable())
     if name == "decontaminated":
-        from pipeline.decontamination import Decontaminate
-        from pipeline.evaluation.problems import load
+        from pipeline.benchmarks.problems import load
+        from pipeline.stages.decontaminated.stage import Decontaminate
 
         return Decontaminate(DecontaminatedTable(), load("humaneval").problems)
-    from pipeline.dedup import Distinct
+    from pipeline.stages.distinct.stage import Distinct
 
     return Distinct(DistinctTable(clones=name == "clones"))
 
 
 def _child(name: str, path: Path, count: int, sender: Any) -> None:
-    from pipeline.dedup import index as indexes
-    from pipeline.records import Passage
-    from pipeline.stage import Kept
+    from pipeline.core.records import Passage
+    from pipeline.core.stage import Kept
+    from pipeline.stages.distinct import index as indexes
 
     list(stage_of(name)([Passage(text=text) for text in lines(path, 300)]))
     start_rss = resident_mb(reset=True)

@@ -33,26 +33,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from pipeline.distillation import SoftLoss, SoftTargets, write_soft_targets
-from pipeline.evaluation.problems import ProblemSet
-from pipeline.evaluation.sampling import sample
-from pipeline.evaluation.scoring import score
-from pipeline.evaluation.statistics import interval
+from pipeline.benchmarks.problems import ProblemSet
+from pipeline.core.records import Document, Exercise, Problem
 from pipeline.execution import Execution
-from pipeline.loading import load as load_recipe
-from pipeline.places import Places, places
+from pipeline.models.architectures import Shape, phi_config
+from pipeline.models.loading import load, save
 from pipeline.recipe import EvaluationTable, PhaseTable, SoftTargetsTable, StudentTable, TokensTable
-from pipeline.records import Document, Exercise, Problem
-from pipeline.run import planned, run
+from pipeline.recipe_text import load as load_recipe
+from pipeline.run.run import planned, run
 from pipeline.sandbox import Limits, Sandbox
-from pipeline.student import load
-from pipeline.student.architectures import Shape, phi_config
-from pipeline.student.loading import save
-from pipeline.tokens import TokenStore, pack
-from pipeline.tokens.tokenizers import train_bpe
-from pipeline.training import train
-from pipeline.training.batches import held_out_rows, micro_batches
-from pipeline.training.objective import NamedLoss, Objective
+from pipeline.stages.samples.stage import sample
+from pipeline.stages.scores.stage import score
+from pipeline.stages.scores.statistics import interval
+from pipeline.stages.soft_targets.stage import SoftTargets, write_soft_targets
+from pipeline.stages.student.batches import held_out_rows, micro_batches
+from pipeline.stages.student.objective import NamedLoss, Objective
+from pipeline.stages.student.soft_loss import SoftLoss
+from pipeline.stages.student.stage import train
+from pipeline.stages.tokens.shards import TokenStore
+from pipeline.stages.tokens.stage import pack
+from pipeline.stages.tokens.tokenizers import train_bpe
+from pipeline.store.places import Places, places
 
 TEACHER = Shape(6, 256, 1024, 4, 32, tied=True)
 VOCABULARY, LENGTH, HELD_OUT, ALPHA = 1024, 256, 0.05, 0.5

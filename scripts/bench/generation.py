@@ -49,9 +49,9 @@ def run_hornbook(base_url: str, rows: int, concurrency: int, watch: Callable[[in
     from serving import prompts
 
     from pipeline import teacher
+    from pipeline.core.stage import Kept
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.stage import Kept
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model=MODEL)

@@ -30,9 +30,9 @@ def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, 
     """Ask all rows; {"kept", "dropped", "seconds"}."""
     sys.path.insert(0, str(ROOT))
     from pipeline import teacher
+    from pipeline.core.stage import Kept
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.stage import Kept
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model="gpt-4o-mini")

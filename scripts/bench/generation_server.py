@@ -40,7 +40,7 @@ def llama_server() -> Iterator[str]:
         import xllamacpp
     except ImportError:
         raise SystemExit("xllamacpp is not installed: pip install 'hornbook[llamacpp]', or give --base-url") from None
-    from pipeline.student.local import find_smollm2
+    from pipeline.models.local import find_smollm2
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -57,9 +57,9 @@ def llama_server() -> Iterator[str]:
 
 def ask(base_url: str, model: str, prompts: int, max_tokens: int, journal: Path) -> dict[str, Any]:
     from pipeline import teacher
+    from pipeline.core.records import Message, Passage
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.records import Message, Passage
 
     execution = Execution(concurrency=4, timeout_seconds=300.0)
     table = TeacherTable(

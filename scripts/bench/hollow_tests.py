@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.parsing.attached import attached_tests  # noqa: E402
-from pipeline.parsing.source import parse, units  # noqa: E402
+from pipeline.core.records import Exercise  # noqa: E402
+from pipeline.core.stage import Kept  # noqa: E402
+from pipeline.languages.python.attached import attached_tests  # noqa: E402
+from pipeline.languages.python.source import parse, units  # noqa: E402
 from pipeline.recipe import ValidatedTable  # noqa: E402
-from pipeline.records import Exercise  # noqa: E402
 from pipeline.sandbox import Sandbox  # noqa: E402
-from pipeline.stage import Kept  # noqa: E402
-from pipeline.validation import Validate, limits_of  # noqa: E402
+from pipeline.stages.validated.stage import Validate, limits_of  # noqa: E402
 
 
 class Shape(NamedTuple):

@@ -28,9 +28,9 @@ QUESTIONS = (
 def work(engine: str, prompts: int, max_tokens: int, threads: int) -> dict[str, float]:
     sys.path.insert(0, str(ROOT))
     from pipeline import teacher
+    from pipeline.core.records import Message, Passage
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
-    from pipeline.records import Message, Passage
     from pipeline.teacher import threaded
     from pipeline.teacher.journal import entries
 

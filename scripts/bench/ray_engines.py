@@ -36,7 +36,7 @@ STORE_BYTES = 400_000_000
 
 def tasks(cluster: Any, work: Callable[[Any], Any], blocks: Iterable[Any]) -> Iterator[Any]:
     """`map` by plain Ray tasks, at most two blocks a core ahead."""
-    from pipeline.executors import timed
+    from pipeline.work.local import timed
 
     ray = cluster._connected()
     task = ray.remote(num_cpus=1, max_retries=10)(timed)
@@ -98,12 +98,12 @@ class Watched:
 
 def jobs(texts: list[str]) -> dict[str, Callable[[Callable[..., Iterator[Any]]], str]]:
     """Each returns a digest of all that came back, in its order."""
-    from pipeline.dedup.distinct import BATCH_CHARACTERS, BATCH_DOCUMENTS, _FeaturesOf
-    from pipeline.executors import _Listed, blocks
-    from pipeline.quality import Quality
+    from pipeline.core.records import Passage
+    from pipeline.core.stage import Dropped
     from pipeline.recipe import DistinctTable, QualityTable
-    from pipeline.records import Passage
-    from pipeline.stage import Dropped
+    from pipeline.stages.distinct.stage import BATCH_CHARACTERS, BATCH_DOCUMENTS, _FeaturesOf
+    from pipeline.stages.quality.stage import Quality
+    from pipeline.work.local import _Listed, blocks
 
     def quality(run: Callable[..., Iterator[Any]]) -> str:
         seen = hashlib.sha256()
@@ -133,7 +133,7 @@ def _child(engine: str, path: Path, count: int, orders: Any) -> None:
     os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     from ray.cluster_utils import Cluster
 
-    from pipeline.ray_cluster import RayCluster
+    from pipeline.work.ray_cluster import RayCluster
 
     node = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from transformers import GenerationConfig
 
-from pipeline.places import places
-from pipeline.student import generate, load
-from pipeline.student.loading import LoadedModel
+from pipeline.models.generation import generate
+from pipeline.models.loading import LoadedModel, load
+from pipeline.store.places import places
 
 TASKS = ("sum of", "largest of", "number of even", "product of", "mean of", "smallest of", "count of odd", "range of")
 
@@ -41,7 +41,7 @@ def prompts(count: int) -> list[str]:
 
 
 def ours(loaded: LoadedModel, texts: list[str], new_tokens: int) -> list[str]:
-    """Greedy continuations by `pipeline.student.generate`."""
+    """Greedy continuations by `pipeline.models.generate`."""
     answers = sorted(generate(loaded, texts, max_new_tokens=new_tokens, batch=len(texts)), key=lambda a: a.index)
     return [answer.raw for answer in answers]
 

@@ -15,8 +15,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.evaluation import problems, scoring  # noqa: E402
+from pipeline.benchmarks import problems  # noqa: E402
 from pipeline.sandbox import Limits, Sandbox  # noqa: E402
+from pipeline.stages.scores import stage as scoring  # noqa: E402
 
 
 def main() -> int:

@@ -28,9 +28,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.evaluation import problems, scoring  # noqa: E402
-from pipeline.records import Problem, Sample  # noqa: E402
+from pipeline.benchmarks import problems  # noqa: E402
+from pipeline.core.records import Problem, Sample  # noqa: E402
 from pipeline.sandbox import Limits, Sandbox  # noqa: E402
+from pipeline.stages.scores import stage as scoring  # noqa: E402
 from tests.evaluation.mutated_references import mutated  # noqa: E402
 
 EXPLAINED = {("evalplus", "HumanEval/32"): "evalplus 0.3.1 does not count the inputs of find_zero, and fails them all"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.records import Prompt
+    from pipeline.core.records import Prompt
 
 SERVER = "HORNBOOK_MOCK_SERVER"
 """Environment variable with a script to run instead of `mock_server.py` (called with PORT SECONDS)."""
@@ -72,7 +72,7 @@ def _wait(mock: Mock) -> None:
 
 def prompts(texts: Iterable[str]) -> "Iterator[Prompt]":
     """One prompt a text, for the teacher "mock". Needs the repository on `sys.path`."""
-    from pipeline.records import Message, Prompt, Seed
+    from pipeline.core.records import Message, Prompt, Seed
 
     for number, text in enumerate(texts):
         seed = Seed(

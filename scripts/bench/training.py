@@ -32,14 +32,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 import torch
 
-from pipeline.student.architectures import Shape, phi_config
-from pipeline.student.products import available, live, onednn
-from pipeline.student.rates import gemm_gflops, onednn_wins
-from pipeline.training.batches import Batch
-from pipeline.training.compiled import choose
-from pipeline.training.objective import Objective
-from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.training.world import World
+from pipeline.models.architectures import Shape, phi_config
+from pipeline.models.products import available, live, onednn
+from pipeline.models.rates import gemm_gflops, onednn_wins
+from pipeline.stages.student.batches import Batch
+from pipeline.stages.student.compiled import choose
+from pipeline.stages.student.objective import Objective
+from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.stages.student.world import World
 
 ROWS, TIME, VOCABULARY = 8, 256, 1024
 SHAPES = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.identity import rng
-from pipeline.records import Prompt, Seed, Task
+from pipeline.core.identity import rng
+from pipeline.core.records import Prompt, Seed, Task
 from pipeline.teacher.composer import Composer, tasks
 from pipeline.teacher.composer.composer import answer_task, literal_calls
 from pipeline.teacher.composer.families import families, fits, match, stems

@@ -7,7 +7,7 @@ import keyword
 
 import pytest
 
-from pipeline.identity import rng
+from pipeline.core.identity import rng
 from pipeline.teacher.composer.exercise import draw_cases, load, plain_source, write
 from pipeline.teacher.composer.families import by_name, families
 from pipeline.teacher.composer.fragments import Family, natural_names, split

@@ -14,9 +14,9 @@ from judge_server import JudgeServer
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
 
-from pipeline.cli import main  # noqa: E402
-from pipeline.encoding import Encoder  # noqa: E402
-from pipeline.quality.forest import Forest  # noqa: E402
+from pipeline.cli.main import main  # noqa: E402
+from pipeline.models.embeddings import Encoder  # noqa: E402
+from pipeline.stages.quality.forest import Forest  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
 

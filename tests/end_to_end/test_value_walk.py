@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from judge_server import JudgeServer
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 RECIPE = (
     judge_server.RECIPE
@@ -275,7 +275,18 @@ def test_a_budget_in_dollars_holds_while_the_judge_annotates_and_what_was_cut_is
 def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, capsys, tmp_path):
     with JudgeServer({"waver": 0.5}, delay=0.05) as server:
         recipe = shop.recipe_for(server, tmp_path)
-        command = [sys.executable, "-m", "pipeline.cli", "run", recipe, "seed=5", "--until", "quality", "--name", "cut"]
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline.cli.main",
+            "run",
+            recipe,
+            "seed=5",
+            "--until",
+            "quality",
+            "--name",
+            "cut",
+        ]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
         def stopped_at(answers, how):

@@ -130,7 +130,7 @@ def test_replay_gives_the_same_corpus_at_no_cost(tiny, tmp_path):
 def test_killed_four_times_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
     """kill -9 in the middle of four stages; the last call ends with the kept ids and scores of a quiet run."""
     data, quiet = tiny
-    command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--json", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", "tiny", "--json", "--data", str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     for stage in ("completions", "validated", "student", "samples-after"):
         process = subprocess.Popen(
@@ -150,7 +150,7 @@ def test_killed_four_times_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_exit_with_130_and_the_next_call_goes_on(number, tmp_path):
-    command = [sys.executable, "-m", "pipeline.cli", "run", "tiny", "--json", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", "tiny", "--json", "--data", str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 600
@@ -209,14 +209,14 @@ def test_a_store_of_a_newer_format_is_refused(tiny, tmp_path):
 
 
 def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, monkeypatch):
-    import pipeline.decontamination
-    from pipeline.artifacts import Making
-    from pipeline.evaluation.problems import load
+    import pipeline.stages.decontaminated
+    from pipeline.benchmarks.problems import load
+    from pipeline.core.plan import Plan, PlannedStage
     from pipeline.execution import Execution
-    from pipeline.making_student import closest
-    from pipeline.places import places
-    from pipeline.plan import Plan, PlannedStage
     from pipeline.recipe import Recipe
+    from pipeline.stages.makers_student import closest
+    from pipeline.stages.making import Making
+    from pipeline.store.places import places
 
     data, _ = tiny
     (folder,) = (data / "store" / "decontaminated").iterdir()
@@ -233,8 +233,8 @@ def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, m
         return anew(benchmarks, documents, executor=executor)
 
     asked = []
-    anew = pipeline.decontamination.splits
-    monkeypatch.setattr(pipeline.decontamination, "splits", compared)
+    anew = pipeline.stages.decontaminated.splits
+    monkeypatch.setattr(pipeline.stages.decontaminated, "splits", compared)
     assert closest([whole], stage, making) == found
     assert not asked
     other = dataclasses.replace(whole, digest="of other data")

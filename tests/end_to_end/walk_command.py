@@ -22,7 +22,7 @@ class Result:
 
 def hornbook(*arguments, data=None, env=None, cwd=None, timeout=1200):
     """Run the command line in a process of its own, as a user does."""
-    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
     if data is not None:
         command += ["--data", str(data)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **(env or {})}

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.errors import SandboxUnavailable
+from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import Limits, Sandbox
 
 

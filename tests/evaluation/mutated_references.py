@@ -4,7 +4,7 @@ import ast
 import random
 from collections.abc import Iterator
 
-from pipeline.records import Problem
+from pipeline.core.records import Problem
 
 _COMPARISONS = [ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq]
 _ARITHMETIC = [ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod]

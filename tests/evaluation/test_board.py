@@ -1,11 +1,11 @@
 import pytest
 
-from pipeline.decontamination import Split
+from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.core.records import Problem, Score
 from pipeline.evaluation.board import Contestant, board, paired
-from pipeline.evaluation.problems import ProblemSet, data_digest
-from pipeline.evaluation.results import Result, Speed, summarise
-from pipeline.evaluation.splits import split_scores
-from pipeline.records import Problem, Score
+from pipeline.stages.decontaminated.split import Split
+from pipeline.stages.scores.results import Result, Speed, summarise
+from pipeline.stages.scores.splits import split_scores
 
 PROBLEMS = tuple(Problem(benchmark="b", task_id=f"T/{n}", prompt="p", entry_point="f", test=str(n)) for n in range(4))
 SET = ProblemSet("b", data_digest(PROBLEMS), "here", PROBLEMS)

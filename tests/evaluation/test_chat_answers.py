@@ -5,9 +5,9 @@ from types import ModuleType
 
 import pytest
 
-from pipeline.evaluation.postprocess import CHAT
-from pipeline.evaluation.scoring import program_source
-from pipeline.records import Problem, Sample
+from pipeline.core.records import Problem, Sample
+from pipeline.stages.samples.postprocess import CHAT
+from pipeline.stages.scores.stage import program_source
 
 DOCUMENTED = (
     'from typing import List\n\n\ndef twice(x: int) -> int:\n    """Twice x.\n\n    >>> twice(2)\n    4\n    """\n'

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.evaluation import problems
+from pipeline.benchmarks import problems
+from pipeline.cli.main import main
 
 TASKS = [
     {
@@ -187,7 +187,7 @@ def test_an_endpoint_whose_model_changed_is_asked_again_with_fresh_and_old_answe
 
 
 def test_a_killed_fresh_evaluation_goes_on_with_its_own_generation(tmp_path: Path) -> None:
-    from pipeline.evaluation.sampling import _Journal
+    from pipeline.stages.samples.stage import _Journal
 
     path = tmp_path / "answers.jsonl"
     with _Journal(path) as journal:
@@ -279,8 +279,8 @@ def test_a_benchmark_whose_own_answers_fail_says_so(
 
 
 def test_an_absent_benchmark_fails_at_once_and_names_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.errors import MissingExtra
-    from pipeline.evaluation import hub
+    from pipeline.benchmarks import hub
+    from pipeline.core.errors import MissingExtra
 
     monkeypatch.delenv(problems.FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(hub, "rows", lambda *_: (_ for _ in ()).throw(ConnectionError("no network")))

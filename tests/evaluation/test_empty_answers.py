@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.evaluation import endpoint
+from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.cli.main import main
+from pipeline.core.records import Problem
 from pipeline.evaluation.api import result_of
-from pipeline.evaluation.models import NO_CONTENT, NO_ROOM, Answered, Ask
-from pipeline.evaluation.problems import ProblemSet, data_digest
-from pipeline.evaluation.sampling import Event, sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
-from pipeline.records import Problem
 from pipeline.sandbox import Sandbox
+from pipeline.stages.samples import endpoint
+from pipeline.stages.samples.models import NO_CONTENT, NO_ROOM, Answered, Ask
+from pipeline.stages.samples.stage import Event, sample
 from pipeline.teacher import Failure
 from pipeline.teacher.content import content_of
 from pipeline.teacher.protocol import Outcome, Trouble

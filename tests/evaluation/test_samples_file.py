@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.evaluation import problems, score_file
+from pipeline.benchmarks import problems
+from pipeline.core.errors import InputError
+from pipeline.evaluation.api import score_file
 from pipeline.evaluation.samples_file import read
 from pipeline.sandbox import Sandbox
 

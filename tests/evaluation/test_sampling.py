@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.evaluation.models import STOP_LABELS, Answered, Ask
-from pipeline.evaluation.postprocess import CHAT, asked, chosen, cut_body, joined
-from pipeline.evaluation.problems import ProblemSet, data_digest
-from pipeline.evaluation.sampling import how, sample
+from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.core.errors import InputError
+from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
-from pipeline.records import Problem, Sample
+from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
+from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
+from pipeline.stages.samples.stage import how, sample
 
 PROBLEMS = tuple(
     Problem(

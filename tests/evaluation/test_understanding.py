@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.evaluation import problems
-from pipeline.evaluation.models import Answerer, Ask
-from pipeline.evaluation.opening import open_model
-from pipeline.evaluation.scoring import judge as judge_samples
-from pipeline.evaluation.scoring import references
+from pipeline.benchmarks import problems
+from pipeline.core.errors import InputError
+from pipeline.core.records import Sample, Score
 from pipeline.evaluation.understanding import Grade, grade, parse_grade, summarise_grades
 from pipeline.execution import Execution
 from pipeline.recipe import TeacherTable
-from pipeline.records import Sample, Score
 from pipeline.sandbox import Sandbox
+from pipeline.stages.samples.models import Answerer, Ask
+from pipeline.stages.samples.opening import open_model
+from pipeline.stages.scores.stage import judge as judge_samples
+from pipeline.stages.scores.stage import references
 from pipeline.teacher import build, evaluation_teacher
 
 

@@ -16,9 +16,10 @@ import pytest
 from huggingface_hub import constants
 from pydantic import ValidationError
 
-from pipeline.errors import DiskFull, HornbookError, InputError
-from pipeline.models import NamedModel, fetch, fetching, known, located, named
-from pipeline.models.named import Parts
+from pipeline.core.errors import DiskFull, HornbookError, InputError
+from pipeline.models import fetching
+from pipeline.models.fetching import fetch
+from pipeline.models.named import NamedModel, Parts, known, located, named
 
 WHOLE = b"GGUF" + bytes(range(256)) * 40
 PIECES = [WHOLE[:4000], WHOLE[4000:9000], WHOLE[9000:]]

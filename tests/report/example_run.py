@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.identity import rng
-from pipeline.loading import Loaded, dump, load
-from pipeline.plan import Plan, plan
-from pipeline.records import Completion, Exercise, Message, Passage, Problem, Prompt, Record, Sample, Score, Seed
-from pipeline.stage import Dropped, Kept, Tally
-from pipeline.store import Store, Writer
+from pipeline.core.identity import rng
+from pipeline.core.plan import Plan, plan
+from pipeline.core.records import Completion, Exercise, Message, Passage, Problem, Prompt, Record, Sample, Score, Seed
+from pipeline.core.stage import Dropped, Kept, Tally
+from pipeline.recipe_text import Loaded, dump, load
+from pipeline.store.store import Store, Writer
 
 RECIPE = """
 name = "example"
@@ -304,7 +304,7 @@ def _decontaminated(place: int, document: Any, _: Sequence[Any]) -> Dropped | No
 
 
 def _student(artifacts: _Artifacts, loaded: Loaded, documents: Sequence[Exercise | Passage], root: Path) -> None:
-    from pipeline.tokens import pack
+    from pipeline.stages.tokens.stage import pack
 
     scratch = root / "tokens-scratch"
     packed = pack(documents, table=loaded.recipe.tokens, student=loaded.recipe.student, seed=7, out=scratch, cache=root)
@@ -335,7 +335,7 @@ def _problem_row(number: int) -> dict[str, str]:
 
 
 def _scores(artifacts: _Artifacts, loaded: Loaded) -> tuple[tuple[Problem, ...], tuple[Sample, ...], tuple[Score, ...]]:
-    from pipeline.evaluation.problems import load as load_problems
+    from pipeline.benchmarks.problems import load as load_problems
 
     sets = [load_problems(entry) for entry in loaded.recipe.evaluation.benchmarks]
     problems = tuple(problem for entry in sets for problem in entry.problems)

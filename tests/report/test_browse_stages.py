@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from example_run import Example
 
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.report.browse import resolve, show, show_text
 
 

@@ -7,7 +7,7 @@ from example_run import Example, build
 
 from pipeline.report.browse import diff, diff_text
 from pipeline.report.differences import Diff
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from example_run import Example, build, change_run
 
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.report import corpus, write_report
 from pipeline.report.card import card
 from pipeline.report.html import render
-from pipeline.report.reading import open_run
 from pipeline.report.scoring import model_scores
 from pipeline.report.summary import SCORE_COLUMNS, Summary, status, status_text, summarise
-from pipeline.store import Store
+from pipeline.run.reading import open_run
+from pipeline.store.store import Store
 
 
 def test_status_has_the_promised_keys_and_every_stage_balances(example: Example) -> None:
@@ -206,7 +206,7 @@ def test_four_times_the_records_are_four_times_the_work_and_none_of_it_needs_tor
     )
     runs = [(str(one.folder), one.store.root, one.scores[-1].id) for one in (example, small, large)]
     program = (
-        "import cProfile, json, pstats, sys; from pathlib import Path; from pipeline.store import Store; "
+        "import cProfile, json, pstats, sys; from pathlib import Path; from pipeline.store.store import Store; "
         "from pipeline.report import write_report, browse\n"
         "def calls(work, *given):\n"
         "    profile = cProfile.Profile()\n"

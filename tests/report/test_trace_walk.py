@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from example_run import Example, change_run
 
-from pipeline.errors import InputError
-from pipeline.records import Exercise
+from pipeline.core.errors import InputError
+from pipeline.core.records import Exercise
 from pipeline.report.browse import trace, trace_text
 from pipeline.report.nearest import overlap, token_pairs
 from pipeline.report.steps import Step, Trace, chain

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.errors import SandboxUnavailable
+from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import VERDICTS, Example, Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.pool import package_paths
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import teacher
+from pipeline.core.records import Completion, Message, Prompt, Seed
+from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.execution import Execution
 from pipeline.recipe import TeacherTable
-from pipeline.records import Completion, Message, Prompt, Seed
-from pipeline.stage import Dropped, Kept, Tally, checked
 
 
 def prompt(number: int, text: str = "", asked: str = "mock") -> Prompt:

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import strategies as st
 from server import chat
 
-from pipeline import places
-from pipeline.loading import load
-from pipeline.records import Completion
+from pipeline.core.records import Completion
+from pipeline.core.stage import Dropped
+from pipeline.recipe_text import load
 from pipeline.report import write_report
-from pipeline.run import run
-from pipeline.stage import Dropped
-from pipeline.store import Manifest
+from pipeline.run.run import run
+from pipeline.store import places
+from pipeline.store.store import Manifest
 from pipeline.teacher import breaker, online
 from pipeline.teacher.journal import entries
 from pipeline.teacher.protocol import Trouble

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from server import Reply, serving
 
 from pipeline import teacher
-from pipeline.errors import MissingKey, RecipeError, UsageError
+from pipeline.core.errors import MissingKey, RecipeError, UsageError
 from pipeline.teacher.address import checked_headers, checked_url, joined, uncarried, without_query
-from pipeline.teacher.endpoint import EndpointTeacher
+from pipeline.teacher.kinds.openai import EndpointTeacher
 from pipeline.teacher.transport import Session, Wire
 
 
@@ -228,7 +228,7 @@ def test_a_stream_is_refused_in_the_recipe() -> None:
 
 
 def test_a_key_in_the_query_of_a_redirection_is_not_repeated(tmp_path: Path) -> None:
-    from pipeline.errors import TeacherError
+    from pipeline.core.errors import TeacherError
 
     answer = Reply(307, {}, {"location": "https://new.example.org/v1/chat/completions?sig=abc"})
     with serving(lambda body: answer) as server, pytest.raises(TeacherError) as caught:

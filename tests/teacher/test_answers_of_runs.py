@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from server import Body, Reply, Server, chat, serving
 
-from pipeline.costs import estimate, table
-from pipeline.errors import BudgetReached, EmptyCorpus, HornbookError
-from pipeline.loading import load
-from pipeline.places import Places, places
-from pipeline.progress import Event
+from pipeline.core.errors import BudgetReached, EmptyCorpus, HornbookError
+from pipeline.core.events import Event
+from pipeline.recipe_text import load
 from pipeline.report import write_report
 from pipeline.report.summary import status, status_text
-from pipeline.run import Outcome, run
+from pipeline.run.costs import estimate, table
+from pipeline.run.run import Outcome, run
+from pipeline.store.places import Places, places
 
 EACH = 20 * 100 / 1e6
 """Dollars of one answer: 20 tokens at $100 for a million; what is asked costs nothing."""

@@ -6,8 +6,8 @@ from asking import ask_all, prompt, table
 from batch_server import BatchApi
 from server import Reply, chat, refuse, serving
 
-from pipeline.errors import BudgetReached, TeacherError
-from pipeline.records import Prompt
+from pipeline.core.errors import BudgetReached, TeacherError
+from pipeline.core.records import Prompt
 from pipeline.teacher import batch as lane
 from pipeline.teacher.journal import entries
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from server import Body, Reply, chat, refuse, serving
 
 from pipeline import teacher
-from pipeline.errors import AuthenticationError, HornbookError, MissingKey, RecipeError
+from pipeline.core import money
+from pipeline.core.errors import AuthenticationError, HornbookError, MissingKey, RecipeError
+from pipeline.core.money import Ledger, Price, price_of, read_prices
+from pipeline.core.records import Message
 from pipeline.recipe import TeacherTable
-from pipeline.records import Message
-from pipeline.teacher import money, redaction
+from pipeline.teacher import redaction
 from pipeline.teacher.journal import entries
-from pipeline.teacher.money import Ledger, Price, price_of, read_prices
 
 KEY = "sk-test-4f9a8c77d1e2"
 
@@ -186,7 +187,7 @@ def test_a_prompt_for_an_unknown_teacher_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_judge_asks_about_any_record(tmp_path: Path) -> None:
-    from pipeline.records import Passage
+    from pipeline.core.records import Passage
 
     documents = [Passage(text=f"text {n}") for n in range(6)]
     with serving() as server:
@@ -201,7 +202,7 @@ def test_a_judge_asks_about_any_record(tmp_path: Path) -> None:
 
 
 def test_an_endpoint_can_be_evaluated_over_plain_completions(tmp_path: Path) -> None:
-    from pipeline.records import Passage
+    from pipeline.core.records import Passage
 
     def answer(body: Body) -> Reply:
         return Reply(body={"choices": [{"index": 0, "text": body["prompt"] + "!", "finish_reason": "length"}]})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server import Body, Reply, chat, echo, serving
 
-from pipeline.records import Prompt
+from pipeline.core.records import Prompt
 from pipeline.teacher import journal, redaction
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Trouble

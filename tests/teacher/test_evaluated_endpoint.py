@@ -9,13 +9,13 @@ import pytest
 from asking import execution
 from server import Body, Reply, chat, refuse, serving
 
-from pipeline.errors import Interrupted
-from pipeline.evaluation.endpoint import EndpointModel
-from pipeline.evaluation.models import Ask
-from pipeline.evaluation.problems import ProblemSet, data_digest
-from pipeline.evaluation.sampling import sample
+from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.core.errors import Interrupted
+from pipeline.core.records import Problem, Sample
 from pipeline.recipe import EvaluationTable
-from pipeline.records import Problem, Sample
+from pipeline.stages.samples.endpoint import EndpointModel
+from pipeline.stages.samples.models import Ask
+from pipeline.stages.samples.stage import sample
 from pipeline.teacher import engine
 
 PROBLEMS = tuple(

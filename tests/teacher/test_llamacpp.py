@@ -10,11 +10,11 @@ import pytest
 from asking import execution, prompt
 
 from pipeline import teacher
-from pipeline.errors import MissingExtra, RecipeError, TeacherError
+from pipeline.core.errors import MissingExtra, RecipeError, TeacherError
+from pipeline.core.records import Completion
+from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import TeacherTable
-from pipeline.records import Completion
-from pipeline.stage import Dropped, Kept
-from pipeline.teacher import local
+from pipeline.teacher.kinds import local
 
 
 class Stand:

@@ -9,8 +9,8 @@ import pytest
 from asking import ask_all, prompt, table
 from server import Body, Reply, chat, echo, refuse, serving
 
-from pipeline.errors import AuthenticationError, BudgetReached, TeacherError
-from pipeline.records import Prompt
+from pipeline.core.errors import AuthenticationError, BudgetReached, TeacherError
+from pipeline.core.records import Prompt
 from pipeline.teacher.pace import Pace
 
 

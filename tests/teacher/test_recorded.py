@@ -10,9 +10,9 @@ from asking import execution, prompt
 from server import chat
 
 from pipeline import teacher
-from pipeline.errors import InputError, RecipeError
+from pipeline.core.errors import InputError, RecipeError
+from pipeline.core.stage import Kept
 from pipeline.recipe import TeacherTable
-from pipeline.stage import Kept
 from pipeline.teacher import recorded
 from pipeline.teacher.journal import Journal, encode, entry_of
 from pipeline.teacher.protocol import Reply, answer_key, messages_digest

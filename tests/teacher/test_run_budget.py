@@ -8,16 +8,17 @@ import pytest
 from asking import ask_all, execution, prompt, table
 from server import Server, serving
 
-from pipeline import making, teacher
-from pipeline.artifacts import Making
-from pipeline.errors import BudgetReached
-from pipeline.loading import load
-from pipeline.places import places
-from pipeline.plan import PlannedStage
-from pipeline.records import Message, Passage
-from pipeline.run import run
-from pipeline.store import Manifest
-from pipeline.teacher.money import Ledger
+from pipeline import teacher
+from pipeline.core.errors import BudgetReached
+from pipeline.core.money import Ledger
+from pipeline.core.plan import PlannedStage
+from pipeline.core.records import Message, Passage
+from pipeline.recipe_text import load
+from pipeline.run.run import run
+from pipeline.stages import makers as making
+from pipeline.stages.making import Making
+from pipeline.store.places import places
+from pipeline.store.store import Manifest
 
 
 def test_conversations_that_share_a_ledger_share_its_cap(tmp_path: Path) -> None:

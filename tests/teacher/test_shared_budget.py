@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server import chat, serving
 
-from pipeline.errors import BudgetReached
+from pipeline.core.errors import BudgetReached
+from pipeline.core.money import Price
 from pipeline.teacher import building, online
-from pipeline.teacher.money import Price
 from pipeline.teacher.online import TEMPLATE_TOKENS
 from pipeline.teacher.transport import Response
 

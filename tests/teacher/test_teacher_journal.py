@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server import Body, Reply, chat, echo, refuse, serving
 
-from pipeline.errors import DiskFull, Interrupted, StoreBusy
-from pipeline.records import Prompt
+from pipeline.core.errors import DiskFull, Interrupted, StoreBusy
+from pipeline.core.records import Prompt
 from pipeline.teacher import journal as journals
 from pipeline.teacher.completing import expand
 from pipeline.teacher.index import Table

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asking import prompt
 
+from pipeline.core.money import Ledger
 from pipeline.teacher import progress, threaded
-from pipeline.teacher.money import Ledger
 from pipeline.teacher.protocol import Answer, Question, Ticket
 from pipeline.teacher.threaded import Result, ThreadLane
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal, NamedTuple
 
-from pipeline.identity import rng
-from pipeline.records import Prompt, Seed, Task
+from pipeline.core.identity import rng
+from pipeline.core.records import Prompt, Seed, Task
 from pipeline.teacher.composer.exercise import Piece, indent, load, plain_source, write
 from pipeline.teacher.composer.families import by_name, fits, match
 from pipeline.teacher.composer.fragments import clean, fill, split

@@ -14,13 +14,7 @@ from typing import Any
 from pipeline.teacher.composer.docstring import Example, docstring
 from pipeline.teacher.composer.fragments import Choice, Family, clean, fill, natural_names
 from pipeline.teacher.composer.inputs import Inputs
-from pipeline.teacher.composer.naming import (
-    identifiers,
-    name_arguments,
-    rename_locals,
-    typing_imports,
-    typing_name,
-)
+from pipeline.teacher.composer.naming import identifiers, name_arguments, rename_locals, typing_imports, typing_name
 from pipeline.teacher.composer.phrasing import word_it
 
 IMPORTS = (

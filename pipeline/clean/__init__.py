@@ -1,0 +1,1 @@
+"""`hornbook clean`: the cleaning stages alone, on anybody's rows."""

@@ -1,0 +1,106 @@
+"""What the shell completes: names of recipes, runs, stages, benchmarks, models and settings.
+
+Each function gets the beginning of a word and gives the words that go on from it. A completion that fails gives none: a
+shell has no place for an error.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import typer
+
+
+def _silent(words: Callable[..., Iterable[str]]) -> Callable[..., list[str]]:
+    """The words of a function, those that begin as what was typed; none where it fails."""
+
+    @wraps(words)
+    def completed(*args: Any, **kwargs: Any) -> list[str]:
+        try:
+            return [word for word in words(*args, **kwargs) if word.startswith(kwargs["incomplete"])]
+        except Exception:
+            return []
+
+    return completed
+
+
+@_silent
+def recipes(incomplete: str) -> Iterable[str]:
+    """Shipped recipes, and TOML files; where none of them begins so, the shell completes paths."""
+    from pathlib import Path
+
+    from pipeline.recipe_text import shipped_recipes
+
+    return [*shipped_recipes(), *sorted(path.name for path in Path().glob("*.toml"))]
+
+
+@_silent
+def shipped(incomplete: str) -> Iterable[str]:
+    """Shipped recipes alone."""
+    from pipeline.recipe_text import shipped_recipes
+
+    return shipped_recipes()
+
+
+@_silent
+def runs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
+    """Runs of the data folder that the line names, the newest first, and LATEST."""
+    from pipeline.core.names import LATEST
+    from pipeline.run.reading import existing_runs
+    from pipeline.store.places import places
+
+    folders = existing_runs(places(ctx.params.get("data") or "").runs)
+    return [LATEST, *(folder.name for folder in reversed(folders))]
+
+
+@_silent
+def stages(incomplete: str) -> Iterable[str]:
+    """Stages of the walk, in its order."""
+    from pipeline.core.plan import VERSIONS
+
+    return VERSIONS
+
+
+@_silent
+def benchmarks(incomplete: str) -> Iterable[str]:
+    """Benchmarks that are known by name."""
+    from pipeline.benchmarks.problems import names
+
+    return names()
+
+
+@_silent
+def settings(incomplete: str) -> Iterable[str]:
+    """Tables and keys of a recipe."""
+    from pipeline.recipe_settings import tables
+
+    for table in tables():
+        if table.name:
+            yield table.name
+        yield from (setting.key for setting in table.settings)
+
+
+@_silent
+def overrides(incomplete: str) -> Iterable[str]:
+    """`key=` for every setting, and `key=value` where its values are a closed set; a number begins at 0."""
+    from pipeline.recipe_settings import NUMBERED, tables
+
+    for setting in (setting for table in tables() for setting in table.settings):
+        key = ".".join("0" if part == NUMBERED else part for part in setting.key.split("."))
+        yield f"{key}="
+        if "=" in incomplete:
+            yield from (f"{key}={str(one).lower() if isinstance(one, bool) else one}" for one in setting.choices)
+
+
+@_silent
+def cleaning(incomplete: str) -> Iterable[str]:
+    """As `overrides`, once a word has begun: before, the shell completes the paths of inputs."""
+    return overrides(incomplete=incomplete) if incomplete else []
+
+
+@_silent
+def models(incomplete: str) -> Iterable[str]:
+    """Language models that can be named."""
+    from pipeline.models.named import known
+
+    return ["smollm2", *known()]

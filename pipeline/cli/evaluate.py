@@ -1,0 +1,167 @@
+"""The verbs that score, `hornbook score` and `hornbook evaluate`; heavy imports are inside them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli import completion
+from pipeline.cli.options import DataOption, JsonOption, SandboxOption, one_of, print_result, stderr
+from pipeline.core.errors import UsageError
+
+KOption = Annotated[list[str] | None, typer.Option("-k", help="pass@k to report, e.g. 1,10; may be repeated.")]
+BenchmarkOption = Annotated[
+    str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks)
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
+CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
+MemoryOption = Annotated[int, typer.Option("--memory-mb", min=64, help="Memory of one scored program, MiB.")]
+PackagesOption = Annotated[
+    list[str] | None,
+    typer.Option("--packages", help="Installed packages that programs may import, e.g. numpy,pandas; may be repeated."),
+]
+
+
+def score(
+    samples: Annotated[Path, typer.Argument(help="JSON Lines with task_id and completion (or solution).")],
+    benchmark: BenchmarkOption = "humaneval",
+    k: KOption = None,
+    sandbox: SandboxOption = "strong",
+    workers: WorkersOption = 0,
+    cpu_seconds: CpuOption = 10.0,
+    memory_mb: MemoryOption = 512,
+    packages: PackagesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
+    from pipeline.evaluation.api import HUMAN_EVAL_KS, score_file
+    from pipeline.execution import Execution
+
+    execution = Execution(workers=workers, sandbox=_mode(sandbox))
+    ks = _numbers(k) or HUMAN_EVAL_KS
+    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box:
+        print_result(score_file(samples, benchmark, ks, sandbox=box), as_json)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, smollm2, or the URL of an endpoint.")],
+    benchmark: BenchmarkOption = "humaneval",
+    k: KOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="First n problems; the score is then partial.")] = 0,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Answers per problem.")] = 1,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, tokens.")] = 384,
+    prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw or chat.")] = "stripped",
+    stop: Annotated[
+        str, typer.Option("--stop", help="code ends an answer with the function's body; or none.")
+    ] = "code",
+    post_processing: Annotated[str, typer.Option("--post-processing", help="auto, or none: as generated.")] = "auto",
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
+    ] = None,
+    corpus: Annotated[str, typer.Option("--corpus", help="Split by what a run's corpus, a file or a folder has.")] = "",
+    teacher: Annotated[str, typer.Option("--teacher", help="Model or URL to stand beside, on the same problems.")] = "",
+    teacher_model: Annotated[str, typer.Option("--teacher-model", help="Its name at the endpoint.")] = "",
+    teacher_key_env: Annotated[str, typer.Option("--teacher-key-env", help="Variable that holds its key.")] = "",
+    teacher_form: Annotated[str, typer.Option("--teacher-form", help="Its prompt form; by default the same.")] = "",
+    judge: Annotated[str, typer.Option("--judge", help="Model, URL or replay:JOURNAL that grades 0 to 10.")] = "",
+    judge_model: Annotated[str, typer.Option("--judge-model", help="The judge's name at the endpoint.")] = "",
+    judge_key_env: Annotated[str, typer.Option("--judge-key-env", help="Variable that holds its key.")] = "",
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Times that the judge reads an answer.")] = 3,
+    batch: Annotated[int, typer.Option("--batch", min=0, help="Answers at once; 0 for what suits the device.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="torch threads; 0 for one per core.")] = 0,
+    endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
+    api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
+    device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask again for what was answered before; old answers stay on disk, unused.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Root of the sampled answers' randomness.")] = 0,
+    data: DataOption = "",
+    sandbox: SandboxOption = "strong",
+    workers: WorkersOption = 0,
+    cpu_seconds: CpuOption = 10.0,
+    memory_mb: MemoryOption = 512,
+    packages: PackagesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sample a model on a benchmark and score it."""
+    from pipeline.core.events import Watcher
+    from pipeline.evaluation import command
+    from pipeline.evaluation.api import Subject
+    from pipeline.execution import Execution
+    from pipeline.recipe import EvaluationTable
+    from pipeline.stages.samples.opening import is_endpoint
+    from pipeline.store.places import places
+
+    table = EvaluationTable(
+        benchmarks=(benchmark,),
+        limit=limit,
+        samples=samples,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        cpu_seconds=cpu_seconds,
+        memory_mb=memory_mb,
+    )
+    forms = ("stripped", "raw", "chat")
+    subject = Subject(
+        model,
+        endpoint_model=endpoint_model,
+        api_key_env=api_key_env,
+        prompt_form=one_of("--prompt-form", prompt_form, forms),
+        stop=one_of("--stop", stop, ("code", "none")),
+        post=one_of("--post-processing", post_processing, ("auto", "none")),
+    )
+    beside = command.Beside(
+        corpus=corpus, judge=judge, judge_model=judge_model, judge_key_env=judge_key_env, repeats=repeats, save=save
+    )
+    if teacher:
+        form = one_of("--teacher-form", teacher_form or prompt_form, forms)
+        # The student's key goes to the student's own server alone.
+        key = teacher_key_env or (api_key_env if teacher == model or not is_endpoint(model) else "")
+        other = replace(subject, spec=teacher, endpoint_model=teacher_model, api_key_env=key, prompt_form=form)
+        beside = replace(beside, teacher=other)
+    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
+    ks = _numbers(k) or (1,)
+    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box, Watcher(stderr) as watch:
+        result = command.run(
+            subject,
+            benchmark,
+            table,
+            ks,
+            beside,
+            sandbox=box,
+            execution=execution,
+            places=places(data),
+            seed=seed,
+            fresh=fresh,
+            on_event=watch,
+        )
+    print_result(result, as_json)
+
+
+def _mode(sandbox: str) -> Any:
+    return one_of("--sandbox", sandbox, ("strong", "weak"))
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    """The words of an option that takes several, after commas or given again."""
+    return [word.strip() for value in values or () for word in value.split(",") if word.strip()]
+
+
+def _numbers(values: list[str] | None) -> tuple[int, ...]:
+    words = _listed(values)
+    for word in words:
+        if not (word.isascii() and word.isdigit() and int(word)):
+            raise UsageError(f"-k {word} is not a number of samples", hint="use 1 or more, e.g. -k 1,10")
+    if values and not words:
+        raise UsageError("-k names no number of samples", hint="use 1 or more, e.g. -k 1,10")
+    return tuple(dict.fromkeys(map(int, words)))
+
+
+def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int, packages: list[str] | None) -> Any:
+    from pipeline.sandbox import Limits, Sandbox
+
+    limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
+    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox, packages=tuple(_listed(packages)))

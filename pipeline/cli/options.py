@@ -1,0 +1,158 @@
+"""What the verbs of the command line share: arguments, and how they print."""
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.cli import completion
+from pipeline.core.environment import DATA_RULE
+from pipeline.core.errors import HornbookError, UsageError
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(help="A shipped recipe's name or a TOML file.", metavar="RECIPE", autocompletion=completion.recipes),
+]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Dotted overrides, e.g. seeds.exercises=100; `hornbook settings` lists the keys.",
+        metavar="key=value",
+        autocompletion=completion.overrides,
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(help="A run's name, the beginning of it, or LATEST.", metavar="RUN", autocompletion=completion.runs),
+]
+DataOption = Annotated[
+    str, typer.Option("--data", help=f"Data folder, or fsspec URL of the store. It is {DATA_RULE}.", metavar="FOLDER")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+SandboxOption = Annotated[
+    str, typer.Option("--sandbox", help="strong, or weak where the kernel refuses a layer.", metavar="MODE")
+]
+
+stderr = Console(stderr=True, highlight=False)
+
+
+_held: list[Any] | None = None
+
+
+@contextmanager
+def holding_json() -> Iterator[list[Any]]:
+    """While it lasts `print_json` keeps what it is given in the list, and what anything else prints goes to stderr."""
+    global _held
+    _held = []
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield _held
+    finally:
+        _held = None
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout; with `holding_json` kept until the command has ended."""
+    if _held is None:
+        write(json_text(value))
+    else:
+        _held.append(value)
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON, in ASCII where stdout has no more letters."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=1, default=str)
+    return text + "\n"
+
+
+def say(text: str) -> None:
+    """Text on stdout, ended by one newline."""
+    write(text.rstrip("\n") + "\n")
+
+
+def write(text: str) -> None:
+    """Write to stdout at once. Raises typer.Exit where its reader is gone, HornbookError where it cannot be written."""
+    if sys.stdout is None:  # closed by the caller: results are not wanted
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered goes nowhere: the interpreter would try it once more at exit, and complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(1) from error
+        raise HornbookError(f"stdout cannot be written: {error.strerror}", hint="send it elsewhere") from error
+
+
+_COMMAND = re.compile(r"`(hornbook [^`\n]+)`|(?<=   )(hornbook .+)$", re.MULTILINE)
+"""A command that a text tells its reader to give: in backticks, or at the end of a line of the card."""
+
+
+def with_data(text: str, data: str) -> str:
+    """`text` in which each command that looks for things in a data folder says which: the one given with --data, "" for
+    none. So it works as it is copied."""
+
+    def completed(found: re.Match[str]) -> str:
+        command = found[1] or found[2]
+        words = command.split()[1:]
+        verb = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in _taking_data()), "")
+        if verb and words != ["run"] and "--data" not in words:
+            command += f" --data {shlex.quote(data)}"
+        return f"`{command}`" if found[1] else command
+
+    return _COMMAND.sub(completed, text) if data else text
+
+
+@functools.cache
+def _taking_data() -> frozenset[str]:
+    """Verbs with the option --data, as "status" and "store gc"."""
+    from pipeline.cli.main import app
+
+    def found(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+        if path and any("--data" in parameter.opts for parameter in command.params):
+            yield " ".join(path)
+        for name, below in getattr(command, "commands", {}).items():
+            yield from found(below, (*path, name))
+
+    return frozenset(found(typer.main.get_command(app), ()))
+
+
+def given_data(arguments: Sequence[str]) -> str:
+    """What a command line gives for --data, "" where it does not."""
+    options = [*(arguments[: arguments.index("--")] if "--" in arguments else arguments), ""]
+    for place, word in enumerate(options[:-1]):
+        if word == "--data":
+            return options[place + 1]
+        if word.startswith("--data="):
+            return word.partition("=")[2]
+    return ""
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
+    """`value`, where it is allowed; else UsageError that names the option and what it takes."""
+    if value not in allowed:
+        raise UsageError(f"{option} = {value!r}", hint=f"use {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return value
+
+
+def print_result(result: Any, as_json: bool) -> None:
+    """A result on stdout by its own `to_json` or `to_text`."""
+    if as_json:
+        print_json(result.to_json())
+    else:
+        say(result.to_text())

@@ -1,0 +1,31 @@
+"""Where the shipped data files are: in the checkout beside the package, in a wheel inside it."""
+
+from pathlib import Path
+
+from pipeline.core.errors import HornbookError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parent
+_PLACES = {
+    "prompts": _CHECKOUT / "prompts",
+    "seeds": _CHECKOUT / "data" / "seeds",
+    "prices.toml": _CHECKOUT / "data" / "prices.toml",
+    "models.toml": _CHECKOUT / "data" / "models.toml",
+    "recorded": _CHECKOUT / "data" / "recorded",
+    "held_out": _CHECKOUT / "data" / "held_out",
+    "understanding": _CHECKOUT / "data" / "understanding",
+}
+
+
+def shipped(name: str) -> Path:
+    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "models.toml", "held_out", "understanding".
+
+    Raises HornbookError where it is in neither place, which means that the installation is broken.
+    """
+    installed = _PACKAGE / "shipped" / name
+    for place in (installed, _PLACES[name]):
+        if place.exists():
+            return place
+    raise HornbookError(
+        f"{name} is missing from the installation", hint="reinstall hornbook: its wheel carries these files"
+    )

@@ -1,0 +1,1 @@
+"""Anybody's rows: which files an input stands for, and what is in them."""

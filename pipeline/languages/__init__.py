@@ -1,0 +1,1 @@
+"""What a text of a language is: how it is read, parsed, normalised, cut and stopped."""

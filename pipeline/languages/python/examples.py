@@ -1,0 +1,37 @@
+"""Examples in prose: the code blocks of a Markdown passage, with the `>>>` examples in their docstrings."""
+
+from textwrap import dedent
+
+from pipeline.languages.fences import code_blocks, runnable
+from pipeline.sandbox.docstrings import docstrings_of, doctests, tree_of
+from pipeline.sandbox.types import Example, Program
+
+
+def python_blocks(markdown: str) -> list[str]:
+    """The bodies of the blocks that are Python, by their tag or, untagged, by what is in them, in order."""
+    return [block.code for block, _ in runnable(code_blocks(markdown))]
+
+
+def passage_examples(markdown: str) -> tuple[Example, ...]:
+    """What a passage shows, to run in order in one namespace.
+
+    A block that is Python runs as it stands, and then the `>>>` examples in its docstrings, with their output. Of a
+    session at the prompt the examples run, with their output.
+    """
+    examples: list[Example] = []
+    for block, language in runnable(code_blocks(markdown)):
+        if language == "session":
+            examples += doctests(block.code)
+        elif block.code.strip():
+            code = block.code if tree_of(block.code) else dedent(block.code)
+            tree = tree_of(code)
+            examples.append(Example(code))
+            for docstring in docstrings_of(tree) if tree is not None else ():
+                examples += doctests(docstring)
+    return tuple(examples)
+
+
+def passage_program(id: str, markdown: str) -> Program | None:
+    """One program that runs all of a passage's examples; None where it shows no Python."""
+    examples = passage_examples(markdown)
+    return Program(id, "", examples=examples) if examples else None

@@ -1,0 +1,113 @@
+"""Whether a pretrained model can be trained as a recipe says, from its config.json alone: before anything is made.
+
+No torch here: `hornbook plan` reads this module.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import RecipeError
+from pipeline.models.architectures import positions_of
+from pipeline.models.folders import check_folder, read_json
+from pipeline.models.sizes import layer_count
+from pipeline.recipe import Recipe, StudentTable
+
+LEAN = ("llama", "phi")
+"""Values of `model_type` that the lean forward may know (`pipeline.models.lean.Lean.knows` decides)."""
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Look at the models that the recipe trains or learns from, where they are folders or in the hub's cache.
+
+    Raises InputError for a folder that holds no whole causal language model, and RecipeError for settings that its
+    model cannot follow.
+    """
+    length = recipe.tokens.sequence_length
+    if recipe.soft_targets.teacher:
+        config = check_folder(recipe.soft_targets.teacher)
+        _check_states(recipe, config, "a teacher")
+        if config.get("model_type") not in LEAN:  # those turn positions, which have no end
+            _check_length(length, config, "soft_targets.teacher")
+    for table in recipe.teachers:
+        if table.kind == "local":
+            check_folder(table.model)
+    student = recipe.student
+    if student.init == "scratch":
+        return
+    config = check_folder(student.init)
+    check_student(student, length, config)
+    _check_states(recipe, config, "a student")
+    if recipe.tokens.tokenizer == "student":
+        _check_vocabulary(Path(student.init), config)
+
+
+def check_student(student: StudentTable, sequence_length: int, config: dict[str, Any]) -> None:
+    """Raise RecipeError for settings that a model of this config.json cannot follow; {} stands for one that is not
+    known yet."""
+    _check_length(sequence_length, config, "student.init")
+    count = layer_count(config)
+    if count and student.layers and student.layers[-1] >= count:
+        raise RecipeError(
+            f"recipe: student.layers names layer {student.layers[-1]}, but the model of student.init has {count}, "
+            "from 0",
+            hint=f"name layers up to {count - 1}, e.g. every other one: {list(range(0, count, 2))}",
+        )
+    kept = len(student.layers) or count
+    if kept and student.frozen_layers >= kept:
+        raise RecipeError(
+            f"recipe: student.frozen_layers should be less than the student's {kept} layers, got "
+            f"{student.frozen_layers}",
+            hint="lower it, or leave it out to train all layers",
+        )
+    kind = config.get("model_type", "llama")
+    if kind in LEAN:
+        return
+    if not student.prompt_gradient:
+        raise RecipeError(
+            f"recipe: student.prompt_gradient = false needs a Llama or Phi student, got model_type {kind!r}",
+            hint="set student.prompt_gradient = true",
+        )
+    if student.frozen_layers:
+        raise RecipeError(
+            f"recipe: student.frozen_layers = {student.frozen_layers} needs a Llama or Phi student, got model_type "
+            f"{kind!r}",
+            hint="set student.frozen_layers = 0",
+        )
+
+
+def _check_states(recipe: Recipe, config: dict[str, Any], which: str) -> None:
+    weight, kind = recipe.soft_targets.hidden_weight, config.get("model_type", "llama")
+    if weight and kind not in LEAN:
+        raise RecipeError(
+            f"recipe: soft_targets.hidden_weight = {weight} needs Llama or Phi models, got {which} of model_type "
+            f"{kind!r}",
+            hint="set soft_targets.hidden_weight = 0 for soft targets alone",
+        )
+
+
+def _check_length(sequence_length: int, config: dict[str, Any], key: str) -> None:
+    positions = positions_of(config)
+    if positions is not None and sequence_length > positions:
+        raise RecipeError(
+            f"recipe: tokens.sequence_length = {sequence_length}, but the model of {key} reads at most {positions} "
+            "tokens at once",
+            hint=f"set tokens.sequence_length = {positions} or less",
+        )
+
+
+def _check_vocabulary(folder: Path, config: dict[str, Any]) -> None:
+    """Raise RecipeError where the folder's tokenizer has entries beyond the model's embeddings."""
+    file = folder / "tokenizer.json"
+    rows = config.get("vocab_size") or (config.get("text_config") or {}).get("vocab_size")
+    if not file.is_file() or not isinstance(rows, int):
+        return
+    tokenizer = read_json(file)
+    entries = tokenizer.get("model", {}).get("vocab") or {}
+    numbers = range(len(entries)) if isinstance(entries, list) else entries.values()
+    added = [token.get("id", 0) for token in tokenizer.get("added_tokens") or ()]
+    count = max([*numbers, *added], default=-1) + 1
+    if count > rows:
+        raise RecipeError(
+            f"recipe: the tokenizer of student.init has {count:,} entries, its model embeddings for {rows:,}",
+            hint="the tokenizer belongs to another model, or the model was saved before resize_token_embeddings",
+        )

@@ -1,0 +1,139 @@
+"""How large a model is that lies here, by the headers of its files: nothing is loaded or downloaded, and no torch.
+
+A folder's safetensors and a GGUF file are counted tensor by tensor; of `.bin` files only the bytes are known, so that
+they give about the number of parameters. A hub name is looked up in the hub's cache.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import InputError
+from pipeline.models.folders import check_folder, tensors
+from pipeline.models.named import located, named
+
+SMOLLM2 = {"parameters": 134_515_008, "layers": 30, "hidden": 576, "per_layer": 3_540_096, "vocabulary": 49_152}
+_BLOCK = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.|^blk\.(\d+)\.")
+_NAMES = {
+    "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+    "hidden": ("hidden_size", "n_embd", "d_model"),
+    "vocabulary": ("vocab_size",),
+}
+"""What config.json calls a size, by the architecture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """parameters and layers: of those layers that were asked for. vocabulary: entries; 0 where it is not said."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
+
+
+def size_of(spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size | None:
+    """The size of the model that `spec` names, with these layers of it alone, () for all; None where it is not here.
+
+    models: the folder of fetched models. Raises InputError for what is here and cannot be read.
+    """
+    if spec == "smollm2":
+        kept = len(layers) or SMOLLM2["layers"]
+        parameters = SMOLLM2["parameters"] - (SMOLLM2["layers"] - kept) * SMOLLM2["per_layer"]
+        return Size(parameters, kept, SMOLLM2["hidden"], SMOLLM2["vocabulary"])
+    place = _place(spec, models)
+    if place is None:
+        return None
+    return _of_gguf(place, layers) if place.is_file() else _of_folder(place, layers)
+
+
+def required_size(key: str, spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size:
+    """As `size_of`; InputError that names the setting `key` where the model is not here, or holds no weights."""
+    found = size_of(spec, models, layers)
+    if found is None:
+        model = named(spec)
+        get = f"`hornbook models get {spec}`" if model else f"`hf download {spec}`"
+        raise InputError(
+            f"{key} = {spec!r} is not on this machine, and a plan downloads nothing: its size is not known",
+            hint=f"{get} fetches it; or name a folder that `save_pretrained` wrote",
+        )
+    if not found.parameters:
+        raise InputError(
+            f"{key} = {spec!r} holds no weights: neither .safetensors nor .bin",
+            hint="name a folder that `save_pretrained` wrote, with config.json, weights and tokenizer.json",
+        )
+    return found
+
+
+def _place(spec: str, models: Path) -> Path | None:
+    """The model's folder or GGUF file; None where it is not here."""
+    model = named(spec)
+    if model is not None:
+        found = located(model, models)
+        return found.path if found else None
+    path = Path(spec)
+    if path.exists():
+        return path
+    if path.is_absolute() or spec.count("/") != 1:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(spec, "config.json")
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def _of_folder(folder: Path, layers: tuple[int, ...]) -> Size:
+    config = check_folder(str(folder))
+    if not config:
+        raise InputError(
+            f"{folder} has no config.json, so it is not a Hugging Face model folder",
+            hint="name the folder that `save_pretrained` wrote (for a run of ours: student/.../model)",
+        )
+    shapes = {name: entry["shape"] for name, entry in tensors(folder).items()}
+    parameters = _counted(shapes, layers)
+    if not shapes:
+        stored = sum(file.stat().st_size for file in folder.glob("*.bin"))
+        wide = str(config.get("dtype") or config.get("torch_dtype") or "float32") == "float32"
+        parameters = stored // (4 if wide else 2)
+    numbers = {size: _number(config, *names) for size, names in _NAMES.items()}
+    return Size(parameters, len(layers) or numbers["layers"], numbers["hidden"], numbers["vocabulary"])
+
+
+def _of_gguf(path: Path, layers: tuple[int, ...]) -> Size:
+    import gguf
+
+    try:
+        reader = gguf.GGUFReader(path)
+        architecture = reader.fields["general.architecture"].contents()
+        depth = int(reader.fields[f"{architecture}.block_count"].contents())
+        hidden = int(reader.fields[f"{architecture}.embedding_length"].contents())
+        vocabulary = len(reader.fields["tokenizer.ggml.tokens"].data)
+    except (ValueError, OSError, IndexError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a readable GGUF file: {error}", hint="download or install it again") from error
+    shapes = {tensor.name: [int(side) for side in tensor.shape] for tensor in reader.tensors}
+    return Size(_counted(shapes, layers), len(layers) or depth, hidden, vocabulary)
+
+
+def _counted(shapes: Mapping[str, Any], layers: tuple[int, ...]) -> int:
+    """Parameters of tensors by name; of these layers only, () for all."""
+    total = 0
+    for name, shape in shapes.items():
+        block = _BLOCK.search(name)
+        if not (layers and block and int(block[1] or block[2]) not in layers):
+            total += math.prod(shape)
+    return total
+
+
+def layer_count(config: Mapping[str, Any]) -> int:
+    """Layers of the model of this config.json, or of its text part; 0 where it does not say."""
+    text = config.get("text_config")
+    return _number(config, *_NAMES["layers"]) or (layer_count(text) if text else 0)
+
+
+def _number(config: Mapping[str, Any], *names: str) -> int:
+    """The first of the names that a config.json has as a number; 0 for none."""
+    found = (config[name] for name in names if isinstance(config.get(name), int))
+    return next(found, 0)

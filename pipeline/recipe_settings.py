@@ -1,0 +1,219 @@
+"""Every key of a recipe and of its execution settings: type, default and meaning, read from the fields themselves.
+
+Keys of tables that may be repeated have an N in them: `teachers.N.temperature`. On the command line N is a number from
+0 or, for teachers, a name.
+"""
+
+import difflib
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from pipeline.core.errors import UsageError
+from pipeline.execution import Execution
+from pipeline.recipe import MOST, Recipe
+from pipeline.recipe_paths import Located
+from pipeline.recipe_text import to_toml
+
+NUMBERED = "N"
+"""In a key, the place of a number or name."""
+
+_PLACES = {
+    "path": "path",
+    "journal": "path, or recorded:NAME",
+    "model": "model: a word, a path or owner/name",
+    "teacher": "model",
+    "dataset": "path, or a data set's name",
+    "benchmark": "benchmark: a name or a path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key. type: in words. default: None where it is required, or may be left out. choices: of a closed set."""
+
+    key: str
+    type: str
+    default: Any
+    required: bool
+    meaning: str
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The default as it is written in a recipe."""
+        return "required" if self.required else "none" if self.default is None else to_toml(self.default)
+
+
+class SettingsTable(NamedTuple):
+    """A table of settings. name: as in a key; "" for the keys that stand above all tables."""
+
+    name: str
+    meaning: str
+    settings: tuple[Setting, ...]
+
+
+def tables() -> tuple[SettingsTable, ...]:
+    """All tables in the order of a recipe, `execution` last."""
+    return (*_tables(Recipe, ""), *_tables(Execution, "execution"))
+
+
+def find(key: str) -> tuple[SettingsTable, ...]:
+    """The table called `key`, or a table with that one setting; all for "".
+
+    A key may be given as on the command line (`teachers.0.model`, `teachers.gpt.model`) or without a number
+    (`teachers.model`). Raises UsageError with the nearest key.
+    """
+    found = tables()
+    if not key:
+        return found
+    parts = key.strip().split(".")
+    for table in found:
+        for setting in table.settings:
+            if _matches(parts, setting.key.split(".")):
+                return (table._replace(settings=(setting,)),)
+    if inside := tuple(table for table in found if _begins(table.name.split("."), parts)):
+        return inside
+    raise UsageError(f"no setting {key!r:.100}", hint=f"{_nearest(key, found)}`hornbook settings` lists all")
+
+
+def text(found: Sequence[SettingsTable]) -> str:
+    """The settings for a person."""
+    lines = []
+    for table in found:
+        if len(table.settings) > 1:
+            lines += [f"[{table.name or 'recipe'}]  {table.meaning}", ""]
+        for setting in table.settings:
+            lines += [f"  {setting.key} = {setting.shown}", f"      {setting.type}"]
+            lines += [f"      {setting.meaning}", ""]
+    return "\n".join(lines)
+
+
+def to_json(found: Sequence[SettingsTable]) -> dict[str, Any]:
+    """{"settings": [{"key", "type", "default", "required", "meaning", "choices"}]}."""
+    return {"settings": [asdict(setting) for table in found for setting in table.settings]}
+
+
+def markdown(found: Sequence[SettingsTable]) -> str:
+    """The settings as a Markdown page, a table each."""
+    lines = ["# Settings", "", _PAGE, ""]
+    for table in found:
+        lines += [f"## {f'`{table.name}`' if table.name else 'The recipe'}", "", table.meaning, ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        for setting in table.settings:
+            cells = (f"`{setting.key}`", setting.type, f"`{setting.shown}`", setting.meaning)
+            lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+_PAGE = (
+    "Keys of a recipe's TOML file, and of `key=value` on the command line, where N is a number from 0 or a teacher's "
+    'name. A list is written `\'["a", "b"]\'`. Paths in a file begin at the file, those on the command line at the '
+    "current folder. `[execution]` says how fast and where, and never changes what is made. This page is written by "
+    "`hornbook settings --markdown`."
+)
+
+
+def _tables(model: type[BaseModel], name: str) -> Iterator[SettingsTable]:
+    below, own = [], []
+    for field_name, field in model.model_fields.items():
+        key = f"{name}.{field_name}" if name else field_name
+        inner, repeated = _table_of(field.annotation)
+        if inner is None:
+            own.append(_setting(key, field))
+        else:
+            below.append((inner, f"{key}.{NUMBERED}" if repeated else key))
+    yield SettingsTable(name, _line(model.__doc__), tuple(own))
+    for inner, key in below:
+        yield from _tables(inner, key)
+
+
+def _table_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The table that a field holds, and whether it holds several; None for a plain value."""
+    repeated = get_origin(annotation) is tuple
+    inner = get_args(annotation)[0] if repeated else annotation
+    return (inner, repeated) if isinstance(inner, type) and issubclass(inner, BaseModel) else (None, False)
+
+
+def _setting(key: str, field: FieldInfo) -> Setting:
+    required = field.is_required()
+    default = None if required else field.default
+    kind, meaning = _type(field.annotation, field.metadata), _line(field.description)
+    return Setting(key, kind, default, required, meaning, _choices(field.annotation))
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    if annotation is bool:
+        return (True, False)
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """A field's type in words, with its bounds."""
+    if hasattr(annotation, "__metadata__"):
+        return _type(get_args(annotation)[0], _flat(annotation.__metadata__))
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        (given,) = [one for one in inner if one is not type(None)]
+        return f"{_type(given, metadata)}, or left out"
+    if origin is Literal:
+        return "one of " + ", ".join(to_toml(one) for one in inner)
+    if origin is tuple:
+        return f"list of {_type(inner[0])}" if inner[-1] is Ellipsis else f"list of {len(inner)}: {_type(inner[0])}"
+    if origin is dict:
+        return "table"
+    if annotation is bool:
+        return "true or false"
+    if annotation in (int, float):
+        return ("whole number" if annotation is int else "number") + _bounds(metadata)
+    place = next((one for one in metadata if isinstance(one, Located)), None)
+    return _PLACES[place.kind] if place else "text"
+
+
+def _flat(metadata: Sequence[Any]) -> list[Any]:
+    """Metadata with the bounds that a `Field` inside `Annotated` holds."""
+    return [inner for one in metadata for inner in (one.metadata if isinstance(one, FieldInfo) else [one])]
+
+
+def _bounds(metadata: Sequence[Any]) -> str:
+    """The bounds of a number in words; those that only keep it representable are left out."""
+    given = {name: getattr(one, name) for one in metadata for name in _BOUNDS if getattr(one, name, None) is not None}
+    words = [f" {_BOUNDS[name]} {bound:,g}" for name, bound in given.items() if abs(bound) < MOST]
+    return "".join(words)
+
+
+_BOUNDS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
+
+
+def _line(doc: str | None) -> str:
+    return " ".join((doc or "").split())
+
+
+def _matches(given: Sequence[str], key: Sequence[str]) -> bool:
+    """Whether the parts given are those of `key`; its numbers may be given in any way, or not at all."""
+    if not key:
+        return not given
+    if key[0] == NUMBERED:
+        return _matches(given, key[1:]) or (bool(given) and _matches(given[1:], key[1:]))
+    return bool(given) and given[0] == key[0] and _matches(given[1:], key[1:])
+
+
+def _begins(table: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether the parts given are the name of a table, or of one that it lies in."""
+    return any(_matches(given, table[:length]) for length in range(1, len(table) + 1))
+
+
+def _nearest(key: str, found: Sequence[SettingsTable]) -> str:
+    names = [setting.key for table in found for setting in table.settings]
+    names += [table.name for table in found if table.name]
+    near = difflib.get_close_matches(key[:100], names, n=1)
+    if not near:
+        last = key.rpartition(".")[2][:100]
+        lasts = difflib.get_close_matches(last, [name.rpartition(".")[2] for name in names], n=1)
+        near = [name for name in names if lasts and name.rpartition(".")[2] == lasts[0]][:1]
+    return f"did you mean {near[0]!r}? " if near else ""

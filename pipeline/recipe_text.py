@@ -1,0 +1,300 @@
+"""From recipe text and `key=value` overrides to a checked `Recipe` and its `Execution` settings, all errors at once.
+
+Lies below `recipe` and `execution` because it is the only place where the two meet: the `[execution]` table is cut off
+here, and from then on no object holds both.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.core.errors import RecipeError
+from pipeline.execution import Execution
+from pipeline.recipe import Recipe
+from pipeline.recipe_checks import inconsistencies
+from pipeline.recipe_paths import locate
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A recipe ready to plan. source: the file or shipped name it came from."""
+
+    recipe: Recipe
+    execution: Execution
+    source: str
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Text of each recipe that comes with Hornbook, by name, in alphabetical order."""
+    folder = resources.files("pipeline") / "recipes"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
+
+
+def load(name_or_path: str, overrides: Sequence[str] = ()) -> Loaded:
+    """Read a recipe by shipped name or path, apply overrides, and check it.
+
+    A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
+    unknown keys with the nearest known one, wrong types, overrides that name no key.
+    """
+    text, source, folder = _read(name_or_path)
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError that is no TOMLDecodeError: a number too long to read
+        raise RecipeError(f"{source} is not valid TOML: {error}", hint="mend the line it names") from error
+    problems: list[str] = []
+    _override(Recipe, data, overrides, folder, problems)
+    execution_data = data.pop("execution", {})
+    recipe = _validated(Recipe, data, "", problems)
+    execution = _validated(Execution, execution_data, "execution", problems)
+    if recipe is not None:
+        problems.extend(inconsistencies(recipe))
+    if problems or recipe is None or execution is None:
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        listing = "".join(f"\n  - {problem}" for problem in problems)
+        raise RecipeError(
+            f"{source} has {count}:{listing}", hint="nothing was run; `hornbook recipes` lists recipes that work"
+        )
+    return Loaded(recipe, execution, source)
+
+
+def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
+    """A recipe of defaults with `key=value` settings of the named tables (or of execution), for verbs without a recipe.
+
+    Raises RecipeError with every problem found.
+    """
+    data: dict[str, Any] = {}
+    problems: list[str] = []
+    _override(Recipe, data, overrides, None, problems)
+    problems += [
+        f"{name}: not a table that counts here; use {', '.join(tables)}" for name in data if name not in tables
+    ]
+    execution = _validated(Execution, data.pop("execution", {}), "execution", problems)
+    recipe = _validated(Recipe, {name: data[name] for name in data if name in tables}, "", problems)
+    if problems or recipe is None or execution is None:
+        raise RecipeError(
+            f"the settings have {len(problems)} problem{'s' if len(problems) != 1 else ''}:"
+            + "".join(f"\n  - {problem}" for problem in problems),
+            hint="nothing was run",
+        )
+    return Loaded(recipe, execution, "")
+
+
+def dump(recipe: Recipe, execution: Execution | None = None) -> str:
+    """TOML text of a fully resolved recipe; `load` of it gives an equal recipe (keys that are None are left out)."""
+    data = recipe.model_dump(mode="json", exclude_none=True)
+    if execution is not None:
+        data["execution"] = execution.model_dump(mode="json", exclude_none=True)
+    lines: list[str] = []
+    _dump_table(data, "", lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+LARGEST = 16 * 2**20
+"""Bytes of the largest file that is read as a recipe; what is larger is something else, named by mistake."""
+
+
+def _read(name_or_path: str) -> tuple[str, str, Path | None]:
+    """Text, name and folder of a recipe; the folder is None for a shipped one, which has no paths in it."""
+    path = Path(name_or_path)
+    try:
+        if path.is_file():
+            if path.stat().st_size > LARGEST:
+                raise RecipeError(
+                    f"{path} has {path.stat().st_size:,} bytes, more than the {LARGEST:,} of the largest recipe",
+                    hint="name a TOML file; `hornbook recipes copy NAME FILE` gives you one to edit",
+                )
+            return path.read_text(encoding="utf-8"), str(path), path.absolute().parent
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8") from error
+    except OSError as error:
+        raise RecipeError(
+            f"{name_or_path!r:.200} cannot be read: {error.strerror}", hint="name a file that can be read"
+        ) from error
+    shipped = shipped_recipes()
+    if name_or_path in shipped:
+        return shipped[name_or_path], name_or_path, None
+    near = difflib.get_close_matches(name_or_path[:100], shipped, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise RecipeError(
+        f"no recipe {name_or_path!r:.200}: neither a file nor one of {', '.join(shipped)}",
+        hint=f"{guess}`hornbook recipes copy NAME FILE` gives you one to edit",
+    )
+
+
+def _override(
+    model: type[BaseModel], data: dict[str, Any], overrides: Sequence[str], folder: Path | None, problems: list[str]
+) -> None:
+    """Apply `key=value` overrides to raw data, then make its paths absolute.
+
+    Those of overrides are relative to the current folder, others to `folder`, the recipe's (None: left as they are).
+    """
+    here = Path.cwd()
+    given = {place for override in overrides if (place := _apply(data, override, problems))}
+
+    def base(place: tuple[str, ...]) -> Path | None:
+        return here if any(place[:length] in given for length in range(1, len(place) + 1)) else folder
+
+    locate(model, data, base, problems)
+
+
+def _apply(data: dict[str, Any], override: str, problems: list[str]) -> tuple[str, ...]:
+    """Set one dotted key, e.g. `seeds.exercises=10`, `teachers.0.model="x"`; the value is TOML, else a plain string.
+
+    Returns the keys and indexes of the place that was set, () where none was.
+    """
+    key, equals, raw = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        problems.append(f"override {override!r:.100}: expected key=value, e.g. seeds.exercises=100")
+        return ()
+    if not override.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in override):
+        problems.append(f"override {override!r:.100}: is not UTF-8 text")
+        return ()
+    try:
+        value = tomllib.loads(f"v = {raw}")["v"]
+    except (ValueError, RecursionError):
+        value = raw
+    holder: Any = data
+    place: list[str] = []
+    for part in parts[:-1]:
+        holder, step = _step(holder, part)
+        if holder is None:
+            problems.append(f"override {override!r:.100}: {part!r} is not a table of this recipe")
+            return ()
+        place.append(step)
+    last = parts[-1]
+    if isinstance(holder, list) and _is_index(last, holder):
+        holder[int(last)] = value
+    elif isinstance(holder, dict):
+        holder[last] = value
+    else:
+        problems.append(f"override {override!r:.100}: {last!r} cannot be set there")
+        return ()
+    return (*place, last)
+
+
+def _step(holder: Any, part: str) -> tuple[Any, str]:
+    """What lies under `part` in raw data, with its key or index; None where there is nothing."""
+    if isinstance(holder, dict):
+        return holder.setdefault(part, {}), part
+    if isinstance(holder, list):
+        if _is_index(part, holder):
+            return holder[int(part)], str(int(part))
+        for number, entry in enumerate(holder):
+            if isinstance(entry, dict) and entry.get("name") == part:
+                return entry, str(number)
+    return None, part
+
+
+def _is_index(part: str, entries: Sequence[Any]) -> bool:
+    return part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(entries)
+
+
+def _validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -> Model | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems.extend(_problem(model, entry, prefix) for entry in error.errors())
+        return None
+
+
+def _problem(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> str:
+    """One pydantic error in our words: key, value found, value wanted, nearest key."""
+    location = [prefix, *map(str, entry["loc"])] if prefix else [str(part) for part in entry["loc"]]
+    key = ".".join(location) or "the recipe"
+    found = _shown(entry["input"])
+    if entry["type"] == "extra_forbidden":
+        known = _keys_at(model, entry["loc"][:-1])
+        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}")
+    if entry["type"] == "missing":
+        return f"{key}: missing; it must be given"
+    inside = _keys_at(model, entry["loc"])
+    if entry["type"] in ("tuple_type", "list_type"):
+        return f"{key} = {found}: {_list_wanted(key, entry['input'], bool(inside))}"
+    if entry["type"] in ("model_type", "model_attributes_type"):
+        return f"{key} = {found}: a table is wanted; set its keys, e.g. {'.'.join([*location, inside[0]])}=..."
+    wanted = str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] == "value_error":
+        return f"{key}: {wanted}"
+    return f"{key} = {found}: {wanted[0].lower() + wanted[1:]}"
+
+
+def _list_wanted(key: str, value: Any, of_tables: bool) -> str:
+    """How the list is written that `value` was meant to be."""
+    if of_tables:
+        return f"tables are wanted: [[{key}]] in a recipe, {key}.0.KEY=value on the command line"
+    parts = value.strip("[]() ").split(",") if isinstance(value, str) else [value]
+    bare = [part.strip(" \"'") if isinstance(part, str) else part for part in parts]
+    try:
+        numbers = [float(part) if "." in str(part) else int(part) for part in bare]
+        listed = to_toml(numbers)
+    except (ValueError, TypeError, OverflowError):
+        listed = to_toml(bare)
+    return f"a list is wanted: {_short(listed)} in a recipe, {key}='{_short(listed)}' on the command line"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _shown(value: Any) -> str:
+    """At most 60 characters of a value; a number may be too long to be written."""
+    try:
+        found = repr(value)
+    except ValueError:
+        return "a number that is too long to be shown"
+    return _short(found)
+
+
+def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    """Field names of the table that a pydantic location points into."""
+    current: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        fields = getattr(current, "model_fields", {})
+        if part not in fields:
+            return []
+        current = fields[part].annotation
+        while get_origin(current) is not None:
+            current = get_args(current)[0]
+    return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _dump_table(table: Mapping[str, Any], path: str, lines: list[str]) -> None:
+    nested = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) or (
+            isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value)
+        ):
+            nested[key] = value
+        else:
+            lines.append(f"{key} = {to_toml(value)}")
+    for key, value in nested.items():
+        name = f"{path}.{key}" if path else key
+        for entry in value if isinstance(value, list) else [value]:
+            lines.extend(["", f"[[{name}]]" if isinstance(value, list) else f"[{name}]"])
+            _dump_table(entry, name, lines)
+
+
+def to_toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(to_toml(entry) for entry in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{to_toml(str(k))} = {to_toml(v)}" for k, v in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,275 @@
+"""What a recipe will cost before anything is made: teacher requests, tokens and dollars; student FLOPs and memory.
+
+An estimate that touches nothing and downloads nothing: prompt tokens are characters / 4 of prompts rendered from the
+first seeds of each teacher, answer tokens are `ANSWER_TOKENS` capped by the teacher's max_tokens, and the corpus is
+taken to keep every answer. The report has what was really spent.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.records import Prompt, Seed
+from pipeline.models.named import located, named
+from pipeline.recipe import Recipe, SeedsTable, TeacherTable
+from pipeline.recipe_text import Loaded
+from pipeline.run import remaining
+from pipeline.run.run import planned, stored
+from pipeline.store.places import Places
+
+ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
+"""Tokens of a typical answer; the paper gives no figure, these are what the shipped templates ask for."""
+
+DOCUMENT_TOKENS = 800
+"""Most tokens that a document is taken to have, where `tokens.max_documents` caps the corpus and where a judge reads
+it (a textbook's)."""
+
+GRADE_TOKENS = 80
+"""Tokens of a judge's answer: two sentences and a grade (`prompts/judge/value.md`)."""
+
+SAMPLED_PROMPTS = 64
+"""Prompts rendered per teacher and kind to estimate the mean length."""
+
+SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
+"""Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
+
+
+def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
+    """The JSON of `hornbook plan` for the run `name` ("" for the recipe's own).
+
+    Stages with their state; what is left to ask of teachers, and `in_all` with what is stored; whether that fits the
+    budget; the student.
+    """
+    from pipeline.models.architectures import MFU, describe
+
+    recipe = loaded.recipe
+    call = planned(loaded, places, name)
+    whole = call.plan
+    there = stored(whole, places)
+    teachers = [_teacher(recipe, table) for table in recipe.teachers]
+    answers = sum(teacher["completion_tokens"] for teacher in teachers)
+    known = Counter() if there.get("completions") else remaining.answered(loaded, whole, places)
+    teachers = [
+        remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
+    ]
+    judge = _judge(recipe)
+    if judge:
+        graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
+        judge = remaining.left(judge, graded)
+    asked = [*teachers, *([judge] if judge else [])]
+    tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
+    corpus = answers + _source_tokens(recipe)
+    student = describe(recipe.student, recipe.tokens, corpus, places.models)
+    return {
+        "recipe": recipe.name,
+        "stages": [
+            {"name": s.name, "key": s.key, "state": "stored" if there[s.name] else "to-make"} for s in whole.stages
+        ],
+        "teacher": {
+            "requests": sum(one["requests"] for one in asked),
+            "tokens": tokens,
+            "usd": usd,
+            "stored": sum(one["stored"] for one in asked),
+            "in_all": {
+                "requests": sum(one["in_all"]["requests"] for one in asked),
+                "tokens": sum(one["in_all"]["tokens"] for one in asked),
+                "usd": _total(one["in_all"]["usd"] for one in asked),
+            },
+            "to_make": not there.get("completions", True),
+            "teachers": teachers,
+            "judge": {**judge, "to_make": not there["quality"]} if judge else None,
+        },
+        "budget": remaining.against_budget(loaded, call, places, tokens, usd),
+        "student": {
+            "parameters": student.parameters,
+            "training_tokens": student.training_tokens,
+            "flops": student.flops,
+            "gpu_hours": round(student.gpu_hours, 4),
+            "mfu": MFU,
+            "memory_bytes": student.memory_bytes,
+        },
+        "soft_targets": _soft_targets(recipe, corpus, student.training_tokens, places.models),
+        "downloads": _downloads(recipe, there, places),
+    }
+
+
+def _downloads(recipe: Recipe, there: Mapping[str, bool], places: Places) -> list[dict[str, Any]]:
+    """Named models that a run would fetch: used by a stage that is to be made, and not here."""
+    used = [
+        *((table.model, "completions") for table in recipe.teachers if table.kind == "local"),
+        *((spec, stage) for spec in (recipe.student.init,) for stage in ("tokens", "student")),
+        (recipe.quality.embedding, "quality"),
+        (recipe.decontaminated.encoder, "decontaminated"),
+        (recipe.soft_targets.teacher, "soft-targets"),
+    ]
+    models = {spec: named(spec) for spec, stage in used if not there.get(stage, True)}
+    return [
+        {"name": model.name, "bytes": model.bytes, "licence": model.licence}
+        for model in models.values()
+        if model is not None and located(model, places.models) is None
+    ]
+
+
+def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int, models: Path) -> dict[str, Any] | None:
+    """What a white-box teacher takes: FLOPs of its forward passes, and bytes on disk where its targets are kept.
+
+    bytes: at most, as if every token of the corpus carried loss; 0 online. flops: None for a teacher that is not here,
+    whose size is not known. The student's own samples are not counted: they replace text of about their length.
+    """
+    from pipeline.models.sizes import size_of
+    from pipeline.stages.soft_targets.costs import bytes_needed, forward_flops
+
+    table = recipe.soft_targets
+    if not table.teacher:
+        return None
+    size = size_of(table.teacher, models)
+    parameters, vocabulary = (size.parameters, size.vocabulary) if size else (0, 0)
+    cached = table.mode == "cached"
+    tokens = min(corpus_tokens, recipe.tokens.max_documents * DOCUMENT_TOKENS or corpus_tokens)
+    read = tokens if cached else training_tokens
+    return {
+        "mode": table.mode,
+        "teacher": table.teacher,
+        "teacher_parameters": parameters or None,
+        "tokens": read,
+        "flops": forward_flops(parameters, read) if parameters else None,
+        "bytes": bytes_needed(read, read, table.top_k, vocabulary) if cached else 0,
+    }
+
+
+def table(estimated: dict[str, Any]) -> str:
+    """The estimate for a person."""
+    lines = [f"  {stage['name']:<15} {stage['key'][:12]}  {stage['state']}" for stage in estimated["stages"]]
+    teacher, student = estimated["teacher"], estimated["student"]
+    lines.append("")
+    named = [one for one in teacher["teachers"] if one["in_all"]["requests"] or not teacher["judge"]]
+    lines += [_asked_line("teacher", one) for one in named]
+    there = {stage["name"]: stage["state"] == "stored" for stage in estimated["stages"]}
+    if there.get("completions"):
+        lines.append("  the completions are stored: nothing more to pay for them")
+    if teacher["judge"]:
+        lines.append(_asked_line("judge", teacher["judge"]))
+        if not teacher["judge"]["to_make"]:
+            lines.append("  the annotations are stored: nothing more to pay for them")
+    if estimated["budget"]:
+        lines.append(remaining.budget_line(estimated["budget"], teacher["tokens"], teacher["usd"]))
+    lines.append(
+        f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
+        f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours at an MFU of {student['mfu']}, "
+        f"{student['memory_bytes'] / 2**30:,.1f} GiB"
+        " on one device"
+    )
+    if estimated["soft_targets"]:
+        lines.append(_soft_targets_line(estimated["soft_targets"]))
+    lines += [
+        f"  download: {one['name']}, {one['bytes'] / 1e6:,.0f} MB, {one['licence']}" for one in estimated["downloads"]
+    ]
+    lines.append("")
+    lines.append("  tokens are estimated by length; every answer is taken to be kept")
+    return "\n".join(lines)
+
+
+def _asked_line(role: str, one: dict[str, Any]) -> str:
+    price = "price unknown, see data/prices.toml" if one["usd"] is None else f"${one['usd']:,.2f}"
+    return (
+        f"  {role} {one['name']} ({one['kind']}{', ' + one['model'] if one['model'] else ''}): "
+        f"{one['requests']:,} requests, ~{one['tokens']:,} tokens, {price}"
+        + (f"; {one['stored']:,} of {one['in_all']['requests']:,} answers are stored" if one["stored"] else "")
+    )
+
+
+def _soft_targets_line(soft: dict[str, Any]) -> str:
+    flops = "FLOPs unknown (the teacher is not here)" if soft["flops"] is None else f"{soft['flops']:.3g} FLOPs"
+    where = f"at most {soft['bytes'] / 2**20:,.1f} MiB on disk" if soft["mode"] == "cached" else "nothing on disk"
+    return f"  soft targets ({soft['mode']}): {soft['teacher']} reads {soft['tokens']:,} tokens, {flops}, {where}"
+
+
+def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
+    requests = prompt_tokens = completion_tokens = 0
+    for kind, counted in _counts(recipe, table).items():
+        if not counted:
+            continue
+        mean = _mean_prompt_tokens(recipe, table, kind)
+        asked = counted * recipe.completions.samples_per_prompt
+        requests += asked
+        prompt_tokens += round(asked * mean)
+        completion_tokens += asked * min(ANSWER_TOKENS[kind], table.max_tokens)
+    return _asked(table, requests, prompt_tokens, completion_tokens)
+
+
+def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    from pipeline.core.money import read_prices
+    from pipeline.teacher.kinds.openai import priced
+
+    price = priced(table.model, table.base_url, read_prices())
+    free = table.kind != "openai"
+    cost = price.usd(prompt_tokens, completion_tokens, batch=table.mode == "batch")
+    return {
+        "name": table.name,
+        "kind": table.kind,
+        "model": table.model,
+        "requests": requests,
+        "tokens": prompt_tokens + completion_tokens,
+        "completion_tokens": completion_tokens,
+        "usd": 0.0 if free else round(cost, 4) if price.known else None,
+    }
+
+
+def _judge(recipe: Recipe) -> dict[str, Any] | None:
+    """What annotating takes at most: a smaller corpus has a smaller sample. None where nothing is annotated."""
+    from pipeline.core.money import token_estimate
+    from pipeline.core.template import load
+    from pipeline.stages.quality.judge import MAX_CHARACTERS, teacher_of, template_path
+
+    table = recipe.quality
+    if not table.classifier or table.model:
+        return None
+    requests = table.annotate + min(table.repeats, table.annotate)
+    document = "x" * min(MAX_CHARACTERS, 4 * DOCUMENT_TOKENS)
+    each = token_estimate(load(template_path()).messages(document=document))
+    judge = teacher_of(recipe)
+    return _asked(judge, requests, round(requests * each), requests * min(GRADE_TOKENS, judge.max_tokens))
+
+
+def _counts(recipe: Recipe, table: TeacherTable) -> dict[str, int]:
+    """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw."""
+    from pipeline.stages.seeds.sampling import apportion
+
+    place = recipe.teachers.index(table)
+    exercises = apportion(recipe.seeds.exercises, [t.exercise_share for t in recipe.teachers])
+    textbooks = apportion(recipe.seeds.textbooks, [t.textbook_share for t in recipe.teachers])
+    return {"exercise": exercises[place], "textbook": textbooks[place]}
+
+
+def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float:
+    from pipeline.core.money import token_estimate
+
+    sizes = [token_estimate(prompt.messages) for prompt in islice(_prompts(recipe, table, kind), SAMPLED_PROMPTS)]
+    return sum(sizes) / len(sizes)
+
+
+def _prompts(recipe: Recipe, table: TeacherTable, kind: str) -> Iterator[Prompt]:
+    from pipeline.core.stage import Kept
+    from pipeline.stages.prompts.stage import Render
+    from pipeline.stages.seeds.sampling import draw
+    from pipeline.teacher.composer import tasks
+
+    alone = table.model_copy(update={"exercise_share": 1.0, "textbook_share": 1.0})
+    settings = {"exercises": 0, "textbooks": 0, f"{kind}s": SAMPLED_PROMPTS}
+    sampled = SeedsTable(**{**recipe.seeds.model_dump(), **settings})
+    seeds: Iterable[Seed] = draw(sampled, [alone], recipe.seed, tasks)
+    return (outcome.record for outcome in Render(recipe.prompts)(seeds) if isinstance(outcome, Kept))
+
+
+def _source_tokens(recipe: Recipe) -> int:
+    kind = recipe.sources.kind
+    known = SOURCE_TOKENS.get(kind, 0)
+    return min(known, recipe.sources.limit * 1000) if recipe.sources.limit else known
+
+
+def _total(parts: Iterable[float | None]) -> float | None:
+    """The sum, or None where one part is unknown: a total that leaves a price out would be wrong."""
+    amounts = list(parts)
+    return None if None in amounts else round(sum(amount for amount in amounts if amount is not None), 4)

@@ -1,0 +1,243 @@
+"""A run as it lies on disk: its folder, its stages with their manifests, and columns of their artifacts.
+
+Everything that shows a run reads through here. A run may be young, interrupted or made by an older version, so what is
+absent is None or empty, and it is the reader's part to leave it out.
+"""
+
+import difflib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.errors import InputError
+from pipeline.core.names import LATEST, checked
+from pipeline.recipe_text import Loaded, load
+from pipeline.run import record as run_record
+from pipeline.store.parquet import Parquet, opened
+from pipeline.store.store import Manifest, Store
+
+CORPUS_STAGES = (
+    "seeds",
+    "prompts",
+    "completions",
+    "raw-code",
+    "documents",
+    "validated",
+    "distinct",
+    "quality",
+    "decontaminated",
+)
+"""The stages whose records are, or become, training documents, in the order of the walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One stage of a run.
+
+    state: "made" by this run, in whichever call; "reused" from another; "to-make"; "making", or "stopped" where no
+    process is at it any more. seconds: wall time that this run spent on it. manifest: None until the artifact is
+    complete. made_by, made_at: name of the run that made it, and when; "" where nobody wrote it down.
+    """
+
+    name: str
+    key: str
+    state: str
+    seconds: float
+    manifest: Manifest | None
+    made_by: str = ""
+    made_at: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the stage wanted the report to know; empty where it is not finished."""
+        return self.manifest.facts if self.manifest else {}
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run folder and the store its artifacts are in. info: run.json as it is."""
+
+    folder: Path
+    store: Store
+    info: Mapping[str, Any]
+    stages: tuple[StageView, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's name: what run.json says, else the folder's name."""
+        return str(self.info.get("run") or self.folder.name)
+
+    def stage(self, name: str) -> StageView | None:
+        """The stage of that name, None where the run has none."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """Facts of a stage; empty where the run lacks it or it is not finished."""
+        stage = self.stage(name)
+        return stage.facts if stage else {}
+
+    @cached_property
+    def loaded(self) -> Loaded | None:
+        """The run's resolved recipe, None where the folder has none."""
+        path = self.folder / "recipe.toml"
+        return load(str(path)) if path.is_file() else None
+
+    def table(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns of a finished stage's PREFIX*.parquet files; columns that a file lacks are left out.
+
+        A table without rows where the run has no such stage, or the stage is not finished, or wrote no such file.
+        """
+        stage = self.stage(name)
+        if stage is None or stage.manifest is None:
+            return pa.table({})
+        return read_columns(self.store, stage.name, stage.key, prefix, columns)
+
+    def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """`table` as one dictionary a row."""
+        return list(self.table(name, prefix, columns).to_pylist())
+
+    def where(self, name: str, prefix: str, column: str, values: Collection[str]) -> list[dict[str, Any]]:
+        """Whole rows of a finished stage in which `column` ("id", "seed.id") is one of `values`.
+
+        Only files that hold such a row are read whole, so a look-up in a large artifact stays cheap.
+        """
+        stage = self.stage(name)
+        if stage is None or stage.manifest is None or not values:
+            return []
+        wanted = pa.array(sorted(values), pa.string())
+        found: list[dict[str, Any]] = []
+        for file in _files(self.store, stage.name, stage.key, prefix):
+            if column.partition(".")[0] in file.names:
+                mask = pc.is_in(_column(file.read([column]), column), value_set=wanted)
+                if pc.any(mask).as_py():
+                    found += file.read().filter(mask).to_pylist()
+        return found
+
+    def events(self, *kinds: str) -> Iterator[dict[str, Any]]:
+        """Lines of events.jsonl, of these kinds where any are given; a line cut short by a crash is skipped."""
+        path = self.folder / "events.jsonl"
+        if not path.is_file():
+            return
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if kinds and not any(f'"{kind}"' in line for kind in kinds):
+                    continue
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(event, dict) and (not kinds or event.get("event") in kinds):
+                    yield event
+
+
+def open_run(folder: Path, store: Store) -> RunView:
+    """Read run.json and the manifest of each stage. Raises InputError where the folder is not a run's."""
+    path = folder / "run.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder} is not a run: it has no run.json", hint="name a run that `hornbook run` made"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}", hint="run the recipe again: it is written anew") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path} holds {type(info).__name__}, wanted an object")
+    if "state" in info:
+        info["state"] = run_record.state(folder, info)
+    stages = tuple(_stage(entry, info, store) for entry in info.get("stages", []))
+    return RunView(folder, store, info, stages)
+
+
+def _stage(entry: Mapping[str, Any], info: Mapping[str, Any], store: Store) -> StageView:
+    name, key, state = str(entry["name"]), str(entry["key"]), str(entry.get("state", "to-make"))
+    manifest = store.manifest(name, key)
+    return StageView(
+        name=name,
+        key=key,
+        state="stopped" if state == "making" and info.get("state") != "running" else state,
+        seconds=float(entry.get("seconds") or 0.0),
+        manifest=manifest,
+        made_by=str(entry.get("made_by") or (manifest.run if manifest else "")),
+        made_at=str(entry.get("made_at") or (manifest.finished if manifest else "")),
+    )
+
+
+def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Sequence[str] | None) -> pa.Table:
+    """Columns of an artifact's PREFIX*.parquet files, in the order written; "seed.id" names a field of a struct."""
+    tables = []
+    for file in _files(store, stage, key, prefix):
+        present = set(file.names)
+        wanted = None if columns is None else [c for c in columns if c.partition(".")[0] in present]
+        tables.append(file.read(wanted))
+    return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+
+
+def _files(store: Store, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
+    fs = fsspec.core.url_to_fs(store.root)[0]
+    for path in sorted(fs.glob(f"{store.folder(stage, key)}/{prefix}*.parquet")):
+        with opened(fs, path) as file:
+            yield file
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    outer, _, inner = name.partition(".")
+    column = table.column(outer)
+    return pc.struct_field(column, inner) if inner else column
+
+
+def resolve(runs_root: Path, name: str) -> Path:
+    """Folder of the run called `name` below `runs_root`; `LATEST`, in any case, is the one called last.
+
+    The beginning of a name does, where no other run's name begins so.
+
+    Raises UsageError for what is no name, InputError that lists the runs there are, the nearest name first.
+    """
+    newest = name.upper() == LATEST
+    if not newest:
+        checked(name, "RUN")
+    runs = existing_runs(runs_root)
+    if newest and runs:
+        return runs[-1]
+    folder = runs_root / name
+    if not newest and (folder / "run.json").is_file():
+        return folder
+    if not runs:
+        raise InputError(f"there is no run in {runs_root}", hint="`hornbook run first-run` makes one")
+    names = [run.name for run in reversed(runs)]
+    begin = [one for one in names if one.startswith(name)] if name and not newest else []
+    if len(begin) == 1:
+        return runs_root / begin[0]
+    if begin:
+        raise InputError(
+            f"{name!r} is the beginning of {len(begin)} runs in {runs_root}",
+            hint=f"name one of them: {_listed(begin)}",
+        )
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(f"no run {name!r} in {runs_root}", hint=f"{guess}runs, newest first: {_listed(names)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def existing_runs(runs_root: Path) -> list[Path]:
+    """Run folders, in the order in which they were last called; those that failed before their first stage come before
+    all others, so that none of them is the newest run."""
+    if not runs_root.is_dir():
+        return []
+    folders = [folder for folder in runs_root.iterdir() if (folder / "run.json").is_file()]
+    return sorted(folders, key=_age)
+
+
+def _age(folder: Path) -> tuple[bool, str, str]:
+    said = run_record.read(folder)
+    return run_record.begun(said), str(said.get("called") or said.get("started") or ""), folder.name

@@ -1,0 +1,170 @@
+"""What is left to ask and to pay: what `hornbook plan` subtracts, found by the look-up that a run makes."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.core.plan import Plan, PlannedStage
+from pipeline.core.records import Prompt
+from pipeline.execution import Execution
+from pipeline.recipe_text import Loaded
+from pipeline.run import record as run_record
+from pipeline.run.run import Planned
+from pipeline.store.places import Places
+
+LOOKED_UP = 50_000
+"""Most prompts that are rendered to look each up in the journals of other runs; of a larger corpus only the answers in
+the journal of the stage itself are counted."""
+
+
+def answered(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
+    """Answers to the recipe's prompts that journals hold, by teacher, where the completions are still to be made."""
+    from pipeline.teacher.earlier import earlier_journals
+    from pipeline.teacher.journal import shards
+
+    if "completions" not in whole:
+        return Counter()
+    stage = whole["completions"]
+    partial = places.store.partial_folder(stage.name, stage.key, places.models)
+    others = earlier_journals(partial, str(stage.settings.get("generation", ""))) if partial.parent.is_dir() else ()
+    own = partial.is_dir() and bool(shards(partial))
+    if not own and not others:
+        return Counter()
+    table = loaded.recipe.seeds
+    if others and table.exercises + table.textbooks <= LOOKED_UP:
+        return _looked_up(loaded, whole, places, [partial, *others])
+    return Counter({name: one.answers for name, one in _journalled(loaded, stage, places).items()})
+
+
+def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
+    from pipeline.run.journalled import answers_in, asked_in
+
+    folder = places.store.partial_folder(stage.name, stage.key, places.models)
+    return answers_in(folder, asked_in(stage.name, loaded.recipe), loaded.recipe.seed)
+
+
+def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
+    from pipeline.teacher.building import keyed
+    from pipeline.teacher.completing import expand, questions
+    from pipeline.teacher.engine import is_void
+    from pipeline.teacher.journal import Archive
+    from pipeline.teacher.protocol import messages_digest
+
+    recipe = loaded.recipe
+    teachers = {table.name: keyed(table, recipe.seed) for table in recipe.teachers}
+    archive = Archive(folders)
+    found: Counter[str] = Counter()
+    asked: Counter[tuple[str, str]] = Counter()
+    try:
+        for question in questions(expand(_prompts(loaded, whole, places), recipe.completions.samples_per_prompt)):
+            teacher, digest = teachers[question.teacher], messages_digest(question.messages)
+            number = asked[teacher.name, digest]
+            asked[teacher.name, digest] += 1
+            entries = map(archive.find, teacher.keys(digest, number, question) if teacher.journalled else ())
+            found[teacher.name] += any(
+                e is not None and e.serves(teacher.max_tokens) and not is_void(e) for e in entries
+            )
+    finally:
+        archive.close()
+    return found
+
+
+def _prompts(loaded: Loaded, whole: Plan, places: Places) -> Iterator[Prompt]:
+    """The recipe's prompts: those in the store, else drawn and rendered as the stages do."""
+    from pipeline.core.stage import Kept
+    from pipeline.stages.prompts.stage import Render
+    from pipeline.stages.seeds.sampling import draw
+    from pipeline.teacher.composer import tasks
+
+    if places.store.manifest("prompts", whole["prompts"].key) is not None:
+        yield from (
+            record for record in places.store.kept("prompts", whole["prompts"].key) if isinstance(record, Prompt)
+        )
+        return
+    recipe = loaded.recipe
+    seeds = draw(recipe.seeds, recipe.teachers, recipe.seed, tasks)
+    yield from (outcome.record for outcome in Render(recipe.prompts)(seeds) if isinstance(outcome, Kept))
+
+
+def annotated(loaded: Loaded, whole: Plan, places: Places) -> int:
+    """Grades that the journal of an unfinished `quality` holds."""
+    return sum(one.answers for one in _journalled(loaded, whole["quality"], places).values())
+
+
+def left(one: dict[str, Any], there: int) -> dict[str, Any]:
+    """A teacher's part of the plan without the answers that are there; what is asked is taken to be alike."""
+    asked = one["requests"]
+    there = min(there, asked)
+    share = (asked - there) / asked if asked else 0.0
+    whole = {name: one[name] for name in ("requests", "tokens", "completion_tokens", "usd")}
+    rest = {name: math.ceil(whole[name] * share) for name in ("requests", "tokens", "completion_tokens")}
+    return {
+        **one,
+        **rest,
+        "requests": asked - there,
+        "usd": whole["usd"] if whole["usd"] is None else round(whole["usd"] * share, 4),
+        "stored": there,
+        "in_all": whole,
+    }
+
+
+def against_budget(
+    loaded: Loaded, call: Planned, places: Places, tokens: int, usd: float | None
+) -> dict[str, Any] | None:
+    """How the rest of a plan, `tokens` and `usd`, compares with the budget; None where there is none.
+
+    spent: by this run, in finished stages and in journals. exceeds: by how much the estimate passes the cap, 0 where it
+    fits, None where a price is not known. fits: None where that cannot be told.
+    """
+    execution: Execution = loaded.execution
+    if execution.budget_usd is None and execution.budget_tokens is None:
+        return None
+    spent_tokens, spent_usd = _spent(loaded, call, places)
+    over_usd = over_tokens = None
+    if execution.budget_usd is not None and usd is not None:
+        over_usd = round(max(0.0, spent_usd + usd - execution.budget_usd), 6)
+    if execution.budget_tokens is not None:
+        over_tokens = max(0, spent_tokens + tokens - execution.budget_tokens)
+    unknown = execution.budget_usd is not None and usd is None
+    return {
+        "usd": execution.budget_usd,
+        "tokens": execution.budget_tokens,
+        "spent_usd": round(spent_usd, 6),
+        "spent_tokens": spent_tokens,
+        "exceeds_usd": over_usd,
+        "exceeds_tokens": over_tokens,
+        "fits": False if over_usd or over_tokens else None if unknown else True,
+    }
+
+
+def _spent(loaded: Loaded, call: Planned, places: Places) -> tuple[int, float]:
+    """Tokens and dollars that count against the run's budget from its start."""
+    paid = run_record.spent(run_record.read(call.folder))
+    tokens, usd = 0, 0.0
+    for stage in call.plan.stages:
+        if places.store.manifest(stage.name, stage.key) is not None:
+            prompt, completion, dollars = paid.get(stage.key, (0, 0, 0.0))
+            tokens, usd = tokens + prompt + completion, usd + dollars
+        elif stage.name in ("completions", "quality"):
+            for one in _journalled(loaded, stage, places).values():
+                tokens, usd = tokens + one.tokens, usd + one.usd
+    return tokens, usd
+
+
+def budget_line(budget: dict[str, Any], tokens: int, usd: float | None) -> str:
+    """The comparison for a person."""
+    from pipeline.report.card import dollars
+
+    caps, over = [], []
+    if budget["usd"] is not None:
+        rest = "an unknown sum" if usd is None else f"~{dollars(usd)}"
+        caps.append(f"{dollars(budget['usd'])}, {dollars(budget['spent_usd'])} spent, {rest} to come")
+        over += [dollars(budget["exceeds_usd"])] if budget["exceeds_usd"] else []
+    if budget["tokens"] is not None:
+        caps.append(f"{budget['tokens']:,} tokens, {budget['spent_tokens']:,} spent, ~{tokens:,} to come")
+        over += [f"{budget['exceeds_tokens']:,} tokens"] if budget["exceeds_tokens"] else []
+    verdict = "fits" if budget["fits"] else "cannot be compared: the price is unknown"
+    if over:
+        verdict = f"exceeds it by {' and '.join(over)}, so the run would stop there, resumable"
+    return f"  budget: {'; '.join(caps)}: {verdict}"

@@ -1,0 +1,250 @@
+"""Runs a plan: the only place where stages meet files.
+
+For each stage in order: if its artifact is in the store, it is reused; else it is made under a lock, so that two runs
+at once share the work instead of doing it twice. A crash at any moment leaves finished artifacts and the work in
+progress of the stages that can go on (completions, student, samples); the next call starts there.
+"""
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
+from pipeline.core.events import Event, EventLog
+from pipeline.core.interrupts import terminable
+from pipeline.core.money import Ledger
+from pipeline.core.names import LONGEST, checked
+from pipeline.core.plan import Plan, PlannedStage, plan
+from pipeline.recipe_text import Loaded
+from pipeline.run import record as run_record
+from pipeline.run.garbage import starting
+from pipeline.run.record import RunRecord
+from pipeline.run.trackers import Trackers
+from pipeline.stages.makers import make
+from pipeline.stages.making import Making
+from pipeline.stages.reads import digests
+from pipeline.store.places import Places
+from pipeline.store.store import Manifest, disk_errors
+from pipeline.teacher.redaction import redact
+from pipeline.work.local import executor
+
+CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
+"""Stages after which an empty result ends the run: there is nothing for the next one to work on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did. made and reused: names of stages, in order."""
+
+    name: str
+    folder: Path
+    made: tuple[str, ...]
+    reused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a call of `run` would make. folder: the run's. generations: of the stages that it was told to make again."""
+
+    folder: Path
+    plan: Plan
+    generations: Mapping[str, str]
+
+
+def planned(loaded: Loaded, places: Places, name: str = "", fresh: Sequence[str] = (), until: str = "") -> Planned:
+    """The plan of a recipe with the digests of everything it reads, and whose run it is; makes nothing.
+
+    name: the run's; by default the recipe's name and the start of its plan's key, so that the same recipe is the same
+    run. fresh: stages to make again, in place of what the store has. What a run was once told to make again stays so.
+    """
+    read = digests(loaded.recipe, places)
+    base = plan(loaded.recipe, read)
+    if until:
+        base.until(until)
+    folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
+    generations = run_record.renewed(run_record.read(folder), base, fresh, until)
+    return Planned(folder, plan(loaded.recipe, read, generations), generations)
+
+
+def run(
+    loaded: Loaded,
+    places: Places,
+    *,
+    name: str = "",
+    until: str = "",
+    fresh: Sequence[str] = (),
+    watch: Callable[[Event], None] = lambda _: None,
+    stopped: Callable[[Path], None] = lambda _: None,
+) -> Outcome:
+    """Make what is missing of a recipe.
+
+    name, fresh: as in `planned`. until: last stage to make. stopped: called with the run's folder where the run ends
+    before its last stage, once run.json says where and why; what goes wrong in it never hides the run's own error.
+    Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
+    Interrupted.
+    """
+    if name:
+        checked(name, "--name")
+    call = planned(loaded, places, name, fresh, until)
+    todo = call.plan.until(until) if until else call.plan
+    _ready_to_ask(loaded, places, todo)
+    places.prepared()
+    with disk_errors(call.folder):
+        call.folder.mkdir(parents=True, exist_ok=True)
+    with run_record.held(call.folder):
+        trackers = Trackers(loaded.execution.trackers, call.folder, loaded.recipe.student.model_dump(mode="json"))
+
+        def seen(event: Event) -> None:
+            watch(event)
+            trackers(event)
+
+        try:
+            with starting(places):
+                record = RunRecord(call.folder, loaded, call.plan, until, call.generations, set(fresh))
+            log = EventLog(call.folder / "events.jsonl", seen)
+            for stage in record.going_on:
+                text = "going on with what was begun then, as the run did not come to its end"
+                log({"event": "note", "text": f"--fresh {stage}: {text}"})
+            return _walked(loaded, places, todo, record, log, stopped)
+        finally:
+            trackers.close()
+
+
+def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
+    """Raises what is wrong with a teacher that will be asked (no key, no price under a budget, no journal to replay)
+    before anything is made, so that a call that cannot come far leaves no run behind."""
+    from pipeline import teacher
+    from pipeline.stages.quality.judge import teacher_of
+
+    recipe, quality = loaded.recipe, loaded.recipe.quality
+    missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
+    asked = list(recipe.teachers) if "completions" in missing else []
+    if "quality" in missing and quality.classifier and not quality.model:
+        asked.append(teacher_of(recipe))
+    for table in asked:
+        if table.kind != "local":  # its weights may be fetched when it is opened
+            teacher.build(table, loaded.execution, recipe.seed, places.models)
+
+
+def _walked(
+    loaded: Loaded,
+    places: Places,
+    todo: Plan,
+    record: RunRecord,
+    log: EventLog,
+    stopped: Callable[[Path], None],
+) -> Outcome:
+    """The stages of `todo`, one after the other; however that ends, the run's record says so."""
+    folder, execution = record.folder, loaded.execution
+    ledger = Ledger(execution.budget_usd, execution.budget_tokens)
+    try:
+        with terminable(), executor(execution) as where:
+            making = Making(loaded.recipe, execution, places, todo, log, ledger=ledger, executor=where, run=folder.name)
+            for stage in todo.stages:
+                _made_or_found(stage, making, record)
+    except KeyboardInterrupt:
+        error = Interrupted("interrupted", hint="run the same command again to go on from here")
+        _stopped(record, log, stopped, folder, "interrupted", error)
+        raise error from None
+    except OSError as error:
+        _stopped(record, log, stopped, folder, "failed", error)
+        with disk_errors(error.filename or places.data):
+            raise
+        raise
+    except BaseException as error:
+        state = (
+            "budget"
+            if isinstance(error, BudgetReached)
+            else "interrupted"
+            if isinstance(error, Interrupted)
+            else "failed"
+        )
+        _stopped(record, log, stopped, folder, state, error)
+        raise
+    record.end("done")
+    return Outcome(folder.name, folder, record.names("made"), record.names("reused"))
+
+
+def _made_or_found(stage: PlannedStage, making: Making, record: RunRecord) -> None:
+    """Make a stage or find it in the store, and say so in the run's record, with what it cost."""
+    record.at(stage.name)
+    ledger, started = making.ledger, time.monotonic()
+    before = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
+    manifest, state = _one(stage, making, record)
+    if state == "reused" and stage.key in record.paid:
+        # This run made it in an earlier call: what it cost counts against this run's budget.
+        ledger.charge(*record.paid[stage.key])
+    now = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
+    spent = tuple(after - was for after, was in zip(now, before, strict=True))
+    record.finished(stage.name, state, manifest, time.monotonic() - started, spent)
+    _not_empty(stage, manifest, making)
+
+
+def _stopped(
+    record: RunRecord,
+    log: Callable[[Event], None],
+    tell: Callable[[Path], None],
+    folder: Path,
+    state: str,
+    error: BaseException,
+) -> None:
+    happening_in(error, folder.name, record.stage)
+    kept = record.end(state, error)
+    if not isinstance(error, HornbookError):
+        text = redact("".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError):
+            (folder / "traceback.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+    if not kept:
+        return
+    try:
+        tell(folder)
+    except Exception as second:
+        with contextlib.suppress(OSError, HornbookError):
+            log({"event": "warning", "text": f"the report could not be written: {second}"})
+
+
+def _one(stage: PlannedStage, making: Making, record: RunRecord) -> tuple[Manifest, str]:
+    store, log = making.places.store, making.log
+    manifest = store.manifest(stage.name, stage.key)
+    if manifest is None:
+        with store.lock(stage.name, stage.key, lambda text: log({"event": "note", "stage": stage.name, "text": text})):
+            manifest = store.manifest(stage.name, stage.key)
+            if manifest is None:
+                record.started(stage.name)
+                log({"event": "stage-started", "stage": stage.name})
+                manifest = make(stage, making)
+                log({"event": "stage-finished", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+                return manifest, "made"
+    log({"event": "stage-reused", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+    return manifest, "reused"
+
+
+def _numbers(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "in": manifest.entered,
+        "kept": manifest.kept,
+        "dropped": dict(manifest.dropped),
+        "seconds": manifest.seconds,
+    }
+
+
+def _not_empty(stage: PlannedStage, manifest: Manifest, making: Making) -> None:
+    if stage.name not in CORPUS_STAGES or manifest.kept:
+        return
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in manifest.dropped.items()) or "nothing came in"
+    hint = "change the recipe"
+    if manifest.dropped:
+        most = max(manifest.dropped, key=lambda reason: manifest.dropped[reason])
+        hint = f"look at them with `hornbook show {making.run} {stage.name} --dropped {most}`, then {hint}"
+    if "completions" in making.plan:
+        hint += "; where the answers are at fault, `--fresh completions` asks for them again"
+    raise EmptyCorpus(f"stage {stage.name} kept 0 of {manifest.entered:,} records ({reasons})", hint=hint)
+
+
+def stored(whole: Plan, places: Places) -> Mapping[str, bool]:
+    """For each stage, whether its artifact is in the store."""
+    return {stage.name: places.store.manifest(stage.name, stage.key) is not None for stage in whole.stages}

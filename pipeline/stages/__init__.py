@@ -1,0 +1,1 @@
+"""The stages of the walk, one folder each, named as the stage; what they share lies beside the folders."""

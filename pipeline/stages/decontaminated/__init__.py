@@ -1,0 +1,1 @@
+"""Decontaminated: n-gram, syntax-tree and embedding overlap with benchmark problems (phi-1, section 5)."""

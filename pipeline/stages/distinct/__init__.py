@@ -1,0 +1,1 @@
+"""Distinct: exact duplicates, near ones (MinHash, verified), and renamed clones (normalised AST)."""

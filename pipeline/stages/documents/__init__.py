@@ -1,0 +1,1 @@
+"""Documents: a teacher's answer becomes a passage or an exercise, or is dropped with the reason."""

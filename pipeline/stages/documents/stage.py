@@ -1,0 +1,99 @@
+"""The stage `documents`: a completion becomes a passage or an exercise, or is dropped.
+
+    no-code         no Python block, or a function whose body does nothing
+    unclosed-fence  a fenced block that does not end: the answer was cut, whatever its finish reason says
+    no-signature    code without a function that can be asked for: none at all, one inside a class, one without a
+                    docstring (an exercise *is* its docstring; none is made up from the prose around it), or one whose
+                    parameters are not those of the task
+    unparsable      what should be the function is no Python 3.11
+
+A textbook answer is kept as it is. An exercise is cut by `split_function`: its prompt holds what the function needs of
+the answer and that stood before it; what stood after it follows the body. Where the seed carries a task, prompt and
+tests are the task's, and only the body is taken from the answer, with what it needs: imports inside the function,
+helpers and all that these need after it. `assembly` says what is needed.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline.core.records import Completion, Exercise, Passage
+from pipeline.core.stage import Dropped, Kept
+from pipeline.languages.fences import code_blocks
+from pipeline.languages.normalise import read_answer
+from pipeline.languages.python.answer import code_of, has_python
+from pipeline.languages.python.exercise import Reject, cut, find
+from pipeline.languages.python.task import body_for
+
+_ENDS_THINKING = "; the answer ends inside its reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """Completion -> Passage or Exercise, by the kind of its seed."""
+
+    name: ClassVar[str] = "documents"
+    version: ClassVar[int] = 2
+    reasons: ClassVar[frozenset[str]] = frozenset({"no-code", "unclosed-fence", "no-signature", "unparsable"})
+
+    def __call__(self, records: Iterable[Completion]) -> Iterator[Kept[Passage] | Kept[Exercise] | Dropped]:
+        for completion in records:
+            try:
+                if completion.seed.kind == "textbook":
+                    yield Kept(_passage(completion))
+                else:
+                    yield Kept(_exercise(completion))
+            except Reject as verdict:
+                yield Dropped(completion, verdict.reason, verdict.detail)
+            except RecursionError:
+                yield Dropped(completion, "unparsable", "expressions nested too deeply to compare")
+
+
+def _passage(completion: Completion) -> Passage:
+    text, unfinished = read_answer(completion.text)
+    blocks = code_blocks(text)
+    for block in blocks:
+        if not block.closed:
+            raise Reject("unclosed-fence", f"the fence opened on line {block.line} is not closed")
+    if not has_python(blocks):
+        tags = ", ".join(sorted({block.tag for block in blocks}))
+        found = f"0 Python blocks of {len(blocks)} ({tags})" if blocks else "0 fenced blocks"
+        raise Reject("no-code", found + _ENDS_THINKING * unfinished)
+    return Passage(
+        text=text.strip() + "\n",
+        topic=completion.seed.topic,
+        audience=completion.seed.audience,
+        teacher=completion.teacher,
+        completion_id=completion.id,
+    )
+
+
+def _exercise(completion: Completion) -> Exercise:
+    task = completion.seed.task
+    text, unfinished = read_answer(completion.text)
+    pieces = code_of(text)
+    if not pieces:
+        nothing = "0 Python blocks and no line that starts a definition"
+        raise Reject("no-code", nothing + _ENDS_THINKING * unfinished)
+    if not all(piece.closed for piece in pieces):
+        raise Reject(
+            "unclosed-fence", f"block {1 + [p.closed for p in pieces].index(False)} of {len(pieces)} is not closed"
+        )
+    if task is not None:
+        prompt, solution, test = task.prompt, body_for(task, pieces), task.test
+        entry_point = task.entry_point
+    else:
+        node, module = find(pieces, completion.seed.function_name)
+        prompt, solution, test = cut(node, module)
+        entry_point = node.name
+    return Exercise(
+        prompt=prompt,
+        solution=solution,
+        entry_point=entry_point,
+        test=test,
+        test_owner="teacher" if task is None else "seed",
+        topic=completion.seed.topic,
+        audience=completion.seed.audience,
+        teacher=completion.teacher,
+        completion_id=completion.id,
+    )

@@ -1,0 +1,1 @@
+"""Prompts: templates read from a folder, rendered for seeds."""

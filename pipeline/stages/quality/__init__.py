@@ -1,0 +1,1 @@
+"""Quality: heuristics, secrets and personal data, the paper's classifier of educational value, diversity."""

@@ -1,0 +1,122 @@
+"""The stage `quality`: what is too short, repeats itself, holds secrets, or is not worth a student's time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pipeline.core.errors import HornbookError
+from pipeline.core.records import Document, Exercise
+from pipeline.core.stage import Dropped, Kept
+from pipeline.models.embeddings import Embedding
+from pipeline.recipe import QualityTable
+from pipeline.stages.quality import findings, heuristics
+from pipeline.stages.quality.judge import Annotation
+from pipeline.stages.quality.personal import personal
+from pipeline.stages.quality.secrets import credentials
+from pipeline.stages.quality.valuing import Selection, Valuation
+from pipeline.work.local import SERIAL, Executor
+
+Annotate = Callable[[Sequence[Document]], Sequence[Annotation]]
+"""A judge's verdict on each document; one that comes twice in a row is judged twice."""
+Find = Callable[[str], Iterator[findings.Finding]]
+"""What a rule finds in a text."""
+
+
+def _unheard(valuation: Valuation) -> None:
+    """For callers who want the records alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Drop documents by heuristics, secrets and, where the recipe asks for it, predicted educational value.
+
+    annotate and embed are needed where `table.classifier` is set, unless it names a model; embed also where
+    `table.flatten` is below 1. seed: root of the choice of the annotated sample. about: what `embed` and `annotate`
+    are, for the saved model. found: told what the classifier and the sampler did. executor: where the forest values the
+    documents; changes nothing in the result. With "mask", secrets are replaced in the kept record, which then has a new
+    id.
+
+    What a crowded cluster gives up is dropped as "repeated": it says again what the documents kept of it say.
+    """
+
+    name: ClassVar[str] = "quality"
+    version: ClassVar[int] = 5
+    reasons: ClassVar[frozenset[str]] = frozenset({"repeated", "too-short", "low-value", "secret"})
+    table: QualityTable = field(default_factory=QualityTable)
+    annotate: Annotate | None = None
+    embed: Embedding | None = None
+    seed: int = 0
+    about: Mapping[str, Any] = field(default_factory=dict)
+    found: Callable[[Valuation], None] = _unheard
+    executor: Executor = SERIAL
+
+    def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        whole = self.table.classifier or self.table.flatten < 1
+        passed: list[Document] = []
+        for document in records:
+            outcome = self._judged(document)
+            if isinstance(outcome, Dropped) or not whole:
+                yield outcome
+            else:
+                passed.append(outcome.record)
+        if whole and passed:
+            yield from self._selected(passed)
+
+    def _judged(self, document: Document) -> Kept[Document] | Dropped:
+        text, table = document.text, self.table
+        length = len(text.strip())
+        if length < table.min_characters:
+            return Dropped(document, "too-short", f"{length} < {table.min_characters} characters")
+        detail = heuristics.repeated(text, table.max_repeated_lines)
+        if detail:
+            return Dropped(document, "repeated", detail)
+        detail = heuristics.low_value(text)
+        if detail:
+            return Dropped(document, "low-value", detail)
+        return self._without_secrets(document)
+
+    def _without_secrets(self, document: Document) -> Kept[Document] | Dropped:
+        rules: list[tuple[str, Find]] = [
+            (self.table.secrets, credentials),
+            (self.table.personal_data, personal),
+        ]
+        text, masking = document.text, list[Find]()
+        for treatment, find in rules:
+            finding = None if treatment == "off" else next(iter(find(text)), None)
+            if finding is None:
+                continue
+            if treatment == "drop":
+                return Dropped(document, "secret", findings.described(text, finding))
+            masking.append(find)
+        if not masking:
+            return Kept(document)
+        return self._masked(document, masking)
+
+    def _masked(self, document: Document, rules: Sequence[Find]) -> Kept[Document] | Dropped:
+        """The document with marks in place of what `rules` find; dropped where that would break its code."""
+
+        def clean(text: str) -> str:
+            return findings.masked(text, [finding for find in rules for finding in find(text)])
+
+        text = document.text
+        whole = clean(text)
+        if findings.parses(text) and not findings.parses(whole):
+            finding = next(iter(rules[0](text)))
+            return Dropped(document, "secret", f"{findings.described(text, finding)}; masked, the code would not parse")
+        if isinstance(document, Exercise):
+            prompt = clean(document.prompt)
+            solution = whole[len(prompt) :] if whole.startswith(prompt) else clean(document.solution)
+            return Kept(replace(document, prompt=prompt, solution=solution))
+        return Kept(replace(document, text=whole))
+
+    def _selected(self, documents: list[Document]) -> Iterator[Kept[Document] | Dropped]:
+        if self.embed is None:
+            raise HornbookError(
+                "quality.classifier = true and quality.flatten < 1 need an embedding",
+                hint="use a recipe and `hornbook run`, or set quality.classifier = false and quality.flatten = 1.0",
+            )
+        documents.sort(key=lambda document: document.id)
+        selection = Selection(
+            self.table, self.embed, self.annotate, self.seed, self.about, executor=self.executor, found=self.found
+        )
+        yield from selection(documents)

@@ -1,0 +1,1 @@
+"""Samples: a student or an endpoint is asked the problems of benchmarks."""

@@ -1,0 +1,32 @@
+"""Opens what the user named as a model: weights on disk, the embedded model, or an endpoint's URL."""
+
+import re
+from pathlib import Path
+
+from pipeline.core.identity import digest
+from pipeline.execution import Execution
+from pipeline.stages.samples.models import LocalModel, Opened
+
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/.*)?|localhost(?:/.*)?")
+
+
+def is_endpoint(model: str) -> bool:
+    """Whether `model` is meant as the URL of an endpoint; one without its http:// ("localhost:8000/v1") is, too."""
+    return "://" in model or bool(_HOST_AND_PORT.fullmatch(model))
+
+
+def open_model(
+    model: str, *, execution: Execution, cache: Path, endpoint_model: str = "", api_key_env: str = ""
+) -> Opened:
+    """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set."""
+    if is_endpoint(model):
+        from pipeline.stages.samples.endpoint import EndpointModel
+
+        return EndpointModel(model, endpoint_model, api_key_env, execution)
+    import torch
+
+    from pipeline.models.loading import load
+
+    torch.set_num_threads(execution.thread_count())
+    loaded = load(model, cache=cache, device=execution.device)
+    return LocalModel(loaded, digest(loaded.identity), execution)

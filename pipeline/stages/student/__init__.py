@@ -1,0 +1,1 @@
+"""The student: batches, schedule, objective, soft losses, checkpoints and the training loop."""

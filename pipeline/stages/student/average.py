@@ -1,0 +1,58 @@
+"""Exponential moving average of the weights (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, section 2)."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from pipeline.stages.student.state import like, whole
+
+
+class Average:
+    """The averaged weights beside the trained ones, on the same device.
+
+    decay: share of the average that stays at each update. Early on it is (1 + n) / (10 + n) where that is less, so
+    that the random weights of the start are forgotten.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], decay: float) -> None:
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self.decay = decay
+        self.updates = 0
+        self.values = [parameter.detach().clone() for parameter in self.parameters]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move towards the weights as they are now."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for value, parameter in zip(self.values, self.parameters, strict=True):
+            value.lerp_(parameter, 1 - decay)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The model has the averaged weights inside, its own again afterwards."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def state(self) -> dict[str, object]:
+        """What `load` takes, whole tensors."""
+        return {"updates": self.updates, "values": whole(self.values)}
+
+    @torch.no_grad()
+    def load(self, state: dict[str, object]) -> None:
+        """Go on from a checkpoint's average."""
+        self.updates = state["updates"]  # type: ignore[assignment]
+        for value, saved in zip(self.values, state["values"], strict=True):  # type: ignore[call-overload]
+            value.copy_(like(saved, value))
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for value, parameter in zip(self.values, self.parameters, strict=True):
+            own = parameter.clone()
+            parameter.copy_(value)
+            value.copy_(own)

@@ -1,0 +1,1 @@
+"""Tokens: documents become shards of token ids with a table of their spans."""

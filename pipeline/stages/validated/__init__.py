@@ -1,0 +1,1 @@
+"""Validated: what a teacher wrote is run before it is believed."""

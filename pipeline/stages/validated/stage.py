@@ -1,0 +1,180 @@
+"""Runs an exercise's tests and examples, and a passage's code, and drops what does not hold."""
+
+import ast
+import contextlib
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pipeline.core.errors import SandboxUnavailable
+from pipeline.core.records import Document, Exercise, Passage
+from pipeline.core.stage import Dropped, Kept
+from pipeline.languages.fences import code_blocks
+from pipeline.languages.python.examples import passage_program
+from pipeline.recipe import ValidatedTable
+from pipeline.sandbox import Limits, Program, Sandbox, Verdict
+from pipeline.sandbox.docstrings import docstring_examples
+from pipeline.sandbox.reduce import asserts_anything
+from pipeline.sandbox.types import Mode
+
+REASON_OF = {
+    "failed": "test-failed",
+    "no-test": "no-test",
+    "syntax-error": "syntax-error",
+    "timeout-cpu": "timeout",
+    "timeout-wall": "timeout",
+    "memory": "crash",
+    "crash": "crash",
+    "early-exit": "crash",
+    "output": "crash",
+    "blocked": "crash",
+    "uncomparable": "uncomparable",
+}
+"""Reason for each verdict but `passed`, and `infrastructure`, which stops the stage."""
+
+
+def limits_of(table: ValidatedTable) -> Limits:
+    """The sandbox limits that a recipe asks for."""
+    return Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Keeps exercises whose solution passes its test and docstring examples, and passages whose code runs.
+
+    A teacher's passage: all its Python blocks run in order as one program, and `>>>` examples show what the text says.
+    Real code only has to parse; it is never run. A passage kept says how much of it was executed. Outcomes come in the
+    order of the records. `sandbox` is opened for the duration of a call unless it is open.
+    """
+
+    name: ClassVar[str] = "validated"
+    version: ClassVar[int] = 2
+    reasons: ClassVar[frozenset[str]] = frozenset({"not-executed", *REASON_OF.values()})
+    table: ValidatedTable
+    sandbox: Sandbox
+
+    def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        with contextlib.nullcontext() if self.sandbox.is_open else self.sandbox:
+            queue: deque[_Slot] = deque()
+            waiting: deque[_Slot] = deque()
+            for verdict in self.sandbox.run(self._programs(records, queue, waiting)):
+                slot = waiting.popleft()
+                slot.outcome = outcome_of(_executed(slot.record, slot.examples), verdict)
+                yield from _ready(queue)
+            yield from _ready(queue)
+
+    def _programs(
+        self, records: Iterable[Document], queue: "deque[_Slot]", waiting: "deque[_Slot]"
+    ) -> Iterator[Program]:
+        for record in records:
+            slot = _Slot(record, None)
+            queue.append(slot)
+            work = self.prepare(record)
+            if isinstance(work, Program):
+                slot.examples = len(work.examples)
+                waiting.append(slot)
+                yield work
+            else:
+                slot.outcome = work
+
+    def prepare(self, record: Document) -> Program | Kept[Document] | Dropped:
+        """The program to run for a record, or its outcome where there is nothing to run."""
+        if isinstance(record, Exercise):
+            return self._exercise(record)
+        if not record.completion_id:
+            return _parsed(record)
+        return passage_program(record.id, record.text) or self._unexecuted(record)
+
+    def _unexecuted(self, passage: Passage) -> Kept[Document] | Dropped:
+        record = _executed(passage, 0)
+        if self.table.unexecuted == "keep":
+            return Kept(record)
+        blocks = len(code_blocks(passage.text))
+        return Dropped(record, "not-executed", f"0 of {blocks} blocks are Python, at least 1 is required")
+
+    def _exercise(self, exercise: Exercise) -> Program | Dropped:
+        test = exercise.test
+        if not _asserts(test):
+            if self.table.require_test:
+                return Dropped(
+                    exercise, "no-test", f"0 assertions in a test of {len(test)} characters, at least 1 is required"
+                )
+            test = ""
+        examples = docstring_examples(exercise.text, exercise.entry_point)
+        return Program(exercise.id, exercise.text, exercise.entry_point, test, examples, self.table.require_test)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateBlocks:
+    """`Validate` for records that have travelled: each call opens a sandbox of one worker where it is made.
+
+    Raises SandboxUnavailable on a machine that cannot give what `mode` asks for, before any program is run.
+    """
+
+    name: ClassVar[str] = Validate.name
+    version: ClassVar[int] = Validate.version
+    reasons: ClassVar[frozenset[str]] = Validate.reasons
+    table: ValidatedTable
+    mode: Mode
+
+    def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        table = self.table
+        with Sandbox(limits_of(table), workers=1, mode=self.mode, packages=table.packages) as sandbox:
+            yield from Validate(table, sandbox)(records)
+
+
+@dataclass(slots=True)
+class _Slot:
+    record: Document
+    outcome: Kept[Document] | Dropped | None
+    examples: int = 0
+
+
+def _ready(queue: deque[_Slot]) -> Iterator[Kept[Document] | Dropped]:
+    while queue and queue[0].outcome is not None:
+        outcome = queue.popleft().outcome
+        assert outcome is not None
+        yield outcome
+
+
+def _executed(record: Document, count: int) -> Document:
+    """The record, which for a passage says how much of it was executed."""
+    return replace(record, executed=count) if isinstance(record, Passage) else record
+
+
+def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
+    """What a verdict means for a record. Raises SandboxUnavailable for `infrastructure`."""
+    if verdict.passed:
+        return Kept(record)
+    if verdict.verdict == "infrastructure":
+        raise SandboxUnavailable(
+            f"the sandbox could not judge {record.type} {record.id}: {verdict.detail}",
+            hint="run `hornbook doctor`; the run can be resumed",
+        )
+    plain = verdict.verdict in ("failed", "no-test", "syntax-error", "uncomparable")
+    detail = verdict.detail if plain else f"{verdict.verdict}: {verdict.detail}"
+    return Dropped(record, REASON_OF[verdict.verdict], detail)
+
+
+def _parsed(passage: Passage) -> Kept[Document] | Dropped:
+    try:
+        _parse(passage.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Dropped(passage, "syntax-error", f"{type(error).__name__}: {error}"[:300])
+    return Kept(_executed(passage, 0))
+
+
+def _parse(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def _asserts(test: str) -> bool:
+    """Whether `test` asserts anything; a test that does not parse is left to the sandbox, which says where."""
+    try:
+        return asserts_anything(_parse(test))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True

@@ -1,0 +1,377 @@
+"""Artifacts on disk, by content key.
+
+::
+
+    ROOT/quality/3f9c.../part-00000.parquet      kept records
+                         dropped-00000.parquet   dropped records, reason, detail
+                         manifest.json           written last: its presence means complete
+    ROOT/completions/77ab....partial/            work in progress that a later call goes on from
+
+A folder without a manifest is unfinished work, whatever else it holds. Local files are written beside their place,
+synced and renamed, so a `kill -9` leaves either the whole file or none. ROOT may be any fsspec URL (`s3://...`,
+`memory://...`); there a put is atomic by itself, and work in progress stays in a local folder.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import DiskFull, StoreError, StoreFormatError
+from pipeline.core.records import Record
+from pipeline.core.stage import Dropped, Kept, Tally
+from pipeline.store import parquet
+from pipeline.store.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
+
+FORMAT = 1
+"""Version of the layout and of the manifest. A store with a higher one is refused, not guessed at."""
+
+ROWS_PER_PART = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a finished artifact says of itself.
+
+    inputs: key of each artifact it was made from, by stage. entered, kept, dropped: record counts that obey
+    entered = kept + sum(dropped). files: name to size in bytes. facts: what the stage wants the report to know. run,
+    finished: name of the run that made it, and when in UTC; "" in stores of before they were written down.
+    """
+
+    stage: str
+    key: str
+    version: int
+    inputs: Mapping[str, str]
+    settings: Mapping[str, Any]
+    entered: int
+    kept: int
+    dropped: Mapping[str, int]
+    seconds: float
+    cpu_seconds: float
+    files: Mapping[str, int]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    made_by: str = ""
+    run: str = ""
+    finished: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """All artifacts below one root, a folder or an fsspec URL. work: where work in progress lies if that is remote."""
+
+    root: str
+    work: Path | None = None
+
+    def folder(self, stage: str, key: str) -> str:
+        """Path of an artifact's folder, as the filesystem names it."""
+        return f"{self.base}/{stage}/{key}"
+
+    def manifest(self, stage: str, key: str) -> Manifest | None:
+        """The manifest of a finished artifact, None where there is none.
+
+        Raises StoreFormatError for one written by a newer format, StoreError for one that is not a manifest.
+        """
+        path = f"{self.folder(stage, key)}/manifest.json"
+        try:
+            with self.filesystem.open(path, "rb") as file:
+                data = json.loads(file.read())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StoreError(
+                f"{path} is not JSON: {error}", hint=f"delete {self.folder(stage, key)} and run again"
+            ) from error
+        found = data.get("format") if isinstance(data, dict) else None
+        if not isinstance(found, int) or found > FORMAT:
+            raise StoreFormatError(
+                f"{path} has format {found}; this version of hornbook reads formats up to {FORMAT}",
+                hint="upgrade hornbook, or use another store with --data FOLDER",
+            )
+        return Manifest(**{name: value for name, value in data.items() if name in Manifest.__dataclass_fields__})
+
+    def kept(self, stage: str, key: str) -> Iterator[Record]:
+        """The kept records of a finished artifact, in the order they were written."""
+        for row in self.rows(stage, key, "part"):
+            yield from_row(row)
+
+    def dropped(self, stage: str, key: str) -> Iterator[Dropped]:
+        """The dropped records of a finished artifact."""
+        for row in self.rows(stage, key, "dropped"):
+            yield dropped_from_row(row)
+
+    def rows(self, stage: str, key: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """Raw rows of the files named PREFIX-00000.parquet, PREFIX-00001.parquet, ..."""
+        fs = self.filesystem
+        for path in sorted(fs.glob(f"{self.folder(stage, key)}/{prefix}-*.parquet")):
+            with parquet.opened(fs, path) as file:
+                for batch in file.batches(1024):
+                    yield from batch.to_pylist()
+
+    def local(self, stage: str, key: str, cache: Path) -> Path:
+        """A local folder with the artifact's files: the folder itself, or a copy below `cache` for a remote store."""
+        if self.is_local:
+            return Path(self.folder(stage, key))
+        copy = cache / stage / key
+        if not (copy / "manifest.json").exists():
+            scratch = copy.with_name(f"{key}.incoming")
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.parent.mkdir(parents=True, exist_ok=True)
+            self.filesystem.get(self.folder(stage, key), str(scratch), recursive=True)
+            shutil.rmtree(copy, ignore_errors=True)
+            scratch.rename(copy)
+        return copy
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a plain folder of this machine."""
+        return bool(self.filesystem.protocol in ("file", ("file", "local")))
+
+    def partial(self, stage: str, key: str, cache: Path) -> Path:
+        """Local folder for work in progress on an artifact; it survives a crash and is removed by `finish`."""
+        folder = self.partial_folder(stage, key, cache)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def partial_folder(self, stage: str, key: str, cache: Path | None = None) -> Path:
+        """Where work in progress on an artifact lies, there or not."""
+        root = Path(self.base) if self.is_local else cache or self.work or Path(tempfile.gettempdir(), "no-work")
+        return root / stage / f"{key}.partial"
+
+    @contextlib.contextmanager
+    def lock(self, stage: str, key: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold an artifact while it is made; a second process waits, after `on_wait` was told why.
+
+        The kernel drops the lock with the process, however it ends. A remote store has no lock: there the last
+        manifest wins, and both are equal by construction.
+        """
+        if not self.is_local:
+            yield
+            return
+        path = Path(f"{self.folder(stage, key)}.lock")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait(f"another process is making {stage} {key[:12]}; waiting for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+            path.unlink(missing_ok=True)
+
+    @property
+    def filesystem(self) -> Any:
+        """The fsspec filesystem of the root."""
+        return fsspec.core.url_to_fs(self.root)[0]
+
+    @property
+    def base(self) -> str:
+        """The root, as its filesystem names it."""
+        return str(fsspec.core.url_to_fs(self.root)[1]).rstrip("/")
+
+
+class Writer:
+    """Writes one artifact: outcomes into parts, other files beside them, the manifest last.
+
+    Nothing counts as written before `finish`; what a crash leaves behind is overwritten by the next writer.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stage: str,
+        key: str,
+        kept_types: Sequence[type[Record]],
+        dropped_types: Sequence[type[Record]] = (),
+    ) -> None:
+        self._store, self._stage, self._key = store, stage, key
+        self._folder = store.folder(stage, key)
+        self._fs = store.filesystem
+        self._schemas = {"part": schema_of(kept_types), "dropped": schema_of(dropped_types, dropped=True)}
+        self._buffers: dict[str, list[dict[str, Any]]] = {"part": [], "dropped": []}
+        self._counts = {"part": 0, "dropped": 0}
+        self._files: dict[str, int] = {}
+        with disk_errors(self._folder):
+            if self._fs.exists(self._folder):
+                self._fs.rm(self._folder, recursive=True)
+            self._fs.makedirs(self._folder, exist_ok=True)
+
+    def write(self, outcome: Kept[Any] | Dropped) -> None:
+        """Take one outcome; full parts go to disk at once."""
+        name = "dropped" if isinstance(outcome, Dropped) else "part"
+        self._buffers[name].append(dropped_row(outcome) if isinstance(outcome, Dropped) else to_row(outcome.record))
+        if len(self._buffers[name]) >= ROWS_PER_PART:
+            self._flush(name)
+
+    def add(self, path: Path) -> None:
+        """Take a local file or folder into the artifact under its own name; it stays where it was, too.
+
+        On a local store it is linked, which costs nothing, else copied. So a process that is killed before `finish` has
+        lost nothing: what a later writer deletes is the unfinished artifact, never the work in progress.
+        """
+        with disk_errors(self._folder):
+            for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+                name = file.relative_to(path.parent).as_posix()
+                self._files[name] = file.stat().st_size
+                target = f"{self._folder}/{name}"
+                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                if self._store.is_local:
+                    _link(file, Path(target))
+                else:
+                    self._fs.put_file(str(file), target)
+
+    def finish(
+        self,
+        tally: Tally,
+        *,
+        version: int,
+        inputs: Mapping[str, str],
+        settings: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        made_by: str,
+        seconds: float,
+        cpu_seconds: float,
+        run: str = "",
+    ) -> Manifest:
+        """Write what is left and then the manifest; after this the artifact is complete."""
+        for name in self._buffers:
+            if self._buffers[name] or (name == "part" and not self._counts[name] and not self._files):
+                self._flush(name)
+        manifest = Manifest(
+            stage=self._stage,
+            key=self._key,
+            version=version,
+            inputs=dict(inputs),
+            settings=dict(settings),
+            entered=tally.entered,
+            kept=tally.kept,
+            dropped=dict(sorted(tally.dropped.items())),
+            seconds=round(seconds, 3),
+            cpu_seconds=round(cpu_seconds, 3),
+            files=dict(sorted(self._files.items())),
+            facts=dict(facts),
+            made_by=made_by,
+            run=run,
+            finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        text = json.dumps({name: getattr(manifest, name) for name in Manifest.__dataclass_fields__}, indent=1)
+        self._put("manifest.json", lambda file: file.write(text.encode()))
+        return manifest
+
+    def _flush(self, name: str) -> None:
+        rows, self._buffers[name] = self._buffers[name], []
+        table = to_table(rows, self._schemas[name])
+        file_name = f"{name}-{self._counts[name]:05d}.parquet"
+        self._counts[name] += 1
+        self._files[file_name] = self._put(file_name, lambda file: pq.write_table(table, file, compression="zstd"))
+
+    def _put(self, name: str, write: Callable[[IO[bytes]], Any]) -> int:
+        path = f"{self._folder}/{name}"
+        with disk_errors(path):
+            if self._store.is_local:
+                return write_atomically(Path(path), write)
+            with self._fs.open(path, "wb") as file:
+                write(file)
+            return int(self._fs.size(path))
+
+
+def _link(file: Path, target: Path) -> None:
+    """A hard link at `target`, or a copy on a filesystem without them."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        shutil.copyfile(file, target)
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> int:
+    """Write beside `path`, sync, rename over it; returns the size in bytes. A crash leaves the old file or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.fchmod(handle, 0o666 & ~_umask())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        Path(scratch).replace(path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return size
+
+
+def _umask() -> int:
+    """The process's umask; the kernel has no call that only reads it, /proc has."""
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o022
+
+
+_UNWRITABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EROFS,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EFBIG,
+        errno.EIO,
+    }
+)
+"""What a place says that cannot be written, whoever made it so."""
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """Turn a full disk, a quota or a read-only place into errors that say what to do."""
+    try:
+        yield
+    except NotImplementedError as error:  # fsspec: a file system that can only be read, as one at http://
+        raise StoreError(
+            f"cannot write {path}: stores of this kind are read-only", hint="choose a writable one with --data FOLDER"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"no space left while writing {path}",
+                hint="free space or move the store with --data FOLDER, then run again: finished work is kept",
+            ) from error
+        if error.errno in _UNWRITABLE:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}", hint="choose a writable folder with --data FOLDER"
+            ) from error
+        raise
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and its finished children."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

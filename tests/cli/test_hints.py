@@ -1,0 +1,67 @@
+"""A command that Hornbook tells its reader to give works as it is copied."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from pipeline.cli.main import main
+from pipeline.cli.options import given_data, with_data
+from pipeline.teacher.composer import Composer
+
+
+def cli(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("look with `hornbook show R s --dropped x`, then", "look with `hornbook show R s --dropped x D`, then"),
+        ("`hornbook status`", "`hornbook status D`"),
+        ("`hornbook store gc` and `hornbook runs rm a`", "`hornbook store gc D` and `hornbook runs rm a D`"),
+        ("Trace   hornbook trace R 61a8", "Trace   hornbook trace R 61a8 D"),
+        # Verbs without a data folder, what has it already, and a verb that is only spoken of.
+        ("`hornbook recipes copy NAME FILE`", None),
+        ("`hornbook show R x --data other`", None),
+        ("a run that `hornbook run` made", None),
+        ("this version of hornbook reads formats up to 1", None),
+        ("`pip install hornbook[ray]`", None),
+    ],
+)  # fmt: skip
+def test_commands_carry_the_data_folder(text, wanted):
+    assert with_data(text, "") == text
+    assert with_data(text, "my folder") == (wanted or text).replace(" D", " --data 'my folder'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["status", "--data", "x"], "x"), (["status", "--data=a=b"], "a=b"), (["status"], ""), (["x", "--data"], ""),
+        (["run", "--", "--data", "x"], ""),
+    ],
+)  # fmt: skip
+def test_what_was_given_for_data(arguments, wanted):
+    assert given_data(arguments) == wanted
+
+
+def test_the_commands_of_a_card_and_of_an_error_can_be_given_as_they_are(capsys, tmp_path, monkeypatch):
+    data, small = tmp_path / "my data", ("seeds.exercises=6", "seeds.textbooks=0")
+    monkeypatch.setattr(Composer, "compose", lambda *_: "Here is no code at all.")
+    code, _, err = cli(capsys, "run", "tiny", *small, "--until", "documents", "--data", data)
+    assert code == 1
+    command = re.search(r"`hornbook (show [^`]*)`", err)[1]
+    code, out, err = cli(capsys, *shlex.split(command))
+    assert code == 0, err
+    assert "dropped:" in out
+
+
+def test_a_missing_run_s_hint_in_json_too(capsys, tmp_path):
+    _, out, err = cli(capsys, "status", "--json", "--data", tmp_path)
+    command = f"`hornbook run first-run --data {tmp_path}`"
+    assert command in json.loads(out)["error"]["hint"]
+    assert command in err

@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.errors import UsageError
+from pipeline.core.plan import VERSIONS, plan
+from pipeline.recipe_text import load
+
+
+def keys(*overrides, digests=None):
+    return {s.name: s.key for s in plan(load("tiny", overrides).recipe, digests or {}).stages}
+
+
+def changed(*overrides, digests=None):
+    before, after = keys(), keys(*overrides, digests=digests)
+    return [name for name in after if after[name] != before.get(name)]
+
+
+def test_the_same_recipe_has_the_same_keys():
+    assert keys() == keys()
+    assert len(set(keys().values())) == len(keys())
+
+
+def test_stages_come_in_the_order_of_the_walk_after_their_inputs():
+    stages = plan(load("tiny").recipe, {}).stages
+    names = [stage.name for stage in stages]
+    assert names == [name for name in VERSIONS if name in names]
+    for stage in stages:
+        assert all(names.index(source) < names.index(stage.name) for source in stage.inputs)
+
+
+CORPUS = ["documents", "validated", "distinct", "quality", "decontaminated"]
+STUDENT = ["tokens", "student", "samples-after", "scores"]
+
+
+def test_a_key_changes_if_and_only_if_something_it_depends_on_does():
+    assert changed("student.phases.0.lr=0.5") == ["student", "samples-after", "scores"]
+    assert changed("evaluation.max_new_tokens=33") == ["samples-after", "scores"]
+    assert changed("quality.min_characters=41") == ["quality", "decontaminated", *STUDENT]
+    assert changed("seeds.exercises=25") == ["seeds", "prompts", "completions", *CORPUS, *STUDENT]
+    assert changed(digests={"prompts": "other templates"}) == ["prompts", "completions", *CORPUS, *STUDENT]
+    assert changed("name='other'") == []
+
+
+@given(
+    st.sampled_from(
+        ["workers=5", "engine=ray", "concurrency=3", "budget_usd=1.0", "device=cuda", "sandbox=weak", "compile=on"]
+    )
+)
+def test_execution_settings_never_enter_a_key(setting):
+    assert changed(f"execution.{setting}") == []
+
+
+def test_stages_follow_from_the_recipe():
+    assert "raw-code" not in keys()
+    assert "raw-code" in keys("sources.kind=stdlib")
+    assert "samples-before" not in keys()
+    assert "samples-before" in keys("student.init=smollm2")
+    assert "soft-targets" in keys("soft_targets.teacher=x")
+    assert "scores" not in keys("evaluation.benchmarks=[]")
+
+
+def test_until_an_unknown_stage_names_the_known_ones():
+    whole = plan(load("tiny").recipe, {})
+    assert [s.name for s in whole.until("prompts").stages] == ["seeds", "prompts"]
+    with pytest.raises(UsageError, match="--until = 'promts': this recipe has no such stage") as caught:
+        whole.until("promts")
+    assert "did you mean 'prompts'? its stages are seeds, prompts, completions" in str(caught.value)
+
+
+def test_every_planned_stage_can_be_made():
+    from pipeline.stages.makers import MAKERS
+
+    assert set(MAKERS) == set(VERSIONS)
+
+
+def test_versions_of_stage_classes_are_the_plans():
+    from pipeline.stages.decontaminated.stage import Decontaminate
+    from pipeline.stages.distinct.stage import Distinct
+    from pipeline.stages.documents.stage import Parse
+    from pipeline.stages.prompts.stage import Render
+    from pipeline.stages.quality.stage import Quality
+    from pipeline.stages.validated.stage import Validate
+    from pipeline.teacher import Complete
+
+    for stage in (Render, Complete, Parse, Validate, Distinct, Quality, Decontaminate):
+        assert VERSIONS[stage.name] == stage.version
+
+
+def test_how_soft_targets_are_used_does_not_make_them_anew():
+    cached = keys("soft_targets.teacher=x")
+    other = keys("soft_targets.teacher=x", "soft_targets.alpha=0.9", "soft_targets.divergence=reverse-kl")
+    assert other["soft-targets"] == cached["soft-targets"]
+    assert other["student"] != cached["student"]
+    assert keys("soft_targets.teacher=x", "soft_targets.top_k=8")["soft-targets"] != cached["soft-targets"]
+
+
+def test_a_teacher_in_the_loop_has_no_stage_and_is_in_the_students_key():
+    online = keys("soft_targets.teacher=x", "soft_targets.mode=online")
+    assert "soft-targets" not in online
+    assert online["student"] not in (keys()["student"], keys("soft_targets.teacher=x")["student"])
+    other = keys("soft_targets.teacher=x", "soft_targets.mode=online", digests={"student": "other weights"})
+    assert other["student"] != online["student"]
+
+
+def test_a_student_of_some_layers_has_no_score_from_before():
+    assert "samples-before" in keys("student.init=m", "tokens.tokenizer=student")
+    assert "samples-before" not in keys("student.init=m", "student.layers=[0, 2]", "tokens.tokenizer=student")

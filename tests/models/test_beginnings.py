@@ -1,0 +1,85 @@
+"""Beginnings that prompts share: found whatever the order, read once, and no answer changes by it."""
+
+from typing import Any
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models.beginnings import FEWEST_TOKENS, shared_beginnings
+from pipeline.models.engines import LeanEngine
+
+TEMPLATE = list(range(100, 100 + 2 * FEWEST_TOKENS))
+OTHER = list(range(500, 500 + 3 * FEWEST_TOKENS))
+
+
+def test_each_template_is_one_beginning_longest_first() -> None:
+    prompts = [[*TEMPLATE, n, n + 1] for n in range(3)] + [[*OTHER, n] for n in range(3)] + [[7] * 200]
+    assert shared_beginnings(prompts) == [OTHER, TEMPLATE]
+    assert shared_beginnings(prompts[::-1]) == [OTHER, TEMPLATE]
+
+
+def test_short_or_lonely_beginnings_are_none() -> None:
+    assert shared_beginnings([]) == []
+    assert shared_beginnings([TEMPLATE]) == []
+    short = TEMPLATE[: FEWEST_TOKENS - 1]
+    assert shared_beginnings([[*short, 1], [*short, 2]]) == []
+
+
+def test_equal_prompts_keep_a_token_to_go_on_with() -> None:
+    assert shared_beginnings([TEMPLATE, TEMPLATE]) == [TEMPLATE[:-1]]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=FEWEST_TOKENS + 8), max_size=12))
+def test_every_beginning_is_shared_and_leaves_something(tails: list[list[int]]) -> None:
+    prompts = [[*TEMPLATE[: 40 if len(tail) % 2 else 0], *tail] for tail in tails]
+    for beginning in shared_beginnings(prompts):
+        assert len(beginning) >= FEWEST_TOKENS
+        having = [p for p in prompts if len(p) > len(beginning) and p[: len(beginning)] == beginning]
+        assert len(having) >= 2
+
+
+def model(kind: str) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": 700,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+    }
+    if kind == "llama":
+        return LlamaForCausalLM(LlamaConfig(**sizes)).eval()
+    made = Qwen2ForCausalLM(Qwen2Config(**sizes)).eval()
+    for block in made.model.layers:  # biases begin as zeros, and would hide that they are left out
+        for projection in (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj):
+            torch.nn.init.normal_(projection.bias)
+    return made
+
+
+def check_logits(kind: str) -> None:
+    """Logits of prompts, and of a step after them, are those of transformers' own forward, however they are read."""
+    net = model(kind)
+    prompts = [[*TEMPLATE, 1, 2, 3], [*TEMPLATE, 4], [9, 8, 7, 6, 5], [*OTHER, 3, 1], [*OTHER, 2], [*TEMPLATE, 5, 6]]
+    steps = [11, 12, 13, 14, 15, 16]
+    with torch.inference_mode():
+        plain = [net(torch.tensor([prompt])).logits[0, -1] for prompt in prompts]
+        after = [net(torch.tensor([[*p, s]])).logits[0, -1] for p, s in zip(prompts, steps, strict=True)]
+    for beginnings in ([], [OTHER, TEMPLATE]):
+        engine = LeanEngine(net, slots=6, length=140, beginnings=beginnings)
+        # Two groups: the second finds the beginnings read.
+        logits = torch.cat([engine.admit(prompts[:4]), engine.admit(prompts[4:])])
+        torch.testing.assert_close(logits, torch.stack(plain), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(engine.step(steps), torch.stack(after), atol=1e-4, rtol=1e-4)
+
+
+def test_llama_answers_as_without_beginnings() -> None:
+    check_logits("llama")
+
+
+def test_qwen2_answers_as_transformers_does() -> None:
+    check_logits("qwen2")

@@ -1,0 +1,97 @@
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.stages.scores.statistics import interval, mcnemar, pass_at_k, wilson
+
+
+@given(st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+def test_pass_at_k_is_the_share_of_k_subsets_with_a_pass(case: tuple[int, int, int]) -> None:
+    n, c, k = case
+    passed = [True] * c + [False] * (n - c)
+    subsets = list(combinations(passed, k))
+    assert pass_at_k(n, c, k) == pytest.approx(sum(any(s) for s in subsets) / len(subsets))
+
+
+def test_pass_at_k_of_too_few_samples_is_an_error_not_one() -> None:
+    with pytest.raises(ValueError, match="at least 5 samples a problem, got 2"):
+        pass_at_k(2, 0, 5)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 0), (0, 0, 1)])
+def test_pass_at_k_refuses_counts_that_cannot_be(n: int, c: int, k: int) -> None:
+    with pytest.raises(ValueError):
+        pass_at_k(n, c, k)
+
+
+def test_pass_at_1_is_the_mean() -> None:
+    assert pass_at_k(200, 37, 1) == pytest.approx(37 / 200)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=60), st.randoms())
+def test_the_interval_contains_the_mean_and_ignores_order(values: list[float], random: object) -> None:
+    low, high = interval(values, seed=1, resamples=400)
+    mean = sum(values) / len(values)
+    assert 0 <= low <= mean + 1e-9
+    assert mean - 1e-9 <= high <= 1
+    shuffled = list(values)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert interval(shuffled, seed=1, resamples=400) == (low, high)
+
+
+def test_the_interval_of_a_benchmark_is_about_what_the_binomial_says() -> None:
+    low, high = interval([1.0] * 82 + [0.0] * 82, seed=0)
+    assert low == pytest.approx(0.5 - 1.96 * 0.5 / 164**0.5, abs=0.006)
+    assert high == pytest.approx(0.5 + 1.96 * 0.5 / 164**0.5, abs=0.006)
+
+
+def test_nothing_solved_is_not_known_exactly() -> None:
+    low, high = interval([0.0] * 20, seed=0)
+    assert low == 0
+    assert high == pytest.approx(0.161, abs=0.002)
+
+
+def test_an_interval_needs_a_problem() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        interval([], seed=0)
+
+
+def test_wilson_agrees_with_its_published_example() -> None:
+    # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662.
+    low, high = wilson(81, 263)
+    assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+
+
+@pytest.mark.parametrize("total", [1, 7, 100, 164, 500])
+def test_none_and_all_passed_have_an_exact_end(total: int) -> None:
+    assert wilson(0, total).low == 0.0
+    assert wilson(total, total).high == 1.0
+    assert 0.0 < wilson(0, total).high < 1.0
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    before = [True] * 3 + [False] * 11 + [True] * 5
+    after = [False] * 3 + [True] * 11 + [True] * 5
+    result = mcnemar(before, after)
+    assert (result.gained, result.lost) == (11, 3)
+    assert result.p == pytest.approx(0.057373046875)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
+def test_mcnemar_is_symmetric_and_a_probability(pairs: list[tuple[bool, bool]]) -> None:
+    before, after = [b for b, _ in pairs], [a for _, a in pairs]
+    forth, back = mcnemar(before, after), mcnemar(after, before)
+    assert forth.p == back.p
+    assert 0 < forth.p <= 1
+    assert (forth.gained, forth.lost) == (back.lost, back.gained)
+
+
+def test_mcnemar_without_a_change_says_nothing() -> None:
+    assert mcnemar([True, False], [True, False]).p == 1.0
+
+
+def test_mcnemar_needs_the_same_problems() -> None:
+    with pytest.raises(ValueError, match="same problems"):
+        mcnemar([True], [])

@@ -1,0 +1,180 @@
+import json
+import multiprocessing
+import os
+import signal
+import uuid
+
+import pytest
+
+from pipeline.core.errors import DiskFull, StoreError, StoreFormatError
+from pipeline.core.records import Passage
+from pipeline.core.stage import Dropped, Kept, Tally
+from pipeline.store.store import FORMAT, ROWS_PER_PART, Store, Writer, disk_errors, write_atomically
+
+KEPT = [Passage(text=f"text {n}") for n in range(5)]
+DROPPED = [Dropped(Passage(text="short"), "too-short", "5 < 40")]
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request, tmp_path):
+    return Store(str(tmp_path / "store") if request.param == "folder" else f"memory://{uuid.uuid4()}")
+
+
+def tally_of(kept, dropped):
+    tally = Tally(len(kept) + len(dropped), len(kept))
+    tally.dropped.update(d.reason for d in dropped)
+    return tally
+
+
+def write(store, key="k", kept=KEPT, dropped=DROPPED, finish=True):
+    writer = Writer(store, "quality", key, [Passage], [Passage])
+    for record in kept:
+        writer.write(Kept(record))
+    for outcome in dropped:
+        writer.write(outcome)
+    if finish:
+        writer.finish(
+            tally_of(kept, dropped),
+            version=1,
+            inputs={"distinct": "d"},
+            settings={"a": 1},
+            facts={"b": 2},
+            made_by="test",
+            seconds=1.5,
+            cpu_seconds=0.5,
+        )
+    return writer
+
+
+def test_what_was_written_is_read(store):
+    write(store)
+    assert list(store.kept("quality", "k")) == KEPT
+    assert list(store.dropped("quality", "k")) == DROPPED
+    manifest = store.manifest("quality", "k")
+    assert (manifest.entered, manifest.kept, manifest.dropped) == (6, 5, {"too-short": 1})
+    assert (manifest.seconds, manifest.cpu_seconds) == (1.5, 0.5)
+    assert (manifest.inputs, manifest.settings, manifest.facts) == ({"distinct": "d"}, {"a": 1}, {"b": 2})
+
+
+def test_without_a_manifest_nothing_counts_and_the_next_writer_starts_clean(store):
+    write(store, kept=KEPT[:3], finish=False)._flush("part")
+    assert store.manifest("quality", "k") is None
+    write(store, kept=KEPT[3:])
+    assert list(store.kept("quality", "k")) == KEPT[3:]
+
+
+def test_many_parts_keep_their_order(tmp_path):
+    store = Store(str(tmp_path))
+    records = [Passage(text=str(n)) for n in range(ROWS_PER_PART + 7)]
+    write(store, kept=records, dropped=[])
+    assert len(list((tmp_path / "quality" / "k").glob("part-*.parquet"))) == 2
+    assert [r.text for r in store.kept("quality", "k")] == [r.text for r in records]
+
+
+def test_an_artifact_of_nothing_is_still_an_artifact(store):
+    write(store, kept=[], dropped=[])
+    assert list(store.kept("quality", "k")) == []
+    assert store.manifest("quality", "k").kept == 0
+
+
+def test_files_beside_the_records(store, tmp_path):
+    (tmp_path / "work" / "model").mkdir(parents=True)
+    (tmp_path / "work" / "model" / "weights.bin").write_bytes(b"abc")
+    writer = Writer(store, "student", "k", [Passage])
+    writer.add(tmp_path / "work" / "model")
+    writer.finish(Tally(), version=1, inputs={}, settings={}, facts={}, made_by="test", seconds=1.5, cpu_seconds=0.5)
+    assert store.manifest("student", "k").files == {"model/weights.bin": 3}
+    assert (store.local("student", "k", tmp_path / "cache") / "model" / "weights.bin").read_bytes() == b"abc"
+
+
+def test_a_kill_before_the_manifest_loses_no_work_in_progress(store, tmp_path):
+    journal = tmp_path / "work" / "journal.jsonl"
+    journal.parent.mkdir()
+    journal.write_text("paid\n")
+    Writer(store, "quality", "k", [Passage]).add(journal)
+    assert store.manifest("quality", "k") is None
+    writer = Writer(store, "quality", "k", [Passage])
+    assert journal.read_text() == "paid\n"
+    writer.add(journal)
+    writer.add(journal)
+    manifest = writer.finish(
+        tally_of([], []), version=1, inputs={}, settings={}, facts={}, made_by="", seconds=0, cpu_seconds=0
+    )
+    assert manifest.files["journal.jsonl"] == 5
+    assert (store.local("quality", "k", tmp_path / "cache") / "journal.jsonl").read_text() == "paid\n"
+
+
+def test_a_newer_format_is_refused_and_named(tmp_path):
+    store = Store(str(tmp_path))
+    write(store)
+    path = tmp_path / "quality" / "k" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1}))
+    with pytest.raises(
+        StoreFormatError, match=f"has format {FORMAT + 1}; this version of hornbook reads formats up to"
+    ):
+        store.manifest("quality", "k")
+
+
+def test_a_damaged_manifest_says_what_to_delete(tmp_path):
+    store = Store(str(tmp_path))
+    write(store)
+    (tmp_path / "quality" / "k" / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match=r"is not JSON(.|\n)*delete .*quality/k and run again"):
+        store.manifest("quality", "k")
+
+
+def test_full_disk(tmp_path):
+    with pytest.raises(DiskFull, match=r"no space left while writing x(.|\n)*--data FOLDER"), disk_errors("x"):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_place_that_cannot_be_written():
+    with pytest.raises(StoreError, match="cannot write x: Read-only file system"), disk_errors("x"):
+        raise OSError(30, "Read-only file system")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, lambda file: file.write(b"old"))
+
+    def fail(file):
+        file.write(b"new")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_files_are_as_readable_as_the_umask_says(tmp_path):
+    previous = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def _hold(root, held, release):
+    with Store(root).lock("quality", "k", lambda text: None):
+        held.set()
+        release.wait(300)
+
+
+def test_a_second_process_waits_and_is_told(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), held, release))
+    holder.start()
+    assert held.wait(300)
+    told = []
+
+    def on_wait(text):
+        told.append(text)
+        os.kill(holder.pid, signal.SIGKILL)  # the kernel drops the lock with the process
+
+    with Store(str(tmp_path)).lock("quality", "k", on_wait):
+        pass
+    holder.join()
+    assert told == ["another process is making quality k; waiting for it"]
