@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
+from pipeline.core import known
 from pipeline.core.names import objection
 
 Kind = Literal["path", "journal", "model", "teacher", "dataset", "benchmark"]
@@ -129,15 +130,11 @@ def _is_path(text: str, path: Path, kind: Kind) -> bool:
         case "benchmark":
             if len(parts) > 1 or text.endswith(_TABLES):
                 return True
-            from pipeline.benchmarks.problems import names
-
-            return text not in names() and _exists(path)
+            return text not in known.BENCHMARKS and _exists(path)
         case "dataset":
             return len(parts) > 2 or any(map(objection, parts)) or _exists(path)
         case "model":
-            from pipeline.models.named import named
-
-            if text in WORDS or named(text) is not None:
+            if text in WORDS or text in known.models():
                 return False
             on_hub = len(parts) == 2 and not text.endswith(".gguf") and not any(map(objection, parts))
             return not on_hub or _exists(path)

@@ -3,12 +3,17 @@
 import keyword
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from pipeline.execution import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from pipeline.sandbox import Sandbox
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 let_waiting_threads_sleep()
@@ -67,3 +72,18 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator["Sandbox"]:
+    """A sandbox with two CPU seconds a program; weak where this machine has no strong one."""
+    from pipeline.core.errors import SandboxUnavailable
+    from pipeline.sandbox import Limits, Sandbox
+
+    limits = Limits(cpu_seconds=2.0)
+    try:
+        opened = Sandbox(limits).__enter__()
+    except SandboxUnavailable:
+        opened = Sandbox(limits, mode="weak").__enter__()
+    yield opened
+    opened.close()

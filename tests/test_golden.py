@@ -11,14 +11,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.core.plan import VERSIONS, plan
+from pipeline import walk
 from pipeline.execution import Execution
 from pipeline.recipe_text import load, shipped_recipes
 from pipeline.run.run import run
 from pipeline.store.places import places as places_at
 
 GOLDEN = Path(__file__).parent / "golden"
-READS = {name: f"what {name} reads" for name in VERSIONS}
+READS = {name: f"what {name} reads" for name in walk.names()}
 """In place of the digests of files and weights, which are other things' golden values."""
 VARIANTS = {
     "tiny with every stage": (
@@ -52,7 +52,7 @@ def keys() -> dict[str, dict[str, str]]:
     """Key by stage, of every shipped recipe and of variants that need the stages no recipe has."""
     wanted = {name: (name, []) for name in shipped_recipes()} | VARIANTS
     return {
-        title: {stage.name: stage.key for stage in plan(load(name, overrides).recipe, READS).stages}
+        title: {stage.name: stage.key for stage in walk.plan(load(name, overrides).recipe, READS).stages}
         for title, (name, overrides) in wanted.items()
     }
 

@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import RecipeError, UsageError
-from pipeline.core.plan import plan
 from pipeline.core.resources import shipped
 from pipeline.recipe import Recipe
 from pipeline.recipe_paths import locate, without_folders
 from pipeline.recipe_text import dump, load
-from pipeline.stages.reads import digests
-from pipeline.store.places import places
+from pipeline.walk import plan, reads
 
 TEACHERS = '[seeds]\nexercises = 2\n[[teachers]]\nname = "a"\nkind = "composer"\n'
 
@@ -168,7 +166,7 @@ def checkout(folder):
 
 def keys(path, overrides=()):
     recipe = load(str(path), overrides).recipe
-    return {stage.name: stage.key for stage in plan(recipe, digests(recipe, places("/tmp/nowhere"))).stages}
+    return {stage.name: stage.key for stage in plan(recipe, reads(recipe)).stages}
 
 
 def test_two_checkouts_of_one_recipe_have_equal_keys_however_their_paths_are_given(tmp_path, monkeypatch):
@@ -213,4 +211,4 @@ def test_an_error_names_the_path_as_resolved(project, key):
     text += "\nembedding = 0.9" if key == "decontaminated.encoder" else ""
     (project / "recipes" / "mine.toml").write_text(text)
     with pytest.raises(UsageError, match=re.escape(f"{project}/recipes/nowhere")):
-        digests(load("../recipes/mine.toml").recipe, places(str(project / "data")))
+        reads(load("../recipes/mine.toml").recipe)

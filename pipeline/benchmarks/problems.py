@@ -65,11 +65,6 @@ class ProblemSet:
         return {problem.task_id: problem for problem in self.problems}
 
 
-def names() -> tuple[str, ...]:
-    """The benchmarks that `load` knows by name."""
-    return tuple(_NAMED)
-
-
 def load(name_or_path: str) -> ProblemSet:
     """The benchmark of that name, or the problems of a JSONL(.gz) file.
 

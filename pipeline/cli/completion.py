@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from pipeline.core.known import BENCHMARKS
+
 
 def _silent(words: Callable[..., Iterable[str]]) -> Callable[..., list[str]]:
     """The words of a function, those that begin as what was typed; none where it fails."""
@@ -56,17 +58,15 @@ def runs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
 @_silent
 def stages(incomplete: str) -> Iterable[str]:
     """Stages of the walk, in its order."""
-    from pipeline.core.plan import VERSIONS
+    from pipeline import walk
 
-    return VERSIONS
+    return walk.names()
 
 
 @_silent
 def benchmarks(incomplete: str) -> Iterable[str]:
     """Benchmarks that are known by name."""
-    from pipeline.benchmarks.problems import names
-
-    return names()
+    return BENCHMARKS
 
 
 @_silent

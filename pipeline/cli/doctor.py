@@ -14,6 +14,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.core.environment import DATA_RULE, listed
 from pipeline.core.errors import HornbookError
+from pipeline.core.known import BENCHMARKS
 from pipeline.models.named import listed as listed_models
 from pipeline.store.places import Places
 
@@ -192,10 +193,10 @@ def _embedded_model() -> dict[str, Any]:
 
 def _benchmarks() -> list[dict[str, Any]]:
     os.environ["HF_HUB_OFFLINE"] = "1"  # what is here, not what could be fetched: no network, no retries
-    from pipeline.benchmarks.problems import load, names
+    from pipeline.benchmarks.problems import load
 
     found = []
-    for name in names():
+    for name in BENCHMARKS:
         try:
             problems = load(name)
             found.append(

@@ -30,6 +30,7 @@ from pipeline.cli.options import (
     stderr,
     with_data,
 )
+from pipeline.cli.reasons import reasons
 from pipeline.cli.runs import runs_app, store_app
 from pipeline.cli.settings import settings
 from pipeline.core.errors import Interrupted, UsageError
@@ -218,6 +219,7 @@ def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOpti
 app.command()(score)
 app.command()(evaluate)
 app.command()(settings)
+app.command()(reasons)
 
 
 @app.command()

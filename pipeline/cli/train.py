@@ -1,4 +1,4 @@
-"""Training alone, for torchrun: python -m pipeline.stages.student TOKENS RECIPE OUT.
+"""Training alone, for torchrun: python -m pipeline.cli.train TOKENS RECIPE OUT.
 
 TOKENS is a folder of packed tokens (the `tokens` artifact of a run), RECIPE a recipe's name or file.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.recipe_text import Loaded, load
-from pipeline.stages.soft_targets.stage import SoftTargets
 from pipeline.stages.student.held_out_judge import judge_of
 from pipeline.stages.student.objective import NamedLoss
 from pipeline.stages.student.soft_loss import SoftLoss
+from pipeline.stages.student.soft_targets import SoftTargets
 from pipeline.stages.student.stage import train
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.store.places import places
@@ -22,7 +22,7 @@ from pipeline.store.places import places
 
 def main() -> int:
     """Exit code as the command line's; the summary is printed as JSON by the first process."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.stages.student", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline.cli.train", description=__doc__)
     parser.add_argument("tokens", type=Path)
     parser.add_argument("recipe")
     parser.add_argument("out", type=Path)

@@ -5,10 +5,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pipeline.models.local import file_digest
-
 MOST_BYTES = 2**30
 """Bytes of files that are read for a digest; a few seconds."""
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_digest(place: Path, wanted: Callable[[str], bool] = lambda name: True) -> str:

@@ -186,3 +186,10 @@ def require_price(model: str, base_url: str, price: Price, budget_usd: float | N
             f"execution.budget_usd = {budget_usd:g} cannot be kept: no price is known for {model!r} at {base_url}",
             hint=f"write its price (0 for a server of your own) as in data/prices.toml and set {OVERRIDE} to that file",
         )
+
+
+def dollars(usd: float) -> str:
+    """ "$12.50"; below ten cents with two significant digits, "$0.000042"."""
+    if usd == 0 or usd >= 0.1:
+        return f"${usd:,.2f}"
+    return f"${usd:.{1 - math.floor(math.log10(usd))}f}"

@@ -6,9 +6,9 @@ stage's closed set. `Tally` counts, and `checked` raises where the law or the se
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pipeline.core.records import Record
 
@@ -41,15 +41,13 @@ class Dropped:
 
 
 class Stage(Protocol[In_contra, R_co]):
-    """A step of the walk.
+    """What a step of the walk does to records.
 
-    name: as in the manifest. version: raised by hand when the same settings give other results; part of the key.
-    reasons: the closed set of reasons for which it may drop.
+    name: the step's. reasons: the closed set of reasons for which it may drop, with what each means.
     """
 
     name: ClassVar[str]
-    version: ClassVar[int]
-    reasons: ClassVar[frozenset[str]]
+    reasons: ClassVar[Mapping[str, str]]
 
     def __call__(self, records: Iterable[In_contra]) -> Iterator[Kept[R_co] | Dropped]: ...
 
@@ -89,16 +87,36 @@ def checked(
             yield record
 
     for outcome in run(stage, entering()) if run is not None else stage(entering()):
-        if isinstance(outcome, Dropped):
-            if outcome.reason not in stage.reasons:
-                raise ConservationError(
-                    f"stage {stage.name} gave the reason {outcome.reason!r}, not in {sorted(stage.reasons)}"
-                )
-            tally.dropped[outcome.reason] += 1
-        else:
-            tally.kept += 1
+        _count(outcome, tally, stage.name, stage.reasons)
         yield outcome
     if not tally.balanced:
         raise ConservationError(
             f"stage {stage.name}: {tally.entered} records in, but {tally.kept} kept + {tally.dropped.total()} dropped"
         )
+
+
+def sourced(
+    outcomes: Iterable[Kept[Out] | Dropped], tally: Tally, name: str, reasons: Mapping[str, str]
+) -> Iterator[Kept[Out] | Dropped]:
+    """The outcomes of a stage whose records come from outside the store: each is one record in, and counts as it says.
+
+    Raises ConservationError for an unknown reason.
+    """
+    for outcome in outcomes:
+        tally.entered += 1
+        _count(outcome, tally, name, reasons)
+        yield outcome
+
+
+def made(records: Iterable[Out], tally: Tally) -> Iterator[Kept[Out] | Dropped]:
+    """Records that a stage makes out of nothing: each counts as one in and one kept."""
+    return sourced((Kept(record) for record in records), tally, "", {})
+
+
+def _count(outcome: Kept[Any] | Dropped, tally: Tally, name: str, reasons: Mapping[str, str]) -> None:
+    if isinstance(outcome, Kept):
+        tally.kept += 1
+        return
+    if outcome.reason not in reasons:
+        raise ConservationError(f"stage {name} gave the reason {outcome.reason!r}, not in {sorted(reasons)}")
+    tally.dropped[outcome.reason] += 1

@@ -161,8 +161,7 @@ def corpus(name: str, places: Places) -> Iterator[Document]:
 
         found: Iterator[Document] = (Passage(text=row.text, origin=row.origin) for row in Rows([path], "") if row.text)
     else:
-        from pipeline.report.browse import resolve
-        from pipeline.run.reading import open_run
+        from pipeline.run.reading import open_run, resolve
 
         view = open_run(resolve(places.runs, name), places.store)
         stage = view.stage("decontaminated")

@@ -5,9 +5,11 @@ followed, those to folders are not (they may lead in circles, or out of the fold
 """
 
 import os
+import tokenize
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -190,3 +192,9 @@ def _in_folder(folder: Path, skipped: Collection[Path], with_code: bool) -> Inpu
 
 def _more(listed: str, count: int) -> str:
     return listed if count <= SHOWN else f"{listed} and {count - SHOWN} more"
+
+
+def decoded(data: bytes) -> str:
+    """Text of a Python file by its byte-order mark or coding line (PEP 263), UTF-8 without one; newlines unchanged."""
+    encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
+    return data.decode(encoding)

@@ -20,8 +20,7 @@ import pyarrow as pa
 from pipeline.core.errors import InputError
 from pipeline.core.identity import DEEPEST, deeper_than, storable
 from pipeline.files import tables
-from pipeline.files.finding import Found, bare_suffix, found, shown
-from pipeline.stages.raw_code.stage import decoded
+from pipeline.files.finding import Found, bare_suffix, decoded, found, shown
 
 DEFAULT_FIELDS = ("text", "content")
 

@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
+from pipeline.core.contents import file_digest
 from pipeline.core.errors import InputError
-from pipeline.models.local import file_digest
 
 VERSION = 2
 """Raised when a conversion of the same file would give other bytes; part of the cache key."""

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from pipeline.core.contents import file_digest
 from pipeline.core.errors import InputError
 from pipeline.core.identity import digest
 from pipeline.core.names import objection
@@ -18,7 +19,7 @@ from pipeline.models.conversion import VERSION as CONVERSION_VERSION
 from pipeline.models.conversion import converted
 from pipeline.models.fetching import fetch
 from pipeline.models.folders import check_folder, check_kind
-from pipeline.models.local import file_digest, find_smollm2
+from pipeline.models.local import find_smollm2
 from pipeline.models.named import known, named
 from pipeline.models.prompts import start_ids
 

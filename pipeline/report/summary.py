@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import walk
 from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
 from pipeline.run.journalled import Journalled, journalled
-from pipeline.run.reading import CORPUS_STAGES, RunView, StageView, open_run
+from pipeline.run.reading import RunView, StageView, open_run
 from pipeline.store.store import Store
 
 SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
@@ -113,7 +114,7 @@ class Summary:
     @property
     def corpus_lines(self) -> tuple[StageLine, ...]:
         """The stages whose records are, or become, training documents."""
-        return tuple(line for line in self.funnel if line.name in CORPUS_STAGES)
+        return tuple(line for line in self.funnel if line.name in walk.corpus())
 
     @property
     def parsed(self) -> bool:

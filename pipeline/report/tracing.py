@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from pipeline import walk
 from pipeline.core.errors import InputError
 from pipeline.report.lineage import Lineage, artifact_step
 from pipeline.report.steps import Step, Trace, trace_text
-from pipeline.run.reading import CORPUS_STAGES, RunView, StageView, open_run
+from pipeline.run.reading import RunView, StageView, open_run
 from pipeline.store.store import Store
 
 __all__ = ["Step", "Trace", "trace", "trace_text"]
@@ -138,7 +139,7 @@ def _near_ids(run: RunView, identifier: str) -> list[str]:
     """Ids that share the longest start with `identifier`, at most three."""
     ids = {
         record_id
-        for name in (*CORPUS_STAGES, "samples-before", "samples-after", "scores")
+        for name in (*walk.corpus(), "samples-before", "samples-after", "scores")
         for record_id in run.table(name, columns=["id"]).to_pydict().get("id", ())
     }
     for length in range(len(identifier) - 1, SHORTEST_PREFIX - 1, -1):

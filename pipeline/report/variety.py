@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import walk
 from pipeline.report.corpus import entropy, ngram_share, smallest_ids, text_of
 from pipeline.run.reading import RunView
 
-DOCUMENT_STAGES = ("raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
 """The stages whose kept records are documents, in the order of the walk."""
 
 SAMPLED = 400
@@ -76,7 +76,7 @@ class ValueView:
 def by_stage(run: RunView) -> list[StageDiversity]:
     """One entry for each finished stage with documents; the sample is as large as the smallest stage allows."""
     tables: dict[str, pa.Table] = {}
-    for name in DOCUMENT_STAGES:
+    for name in walk.documents():
         stage = run.stage(name)
         if stage is not None and stage.manifest is not None and stage.manifest.kept:
             tables[name] = run.table(name, columns=["id", "type", "topic", "text", "prompt", "solution"])

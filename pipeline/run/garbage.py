@@ -19,8 +19,9 @@ from typing import Any
 
 import fsspec
 
+from pipeline import walk
 from pipeline.core.errors import HornbookError
-from pipeline.core.plan import KEY_LENGTH, VERSIONS
+from pipeline.core.plan import KEY_LENGTH
 from pipeline.run import record as run_record
 from pipeline.store.places import Places
 from pipeline.store.store import disk_errors
@@ -99,7 +100,7 @@ def _needed(places: Places) -> set[tuple[str, str]]:
         needed |= {(str(entry["name"]), str(entry["key"])) for entry in run_record.entries(run_record.read(folder))}
         with contextlib.suppress(OSError):
             recipe = (folder / "recipe.toml").read_text(encoding="utf-8", errors="replace")
-            needed |= {(stage, key) for key in _KEY.findall(recipe) for stage in VERSIONS}
+            needed |= {(stage, key) for key in _KEY.findall(recipe) for stage in walk.names()}
     waiting = list(needed)
     while waiting:
         stage, key = waiting.pop()
@@ -113,7 +114,7 @@ def _needed(places: Places) -> set[tuple[str, str]]:
 
 def _found(places: Places, needed: set[tuple[str, str]], paid: bool) -> Iterator[Found]:
     fs = places.store.filesystem
-    for stage in VERSIONS:
+    for stage in walk.names():
         for path in _children(fs, f"{places.store.base}/{stage}"):
             key, _, suffix = path.rpartition("/")[2].partition(".")
             if (stage, key) in needed or not _KEY.fullmatch(key) or suffix not in ("", "partial") or not fs.isdir(path):

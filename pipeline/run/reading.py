@@ -23,19 +23,6 @@ from pipeline.run import record as run_record
 from pipeline.store.parquet import Parquet, opened
 from pipeline.store.store import Manifest, Store
 
-CORPUS_STAGES = (
-    "seeds",
-    "prompts",
-    "completions",
-    "raw-code",
-    "documents",
-    "validated",
-    "distinct",
-    "quality",
-    "decontaminated",
-)
-"""The stages whose records are, or become, training documents, in the order of the walk."""
-
 
 @dataclass(frozen=True, slots=True)
 class StageView:

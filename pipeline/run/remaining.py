@@ -45,8 +45,8 @@ def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
 
 
 def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
+    from pipeline.stages.completions.stage import expand, questions
     from pipeline.teacher.building import keyed
-    from pipeline.teacher.completing import expand, questions
     from pipeline.teacher.engine import is_void
     from pipeline.teacher.journal import Archive
     from pipeline.teacher.protocol import messages_digest
@@ -154,7 +154,7 @@ def _spent(loaded: Loaded, call: Planned, places: Places) -> tuple[int, float]:
 
 def budget_line(budget: dict[str, Any], tokens: int, usd: float | None) -> str:
     """The comparison for a person."""
-    from pipeline.report.card import dollars
+    from pipeline.core.money import dollars
 
     caps, over = [], []
     if budget["usd"] is not None:

@@ -9,31 +9,28 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import walk
 from pipeline.core.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
 from pipeline.core.events import Event, EventLog
 from pipeline.core.interrupts import terminable
 from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
-from pipeline.core.plan import Plan, PlannedStage, plan
+from pipeline.core.plan import Plan
+from pipeline.models.fitting import check_recipe
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
 from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
-from pipeline.stages.makers import make
-from pipeline.stages.making import Making
-from pipeline.stages.reads import digests
+from pipeline.stages.making import Clock, Making
 from pipeline.store.places import Places
 from pipeline.store.store import Manifest, disk_errors
 from pipeline.teacher.redaction import redact
 from pipeline.work.local import executor
-
-CORPUS_STAGES = ("completions", "raw-code", "documents", "validated", "distinct", "quality", "decontaminated")
-"""Stages after which an empty result ends the run: there is nothing for the next one to work on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,14 @@ def planned(loaded: Loaded, places: Places, name: str = "", fresh: Sequence[str]
     name: the run's; by default the recipe's name and the start of its plan's key, so that the same recipe is the same
     run. fresh: stages to make again, in place of what the store has. What a run was once told to make again stays so.
     """
-    read = digests(loaded.recipe, places)
-    base = plan(loaded.recipe, read)
+    check_recipe(loaded.recipe)
+    read = walk.reads(loaded.recipe)
+    base = walk.plan(loaded.recipe, read)
     if until:
         base.until(until)
     folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
     generations = run_record.renewed(run_record.read(folder), base, fresh, until)
-    return Planned(folder, plan(loaded.recipe, read, generations), generations)
+    return Planned(folder, walk.plan(loaded.recipe, read, generations), generations)
 
 
 def run(
@@ -143,9 +141,12 @@ def _walked(
     ledger = Ledger(execution.budget_usd, execution.budget_tokens)
     try:
         with terminable(), executor(execution) as where:
-            making = Making(loaded.recipe, execution, places, todo, log, ledger=ledger, executor=where, run=folder.name)
             for stage in todo.stages:
-                _made_or_found(stage, making, record)
+                step = walk.named(stage.name)
+                making = Making(
+                    step, stage, loaded.recipe, execution, places, log, ledger=ledger, executor=where, run=folder.name
+                )
+                _not_empty(making, _made_or_found(making, record), todo)
     except KeyboardInterrupt:
         error = Interrupted("interrupted", hint="run the same command again to go on from here")
         _stopped(record, log, stopped, folder, "interrupted", error)
@@ -169,19 +170,19 @@ def _walked(
     return Outcome(folder.name, folder, record.names("made"), record.names("reused"))
 
 
-def _made_or_found(stage: PlannedStage, making: Making, record: RunRecord) -> None:
+def _made_or_found(making: Making, record: RunRecord) -> Manifest:
     """Make a stage or find it in the store, and say so in the run's record, with what it cost."""
+    stage, ledger, started = making.stage, making.ledger, time.monotonic()
     record.at(stage.name)
-    ledger, started = making.ledger, time.monotonic()
     before = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
-    manifest, state = _one(stage, making, record)
+    manifest, state = _one(making, record)
     if state == "reused" and stage.key in record.paid:
         # This run made it in an earlier call: what it cost counts against this run's budget.
         ledger.charge(*record.paid[stage.key])
     now = (ledger.prompt_tokens, ledger.completion_tokens, ledger.usd)
     spent = tuple(after - was for after, was in zip(now, before, strict=True))
     record.finished(stage.name, state, manifest, time.monotonic() - started, spent)
-    _not_empty(stage, manifest, making)
+    return manifest
 
 
 def _stopped(
@@ -207,19 +208,19 @@ def _stopped(
             log({"event": "warning", "text": f"the report could not be written: {second}"})
 
 
-def _one(stage: PlannedStage, making: Making, record: RunRecord) -> tuple[Manifest, str]:
-    store, log = making.places.store, making.log
+def _one(making: Making, record: RunRecord) -> tuple[Manifest, str]:
+    store, stage = making.places.store, making.stage
     manifest = store.manifest(stage.name, stage.key)
     if manifest is None:
-        with store.lock(stage.name, stage.key, lambda text: log({"event": "note", "stage": stage.name, "text": text})):
+        with store.lock(stage.name, stage.key, making.note):
             manifest = store.manifest(stage.name, stage.key)
             if manifest is None:
                 record.started(stage.name)
-                log({"event": "stage-started", "stage": stage.name})
-                manifest = make(stage, making)
-                log({"event": "stage-finished", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+                making.tell({"event": "stage-started"})
+                manifest = making.step.make(replace(making, clock=Clock(elsewhere=making.executor.cpu_seconds)))
+                making.tell({"event": "stage-finished", "key": stage.key, **_numbers(manifest)})
                 return manifest, "made"
-    log({"event": "stage-reused", "stage": stage.name, "key": stage.key, **_numbers(manifest)})
+    making.tell({"event": "stage-reused", "key": stage.key, **_numbers(manifest)})
     return manifest, "reused"
 
 
@@ -232,15 +233,17 @@ def _numbers(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _not_empty(stage: PlannedStage, manifest: Manifest, making: Making) -> None:
-    if stage.name not in CORPUS_STAGES or manifest.kept:
+def _not_empty(making: Making, manifest: Manifest, todo: Plan) -> None:
+    """Where nothing of the corpus is left there is nothing for the next stage to work on."""
+    stage = making.stage
+    if not making.step.corpus or manifest.kept:
         return
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in manifest.dropped.items()) or "nothing came in"
     hint = "change the recipe"
     if manifest.dropped:
         most = max(manifest.dropped, key=lambda reason: manifest.dropped[reason])
         hint = f"look at them with `hornbook show {making.run} {stage.name} --dropped {most}`, then {hint}"
-    if "completions" in making.plan:
+    if "completions" in todo:
         hint += "; where the answers are at fault, `--fresh completions` asks for them again"
     raise EmptyCorpus(f"stage {stage.name} kept 0 of {manifest.entered:,} records ({reasons})", hint=hint)
 

@@ -79,3 +79,7 @@ class Progress:
                 "doing": doing,
             }
         )
+
+
+def silent(event: Event) -> None:
+    """The listener of a conversation that nobody watches."""

@@ -15,10 +15,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.contents import digest_of
+from pipeline.core.contents import digest_of, file_digest
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.resources import shipped
-from pipeline.models.local import file_digest
 from pipeline.teacher.journal import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 

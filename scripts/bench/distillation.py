@@ -45,10 +45,11 @@ from pipeline.sandbox import Limits, Sandbox
 from pipeline.stages.samples.stage import sample
 from pipeline.stages.scores.stage import score
 from pipeline.stages.scores.statistics import interval
-from pipeline.stages.soft_targets.stage import SoftTargets, write_soft_targets
+from pipeline.stages.soft_targets.stage import write_soft_targets
 from pipeline.stages.student.batches import held_out_rows, micro_batches
 from pipeline.stages.student.objective import NamedLoss, Objective
 from pipeline.stages.student.soft_loss import SoftLoss
+from pipeline.stages.student.soft_targets import SoftTargets
 from pipeline.stages.student.stage import train
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.stage import pack

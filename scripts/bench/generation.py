@@ -52,15 +52,14 @@ def run_hornbook(base_url: str, rows: int, concurrency: int, watch: Callable[[in
     from pipeline.core.stage import Kept
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
+    from pipeline.stages.completions.stage import Complete
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model=MODEL)
     teachers = {"mock": teacher.build(table, execution, 0)}
     kept = 0
     with tempfile.TemporaryDirectory() as folder:
-        for outcome in teacher.complete(
-            prompts(map(text, range(rows))), teachers, journal=Path(folder), execution=execution
-        ):
+        for outcome in Complete(teachers, Path(folder), execution)(prompts(map(text, range(rows)))):
             kept += isinstance(outcome, Kept)
             if watch is not None:
                 watch(kept)

@@ -33,6 +33,7 @@ def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, 
     from pipeline.core.stage import Kept
     from pipeline.execution import Execution
     from pipeline.recipe import TeacherTable
+    from pipeline.stages.completions.stage import Complete
 
     execution = Execution(concurrency=concurrency)
     table = TeacherTable(name="mock", kind="openai", base_url=base_url, model="gpt-4o-mini")
@@ -40,7 +41,7 @@ def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, 
     lessons = (f"ID={number} Write a lesson on binary search." for number in range(rows))
     start = time.perf_counter()
     kept = dropped = 0
-    for outcome in teacher.complete(prompts(lessons), teachers, journal=journal, execution=execution):
+    for outcome in Complete(teachers, journal, execution)(prompts(lessons)):
         if isinstance(outcome, Kept):
             kept += 1
         else:

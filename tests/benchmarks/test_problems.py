@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.benchmarks import formats, problems
+from pipeline.core import known
 from pipeline.core.errors import InputError, MissingExtra
 
 HUMANEVAL = {
@@ -161,3 +162,7 @@ def test_a_benchmark_folder_that_is_none_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(problems.FOLDER_VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="is not a folder"):
         problems.load("mbpp+")
+
+
+def test_every_name_of_a_benchmark_can_be_loaded_by_it() -> None:
+    assert set(problems._NAMED) == set(known.BENCHMARKS)

@@ -13,8 +13,8 @@ from pipeline.core.errors import MissingExtra
 
 EXAMINE = """
 import json, sys
-from pipeline.doctor import examine, text
-from pipeline.places import places
+from pipeline.cli.doctor import examine, text
+from pipeline.store.places import places
 found = examine(places(sys.argv[1]))
 print(json.dumps([found, text(found), [name for name in ("torch", "transformers", "datasets") if name in sys.modules]]))
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.core.environment import VARIABLES, listed, without_secrets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_variables_in_the_sources_are_those_listed():

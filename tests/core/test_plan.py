@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import UsageError
-from pipeline.core.plan import VERSIONS, plan
 from pipeline.recipe_text import load
+from pipeline.walk import names as walk_names
+from pipeline.walk import plan
 
 
 def keys(*overrides, digests=None):
@@ -24,7 +25,7 @@ def test_the_same_recipe_has_the_same_keys():
 def test_stages_come_in_the_order_of_the_walk_after_their_inputs():
     stages = plan(load("tiny").recipe, {}).stages
     names = [stage.name for stage in stages]
-    assert names == [name for name in VERSIONS if name in names]
+    assert names == [name for name in walk_names() if name in names]
     for stage in stages:
         assert all(names.index(source) < names.index(stage.name) for source in stage.inputs)
 
@@ -66,25 +67,6 @@ def test_until_an_unknown_stage_names_the_known_ones():
     with pytest.raises(UsageError, match="--until = 'promts': this recipe has no such stage") as caught:
         whole.until("promts")
     assert "did you mean 'prompts'? its stages are seeds, prompts, completions" in str(caught.value)
-
-
-def test_every_planned_stage_can_be_made():
-    from pipeline.stages.makers import MAKERS
-
-    assert set(MAKERS) == set(VERSIONS)
-
-
-def test_versions_of_stage_classes_are_the_plans():
-    from pipeline.stages.decontaminated.stage import Decontaminate
-    from pipeline.stages.distinct.stage import Distinct
-    from pipeline.stages.documents.stage import Parse
-    from pipeline.stages.prompts.stage import Render
-    from pipeline.stages.quality.stage import Quality
-    from pipeline.stages.validated.stage import Validate
-    from pipeline.teacher import Complete
-
-    for stage in (Render, Complete, Parse, Validate, Distinct, Quality, Decontaminate):
-        assert VERSIONS[stage.name] == stage.version
 
 
 def test_how_soft_targets_are_used_does_not_make_them_anew():

@@ -162,7 +162,7 @@ def test_a_progress_line_is_one_line_that_fits(event, width):
 DRAWING = r"""
 import sys, time
 from rich.console import Console
-from pipeline.progress import Watcher
+from pipeline.core.events import Watcher
 events = [
     {"event": "stage-started", "stage": "completions"},
     {"event": "teacher", "stage": "completions", "done": 1000, "total": 2000, "kept": 970, "reused": 12,

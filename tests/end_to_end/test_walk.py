@@ -209,23 +209,24 @@ def test_a_store_of_a_newer_format_is_refused(tiny, tmp_path):
 
 
 def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, monkeypatch):
-    import pipeline.stages.decontaminated
+    from pipeline import walk
     from pipeline.benchmarks.problems import load
-    from pipeline.core.plan import Plan, PlannedStage
+    from pipeline.core.plan import PlannedStage
     from pipeline.execution import Execution
     from pipeline.recipe import Recipe
-    from pipeline.stages.makers_student import closest
+    from pipeline.stages.decontaminated import split
     from pipeline.stages.making import Making
+    from pipeline.stages.scores.step import closest
     from pipeline.store.places import places
 
     data, _ = tiny
     (folder,) = (data / "store" / "decontaminated").iterdir()
-    making = Making(Recipe(), Execution(), places(str(data)), Plan(()), log=lambda _: None)
     stage = PlannedStage("scores", 2, "", {"decontaminated": folder.name}, {})
+    making = Making(walk.named("scores"), stage, Recipe(), Execution(), places(str(data)), log=lambda _: None)
     facts = json.loads((folder / "manifest.json").read_text())["facts"]["closest"]
     whole = load("held-out")
     assert facts["held-out"]["digest"] == whole.digest
-    found = closest([whole], stage, making)
+    found = closest([whole], making)
     assert found["held-out"]
 
     def compared(benchmarks, documents, executor):
@@ -233,12 +234,12 @@ def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, m
         return anew(benchmarks, documents, executor=executor)
 
     asked = []
-    anew = pipeline.stages.decontaminated.splits
-    monkeypatch.setattr(pipeline.stages.decontaminated, "splits", compared)
-    assert closest([whole], stage, making) == found
+    anew = split.splits
+    monkeypatch.setattr(split, "splits", compared)
+    assert closest([whole], making) == found
     assert not asked
     other = dataclasses.replace(whole, digest="of other data")
-    assert closest([other], stage, making) == found
-    part = closest([whole.limited(4)], stage, making)["held-out"]
+    assert closest([other], making) == found
+    part = closest([whole.limited(4)], making)["held-out"]
     assert part == {task: found["held-out"][task] for task in part}
     assert asked == ["held-out", "held-out"]

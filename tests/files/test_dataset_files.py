@@ -17,8 +17,7 @@ from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import Recipe, SourcesTable
 from pipeline.stages.raw_code.licences import PERMISSIVE
 from pipeline.stages.raw_code.stage import REASONS, passages
-from pipeline.stages.reads import digests
-from pipeline.store.places import places
+from pipeline.stages.raw_code.step import STEP as RAW_CODE
 from pipeline.work.local import Processes
 
 
@@ -246,8 +245,7 @@ def test_a_changed_file_is_another_source(tmp_path: Path, monkeypatch: pytest.Mo
 
     def seen(path: str) -> Any:
         recipe = Recipe(sources=SourcesTable(kind="dataset", path=path))
-        monkeypatch.setattr("pipeline.stages.reads.benchmark_digests", lambda names: {})
-        return digests(recipe, places(str(tmp_path / "data")))["raw-code"]
+        return RAW_CODE.reads(recipe)
 
     (tmp_path / "a.jsonl").write_bytes(lines(1))
     before = seen(str(tmp_path / "a.jsonl")), seen("~/a.jsonl")

@@ -233,17 +233,15 @@ def test_every_file_that_can_change_an_answer_is_in_the_identity(llama: Path, na
 
 @pytest.mark.parametrize("name", ["generation_config.json", "chat_template.jinja", "merges.txt", "config.json"])
 def test_a_run_is_not_done_once_its_init_has_changed(llama: Path, tmp_path: Path, name: str) -> None:
-    from pipeline.core.plan import plan
     from pipeline.recipe_text import load as recipe
-    from pipeline.stages.reads import digests
-    from pipeline.store.places import places
+    from pipeline.walk import plan, reads
 
     overrides = [f"student.init={llama}", "tokens.tokenizer=student", "tokens.sequence_length=32"]
     loaded = recipe("tiny", overrides)
-    before = plan(loaded.recipe, digests(loaded.recipe, places(str(tmp_path))))
+    before = plan(loaded.recipe, reads(loaded.recipe))
     with (llama / name).open("a") as file:
         file.write("\n")
-    after = plan(loaded.recipe, digests(loaded.recipe, places(str(tmp_path))))
+    after = plan(loaded.recipe, reads(loaded.recipe))
     changed = {stage.name for stage in before.stages if after[stage.name].key != stage.key}
     assert {"tokens", "student", "samples-before", "samples-after", "scores"} <= changed
     assert "completions" not in changed

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.identity import rng
-from pipeline.core.plan import Plan, plan
+from pipeline.core.plan import Plan
 from pipeline.core.records import Completion, Exercise, Message, Passage, Problem, Prompt, Record, Sample, Score, Seed
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.recipe_text import Loaded, dump, load
 from pipeline.store.store import Store, Writer
+from pipeline.walk import plan
 
 RECIPE = """
 name = "example"

@@ -9,7 +9,9 @@ import time
 from dataclasses import replace
 
 import pytest
+from walks import remade
 
+from pipeline import walk
 from pipeline.core.errors import HornbookError, InputError, StoreBusy, UsageError
 from pipeline.recipe_text import load
 from pipeline.report import write_report
@@ -18,7 +20,6 @@ from pipeline.report.summary import status, status_text
 from pipeline.run import record as run_record
 from pipeline.run.reading import existing_runs, open_run, resolve
 from pipeline.run.run import planned, run
-from pipeline.stages import makers as making
 from pipeline.store.places import places
 
 SMALL = ["seeds.exercises=6", "seeds.textbooks=0"]
@@ -106,7 +107,7 @@ def test_a_stage_whose_artifact_is_gone_is_made_again_and_said_to_be(at):
 def test_a_failure_before_the_first_stage_is_not_the_newest_run(at, monkeypatch):
     good = run(tiny(), at, until="prompts")
     with monkeypatch.context() as patched:
-        patched.setitem(making.MAKERS, "seeds", broken)
+        remade(patched, "seeds", broken)
         with pytest.raises(HornbookError, match="on purpose"):
             run(tiny("seed=9"), at, until="prompts", name="bad")
     assert resolve(at.runs, "LATEST") == good.folder
@@ -114,7 +115,7 @@ def test_a_failure_before_the_first_stage_is_not_the_newest_run(at, monkeypatch)
     assert said(at, "bad")["stopped"] == {"stage": "seeds", "message": "broken on purpose", "hint": ""}
     # A later stage may fail: what was made before it is worth looking at.
     with monkeypatch.context() as patched:
-        patched.setitem(making.MAKERS, "prompts", broken)
+        remade(patched, "prompts", broken)
         with pytest.raises(HornbookError):
             run(tiny("seed=9"), at, until="prompts", name="half")
     assert resolve(at.runs, "LATEST").name == "half"
@@ -123,7 +124,7 @@ def test_a_failure_before_the_first_stage_is_not_the_newest_run(at, monkeypatch)
 def test_an_override_that_fails_at_once_does_not_replace_the_run_of_that_name(at, monkeypatch):
     run(tiny(), at, until="prompts", name="mine")
     before = said(at, "mine"), (at.runs / "mine" / "recipe.toml").read_text()
-    monkeypatch.setitem(making.MAKERS, "seeds", broken)
+    remade(monkeypatch, "seeds", broken)
     told = []
     with pytest.raises(HornbookError, match="on purpose"):
         run(tiny("seed=9"), at, until="prompts", name="mine", stopped=told.append)
@@ -166,7 +167,7 @@ def test_fresh_makes_a_stage_and_all_after_it_again_and_the_run_keeps_to_that(at
 def test_fresh_again_after_a_failure_goes_on_with_what_was_begun(at, monkeypatch):
     name = run(tiny(), at, until="documents").name
     with monkeypatch.context() as patched:
-        patched.setitem(making.MAKERS, "documents", broken)
+        remade(patched, "documents", broken)
         with pytest.raises(HornbookError):
             run(tiny(), at, until="documents", fresh=["completions"])
     began = entry(at, name, "completions")["key"]
@@ -193,9 +194,10 @@ def test_a_stage_that_cannot_be_made_again_is_refused_before_anything_is_done(at
 
 def test_a_killed_run_is_told_from_one_under_way(at):
     code = (
-        "import sys, time; from pipeline.stages import makers; from pipeline.recipe_text import load\n"
+        "import dataclasses, time; from pipeline import walk; from pipeline.recipe_text import load\n"
         "from pipeline.store.places import places; from pipeline.run.run import run\n"
-        "makers.MAKERS['prompts'] = lambda *_: (print('there', flush=True), time.sleep(600))\n"
+        "slow = lambda *_: (print('there', flush=True), time.sleep(600))\n"
+        "walk.WALK = tuple(dataclasses.replace(s, make=slow) if s.name == 'prompts' else s for s in walk.WALK)\n"
         f"run(load('tiny', {SMALL!r}), places({str(at.data)!r}), until='documents', name='slow')"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -249,11 +251,13 @@ def test_a_damaged_run_json_is_written_anew(at, text):
 
 
 def test_nothing_left_of_an_empty_corpus_names_reason_run_and_what_to_do(at, monkeypatch):
-    def drops_all(stage, context):
-        made = making.making_corpus.documents(stage, context)
+    documents = walk.named("documents")
+
+    def drops_all(making):
+        made = documents.make(making)
         return replace(made, kept=0, dropped={"no-code": 1, "unparsable": 5})
 
-    monkeypatch.setitem(making.MAKERS, "documents", drops_all)
+    remade(monkeypatch, "documents", drops_all)
     with pytest.raises(HornbookError) as raised:
         run(tiny(), at, until="documents", name="mine")
     assert "`hornbook show mine documents --dropped unparsable`" in raised.value.hint

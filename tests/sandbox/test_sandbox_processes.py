@@ -25,7 +25,7 @@ NO_NAMESPACES = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from pipeline.errors import SandboxUnavailable
+from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import Limits, Program, Sandbox, kernel, layers, namespaces
 namespaces.enter(kernel.CLONE_NEWUSER, [namespaces.Ids(os.getuid(), os.getuid(), 1)])
 Path("/proc/sys/user/max_user_namespaces").write_text("0")

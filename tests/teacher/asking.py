@@ -9,6 +9,7 @@ from pipeline.core.records import Completion, Message, Prompt, Seed
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.execution import Execution
 from pipeline.recipe import TeacherTable
+from pipeline.stages.completions.stage import Complete
 
 
 def prompt(number: int, text: str = "", asked: str = "mock") -> Prompt:
@@ -37,7 +38,7 @@ def ask_all(
     teachers = {entry.name: teacher.build(entry, run, 0) for entry in tables}
     kept: dict[str, Completion] = {}
     dropped: dict[str, Dropped] = {}
-    stage = teacher.Complete(teachers, journal, run, **more)
+    stage = Complete(teachers, journal, run, **more)
     for outcome in checked(stage, prompts, Tally()):
         if isinstance(outcome, Kept):
             kept[outcome.record.prompt_id] = outcome.record

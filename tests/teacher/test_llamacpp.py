@@ -14,6 +14,7 @@ from pipeline.core.errors import MissingExtra, RecipeError, TeacherError
 from pipeline.core.records import Completion
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import TeacherTable
+from pipeline.stages.completions.stage import Complete
 from pipeline.teacher.kinds import local
 
 
@@ -75,7 +76,7 @@ def ask(
     asked = [prompt(number, text) for number, text in enumerate(texts)]
     named = {one.id: one.messages[-1].content for one in asked}
     kept, dropped = {}, {}
-    for outcome in teacher.complete(asked, {"mock": teacher.build(table, run, 3)}, journal=journal, execution=run):
+    for outcome in Complete({"mock": teacher.build(table, run, 3)}, journal, run)(asked):
         if isinstance(outcome, Kept):
             kept[named[outcome.record.prompt_id]] = outcome.record
         else:

@@ -13,6 +13,7 @@ from pipeline import teacher
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.stage import Kept
 from pipeline.recipe import TeacherTable
+from pipeline.stages.completions.stage import Complete
 from pipeline.teacher import recorded
 from pipeline.teacher.journal import Journal, encode, entry_of
 from pipeline.teacher.protocol import Reply, answer_key, messages_digest
@@ -37,7 +38,7 @@ def replay(place: str, count: int) -> dict[int, str]:
     asked = [prompt(number) for number in range(count)]
     numbers = {one.id: number for number, one in enumerate(asked)}
     built = teacher.build(TeacherTable(name="mock", kind="replay", replay=place), execution(), 0)
-    outcomes = teacher.complete(asked, {"mock": built}, journal=Path(place) / "run", execution=execution())
+    outcomes = Complete({"mock": built}, Path(place) / "run", execution())(asked)
     kept = [outcome.record for outcome in outcomes if isinstance(outcome, Kept)]
     return {numbers[record.prompt_id]: record.text for record in kept}
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 from asking import ask_all, execution, prompt, table
 from server import Server, serving
+from walks import remade
 
 from pipeline import teacher
 from pipeline.core.errors import BudgetReached
 from pipeline.core.money import Ledger
-from pipeline.core.plan import PlannedStage
 from pipeline.core.records import Message, Passage
 from pipeline.recipe_text import load
 from pipeline.run.run import run
-from pipeline.stages import makers as making
 from pipeline.stages.making import Making
 from pipeline.store.places import places
 from pipeline.store.store import Manifest
@@ -49,7 +48,7 @@ def test_a_later_stage_is_held_to_what_earlier_ones_and_earlier_calls_have_spent
 ) -> None:
     """The documents stage stands for a judge here: it asks twelve questions of its own."""
 
-    def documents(stage: PlannedStage, made: Making) -> Manifest:
+    def documents(made: Making) -> Manifest:
         asked = teacher.build(made.recipe.teachers[0], made.execution, 0)
         questions = ((Passage(text=f"judge {n}"), (Message("user", f"judge {n}"),)) for n in range(12))
         folder = made.places.data / "judge"
@@ -64,7 +63,7 @@ def test_a_later_stage_is_held_to_what_earlier_ones_and_earlier_calls_have_spent
         (stage,) = [s for s in json.loads((first.folder / "run.json").read_text())["stages"] if "spent" in s]
         assert (stage["name"], stage["spent"]) == ("completions", [10 * answered, 20 * answered, 0.0])
 
-        monkeypatch.setitem(making.MAKERS, "documents", documents)
+        remade(monkeypatch, "documents", documents)
         cap = 30 * answered + 200
         capped = replace(loaded, execution=loaded.execution.model_copy(update={"budget_tokens": cap}))
         for _ in range(2):

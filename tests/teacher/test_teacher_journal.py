@@ -15,8 +15,8 @@ from server import Body, Reply, chat, echo, refuse, serving
 
 from pipeline.core.errors import DiskFull, Interrupted, StoreBusy
 from pipeline.core.records import Prompt
+from pipeline.stages.completions.stage import Complete, expand
 from pipeline.teacher import journal as journals
-from pipeline.teacher.completing import expand
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Archive, Entry, Journal, decode, encode, entries, entry_of
 from pipeline.teacher.protocol import Reply as Raw
@@ -130,9 +130,7 @@ def test_samples_of_a_prompt_are_numbered(tmp_path: Path) -> None:
         from asking import execution
 
         teachers = {"mock": teacher.build(table(server.url, seed=7), execution(), 0)}
-        outcomes = list(
-            teacher.complete(prompts(2), teachers, journal=tmp_path, execution=execution(), samples_per_prompt=3)
-        )
+        outcomes = list(Complete(teachers, tmp_path, execution())(expand(prompts(2), 3)))
     assert len(outcomes) == 6
     numbers = sorted((outcome.record.prompt_id, outcome.record.number) for outcome in outcomes)  # type: ignore[union-attr]
     assert [number for _, number in numbers] == [0, 1, 2, 0, 1, 2]
@@ -210,7 +208,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
 from asking import ask_all, prompt, table
-from pipeline.errors import HornbookError
+from pipeline.core.errors import HornbookError
 try:
     kept, dropped = ask_all([prompt(n) for n in range({count})], Path({journal!r}), [table({url!r})])
     print(len(kept))
@@ -272,9 +270,7 @@ def test_what_a_caller_leaves_in_the_middle_is_kept(tmp_path: Path) -> None:
 
     with serving() as server:
         run = execution()
-        outcomes = teacher.complete(
-            prompts(200), {"mock": teacher.build(table(server.url), run, 0)}, journal=tmp_path, execution=run
-        )
+        outcomes = Complete({"mock": teacher.build(table(server.url), run, 0)}, tmp_path, run)(prompts(200))
         next(outcomes)
         outcomes.close()  # type: ignore[attr-defined]
         assert len(list(entries(tmp_path))) == len(server.requests)

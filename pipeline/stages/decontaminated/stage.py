@@ -1,6 +1,6 @@
 """The stage `decontaminated`: documents that overlap with a benchmark problem are dropped, and the problem is named."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -12,6 +12,7 @@ from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import DecontaminatedTable
 from pipeline.stages.decontaminated.split import TAUS, Near, near
+from pipeline.stages.decontaminated.step import STEP
 from pipeline.store.spool import Spool
 from pipeline.work.local import SERIAL, Executor, blocks
 
@@ -42,9 +43,8 @@ class Decontaminate:
     near-duplicates count once.
     """
 
-    name: ClassVar[str] = "decontaminated"
-    version: ClassVar[int] = 4
-    reasons: ClassVar[frozenset[str]] = frozenset({"ngram-overlap", "tree-overlap", "embedding-overlap"})
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: DecontaminatedTable = field(default_factory=DecontaminatedTable)
     problems: Sequence[Problem] = ()
     embed: Embed | None = None

@@ -6,7 +6,7 @@ against the very document that is kept (chains of resemblance cannot form), and 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -14,6 +14,7 @@ from pipeline.core.records import Document, Exercise
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.python.normal_form import Wording, normal_form, wording
 from pipeline.recipe import DistinctTable
+from pipeline.stages.distinct.step import STEP
 from pipeline.store.spool import Texts, ordered
 from pipeline.work.local import SERIAL, Executor, blocks
 
@@ -62,9 +63,8 @@ class Distinct:
     all documents, dropped ones among them.
     """
 
-    name: ClassVar[str] = "distinct"
-    version: ClassVar[int] = 5
-    reasons: ClassVar[frozenset[str]] = frozenset({"exact-duplicate", "near-duplicate", "clone"})
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: DistinctTable = field(default_factory=DistinctTable)
     executor: Executor = SERIAL
     index: "Index | None" = None

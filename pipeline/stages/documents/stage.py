@@ -13,7 +13,7 @@ tests are the task's, and only the body is taken from the answer, with what it n
 helpers and all that these need after it. `assembly` says what is needed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ from pipeline.languages.normalise import read_answer
 from pipeline.languages.python.answer import code_of, has_python
 from pipeline.languages.python.exercise import Reject, cut, find
 from pipeline.languages.python.task import body_for
+from pipeline.stages.documents.step import STEP
 
 _ENDS_THINKING = "; the answer ends inside its reasoning"
 
@@ -32,9 +33,8 @@ _ENDS_THINKING = "; the answer ends inside its reasoning"
 class Parse:
     """Completion -> Passage or Exercise, by the kind of its seed."""
 
-    name: ClassVar[str] = "documents"
-    version: ClassVar[int] = 2
-    reasons: ClassVar[frozenset[str]] = frozenset({"no-code", "unclosed-fence", "no-signature", "unparsable"})
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
 
     def __call__(self, records: Iterable[Completion]) -> Iterator[Kept[Passage] | Kept[Exercise] | Dropped]:
         for completion in records:

@@ -1,6 +1,6 @@
 """The stage `prompts`: each seed rendered with the recipe's template for its kind. Nothing is dropped here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.core.resources import shipped
 from pipeline.core.stage import Dropped, Kept
 from pipeline.core.template import Template, load, template_digest
 from pipeline.recipe import PromptsTable, SeedsTable, TeacherTable
+from pipeline.stages.prompts.step import STEP
 from pipeline.stages.seeds.sampling import draw
 
 SAMPLE_TASK = Task(
@@ -93,9 +94,8 @@ class Render:
     A template is read when the first seed needs it, so a recipe without textbooks needs no textbook template.
     """
 
-    name: ClassVar[str] = "prompts"
-    version: ClassVar[int] = 1
-    reasons: ClassVar[frozenset[str]] = frozenset()
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: PromptsTable = field(default_factory=PromptsTable)
 
     def __call__(self, records: Iterable[Seed]) -> Iterator[Kept[Prompt] | Dropped]:

@@ -13,6 +13,7 @@ from pipeline.stages.quality import findings, heuristics
 from pipeline.stages.quality.judge import Annotation
 from pipeline.stages.quality.personal import personal
 from pipeline.stages.quality.secrets import credentials
+from pipeline.stages.quality.step import STEP
 from pipeline.stages.quality.valuing import Selection, Valuation
 from pipeline.work.local import SERIAL, Executor
 
@@ -39,9 +40,8 @@ class Quality:
     What a crowded cluster gives up is dropped as "repeated": it says again what the documents kept of it say.
     """
 
-    name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 5
-    reasons: ClassVar[frozenset[str]] = frozenset({"repeated", "too-short", "low-value", "secret"})
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: QualityTable = field(default_factory=QualityTable)
     annotate: Annotate | None = None
     embed: Embedding | None = None

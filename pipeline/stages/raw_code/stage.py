@@ -3,18 +3,16 @@
 import ast
 import re
 import sysconfig
-import tokenize
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
-from pipeline.files.finding import shown, walked
+from pipeline.files.finding import decoded, shown, walked
 from pipeline.recipe import SourcesTable
 from pipeline.stages.raw_code import licences
 from pipeline.work.local import SERIAL, Executor, blocks
@@ -203,12 +201,6 @@ def _files(top: Path, label: str, skipped: frozenset[str], licence: str) -> Iter
         yield _Seen(text, origin, licences.in_text(text) or licence or licences.of_folder(path.parent, top))
     if not found:
         raise InputError(f"{top} holds no .py file", hint="give another folder in sources.path")
-
-
-def decoded(data: bytes) -> str:
-    """Text of a Python file by its byte-order mark or coding line (PEP 263), UTF-8 without one; newlines unchanged."""
-    encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
-    return data.decode(encoding)
 
 
 def _rows(table: SourcesTable, tell: Callable[[str], None]) -> Iterator[_Seen]:

@@ -15,12 +15,12 @@ from pipeline.core.errors import RecipeError
 from pipeline.models.lean import Lean
 from pipeline.models.loading import LoadedModel
 from pipeline.recipe import SoftTargetsTable, TokensTable
-from pipeline.stages.soft_targets.stage import check_vocabulary
 from pipeline.stages.student.batches import IGNORE, Batch
 from pipeline.stages.student.divergences import whole_losses
 from pipeline.stages.student.hidden import BatchMatch, HiddenMatch
 from pipeline.stages.student.objective import Objective, Prepared
 from pipeline.stages.student.own_samples import with_own_samples
+from pipeline.stages.student.soft_targets import check_vocabulary
 from pipeline.stages.tokens.shards import TokenStore
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.recipe import SoftTargetsTable
-from pipeline.stages.soft_targets.stage import SoftTargets
 from pipeline.stages.student.batches import Batch
 from pipeline.stages.student.divergences import Targets, soft_loss
 from pipeline.stages.student.objective import Prepared, cross_entropy
+from pipeline.stages.student.soft_targets import SoftTargets
 
 
 @dataclass(frozen=True, slots=True)

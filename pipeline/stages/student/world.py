@@ -2,7 +2,7 @@
 
 Started by torchrun, which sets RANK and WORLD_SIZE::
 
-    torchrun --nproc-per-node 2 -m pipeline.stages.student TOKENS RECIPE OUT
+    torchrun --nproc-per-node 2 -m pipeline.cli.train TOKENS RECIPE OUT
 
 With execution.parallel = "ddp" weights and optimiser are whole in every process; with "fsdp" they are split
 (`state.py`). A checkpoint holds whole tensors in both cases, so a run may be resumed with another number

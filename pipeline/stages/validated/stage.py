@@ -4,7 +4,7 @@ import ast
 import contextlib
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from pipeline.sandbox import Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.docstrings import docstring_examples
 from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.types import Mode
+from pipeline.stages.validated.step import STEP
 
 REASON_OF = {
     "failed": "test-failed",
@@ -49,9 +50,8 @@ class Validate:
     order of the records. `sandbox` is opened for the duration of a call unless it is open.
     """
 
-    name: ClassVar[str] = "validated"
-    version: ClassVar[int] = 2
-    reasons: ClassVar[frozenset[str]] = frozenset({"not-executed", *REASON_OF.values()})
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: ValidatedTable
     sandbox: Sandbox
 
@@ -114,8 +114,7 @@ class ValidateBlocks:
     """
 
     name: ClassVar[str] = Validate.name
-    version: ClassVar[int] = Validate.version
-    reasons: ClassVar[frozenset[str]] = Validate.reasons
+    reasons: ClassVar[Mapping[str, str]] = Validate.reasons
     table: ValidatedTable
     mode: Mode
 

@@ -13,10 +13,11 @@ from pipeline.models.architectures import build
 from pipeline.models.loading import LoadedModel, save
 from pipeline.recipe import SoftTargetsTable
 from pipeline.stages.soft_targets.costs import bytes_needed
-from pipeline.stages.soft_targets.stage import SoftTargets, write_soft_targets
+from pipeline.stages.soft_targets.stage import write_soft_targets
 from pipeline.stages.student.batches import document_rows, micro_batches
 from pipeline.stages.student.objective import Objective, cross_entropy
 from pipeline.stages.student.soft_loss import SoftLoss
+from pipeline.stages.student.soft_targets import SoftTargets
 from pipeline.stages.student.stage import train
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.stage import pack

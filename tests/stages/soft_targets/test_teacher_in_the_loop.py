@@ -14,7 +14,7 @@ from pipeline.execution import Execution
 from pipeline.models.architectures import build
 from pipeline.models.loading import LoadedModel
 from pipeline.recipe import SoftTargetsTable, TokensTable
-from pipeline.stages.soft_targets.stage import SoftTargets, write_soft_targets
+from pipeline.stages.soft_targets.stage import write_soft_targets
 from pipeline.stages.student import objective
 from pipeline.stages.student.batches import IGNORE, Batch, document_rows, micro_batches
 from pipeline.stages.student.divergences import DIVERGENCES, soften
@@ -22,6 +22,7 @@ from pipeline.stages.student.objective import Objective
 from pipeline.stages.student.online import online_loss
 from pipeline.stages.student.own_samples import continuations, with_own_samples
 from pipeline.stages.student.soft_loss import SoftLoss
+from pipeline.stages.student.soft_targets import SoftTargets
 from pipeline.stages.student.stage import train
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.tokenizers import train_bpe

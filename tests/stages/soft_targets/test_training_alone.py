@@ -1,4 +1,4 @@
-"""`python -m pipeline.stages.student` distils as a run does, or says what it lacks."""
+"""`python -m pipeline.cli.train` distils as a run does, or says what it lacks."""
 
 import json
 import sys

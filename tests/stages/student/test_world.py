@@ -26,7 +26,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tiny import STUDENT, TOKENS
 from pipeline.execution import Execution
-from pipeline.training import passes, precision, train
+from pipeline.stages.student import passes, precision
+from pipeline.stages.student.stage import train
 
 # Each process measures for itself, and they may disagree; fp32 and oneDNN are what they agree on.
 precision.bf16_wins = lambda: os.environ["RANK"] == "0"

@@ -1,23 +1,65 @@
-"""Maker of the quality stage where it decides over the whole corpus: a judge, an embedding, a forest, clusters."""
+"""Quality in the walk: record by record, or over the whole corpus with a judge, an embedding, a forest, clusters."""
 
+import hashlib
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from pipeline.core.plan import PlannedStage
-from pipeline.core.records import Completion, Document, Exercise, Passage, Prompt
+from pipeline.core.records import Completion, Exercise, Passage, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally, checked
-from pipeline.stages.making import Making, conversation_folder, generation, tell_of_earlier, write_records
-from pipeline.stages.reads import embedding_identity, embedding_of
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.stages.reads import embedding_identity, own_reader, weights
 from pipeline.store.store import Manifest
 
 MODEL = "value-model"
 VALUES = "values.parquet"
 
 
-def valued(stage: PlannedStage, making: Making) -> Manifest:
+def _whole(recipe: Recipe) -> bool:
+    """Whether the stage decides over the whole corpus."""
+    return recipe.quality.classifier or recipe.quality.flatten < 1
+
+
+def _embedding(recipe: Recipe) -> str:
+    """The model that the value classifier reads with."""
+    return recipe.quality.embedding or own_reader(recipe)
+
+
+def _reads(recipe: Recipe) -> Any:
+    """The embedding's weights, and what gives the values: a saved model's bytes, or the judge and its template."""
+    table = recipe.quality
+    if not _whole(recipe):
+        return None
+    read: dict[str, Any] = {"embedding": weights("quality.embedding", _embedding(recipe))}
+    if table.classifier and table.model:
+        from pipeline.stages.quality.classifier import FILE
+        from pipeline.stages.quality.valuing import reused
+
+        reused(table.model, {**read["embedding"], "tokens": table.embedding_tokens})
+        folder = Path(table.model).expanduser()
+        read["model"] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    elif table.classifier:
+        from pipeline.core.template import load
+        from pipeline.stages.quality.judge import teacher_of, template_path
+        from pipeline.teacher.building import identity
+
+        judge = identity(teacher_of(recipe), recipe.seed)
+        read |= {"judge": judge, "template": load(template_path()).digest}
+    return read
+
+
+def _make(making: Making) -> Manifest:
+    from pipeline.stages.quality.stage import Quality
+
+    if _whole(making.recipe):
+        return _valued(making)
+    return making.through(Quality(making.recipe.quality), alone=True)
+
+
+def _valued(making: Making) -> Manifest:
     """Judge a sample, fit or load the forest, value and thin the corpus; model, values and journal join the artifact.
 
     The embedding is loaded only when the judge is done, so that the two models need not be in memory at once. What was
@@ -30,30 +72,30 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
 
     recipe, places = making.recipe, making.places
     table = recipe.quality
-    partial = conversation_folder(stage, making)
+    partial = making.conversation()
     valuations: list[Valuation] = []
     spent: dict[str, Any] = {}
-    spec = embedding_of(recipe)
+    spec = _embedding(recipe)
     embedding = embedding_identity(spec, table.embedding_tokens)
 
     def found(valuation: Valuation) -> None:
         valuations.append(valuation)
         for text in valuation.warnings():
-            making.log({"event": "warning", "stage": stage.name, "text": text})
+            making.tell({"event": "warning", "text": text})
 
     def embedded(done: int, total: int) -> None:
-        making.log({"event": "embedded", "stage": stage.name, "done": done, "total": total, "embedding": spec})
+        making.tell({"event": "embedded", "done": done, "total": total, "embedding": spec})
 
     quality = Quality(
         table,
-        annotate=_judge(stage, making, partial, spent) if table.classifier and not table.model else None,
+        annotate=_judge(making, partial, spent) if table.classifier and not table.model else None,
         embed=remembered(
             encoder(
                 spec,
                 places.models,
                 making.execution.device,
                 max_tokens=table.embedding_tokens,
-                loading=lambda name: making.loading(stage, name),
+                loading=making.loading,
             ),
             embedding,
             places.models,
@@ -79,18 +121,17 @@ def valued(stage: PlannedStage, making: Making) -> Manifest:
                 _write_values(partial / VALUES, valuation)
                 yield from (partial / MODEL, partial / VALUES)
 
-    outcomes = checked(quality, cast("Iterator[Document]", making.read(stage, *stage.inputs)), tally)
-    kinds = (Passage, Exercise)
-    manifest = write_records(stage, making, outcomes, tally, kinds, kinds, facts, files)
+    manifest = making.write(checked(quality, making.read(), tally), tally, facts, files)
     if spent:
-        tell_of_earlier(stage, making, [spent], spent["completions"])
+        making.tell_of_earlier([spent], spent["completions"])
     shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
 
-def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, Any]) -> Any:
+def _judge(making: Making, journal: Path, spent: dict[str, Any]) -> Any:
     """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers, and the cost of all."""
     from pipeline import teacher
+    from pipeline.stages.completions.stage import Complete
     from pipeline.stages.quality.judge import annotator, teacher_of
     from pipeline.teacher.earlier import earlier_journals
 
@@ -98,12 +139,12 @@ def _judge(stage: PlannedStage, making: Making, journal: Path, spent: dict[str, 
     judge = teacher_of(recipe)
     built = teacher.build(judge, making.execution, recipe.seed, making.places.models)
     counted = teacher.Spent(judge.name, built.kind, spent)
-    complete = teacher.Complete(
+    complete = Complete(
         {judge.name: built},
         journal=journal,
         execution=making.execution,
-        on_event=lambda event: making.log({**event, "stage": stage.name}),
-        reuse=earlier_journals(journal, generation(stage)),
+        on_event=making.tell,
+        reuse=earlier_journals(journal, making.generation),
         ledger=making.ledger,
         answered=lambda _, answer: counted.add(answer),
     )
@@ -121,3 +162,23 @@ def _write_values(path: Path, valuation: Any) -> None:
 
     ids = sorted(valuation.values)
     pq.write_table(pa.table({"id": ids, "value": [valuation.values[i] for i in ids]}), path, compression="zstd")
+
+
+STEP = TextStep(
+    name="quality",
+    version=5,
+    caption="heuristics, secrets, educational value",
+    make=_make,
+    inputs=("distinct",),
+    settings=lambda recipe: {"quality": recipe.quality, "seed": recipe.seed},
+    reads=_reads,
+    kept=(Passage, Exercise),
+    dropped=(Passage, Exercise),
+    reasons={
+        "too-short": "fewer characters than quality.min_characters",
+        "repeated": "says the same again, in its own lines or beside the documents kept of its cluster",
+        "low-value": "little to learn from: by what it shows of itself, or by the value classifier",
+        "secret": "holds a credential, or personal data where quality.personal_data is drop",
+    },
+    corpus=True,
+)

@@ -1,0 +1,106 @@
+"""The stage `completions`: each prompt is asked of the teacher that its seed names."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pipeline.core.money import Ledger
+from pipeline.core.records import Completion, Prompt
+from pipeline.core.stage import Dropped, Kept
+from pipeline.execution import Execution
+from pipeline.stages.completions.step import STEP
+from pipeline.teacher.engine import converse
+from pipeline.teacher.progress import Event, silent
+from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
+
+
+def uncounted(teacher: str, answer: Answer) -> None:
+    """For callers who do not count what was paid."""
+
+
+def expand(prompts: Iterable[Prompt], samples_per_prompt: int) -> Iterator[Prompt]:
+    """Each prompt n times in a row: what the stage is given where a recipe wants several samples."""
+    for prompt in prompts:
+        for _ in range(samples_per_prompt):
+            yield prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Prompts to completions: each prompt is asked of the teacher that its seed names.
+
+    One outcome for each prompt that comes in; a prompt that comes n times in a row is n samples, so it is given
+    `expand(prompts, n)`, and in = kept + dropped holds for every n.
+
+    journal, reuse, ledger, total: as in `pipeline.teacher.converse`. answered: told of every answer and its teacher's
+    name, also of one that was cut, which is paid for like a whole one.
+    """
+
+    name: ClassVar[str] = STEP.name
+    reasons: ClassVar[Mapping[str, str]] = STEP.reasons
+
+    teachers: Mapping[str, Teacher]
+    journal: Path
+    execution: Execution
+    on_event: Callable[[Event], None] = silent
+    reuse: tuple[Path, ...] = ()
+    ledger: Ledger | None = None
+    total: int | None = None
+    answered: Callable[[str, Answer], None] = uncounted
+
+    def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
+        conversation = converse(
+            questions(records),
+            self.teachers,
+            journal=self.journal,
+            execution=self.execution,
+            on_event=self.on_event,
+            reuse=self.reuse,
+            ledger=self.ledger,
+            total=self.total,
+        )
+        # closing(): whatever ends the stage, what is in flight is drained into the journal first.
+        with closing(conversation):
+            for outcome in conversation:
+                if isinstance(outcome.result, Answer):
+                    self.answered(outcome.question.teacher, outcome.result)
+                yield completion_of(outcome, self.teachers)
+
+
+def questions(prompts: Iterable[Prompt]) -> Iterator[Question]:
+    """One question for each prompt; the same prompt several times in a row asks for as many samples."""
+    last, sample = "", 0
+    for prompt in prompts:
+        sample = sample + 1 if prompt.id == last else 0
+        last = prompt.id
+        yield Question(prompt, prompt.seed.teacher, prompt.messages, sample)
+
+
+def completion_of(outcome: Outcome, teachers: Mapping[str, Teacher]) -> Kept[Completion] | Dropped:
+    """The outcome as the stage gives it; a truncated answer is dropped, its text stays in the journal."""
+    question, result = outcome.question, outcome.result
+    prompt = question.record
+    assert isinstance(prompt, Prompt)
+    if isinstance(result, Failure):
+        return Dropped(prompt, result.reason, f"{result.trouble}: {result.detail}")
+    if result.finish_reason == "length":
+        tokens = result.completion_tokens or "at least as many"
+        return Dropped(prompt, "truncated", f"{tokens} tokens reached max_tokens = {result.max_tokens}")
+    teacher = teachers[question.teacher]
+    return Kept(
+        Completion(
+            prompt_id=prompt.id,
+            seed=prompt.seed,
+            teacher=teacher.name,
+            teacher_kind=teacher.kind,
+            model=result.model,
+            text=result.text,
+            finish_reason=result.finish_reason,
+            prompt_tokens=result.prompt_tokens,
+            completion_tokens=result.completion_tokens,
+            usd=result.usd,
+            number=question.sample,
+        )
+    )

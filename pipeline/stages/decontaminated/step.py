@@ -1,0 +1,77 @@
+"""Decontaminated in the walk."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.records import Exercise, Passage
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.stages.reads import benchmark_digests, embedding_identity, own_reader, weights
+from pipeline.store.store import Manifest
+
+if TYPE_CHECKING:
+    from pipeline.benchmarks.problems import ProblemSet
+    from pipeline.stages.decontaminated.split import Closest
+
+
+def _reader(recipe: Recipe) -> str:
+    """The model whose hidden states are compared."""
+    return recipe.decontaminated.encoder or own_reader(recipe)
+
+
+def _reads(recipe: Recipe) -> Any:
+    benchmarks = benchmark_digests(recipe.decontaminated.benchmarks)
+    if recipe.decontaminated.embedding < 1:
+        return [benchmarks, weights("decontaminated.encoder", _reader(recipe))]
+    return benchmarks
+
+
+def _make(making: Making) -> Manifest:
+    """The manifest says which document kept is closest to each problem, so that the corpus need not be compared again
+    where scores are split by what it holds (`stages/scores/step.py`)."""
+    from pipeline.benchmarks.problems import load
+    from pipeline.models.embeddings import MAX_TOKENS, encoder, remembered
+    from pipeline.stages.decontaminated.split import Closest
+    from pipeline.stages.decontaminated.stage import Decontaminate
+
+    table = making.recipe.decontaminated
+    embed = None
+    if table.embedding < 1:
+        spec, cache = _reader(making.recipe), making.places.models
+        reads = encoder(spec, cache, making.execution.device, loading=making.loading)
+        embed = remembered(reads, embedding_identity(spec, MAX_TOKENS), cache, executor=making.executor)
+    sets = [load(name) for name in table.benchmarks]
+    problems = [problem for one in sets for problem in one.problems]
+    closest = Closest()
+    named = Counter(one.name for one in sets)
+
+    def facts() -> dict[str, Any]:
+        known = {s.name: {"digest": s.digest, "matches": _matches(s, closest)} for s in sets if named[s.name] == 1}
+        return {"closest": known}
+
+    return making.through(Decontaminate(table, problems, embed, making.executor, closest.add), facts=facts)
+
+
+def _matches(problem_set: "ProblemSet", closest: "Closest") -> dict[str, tuple[float, str]]:
+    """AST match rate and id of the closest document by problem, for those that have one."""
+    found = (closest.of(problem_set.name, problem.task_id) for problem in problem_set.problems)
+    return {match.task_id: (match.rate, match.document_id) for match in found if match.rate}
+
+
+STEP = TextStep(
+    name="decontaminated",
+    version=4,
+    caption="overlap with the benchmarks removed",
+    make=_make,
+    inputs=("quality",),
+    settings=lambda recipe: {"decontaminated": recipe.decontaminated},
+    reads=_reads,
+    kept=(Passage, Exercise),
+    dropped=(Passage, Exercise),
+    reasons={
+        "ngram-overlap": "shares a run of words with a benchmark's problem that no other text has by chance",
+        "tree-overlap": "its syntax tree matches that of a problem's solution",
+        "embedding-overlap": "a model's hidden states of it are as close to a problem's as the recipe allows",
+    },
+    corpus=True,
+)

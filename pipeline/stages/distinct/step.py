@@ -1,0 +1,29 @@
+"""Distinct in the walk."""
+
+from pipeline.core.records import Exercise, Passage
+from pipeline.stages.making import Making, TextStep
+from pipeline.store.store import Manifest
+
+
+def _make(making: Making) -> Manifest:
+    from pipeline.stages.distinct.stage import Distinct
+
+    return making.through(Distinct(making.recipe.distinct, making.executor))
+
+
+STEP = TextStep(
+    name="distinct",
+    version=5,
+    caption="exact, near and renamed duplicates removed",
+    make=_make,
+    inputs=("validated",),
+    settings=lambda recipe: {"distinct": recipe.distinct},
+    kept=(Passage, Exercise),
+    dropped=(Passage, Exercise),
+    reasons={
+        "exact-duplicate": "the same text as one kept",
+        "near-duplicate": "shares too many shingles of words with one kept",
+        "clone": "the same syntax tree as one kept, once names, comments and docstrings are left out",
+    },
+    corpus=True,
+)

@@ -1,0 +1,34 @@
+"""Prompts in the walk."""
+
+from pipeline.core.records import Prompt, Seed
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.stages.seeds.step import wanted
+from pipeline.store.store import Manifest
+
+
+def _reads(recipe: Recipe) -> str:
+    from pipeline.stages.prompts.stage import digest
+
+    return digest(recipe.prompts)
+
+
+def _make(making: Making) -> Manifest:
+    from pipeline.stages.prompts.stage import Render
+
+    return making.through(Render(making.recipe.prompts), alone=True)
+
+
+STEP = TextStep(
+    name="prompts",
+    version=1,
+    caption="seeds rendered through a template",
+    make=_make,
+    inputs=("seeds",),
+    wanted=wanted,
+    settings=lambda recipe: {"prompts": recipe.prompts},
+    reads=_reads,
+    kept=(Prompt,),
+    dropped=(Seed,),
+    corpus=True,
+)

@@ -1,0 +1,99 @@
+"""Samples in the walk: the student is asked the benchmarks' problems, before training and after it."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.core.records import Sample
+from pipeline.core.stage import Dropped, Kept, Tally, made
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.stages.reads import benchmark_digests, student_weights
+from pipeline.store.store import Manifest
+
+SCORING = {"before", "cpu_seconds", "memory_mb", "packages", "splits"}
+"""Keys of [evaluation] that do not change what is answered."""
+
+
+def _sampling(recipe: Recipe) -> dict[str, Any]:
+    return recipe.evaluation.model_dump(mode="json", exclude=SCORING) | {"seed": recipe.seed}
+
+
+def _before_wanted(recipe: Recipe) -> bool:
+    student, table = recipe.student, recipe.evaluation
+    return bool(table.benchmarks) and table.before and student.init != "scratch" and not student.layers
+
+
+def _before_settings(recipe: Recipe) -> dict[str, Any]:
+    student = recipe.student
+    return {"init": student.init, "precision": student.precision, "evaluation": _sampling(recipe)}
+
+
+def _make_before(making: Making) -> Manifest:
+    return _make(making, "before", making.recipe.student.init, making.stage.key)
+
+
+def _make_after(making: Making) -> Manifest:
+    making.loading("the student")
+    return _make(making, "after", str(making.local("student") / "model"), making.stage.inputs["student"])
+
+
+def _make(making: Making, name: str, spec: str, checkpoint: str) -> Manifest:
+    """Answers are journaled as they come."""
+    if name == "before":
+        making.loading(spec)
+    from pipeline.benchmarks.problems import load as load_problems
+    from pipeline.models.loading import load
+    from pipeline.stages.samples.stage import sample
+
+    recipe, table = making.recipe, making.recipe.evaluation
+    folder = making.partial()
+    samples = sample(
+        [load_problems(name) for name in table.benchmarks],
+        load(spec, cache=making.places.models, device=making.execution.device),
+        table,
+        model_name=name,
+        checkpoint=checkpoint,
+        seed=recipe.seed,
+        execution=making.execution,
+        journal=folder / "samples.jsonl",
+        on_event=making.tell,
+    )
+    tally = Tally()
+    facts: dict[str, Any] = {"prompt_form": table.prompt_form, "model": spec, "tokens": 0}
+    started = time.monotonic()
+
+    def counted() -> Iterator[Kept[Sample] | Dropped]:
+        for outcome in made(samples, tally):
+            if isinstance(outcome, Kept):
+                facts["tokens"] += outcome.record.tokens
+            yield outcome
+        facts["tokens_per_second"] = round(facts["tokens"] / max(time.monotonic() - started, 1e-9), 1)
+
+    manifest = making.write(counted(), tally, facts=lambda: facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    return manifest
+
+
+BEFORE = TextStep(
+    name="samples-before",
+    version=4,
+    caption="answers of the untrained student",
+    make=_make_before,
+    wanted=_before_wanted,
+    settings=_before_settings,
+    reads=lambda recipe: [student_weights(recipe), benchmark_digests(recipe.evaluation.benchmarks)],
+    kept=(Sample,),
+)
+AFTER = TextStep(
+    name="samples-after",
+    version=4,
+    caption="answers of the trained student",
+    make=_make_after,
+    inputs=("student",),
+    wanted=lambda recipe: bool(recipe.evaluation.benchmarks),
+    settings=lambda recipe: {"evaluation": _sampling(recipe)},
+    reads=lambda recipe: benchmark_digests(recipe.evaluation.benchmarks),
+    kept=(Sample,),
+)

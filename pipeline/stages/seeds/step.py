@@ -1,0 +1,51 @@
+"""Seeds in the walk."""
+
+from typing import Any
+
+from pipeline.core.records import Seed
+from pipeline.core.stage import Tally, made
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.store.store import Manifest
+
+
+def wanted(recipe: Recipe) -> bool:
+    """Whether teachers are asked at all."""
+    return bool(recipe.seeds.exercises or recipe.seeds.textbooks)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    asked = [[t.name, t.exercise_share, t.textbook_share, t.tests] for t in recipe.teachers]
+    return {"seeds": recipe.seeds, "teachers": asked, "seed": recipe.seed}
+
+
+def _reads(recipe: Recipe) -> dict[str, Any]:
+    """The data folder, and who makes tasks where a teacher is given them."""
+    from pipeline.stages.seeds.curriculum import data_digest
+    from pipeline.teacher.composer import Composer
+
+    read: dict[str, Any] = {"data": data_digest(recipe.seeds)}
+    if any(teacher.tests == "seed" for teacher in recipe.teachers):
+        read["tasks"] = Composer("composer", 0).identity()
+    return read
+
+
+def _make(making: Making) -> Manifest:
+    from pipeline.stages.seeds.sampling import draw
+    from pipeline.teacher.composer import tasks
+
+    tally, recipe = Tally(), making.recipe
+    return making.write(made(draw(recipe.seeds, recipe.teachers, recipe.seed, tasks), tally), tally)
+
+
+STEP = TextStep(
+    name="seeds",
+    version=1,
+    caption="what the teachers are asked for: topic, audience, form, words",
+    make=_make,
+    wanted=wanted,
+    settings=_settings,
+    reads=_reads,
+    kept=(Seed,),
+    corpus=True,
+)

@@ -1,0 +1,42 @@
+"""Validated in the walk."""
+
+from pipeline.core.records import Exercise, Passage
+from pipeline.stages.making import Making, TextStep
+from pipeline.store.store import Manifest
+
+
+def _make(making: Making) -> Manifest:
+    """Run tests and examples in the sandbox, on this machine's cores or, block by block, on the nodes of a cluster."""
+    from pipeline.sandbox import Sandbox
+    from pipeline.stages.validated.stage import Validate, ValidateBlocks, limits_of
+
+    table, execution = making.recipe.validated, making.execution
+    on_ray = execution.engine == "ray"
+    workers = 1 if on_ray else execution.worker_count()
+    with Sandbox(limits_of(table), workers=workers, mode=execution.sandbox, packages=table.packages) as sandbox:
+        # On a cluster the sandbox of this machine only says what every node's must be: one without its layers refuses.
+        function = ValidateBlocks(table, execution.sandbox) if on_ray else Validate(table, sandbox)
+        facts = {"sandbox": sandbox.manifest()}
+        return making.through(function, alone=on_ray, facts=lambda: facts)
+
+
+STEP = TextStep(
+    name="validated",
+    version=2,
+    caption="tests and examples executed in the sandbox",
+    make=_make,
+    inputs=("documents", "raw-code"),
+    settings=lambda recipe: {"validated": recipe.validated},
+    kept=(Passage, Exercise),
+    dropped=(Passage, Exercise),
+    reasons={
+        "syntax-error": "the code is no Python of the version that runs it",
+        "timeout": "it used up its CPU time, or waited too long",
+        "test-failed": "a test or an example came out otherwise than it says",
+        "no-test": "no comparison ran that depends on what the function returns",
+        "crash": "the program ended before its test did: by memory, output, an exit, or something forbidden",
+        "uncomparable": "the verdict would rest on a comparison that the program's own types define",
+        "not-executed": "a teacher's passage of which no code could be run, where validated.unexecuted is drop",
+    },
+    corpus=True,
+)

@@ -1,0 +1,131 @@
+"""The house: rooms in an order, imports that go one way between them, and a walk whose steps say all there is of it."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from pipeline import walk
+from pipeline.core.records import Record
+
+PACKAGE = Path(__file__).parents[1] / "pipeline"
+FLOORS = (
+    "core",
+    "execution",
+    "recipe",
+    "store",
+    "work",
+    "files",
+    "sandbox",
+    "languages",
+    "models",
+    "teacher",
+    "benchmarks",
+    "stages",
+    "stages/seeds",
+    "stages/prompts",
+    "stages/completions",
+    "stages/raw_code",
+    "stages/documents",
+    "stages/validated",
+    "stages/distinct",
+    "stages/quality",
+    "stages/decontaminated",
+    "stages/tokens",
+    "stages/samples",
+    "stages/scores",
+    "stages/student",
+    "stages/soft_targets",
+    "walk",
+    "run",
+    "evaluation",
+    "clean",
+    "report",
+    "cli",
+)
+"""Every room may import from those above it in this list, and from no other; so no two can know each other."""
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ("pipeline", *path.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _room(module: str) -> str:
+    parts = module.split(".")[1:]
+    if parts[0] == "stages":
+        in_folder = len(parts) > 2 or (len(parts) == 2 and f"pipeline.stages.{parts[1]}" in _PACKAGES)
+        return f"stages/{parts[1]}" if in_folder else "stages"
+    return "recipe" if parts[0].startswith("recipe") else parts[0]
+
+
+_PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+
+
+def _imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("pipeline.")}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pipeline":
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+    return found - {"pipeline"}
+
+
+def _arrows() -> dict[tuple[str, str], list[str]]:
+    arrows = defaultdict(list)
+    for module, path in MODULES.items():
+        if module == "pipeline":
+            continue
+        for other in sorted(_imported(path)):
+            if _room(module) != _room(other):
+                arrows[_room(module), _room(other)].append(f"{module} imports {other}")
+    return arrows
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {_room(module) for module in MODULES if module != "pipeline"} == set(FLOORS)
+
+
+def test_imports_go_one_way_between_the_rooms() -> None:
+    wrong = [
+        line for (room, other), lines in _arrows().items() for line in lines if FLOORS.index(other) > FLOORS.index(room)
+    ]
+    assert wrong == []
+
+
+def test_steps_come_after_what_they_read_and_their_names_are_their_own() -> None:
+    names = walk.names()
+    assert len(set(names)) == len(names)
+    for place, step in enumerate(walk.WALK):
+        assert set(step.inputs) <= set(names[:place]), step.name
+
+
+@pytest.mark.parametrize("step", walk.WALK, ids=lambda step: step.name)
+def test_a_step_that_may_drop_says_why_and_of_what_type(step: walk.TextStep) -> None:
+    assert bool(step.reasons) <= bool(step.dropped)
+    assert all(meaning and meaning[0].islower() and not meaning.endswith(".") for meaning in step.reasons.values())
+    assert all(issubclass(kind, Record) for kind in (*step.kept, *step.dropped))
+    assert step.corpus <= bool(step.kept)
+
+
+def test_a_reason_belongs_to_one_step() -> None:
+    owners = defaultdict(list)
+    for step in walk.WALK:
+        for reason in step.reasons:
+            owners[reason].append(step.name)
+    assert {reason: steps for reason, steps in owners.items() if len(steps) > 1} == {}
+
+
+def test_a_stage_is_a_folder_of_its_name() -> None:
+    folders = {path.parent.name for path in (PACKAGE / "stages").glob("*/step.py")}
+    assert {step.name.removesuffix("-before").removesuffix("-after").replace("-", "_") for step in walk.WALK} == folders
