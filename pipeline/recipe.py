@@ -68,8 +68,9 @@ class TeacherTable(Table):
     """Share of the exercise seeds that this teacher is asked."""
     textbook_share: Fraction = 1.0
     """Share of the textbook seeds that this teacher is asked."""
-    tests: Literal["teacher", "seed"] = "teacher"
-    """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted."""
+    tests: Literal["teacher", "seed", "agreement"] = "teacher"
+    """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted, "agreement" for what
+    several of the teacher's solutions return alike (see `agreement`)."""
     model: Annotated[str, Located("teacher")] = ""
     """Model name at the endpoint, HF folder, GGUF file, or "smollm2" for the embedded one."""
     engine: Literal["auto", "transformers", "llama.cpp"] = "auto"
@@ -154,6 +155,19 @@ class ValidatedTable(Table):
     so in its record (`executed` is 0) and in the report, "drop" drops it as not-executed."""
     packages: tuple[str, ...] = ()
     """Site-packages that programs may import; empty for the standard library alone."""
+
+
+class AgreementTable(Table):
+    """Tests made of what several solutions of one teacher agree on, for teachers with tests = "agreement" (Chen et al.
+    2022, CodeT: dual execution agreement)."""
+
+    solutions: Positive = 3
+    """Solutions asked for each exercise, from its signature and docstring alone, beside the one that came with it."""
+    agree: Annotated[int, Field(ge=2, le=MOST)] = 2
+    """Fewest solutions, different as programs, that must return the same on all calls; more than agree on anything
+    else."""
+    min_calls: Positive = 3
+    """Fewest calls whose results are written down as the exercise's test; those on which all raise do not count."""
 
 
 class DistinctTable(Table):
@@ -409,6 +423,7 @@ class Recipe(Table):
     prompts: PromptsTable = PromptsTable()
     completions: CompletionsTable = CompletionsTable()
     sources: SourcesTable = SourcesTable()
+    agreement: AgreementTable = AgreementTable()
     validated: ValidatedTable = ValidatedTable()
     distinct: DistinctTable = DistinctTable()
     quality: QualityTable = QualityTable()

@@ -20,6 +20,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
             )
     for number, teacher in enumerate(recipe.teachers):
         problems.extend(f"teachers.{number}.{needed}" for needed in _missing_for(teacher.kind, teacher))
+    problems.extend(_agreement(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
         problems.append(
@@ -36,6 +37,24 @@ def inconsistencies(recipe: Recipe) -> list[str]:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
         problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
+    return problems
+
+
+def _agreement(recipe: Recipe) -> list[str]:
+    """What keeps several solutions of one exercise from being had, or from being enough."""
+    agreeing = [teacher for teacher in recipe.teachers if teacher.tests == "agreement"]
+    problems = [
+        f"teacher {teacher.name!r}: tests = 'agreement' with kind = 'composer', which does not read what it is asked; "
+        "set tests = 'teacher'"
+        for teacher in agreeing
+        if teacher.kind == "composer"
+    ]
+    table = recipe.agreement
+    if agreeing and table.agree > table.solutions + 1:
+        problems.append(
+            f"agreement.agree = {table.agree}, but there are at most {table.solutions + 1} solutions, one of them the "
+            f"teacher's own; lower it, or set agreement.solutions = {table.agree - 1} or more"
+        )
     return problems
 
 
