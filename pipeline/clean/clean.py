@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.clean import output
 from pipeline.core.errors import InputError, StoreBusy, UsageError
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from pipeline.stages.decontaminated.split import Near
     from pipeline.stages.decontaminated.stage import Embed
     from pipeline.stages.distinct.index import Index
-
-OnEvent = Callable[[Mapping[str, Any]], None]
 
 TABLES = ("quality", "decontaminated", "distinct")
 """Recipe tables whose settings count here."""
@@ -97,7 +96,7 @@ def clean(
     benchmarks: Sequence[str] = (),
     problems: Sequence[Problem] = (),
     report_only: bool = False,
-    on_event: OnEvent | None = None,
+    on_event: OnEvent = silent,
     distinct: DistinctTable | None = None,
     quality: QualityTable | None = None,
     decontaminated: DecontaminatedTable | None = None,
@@ -128,7 +127,6 @@ def clean(
         raise UsageError("no input is named", hint="name files or folders of documents")
     if out is None and not report_only:
         raise UsageError("no output folder is named", hint="name one with --to, or count alone with --report-only")
-    tell = on_event or _ignore
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
@@ -136,7 +134,7 @@ def clean(
         output.check(out, inputs)
     rows = Rows(inputs, field, [folder for folder in (out, index) if folder is not None])
     for note in rows.notes:
-        tell({"event": "note", "text": note})
+        on_event({"event": "note", "text": note})
     problems = [*problems, *_problems(benchmarks)]
     opened = _Kept.open(index, distinct, out) if index is not None else contextlib.nullcontext()
     with output.disk(out), contextlib.ExitStack() as open_ones:
@@ -147,14 +145,14 @@ def clean(
         if problems:
             stages.append(Decontaminate(decontaminated, problems, embed, executor, near.append))
         stages.append(Distinct(distinct, executor, kept_before.index if kept_before is not None else None))
-        verdicts = _decided(rows, stages, executor, tell)
+        verdicts = _decided(rows, stages, executor, on_event)
         if out is None or folder is None:
             counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
             return _summary(counts, "")
         if out.is_dir() and any(out.iterdir()):
-            tell({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
+            on_event({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
         started = time.monotonic()
-        tell({"event": "stage-started", "stage": "written"})
+        on_event({"event": "stage-started", "stage": "written"})
         with Writer(folder) as writer:
             counts = Counter(_verdicts(rows, verdicts, writer.write))
         summary = _summary(counts, str(out))
@@ -172,12 +170,8 @@ def clean(
         output.replace(folder, out)
         if kept_before is not None:
             kept_before.save()
-        tell(_finished("written", summary.kept, summary.dropped, started))
+        on_event(_finished("written", summary.kept, summary.dropped, started))
         return summary
-
-
-def _ignore(event: Mapping[str, Any]) -> None:
-    """For callers who do not watch."""
 
 
 def _check_quality(quality: QualityTable) -> None:

@@ -87,7 +87,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Sample a model on a benchmark and score it."""
-    from pipeline.core.events import Watcher
+    from pipeline.cli.watching import Watcher
     from pipeline.evaluation import command
     from pipeline.evaluation.api import Subject
     from pipeline.execution import Execution

@@ -83,7 +83,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Make what is missing of a recipe; a second call does nothing and says so."""
-    from pipeline.core.events import Watcher
+    from pipeline.cli.watching import Watcher
     from pipeline.recipe_text import load
     from pipeline.report import write_report
     from pipeline.run.run import run as run_recipe
@@ -256,7 +256,7 @@ def clean(
     """The cleaning stages alone, on your own data."""
     from pipeline.clean.clean import TABLES, is_setting
     from pipeline.clean.clean import clean as clean_files
-    from pipeline.core.events import Watcher
+    from pipeline.cli.watching import Watcher
     from pipeline.models.embeddings import DEFAULT, blockwise, encoder
     from pipeline.recipe_text import settings
     from pipeline.store.places import places

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.benchmarks import problems
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
+from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.records import Sample
 from pipeline.evaluation import samples_file
 from pipeline.execution import Execution
@@ -16,7 +17,7 @@ from pipeline.recipe import EvaluationTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.models import STOP_LABELS, Size, StopRule
 from pipeline.stages.samples.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
-from pipeline.stages.samples.stage import Event, OnEvent, check_samples, empty_answers, how, sample
+from pipeline.stages.samples.stage import check_samples, empty_answers, how, sample
 from pipeline.stages.scores.results import Result, Speed, summarise
 from pipeline.stages.scores.stage import Judged, judge, references
 
@@ -174,7 +175,7 @@ def evaluate(
     seed: int = 0,
     calibrate: bool = True,
     fresh: bool = False,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = silent,
 ) -> Scored:
     """Ask a model the benchmark's problems and score its answers.
 

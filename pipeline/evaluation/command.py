@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.benchmarks import problems
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError, UsageError
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.identity import digest
 from pipeline.core.records import Document, Passage
 from pipeline.evaluation import samples_file
@@ -26,7 +27,6 @@ from pipeline.recipe import EvaluationTable, TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.opening import is_endpoint
-from pipeline.stages.samples.stage import OnEvent
 from pipeline.stages.scores.splits import SplitScore, split_scores
 from pipeline.store.places import Places
 from pipeline.teacher import Teacher, build
@@ -99,7 +99,7 @@ def run(
     places: Places,
     seed: int = 0,
     fresh: bool = False,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = silent,
 ) -> Evaluation:
     """Score a model, and add what is wanted beside that.
 

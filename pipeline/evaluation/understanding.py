@@ -16,12 +16,12 @@ from typing import Any
 
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.records import Problem, Sample, Score
 from pipeline.core.resources import shipped
 from pipeline.core.template import Template
 from pipeline.core.template import load as load_template
 from pipeline.execution import Execution
-from pipeline.stages.samples.stage import OnEvent
 from pipeline.stages.scores.statistics import Interval, interval
 from pipeline.teacher import Answer, Question, Teacher, converse
 
@@ -130,7 +130,7 @@ def grade(
     repeats: int = 3,
     scores: Iterable[Score] = (),
     prompts: Path | None = None,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = silent,
     seed: int = 0,
 ) -> Understanding:
     """Have `judge` grade every sample `repeats` times.

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import InputError
+from pipeline.core.events import silent
 from pipeline.core.identity import digest
 from pipeline.models.travelling import Packed
 from pipeline.work.local import SERIAL, Executor
@@ -41,7 +42,7 @@ def encoder(
     device: str = "auto",
     *,
     max_tokens: int = MAX_TOKENS,
-    loading: Callable[[str], None] = lambda _: None,
+    loading: Callable[[str], None] = silent,
 ) -> "Encoder":
     """The embedding of the model that `spec` names: "smollm2", a GGUF file, an HF folder or a hub name.
 
@@ -220,7 +221,7 @@ def remembered(
     embed: Embedding,
     identity: Any,
     cache: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
     executor: Executor = SERIAL,
 ) -> Embedding:
     """`embed`, with every text's embedding kept below `cache`, by the text's content and the model's identity.

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline import walk
 from pipeline.core.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
-from pipeline.core.events import Event, EventLog
+from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.interrupts import terminable
 from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
@@ -24,6 +24,7 @@ from pipeline.models.fitting import check_recipe
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
+from pipeline.run.log import EventLog
 from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
 from pipeline.stages.making import Clock, Making
@@ -75,8 +76,8 @@ def run(
     name: str = "",
     until: str = "",
     fresh: Sequence[str] = (),
-    watch: Callable[[Event], None] = lambda _: None,
-    stopped: Callable[[Path], None] = lambda _: None,
+    watch: OnEvent = silent,
+    stopped: Callable[[Path], None] = silent,
 ) -> Outcome:
     """Make what is missing of a recipe.
 
@@ -187,7 +188,7 @@ def _made_or_found(making: Making, record: RunRecord) -> Manifest:
 
 def _stopped(
     record: RunRecord,
-    log: Callable[[Event], None],
+    log: OnEvent,
     tell: Callable[[Path], None],
     folder: Path,
     state: str,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.core.events import Event
+from pipeline.core.events import Event, OnEvent
 from pipeline.core.money import Ledger
 from pipeline.core.plan import PlannedStage
 from pipeline.core.records import Record
@@ -56,7 +56,7 @@ class Making:
     recipe: Recipe
     execution: Execution
     places: Places
-    log: Callable[[Event], None]
+    log: OnEvent
     clock: Clock = field(default_factory=Clock)
     ledger: Ledger = field(default_factory=Ledger)
     executor: Executor = SERIAL
@@ -74,7 +74,7 @@ class Making:
         manifests = (self.places.store.manifest(name, key) for name, key in inputs.items())
         return sum(manifest.kept for manifest in manifests if manifest is not None)
 
-    def tell(self, event: Mapping[str, Any]) -> None:
+    def tell(self, event: Event) -> None:
         """Log an event as one of this stage."""
         self.log({**event, "stage": self.stage.name})
 

@@ -1,14 +1,14 @@
 """One teacher asked about any records: a judge about documents, an endpoint about problems."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.money import Ledger
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
 from pipeline.teacher.engine import converse
-from pipeline.teacher.progress import Event, silent
 from pipeline.teacher.protocol import Answer, Failure, Question, Teacher
 
 
@@ -18,7 +18,7 @@ def ask(
     *,
     journal: Path,
     execution: Execution,
-    on_event: Callable[[Event], None] = silent,
+    on_event: OnEvent = silent,
     reuse: Iterable[Path] = (),
     ledger: Ledger | None = None,
     total: int | None = None,

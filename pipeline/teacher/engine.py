@@ -10,18 +10,19 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.errors import HornbookError, Interrupted, RecipeError
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.money import Ledger
 from pipeline.execution import Execution
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Archive, Entry, Journal, encode, entry_of
-from pipeline.teacher.progress import Event, Progress
+from pipeline.teacher.progress import Progress
 from pipeline.teacher.protocol import (
     Answer,
     Failure,
@@ -386,7 +387,7 @@ def converse(
     *,
     journal: Path,
     execution: Execution,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: OnEvent = silent,
     reuse: Iterable[Path] = (),
     ledger: Ledger | None = None,
     total: int | None = None,

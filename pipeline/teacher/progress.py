@@ -1,13 +1,12 @@
 """How far a conversation is, as events for a progress line and for programs."""
 
 import time
-from collections.abc import Callable, Mapping
 
+from pipeline.core.events import OnEvent
 from pipeline.core.money import Ledger
 from pipeline.teacher.journal import Entry
 from pipeline.teacher.protocol import Answer, Failure
 
-Event = Mapping[str, object]
 _SECONDS = 0.5
 """Shortest time between two events."""
 _FEW = 5
@@ -22,7 +21,7 @@ class Progress:
     "usd", "tokens", "eta_seconds" (None if not known), "doing" (what goes on while no answer comes, or "")}.
     """
 
-    def __init__(self, on_event: Callable[[Event], None], total: int | None, ledger: Ledger) -> None:
+    def __init__(self, on_event: OnEvent, total: int | None, ledger: Ledger) -> None:
         self._on_event = on_event
         self._total = total
         self._ledger = ledger
@@ -79,7 +78,3 @@ class Progress:
                 "doing": doing,
             }
         )
-
-
-def silent(event: Event) -> None:
-    """The listener of a conversation that nobody watches."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.money import Ledger
 from pipeline.core.records import Completion, Prompt
 from pipeline.core.stage import Dropped, Kept
 from pipeline.execution import Execution
 from pipeline.stages.completions.step import STEP
 from pipeline.teacher.engine import converse
-from pipeline.teacher.progress import Event, silent
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
 
 
@@ -44,7 +44,7 @@ class Complete:
     teachers: Mapping[str, Teacher]
     journal: Path
     execution: Execution
-    on_event: Callable[[Event], None] = silent
+    on_event: OnEvent = silent
     reuse: tuple[Path, ...] = ()
     ledger: Ledger | None = None
     total: int | None = None

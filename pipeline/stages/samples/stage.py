@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
+from pipeline.core.events import OnEvent, silent
 from pipeline.core.identity import digest, rng_seed
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
@@ -20,9 +21,6 @@ from pipeline.stages.samples.postprocess import PostProcessing, PostRule, Prompt
 
 if TYPE_CHECKING:
     from pipeline.models.loading import LoadedModel
-
-Event = Mapping[str, Any]
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def sample(
     seed: int,
     execution: Execution,
     journal: Path | None = None,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = silent,
     prompt_form: PromptForm | None = None,
     stop: StopRule = "code",
     post: PostRule = "auto",

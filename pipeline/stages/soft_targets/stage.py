@@ -4,15 +4,14 @@
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from pipeline.core.errors import RecipeError
+from pipeline.core.events import OnEvent, silent
 from pipeline.execution import Execution
 from pipeline.models.loading import LoadedModel, load
 from pipeline.recipe import SoftTargetsTable, TokensTable
@@ -46,7 +45,7 @@ def write_soft_targets(
     out: Path,
     cache: Path,
     execution: Execution,
-    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    on_event: OnEvent = silent,
     teacher: LoadedModel | None = None,
 ) -> SoftTargetsSummary:
     """Run the teacher over every document of the token folder and write what it expects.

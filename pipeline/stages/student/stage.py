@@ -6,16 +6,16 @@ holds weights, optimiser moments and the random state.
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from pipeline.core.errors import DiskFull, RecipeError, TrainingError
+from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.identity import digest, rng_seed
 from pipeline.execution import Execution
 from pipeline.models.loading import LoadedModel, ended_by, load_tokenizer, pick_device, save
@@ -42,8 +42,6 @@ VERSION = 3
 
 HELD_OUT_ROWS = 64
 """Most held-out rows whose loss is measured: enough for two digits, a few seconds on two cores."""
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def train(
     out: Path,
     cache: Path,
     execution: Execution,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: OnEvent = silent,
     loss: NamedLoss | None = None,
     judge: Judge | None = None,
 ) -> TrainingSummary:
@@ -105,7 +103,7 @@ class _Run:
         out: Path,
         cache: Path,
         execution: Execution,
-        on_event: Callable[[Event], None],
+        on_event: OnEvent,
         loss: NamedLoss | None,
         judge: Judge | None,
     ) -> None:

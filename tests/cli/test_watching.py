@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from pipeline.core.events import EventLog, Watcher, describe, fitted
+from pipeline.cli.watching import Watcher, describe, fitted
 
 
 def shown(events, **options):
@@ -88,17 +88,6 @@ def test_json_events_are_one_object_a_line():
     assert [json.loads(line)["event"] for line in lines] == ["stage-finished", "train"]
 
 
-def test_the_log_holds_every_event_with_its_time(tmp_path):
-    seen = []
-    log = EventLog(tmp_path / "events.jsonl", seen.append)
-    log({"event": "note", "text": "a\nb"})
-    log(FINISHED)
-    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["note", "stage-finished"]
-    assert all(line["time"] > 0 for line in lines)
-    assert len(seen) == 2
-
-
 TRAINING = {
     "event": "train", "stage": "student", "phase": "pretrain", "step": 120, "steps": 480, "loss": 3.21987, "lr": 3e-4,
     "grad_norm": 1.234, "tokens": 491520, "tokens_per_second": 12345.6, "mfu": 0.42, "eta_seconds": 185.0,
@@ -162,7 +151,7 @@ def test_a_progress_line_is_one_line_that_fits(event, width):
 DRAWING = r"""
 import sys, time
 from rich.console import Console
-from pipeline.core.events import Watcher
+from pipeline.cli.watching import Watcher
 events = [
     {"event": "stage-started", "stage": "completions"},
     {"event": "teacher", "stage": "completions", "done": 1000, "total": 2000, "kept": 970, "reused": 12,
