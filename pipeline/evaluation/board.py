@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.stages.scores.results import Estimate, Result
+from pipeline.stages.scores.estimates import Estimate
+from pipeline.stages.scores.results import Result
 from pipeline.stages.scores.statistics import McNemar, mcnemar
 
 

@@ -27,6 +27,7 @@ from pipeline.recipe import EvaluationTable, TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.opening import is_endpoint
+from pipeline.stages.scores.results import verdicts_by_task
 from pipeline.stages.scores.splits import SplitScore, split_scores
 from pipeline.store.places import Places
 from pipeline.teacher import Teacher, build
@@ -184,9 +185,9 @@ def _splits(
 ) -> tuple[SplitScore, ...]:
     from pipeline.stages.decontaminated.split import split
 
-    whole = replace(problem_set, total=len(problem_set.problems))
-    found = split(problem_set.problems, documents)
-    return split_scores(scored.result.scores, whole, found.by_tau, ks, seed=seed)
+    verdicts = verdicts_by_task(scored.result.scores)
+    closest = {match.task_id: match.rate for match in split(problem_set.problems, documents).closest}
+    return split_scores({task: verdicts.get(task, ()) for task in closest}, closest, ks, seed=seed)
 
 
 def _judge(beside: Beside, execution: Execution, places: Places, seed: int) -> Teacher:

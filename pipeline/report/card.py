@@ -151,10 +151,10 @@ def _solved(score: ModelScore) -> str:
 def _groups(models: list[ModelScore]) -> list[str]:
     """One line a group, each model's rate after the other's: "new wordings   0.0% -> 60.0%"."""
     lines = []
-    for group in models[0].groups:
-        rates = [next((g.value for g in model.groups if g.name == group.name), None) for model in models]
+    for name, group in models[0].groups.items():
+        rates = [model.groups[name].value if name in model.groups else None for model in models]
         texts = ["unscored" if value is None else f"{value:.1%}" for value in rates]
-        lines.append(f"      {group.name + ' (' + format(group.problems, ',') + ')':<26}{' -> '.join(texts)}")
+        lines.append(f"      {name + ' (' + format(group.problems, ',') + ')':<26}{' -> '.join(texts)}")
     return lines
 
 

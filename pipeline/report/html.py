@@ -24,6 +24,7 @@ from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
 from pipeline.stages.quality.evaluating import ClassifierReport
+from pipeline.stages.scores.estimates import Estimate
 
 MOST_LINES = 60
 MOST_CHARACTERS = 4_000
@@ -54,8 +55,8 @@ class Row:
 
     name: str
     problems: int
-    before: scoring.Rate | None
-    after: scoring.Rate | None
+    before: Estimate | None
+    after: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +131,12 @@ def boards(summary: Summary) -> list[Board]:
         rows = [
             Row("all problems", whole.problems, before.overall if before else None, after.overall if after else None)
         ]
-        for group in (after or models[0]).groups:
-            rows.append(Row(group.name, group.problems, _group(before, group.name), _group(after, group.name)))
+        for group, part in (after or models[0]).groups.items():
+            either = [score.groups.get(group) if score else None for score in (before, after)]
+            rows.append(Row(group, part.problems, *either))
         comparison = next((c for c in summary.comparisons if c.benchmark == name), None)
         found.append(Board(name, models, tuple(rows), comparison))
     return found
-
-
-def _group(score: scoring.ModelScore | None, name: str) -> scoring.Rate | None:
-    return next((group for group in score.groups if group.name == name), None) if score else None
 
 
 def lede(summary: Summary) -> list[str]:
@@ -218,7 +216,7 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def interval(rate: scoring.Rate) -> str:
+def interval(rate: Estimate) -> str:
     """ "42.0 – 67.0"."""
     return "" if rate.interval is None else f"{rate.interval.low * 100:.1f} – {rate.interval.high * 100:.1f}"
 

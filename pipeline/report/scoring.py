@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pipeline.stages.decontaminated.split import TAUS
-from pipeline.stages.scores.statistics import Interval, McNemar, interval, mcnemar, pass_at_k
+from pipeline.stages.scores.estimates import Estimate, estimated
+from pipeline.stages.scores.splits import SplitScore, split_scores
+from pipeline.stages.scores.statistics import McNemar, mcnemar
 
 SIGNIFICANT = 0.05
 """p-value below which a difference may be called one."""
@@ -22,65 +23,21 @@ Claim = Literal["rise", "fall", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """pass@1 of a set of problems.
-
-    problems: asked. scored: of these, with at least one verdict. passed: sum over scored problems of pass@1, which with
-    one sample a problem is the number solved. interval: 95%, None where nothing was scored.
-    """
-
-    name: str
-    problems: int
-    scored: int
-    passed: float
-    interval: Interval | None
-
-    @property
-    def value(self) -> float | None:
-        """Mean pass@1 over scored problems, None where nothing was scored."""
-        return self.passed / self.scored if self.scored else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Keys of the report for one rate, without its name."""
-        return {
-            "problems": self.problems,
-            "scored": self.scored,
-            "passed": round(self.passed, 6),
-            "pass@1": None if self.value is None else round(self.value, 6),
-            "interval": None if self.interval is None else [round(end, 6) for end in self.interval],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class SplitRates:
-    """Problems that the training corpus has something like, at an AST match rate of `tau` or more, and the others."""
-
-    tau: float
-    similar: Rate
-    others: Rate
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of a score's `splits`."""
-        return {"tau": self.tau, "similar": self.similar.to_json(), "non_similar": self.others.to_json()}
-
-
-@dataclass(frozen=True, slots=True)
 class ModelScore:
     """One model on one benchmark.
 
-    groups: the benchmark's named parts, empty where it has none. pass_at: pass@k for the k that the samples allow.
-    total: problems of the whole benchmark, None where it cannot be told. splits: by what the training corpus holds
-    (Gunasekar et al. 2023, table 3), from the largest tau down; empty where the corpus was not compared.
+    overall: over the problems asked. groups: the benchmark's parts by name, empty where it has none. total: problems of
+    the whole benchmark, None where it cannot be told. splits: by what the training corpus holds (Gunasekar et al. 2023,
+    table 3), from the largest tau down; empty where the corpus was not compared.
     """
 
     benchmark: str
     model: str
-    overall: Rate
-    groups: tuple[Rate, ...]
-    pass_at: Mapping[int, float]
+    overall: Estimate
+    groups: Mapping[str, Estimate]
     verdicts: Mapping[str, int]
     total: int | None = None
-    splits: tuple[SplitRates, ...] = ()
+    splits: tuple[SplitScore, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -94,8 +51,7 @@ class ModelScore:
             "benchmark": self.benchmark,
             "model": self.model,
             **self.overall.to_json(),
-            "pass@k": {str(k): round(value, 6) for k, value in self.pass_at.items()},
-            "groups": [{"group": rate.name, **rate.to_json()} for rate in self.groups],
+            "groups": [{"group": name, **part.to_json()} for name, part in self.groups.items()],
             "verdicts": dict(self.verdicts),
             "partial": self.partial,
             "benchmark_problems": self.total,
@@ -159,9 +115,9 @@ def model_scores(
 ) -> list[ModelScore]:
     """Scores of each benchmark and model, in order of first appearance, "before" ahead of "after".
 
-    rows: score rows (benchmark, model, problem_id, group, passed, verdict; with `closest` also task_id). totals:
-    problems of each whole benchmark. closest: for each benchmark that was compared with the training corpus, match
-    rate and id of the closest document by task id.
+    rows: score rows (benchmark, model, task_id, group, passed, verdict). totals: problems of each whole benchmark.
+    closest: for each benchmark that was compared with the training corpus, match rate and id of the closest document by
+    task id.
     """
     by_model: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -186,66 +142,23 @@ def _model_score(
     verdicts: dict[str, list[bool | None]] = defaultdict(list)
     group_of: dict[str, str] = {}
     for row in rows:
-        verdicts[row["problem_id"]].append(row["passed"])
-        group_of[row["problem_id"]] = row.get("group") or ""
-    names = sorted({name for name in group_of.values() if name})
-    groups = [
-        rate(name, [verdicts[problem] for problem, group in group_of.items() if group == name], seed) for name in names
-    ]
+        verdicts[row["task_id"]].append(row["passed"])
+        group_of[row["task_id"]] = row.get("group") or ""
+    groups = {
+        name: estimated([verdicts[task] for task, group in group_of.items() if group == name], REPORTED_K, seed)
+        for name in sorted({name for name in group_of.values() if name})
+    }
+    rates = {task: float((closest.get(task) or (0.0,))[0]) for task in verdicts} if closest is not None else {}
     counted = Counter(str(row["verdict"]) for row in rows)
     return ModelScore(
         benchmark=benchmark,
         model=model,
-        overall=rate("", list(verdicts.values()), seed),
-        groups=tuple(groups) if len(groups) > 1 else (),
-        pass_at=_pass_at(list(verdicts.values())),
+        overall=estimated(verdicts.values(), REPORTED_K, seed),
+        groups=groups if len(groups) > 1 else {},
         verdicts=dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
         total=total,
-        splits=_splits(rows, verdicts, closest, seed) if closest is not None else (),
+        splits=split_scores(verdicts, rates, REPORTED_K, seed=seed) if closest is not None else (),
     )
-
-
-def _splits(
-    rows: Sequence[Mapping[str, Any]],
-    verdicts: Mapping[str, Sequence[bool | None]],
-    closest: Mapping[str, Sequence[Any]],
-    seed: int,
-) -> tuple[SplitRates, ...]:
-    matched = {row["problem_id"]: float((closest.get(row["task_id"]) or (0.0,))[0]) for row in rows}
-
-    def part(problems: Iterable[str]) -> Rate:
-        return rate("", [verdicts[problem] for problem in problems], seed)
-
-    return tuple(
-        SplitRates(
-            tau,
-            part(problem for problem, found in matched.items() if found >= tau),
-            part(problem for problem, found in matched.items() if found < tau),
-        )
-        for tau in TAUS
-    )
-
-
-def rate(name: str, problems: Sequence[Sequence[bool | None]], seed: int) -> Rate:
-    """pass@1 over problems, each given as the verdicts of its samples."""
-    estimates = []
-    for samples in problems:
-        scored = [passed for passed in samples if passed is not None]
-        if scored:
-            estimates.append(pass_at_k(len(scored), sum(scored), 1))
-    found = interval(estimates, seed) if estimates else None
-    return Rate(name, len(problems), len(estimates), sum(estimates), found)
-
-
-def _pass_at(problems: Sequence[Sequence[bool | None]]) -> dict[int, float]:
-    scored = [[passed for passed in samples if passed is not None] for samples in problems]
-    scored = [samples for samples in scored if samples]
-    fewest = min((len(samples) for samples in scored), default=0)
-    return {
-        k: sum(pass_at_k(len(samples), sum(samples), k) for samples in scored) / len(scored)
-        for k in REPORTED_K
-        if k <= fewest
-    }
 
 
 def compare(

@@ -3,7 +3,6 @@ import pytest
 from pipeline.benchmarks.problems import ProblemSet, data_digest
 from pipeline.core.records import Problem, Score
 from pipeline.evaluation.board import Contestant, board, paired
-from pipeline.stages.decontaminated.split import Split
 from pipeline.stages.scores.results import Result, Speed, summarise
 from pipeline.stages.scores.splits import split_scores
 
@@ -59,17 +58,15 @@ def test_sampled_scores_are_not_paired() -> None:
 
 
 def test_a_score_splits_into_similar_and_other_problems() -> None:
-    made = split_scores(
-        scores(True, True, False, True),
-        SET,
-        [Split(0.95, ("T/0", "T/1"), ("T/2", "T/3")), Split(0.8, tuple(p.task_id for p in PROBLEMS), ())],
-    )
+    verdicts = {f"T/{n}": [passed] for n, passed in enumerate((True, True, False, True))}
+    closest = {"T/0": 0.95, "T/1": 1.0, "T/2": 0.8, "T/3": 0.94}
+    made = split_scores(verdicts, closest, taus=(0.95, 0.8))
     assert [(one.tau, one.similar.pass_at_k) for one in made] == [(0.95, {1: 1.0}), (0.8, {1: 0.75})]
     assert made[0].others.pass_at_k == {1: 0.5}
     assert made[1].others.problems == 0
     assert made[1].to_json()["non_similar"]["pass@k"] == {}
 
 
-def test_a_split_of_other_problems_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"tau 0.9 is of other problems than b"):
-        split_scores(scores(*[True] * 4), SET, [Split(0.9, ("T/0",), ())])
+def test_a_problem_that_was_not_compared_with_the_corpus_is_in_no_split() -> None:
+    with pytest.raises(ValueError, match=r"1 problems were not compared with the corpus, among them T/1"):
+        split_scores({"T/0": [True], "T/1": [True]}, {"T/0": 0.9})

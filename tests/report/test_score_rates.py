@@ -1,12 +1,17 @@
 """Rates, comparisons and the sentences that may be said of them."""
 
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.scoring import compare, format_p, model_scores, rate
+from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.core.records import Problem, Score
+from pipeline.report.scoring import compare, format_p, model_scores
+from pipeline.stages.scores.estimates import estimated
+from pipeline.stages.scores.results import summarise
 
 
 def rows(model: str, passed: list[bool | None], benchmark: str = "b") -> list[dict[str, Any]]:
@@ -58,7 +63,7 @@ def test_nothing_to_compare_is_no_comparison() -> None:
 
 
 def test_nothing_scored_is_no_rate() -> None:
-    found = rate("", [[None], [None, None]], 0)
+    found = estimated([[None], [None, None]], (1,), 0)
     assert (found.problems, found.scored, found.value, found.interval) == (2, 0, None, None)
     assert found.to_json()["pass@1"] is None
 
@@ -66,7 +71,7 @@ def test_nothing_scored_is_no_rate() -> None:
 def test_several_samples_give_several_k() -> None:
     many = [row | {"number": n, "passed": n == 0} for row in rows("after", [True] * 3) for n in range(5)]
     (found,) = model_scores(many, 0, {})
-    assert found.pass_at == {1: pytest.approx(0.2), 5: 1.0}
+    assert found.overall.pass_at_k == {1: pytest.approx(0.2), 5: 1.0}
 
 
 def test_a_benchmark_that_was_not_asked_whole_is_partial() -> None:
@@ -78,9 +83,8 @@ def test_a_benchmark_that_was_not_asked_whole_is_partial() -> None:
 @given(st.lists(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4), min_size=1, max_size=12))
 def test_an_unscored_sample_changes_no_rate(problems: list[list[bool | None]]) -> None:
     without = [[p for p in samples if p is not None] for samples in problems]
-    found, wanted = rate("", problems, 0), rate("", [samples for samples in without if samples], 0)
-    assert (found.value, found.scored, found.interval) == (wanted.value, wanted.scored, wanted.interval)
-    assert found.problems == len(problems)
+    found, wanted = (estimated(each, (1, 2), 0) for each in (problems, [samples for samples in without if samples]))
+    assert found == replace(wanted, problems=len(problems))
 
 
 @given(st.permutations(range(12)), st.integers(0, 2**12 - 1))
@@ -94,3 +98,21 @@ def test_the_order_of_the_rows_changes_nothing(order: list[int], bits: int) -> N
 @pytest.mark.parametrize(("p", "text"), [(0.0001, "< 0.001"), (0.0312, "= 0.031"), (0.45, "= 0.45"), (1.0, "= 1.00")])
 def test_p_is_written_as_readers_expect(p: float, text: str) -> None:
     assert format_p(p) == text
+
+
+def test_a_report_and_an_evaluation_say_the_same_of_the_same_samples() -> None:
+    problems = tuple(
+        Problem(benchmark="b", task_id=f"b/{n}", prompt="", entry_point="f", test=str(n)) for n in range(6)
+    )
+    passed = [[True, False], [False, False], [None, True], [True, True], [None, None], [False, True]]
+    scores = [
+        Score(sample_id=f"{p.id} {number}", problem_id=p.id, benchmark="b", task_id=p.task_id, model="after",
+              number=number, passed=one, verdict="passed" if one else "failed")
+        for p, many in zip(problems, passed, strict=True)
+        for number, one in enumerate(many)
+    ]  # fmt: skip
+    evaluated = summarise(scores, ProblemSet("b", data_digest(problems), "here", problems), ks=(1,)).to_json()
+    (reported,) = model_scores([asdict(score) for score in scores], 0, {})
+    keys = ("problems", "scored", "passed", "pass@1", "pass@k", "interval", "intervals")
+    assert {key: evaluated[key] for key in keys} == {key: reported.to_json()[key] for key in keys}
+    assert (evaluated["problems"], evaluated["scored"], evaluated["passed"]) == (6, 5, 3.0)

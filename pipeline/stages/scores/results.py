@@ -8,32 +8,7 @@ from typing import Any, cast
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.records import Score
 from pipeline.stages.samples.postprocess import FORM_LABELS, FORM_NOTES, PromptForm
-from pipeline.stages.scores.statistics import Interval, interval, pass_at_k
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """pass@k over a set of problems.
-
-    problems: how many there are. scored: how many have at least one scored sample. pass_at_k: mean over the scored
-    problems, by k; without a k that some scored problem has too few samples for. intervals: 95% bootstrap, by k.
-    """
-
-    problems: int
-    scored: int
-    pass_at_k: Mapping[int, float]
-    intervals: Mapping[int, Interval]
-
-    def to_json(self) -> dict[str, Any]:
-        """Keys as in a result's own JSON: "pass@k" and "interval" (of the smallest k), null where nothing is scored."""
-        smallest = min(self.intervals, default=None)
-        return {
-            "problems": self.problems,
-            "scored": self.scored,
-            "pass@k": {str(k): value for k, value in self.pass_at_k.items()},
-            "interval": None if smallest is None else list(self.intervals[smallest]),
-            "intervals": {str(k): list(ends) for k, ends in self.intervals.items()},
-        }
+from pipeline.stages.scores.estimates import Estimate, estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +164,12 @@ def summarise(
     for score in scores:
         if score.problem_id not in known:
             raise ValueError(f"score {score.id} is of {score.task_id} as it is in other data than {problem_set.source}")
-    estimate = estimated(scores, problem_set, ks, seed)
+    estimate = _estimate(scores, problem_set, ks, seed)
     raw = None
     if raw_scores is not None:
         raw_scores = tuple(raw_scores)
         if [s.passed for s in raw_scores] != [s.passed for s in scores]:
-            raw = estimated(raw_scores, problem_set, ks, seed)
+            raw = _estimate(raw_scores, problem_set, ks, seed)
     group_names = sorted({p.group for p in problem_set.problems} - {""})
     omitted = [k for k in ks if k not in estimate.pass_at_k]
     unscored = _unscored(scores, problem_set)
@@ -204,7 +179,7 @@ def summarise(
         source=problem_set.source,
         estimate=estimate,
         scores=scores,
-        groups={name: estimated(scores, problem_set, ks, seed, group=name) for name in group_names},
+        groups={name: _estimate(scores, problem_set, ks, seed, group=name) for name in group_names},
         unscored=unscored,
         partial=""
         if estimate.scored == estimate.problems
@@ -218,24 +193,22 @@ def summarise(
     )
 
 
-def estimated(
+def _estimate(
     scores: Sequence[Score], problem_set: ProblemSet, ks: Sequence[int], seed: int, group: str = ""
 ) -> Estimate:
-    """pass@k of `group` ("" for the whole set). A sample without a verdict does not count as one."""
-    outcomes: dict[str, list[bool]] = defaultdict(list)
+    """pass@k of `group`, "" for the whole set."""
+    chosen = [problem for problem in problem_set.problems if group in ("", problem.group)]
+    verdicts = verdicts_by_task(scores)
+    total = len(chosen) if group else problem_set.total
+    return estimated((verdicts.get(problem.task_id, ()) for problem in chosen), ks, seed, total)
+
+
+def verdicts_by_task(scores: Iterable[Score]) -> dict[str, list[bool | None]]:
+    """Whether each of a task's samples passed, in the order of the scores."""
+    found: dict[str, list[bool | None]] = defaultdict(list)
     for score in scores:
-        if score.passed is not None and group in ("", score.group):
-            outcomes[score.problem_id].append(score.passed)
-    fewest = min(map(len, outcomes.values()), default=0)
-    values: dict[int, float] = {}
-    intervals: dict[int, Interval] = {}
-    for k in sorted(set(ks)):
-        if 1 <= k <= fewest:
-            each = [pass_at_k(len(passed), sum(passed), k) for passed in outcomes.values()]
-            values[k] = sum(each) / len(each)
-            intervals[k] = interval(each, seed)
-    total = sum(1 for p in problem_set.problems if group in ("", p.group)) if group else problem_set.total
-    return Estimate(total, len(outcomes), values, intervals)
+        found[score.task_id].append(score.passed)
+    return dict(found)
 
 
 def _unscored(scores: Sequence[Score], problem_set: ProblemSet) -> dict[str, str]:

@@ -5,14 +5,12 @@ tau or more with it (`decontaminated/split.py` finds them). A score that rests o
 not skill. The paper's own at 0.95 are 81.7 and 26.9.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.benchmarks.problems import ProblemSet
-from pipeline.core.records import Score
-from pipeline.stages.decontaminated.split import Split
-from pipeline.stages.scores.results import Estimate, estimated
+from pipeline.stages.decontaminated.split import TAUS
+from pipeline.stages.scores.estimates import Estimate, Verdicts, estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,50 +31,32 @@ class SplitScore:
 
 
 def split_scores(
-    scores: Sequence[Score],
-    problem_set: ProblemSet,
-    splits: Sequence[Split],
+    verdicts: Mapping[str, Verdicts],
+    closest: Mapping[str, float],
     ks: Sequence[int] = (1,),
     *,
     seed: int = 0,
+    taus: Sequence[float] = TAUS,
 ) -> tuple[SplitScore, ...]:
-    """pass@k of both parts at each tau of `splits`, in their order.
+    """pass@k of both parts at each of `taus`, in their order.
 
-    Raises ValueError where a split does not hold every problem of the set once: a problem that was not compared with
-    the corpus is not one that the corpus lacks.
+    verdicts: of the samples of every problem, by task id, empty where it has none. closest: match rate of the closest
+    document by task id, 0.0 where none is close. Raises ValueError where a problem has no rate: one that was not
+    compared with the corpus is not one that the corpus lacks.
     """
-    every = sorted(problem.task_id for problem in problem_set.problems)
-    for one in splits:
-        if sorted((*one.similar, *one.non_similar)) != every:
-            raise ValueError(f"the split at tau {one.tau} is of other problems than {problem_set.name}")
-    return tuple(
-        SplitScore(
-            one.tau,
-            _part(scores, problem_set, one.similar, ks, seed),
-            _part(scores, problem_set, one.non_similar, ks, seed),
-        )
-        for one in splits
-    )
+    lacking = sorted(verdicts.keys() - closest.keys())
+    if lacking:
+        raise ValueError(f"{len(lacking)} problems were not compared with the corpus, among them {lacking[0]}")
+
+    def part(tau: float, similar: bool) -> Estimate:
+        return estimated([v for task, v in verdicts.items() if (closest[task] >= tau) == similar], ks, seed)
+
+    return tuple(SplitScore(tau, part(tau, True), part(tau, False)) for tau in taus)
 
 
 def _rate(part: Estimate) -> str:
-    value = part.pass_at_k.get(min(part.pass_at_k, default=0))
-    if value is None:
+    if part.interval is None:
         return f"unscored ({part.problems} problems)"
     k = min(part.pass_at_k)
-    low, high = part.intervals[k]
-    return f"pass@{k} {100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}] of {part.scored}"
-
-
-def _part(
-    scores: Sequence[Score], problem_set: ProblemSet, tasks: Sequence[str], ks: Sequence[int], seed: int
-) -> Estimate:
-    chosen = set(tasks)
-    part = replace(
-        problem_set,
-        problems=tuple(problem for problem in problem_set.problems if problem.task_id in chosen),
-        total=len(chosen),
-    )
-    if not chosen:
-        return Estimate(0, 0, {}, {})
-    return estimated([score for score in scores if score.task_id in chosen], part, ks, seed)
+    low, high = part.interval
+    return f"pass@{k} {100 * part.pass_at_k[k]:.1f}% [{100 * low:.1f}, {100 * high:.1f}] of {part.scored}"
