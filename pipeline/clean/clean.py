@@ -35,7 +35,7 @@ from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
 from pipeline.store.spool import Spool
-from pipeline.work.local import SERIAL, Executor, spread
+from pipeline.work.protocol import SERIAL, Executor, spread
 
 if TYPE_CHECKING:
     from pipeline.files.rows import Row, Rows

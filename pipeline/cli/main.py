@@ -260,7 +260,7 @@ def clean(
     from pipeline.models.embeddings import DEFAULT, blockwise, encoder
     from pipeline.recipe_text import settings
     from pipeline.store.places import places
-    from pipeline.work.local import executor
+    from pipeline.work import executor
 
     given = [one for one in inputs if is_setting(one)]
     if engine:

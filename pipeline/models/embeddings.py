@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.events import silent
 from pipeline.core.identity import digest
 from pipeline.models.travelling import Packed
-from pipeline.work.local import SERIAL, Executor
+from pipeline.work.protocol import SERIAL, Executor
 
 DEFAULT = "smollm2"
 """The embedded model: what reads texts where no other model is named."""

@@ -31,7 +31,7 @@ from pipeline.stages.making import Clock, Making
 from pipeline.store.places import Places
 from pipeline.store.store import Manifest, disk_errors
 from pipeline.teacher.redaction import redact
-from pipeline.work.local import executor
+from pipeline.work import executor
 
 
 @dataclass(frozen=True, slots=True)

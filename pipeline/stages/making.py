@@ -19,7 +19,7 @@ from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.store.places import Places
 from pipeline.store.store import Manifest, Writer, cpu_seconds
-from pipeline.work.local import SERIAL, Executor, spread
+from pipeline.work.protocol import SERIAL, Executor, spread
 
 
 @dataclass(frozen=True, slots=True)

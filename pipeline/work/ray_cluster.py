@@ -28,7 +28,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.core.errors import HornbookError, MissingExtra
-from pipeline.work.local import In, Out
+from pipeline.work.protocol import In, Out
 from pipeline.work.ray_windows import Do, Done, Failed, Starts, Window, pickled, table_of
 
 WINDOW = 2

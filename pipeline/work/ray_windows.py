@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.core.errors import HornbookError
-from pipeline.work.local import timed
+from pipeline.work.protocol import timed
 
 
 class Done(NamedTuple):

@@ -36,7 +36,7 @@ STORE_BYTES = 400_000_000
 
 def tasks(cluster: Any, work: Callable[[Any], Any], blocks: Iterable[Any]) -> Iterator[Any]:
     """`map` by plain Ray tasks, at most two blocks a core ahead."""
-    from pipeline.work.local import timed
+    from pipeline.work.protocol import timed
 
     ray = cluster._connected()
     task = ray.remote(num_cpus=1, max_retries=10)(timed)
@@ -103,7 +103,7 @@ def jobs(texts: list[str]) -> dict[str, Callable[[Callable[..., Iterator[Any]]],
     from pipeline.recipe import DistinctTable, QualityTable
     from pipeline.stages.distinct.stage import BATCH_CHARACTERS, BATCH_DOCUMENTS, _FeaturesOf
     from pipeline.stages.quality.stage import Quality
-    from pipeline.work.local import _Listed, blocks
+    from pipeline.work.protocol import _Listed, blocks
 
     def quality(run: Callable[..., Iterator[Any]]) -> str:
         seen = hashlib.sha256()

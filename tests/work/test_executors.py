@@ -12,7 +12,9 @@ from pipeline.core.records import Document, Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.execution import Execution
 from pipeline.stages.distinct.stage import Distinct
-from pipeline.work.local import SERIAL, Processes, blocks, executor, spread
+from pipeline.work import executor
+from pipeline.work.local import Processes
+from pipeline.work.protocol import SERIAL, blocks, spread
 from pipeline.work.ray_cluster import RayCluster
 
 

@@ -30,7 +30,7 @@ from pipeline.recipe import DecontaminatedTable, DistinctTable  # noqa: E402
 from pipeline.stages.decontaminated.stage import Decontaminate  # noqa: E402
 from pipeline.stages.distinct.stage import Distinct  # noqa: E402
 from pipeline.stages.quality.stage import Quality  # noqa: E402
-from pipeline.work.local import SERIAL, Executor, spread  # noqa: E402
+from pipeline.work.protocol import SERIAL, Executor, spread  # noqa: E402
 from pipeline.work.ray_cluster import RayCluster  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.records import Document, Problem
-from pipeline.work.local import SERIAL, Executor, blocks
+from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
     from pipeline.stages.decontaminated.trees import Compared, ProblemTrees

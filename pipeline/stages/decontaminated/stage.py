@@ -14,7 +14,7 @@ from pipeline.recipe import DecontaminatedTable
 from pipeline.stages.decontaminated.split import TAUS, Near, near
 from pipeline.stages.decontaminated.step import STEP
 from pipeline.store.spool import Spool
-from pipeline.work.local import SERIAL, Executor, blocks
+from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
     from pipeline.stages.decontaminated.ngrams import Gram, NgramMatch, ProblemNgrams

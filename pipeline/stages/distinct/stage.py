@@ -16,7 +16,7 @@ from pipeline.languages.python.normal_form import Wording, normal_form, wording
 from pipeline.recipe import DistinctTable
 from pipeline.stages.distinct.step import STEP
 from pipeline.store.spool import Texts, ordered
-from pipeline.work.local import SERIAL, Executor, blocks
+from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
     from pipeline.stages.distinct.features import Array, Features

@@ -15,7 +15,7 @@ from pipeline.stages.quality.personal import personal
 from pipeline.stages.quality.secrets import credentials
 from pipeline.stages.quality.step import STEP
 from pipeline.stages.quality.valuing import Selection, Valuation
-from pipeline.work.local import SERIAL, Executor
+from pipeline.work.protocol import SERIAL, Executor
 
 Annotate = Callable[[Sequence[Document]], Sequence[Annotation]]
 """A judge's verdict on each document; one that comes twice in a row is judged twice."""

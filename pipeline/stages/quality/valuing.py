@@ -14,7 +14,7 @@ from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import QualityTable
 from pipeline.stages.quality.diversity import Crowding, flattened, standardised, vendi_score
 from pipeline.stages.quality.judge import Annotation
-from pipeline.work.local import Executor
+from pipeline.work.protocol import Executor
 
 if TYPE_CHECKING:
     from pipeline.stages.quality.classifier import ValueModel

@@ -15,7 +15,7 @@ from pipeline.core.stage import Dropped, Kept
 from pipeline.files.finding import decoded, shown, walked
 from pipeline.recipe import SourcesTable
 from pipeline.stages.raw_code import licences
-from pipeline.work.local import SERIAL, Executor, blocks
+from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
     from pipeline.files.rows import Row

@@ -17,7 +17,8 @@ from pipeline.recipe import DecontaminatedTable
 from pipeline.stages.decontaminated.split import TAUS, Near, gathered, splits
 from pipeline.stages.decontaminated.stage import Decontaminate
 from pipeline.stages.decontaminated.trees import ProblemTrees
-from pipeline.work.local import SERIAL, Executor, Processes
+from pipeline.work.local import Processes
+from pipeline.work.protocol import SERIAL, Executor
 
 MODULES = ("bisect", "calendar", "colorsys", "heapq", "heapq", "statistics", "string", "textwrap", "fractions")
 NO_WORDS = DecontaminatedTable(ngram=400)

@@ -13,7 +13,7 @@ from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import DistinctTable
 from pipeline.stages.distinct.stage import Distinct, keeper_key
-from pipeline.work.local import SERIAL, Executor
+from pipeline.work.protocol import SERIAL, Executor
 
 WORDS = [f"word{i}" for i in range(4_000)]
 
