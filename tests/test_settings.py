@@ -26,6 +26,7 @@ def leaves(model, prefix=""):
     schema = model.model_json_schema()
 
     def walk(node, key):
+        node = node["allOf"][0] if "allOf" in node else node  # how pydantic before 2.9 writes a table with a default
         if "$ref" in node:
             yield from walk(schema["$defs"][node["$ref"].rpartition("/")[2]], key)
         elif node.get("type") == "array" and "$ref" in node.get("items", {}):

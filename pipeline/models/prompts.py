@@ -80,13 +80,28 @@ def encode_documents(tokenizer: Any, parts: Sequence[tuple[str, str]]) -> list[t
     The two never share a token. Text that spells a special token stays text.
     """
     before = _before(tokenizer)
-    head = len(_ids(tokenizer, [before])[0]) if before else 0
+    [head] = _ids(tokenizer, [before]) if before else [[]]
     texts = [text for given, answer in parts for text in (given, before + answer if given else answer)]
     ids = _ids(tokenizer, texts)
-    return [
-        (one, other[head:] if given else other)
-        for (given, _), one, other in zip(parts, ids[::2], ids[1::2], strict=True)
-    ]
+    found = []
+    for (given, answer), one, other in zip(parts, ids[::2], ids[1::2], strict=True):
+        if given and other[: len(head)] == head:
+            found.append((one, other[len(head) :]))
+        else:
+            found.append((one, _apart(tokenizer, answer) if given else other))
+    return found
+
+
+def _apart(tokenizer: Any, answer: str) -> list[int]:
+    """Ids of a continuation that merges with what is put before the others, as spaces do with the end of a line.
+
+    It is encoded behind the first text of `_BEFORE` that it does not merge with, or alone where there is none.
+    """
+    for before in _BEFORE:
+        [head], [whole] = _ids(tokenizer, [before]), _ids(tokenizer, [before + answer])
+        if whole[: len(head)] == head:
+            return whole[len(head) :]
+    return _ids(tokenizer, [answer])[0]
 
 
 def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:

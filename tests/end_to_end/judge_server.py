@@ -42,7 +42,8 @@ def opinion(document):
 class JudgeServer(ThreadingHTTPServer):
     """faults: share of requests that meet each of "rate-limit", "no-grade", "cut", "waver". constant: the only grade.
 
-    asked: requests by the document's digest. served: answers given. delay: seconds before each.
+    asked: requests by the document's digest. served: answers given. delay: seconds before each. most: answers given
+    before the others wait for a `let`.
     """
 
     daemon_threads = True
@@ -55,8 +56,9 @@ class JudgeServer(ThreadingHTTPServer):
         self.delay = delay
         self.asked = Counter()
         self.served = 0
+        self.most = sys.maxsize
         self.limited = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @property
     def url(self):
@@ -71,6 +73,12 @@ class JudgeServer(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+
+    def let(self, most):
+        """Give so many answers in all."""
+        with self._lock:
+            self.most = most
+            self._lock.notify_all()
 
     def answer(self, document):
         """(status, text, finish reason) of one request about `document`."""
@@ -89,6 +97,7 @@ class JudgeServer(ThreadingHTTPServer):
             return 429, "Rate limit reached", ""
         time.sleep(self.delay)
         with self._lock:
+            self._lock.wait_for(lambda: self.served < self.most)
             self.served += 1
         if meets("no-grade", ""):
             return 200, "A pleasant read, and I would recommend it to anyone.", "stop"

@@ -74,6 +74,10 @@ class Shop:
         (key,) = [stage["key"] for stage in stages if stage["name"] == "quality"]
         return self.data / "store" / "quality" / key
 
+    def partial(self, run):
+        """Folder of what a run has of the quality artifact before it is whole."""
+        return self.artifact(run).with_suffix(".partial")
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, tiny_bert):
@@ -127,7 +131,7 @@ def test_the_judge_is_asked_once_for_each_document_and_everything_is_in_the_repo
         "value-model",
         "values.parquet",
     ]
-    assert not shop.artifact("first").with_suffix(".partial").exists()
+    assert not shop.partial("first").exists()
     page = (shop.data / "runs" / "first" / "report.html").read_text(encoding="utf-8")
     for text in (
         "Educational value",
@@ -255,8 +259,7 @@ def test_a_budget_in_dollars_holds_while_the_judge_annotates_and_what_was_cut_is
             assert f"of budget_usd = {budget:g}" in err
             assert "what was paid for is kept" in err
             assert least <= server.served <= budget / each
-            (partial,) = (shop.data / "store" / "quality").glob("*.partial")
-            assert lines(partial) == server.served
+            assert lines(shop.partial("dollars")) == server.served
         code, _, err = shop.run(capsys, *ask, "execution.budget_usd=1.5", recipe=recipe, name="dollars")
         assert code == 0, err
         assert server.served == 110
@@ -290,6 +293,8 @@ def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, c
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
         def stopped_at(answers, how):
+            """What a call said that was sent a signal when it had so many answers, and no more could come."""
+            server.let(answers)
             process = subprocess.Popen(
                 [*map(str, command), "--data", str(shop.data)], env=environment, stderr=subprocess.PIPE, text=True
             )
@@ -297,21 +302,23 @@ def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, c
             while server.served < answers and time.monotonic() < deadline:
                 time.sleep(0.01)
             process.send_signal(how)
+            if how == signal.SIGINT:
+                server.let(sys.maxsize)  # what is in flight is waited for
             _, err = process.communicate(timeout=600)
             return process.returncode, err
 
         code, err = stopped_at(20, signal.SIGINT)
         assert code == 130, err
         assert "nothing that was answered is asked again" in err
-        (partial,) = (shop.data / "store" / "quality").glob("*.partial")
-        assert lines(partial) == server.served
+        assert lines(shop.partial("cut")) == server.served
         code, _ = stopped_at(50, signal.SIGKILL)
         assert code == -signal.SIGKILL
+        server.let(sys.maxsize)
         code, _, err = shop.run(capsys, "seed=5", recipe=recipe, name="cut")
         assert code == 0, err
         assert 110 <= server.served <= 110 + 4  # what was in flight at the kill is asked again
         assert lines(shop.artifact("cut")) == 110
-        assert not list((shop.data / "store" / "quality").glob("*.partial"))
+        assert not shop.partial("cut").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers_made import KINDS, LINES, made  # type: ignore[import-not-found]
@@ -28,6 +28,8 @@ def continued(tokenizer: Any, prompt: list[int], ids: list[int]) -> Continuation
 
 @pytest.mark.parametrize("key", TOKENIZERS, ids=str)
 @given(answer=TEXTS)
+@example(answer="  ")  # merges with a line's end before it
+@example(answer="    return x")
 def test_an_answer_is_encoded_and_decoded_as_a_continuation(key: tuple[str, bool], answer: str) -> None:
     tokenizer = TOKENIZERS[key]
     [(given_ids, ids)] = encode_documents(tokenizer, [(GIVEN, answer)])
