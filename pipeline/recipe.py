@@ -155,6 +155,12 @@ class ValidatedTable(Table):
     so in its record (`executed` is 0) and in the report, "drop" drops it as not-executed."""
     packages: tuple[str, ...] = ()
     """Site-packages that programs may import; empty for the standard library alone."""
+    mutants: Count = 0
+    """Wrong variants of each exercise's solution that its test is run against, to measure how much it pins down; about
+    12 CPU milliseconds each. 0 for none."""
+    min_mutants_killed: Fraction = 0.0
+    """Smallest share of the mutants that a test must refuse; exercises below it are dropped as weak-test. Some mutants
+    mean the same as the solution, so 1.0 asks too much. Needs mutants above 0."""
 
 
 class AgreementTable(Table):

@@ -33,6 +33,11 @@ def inconsistencies(recipe: Recipe) -> list[str]:
             "set evaluation.temperature, e.g. 0.8"
         )
     problems.extend(_distillation(recipe))
+    if recipe.validated.min_mutants_killed and not recipe.validated.mutants:
+        problems.append(
+            f"validated.min_mutants_killed = {recipe.validated.min_mutants_killed:g} without mutants; "
+            "set validated.mutants, e.g. 12"
+        )
     if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":

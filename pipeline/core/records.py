@@ -184,10 +184,12 @@ class Exercise(Record):
 
     prompt: imports, signature and docstring, ending in one newline. solution: the indented body that completes it,
     ending in one newline. test: as in `Task`. test_owner: "teacher" if it came with the answer, "seed" if the
-    pipeline owns it.
+    pipeline owns it. mutants, killed: how many wrong variants of the solution the stage `validated` made, and how many
+    of them the test refuses; None where it made none on purpose, or has not come there.
     """
 
     type: ClassVar[str] = "exercise"
+    found: ClassVar[frozenset[str]] = frozenset({"mutants", "killed"})
     prompt: str
     solution: str
     entry_point: str
@@ -197,6 +199,8 @@ class Exercise(Record):
     audience: str = ""
     teacher: str = ""
     completion_id: str = ""
+    mutants: int | None = field(default=None, compare=False)
+    killed: int | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:

@@ -68,6 +68,7 @@ def _funnel(summary: Summary) -> list[str]:
             reasons = reasons_text(line)
             dropped = f"  dropped {sum(line.dropped.values()):,}: {reasons}" if reasons else ""
             lines.append(f"  {line.name:<15}{line.kept:>8,}{dropped}")
+    lines += [f"  {one.to_text()}" for one in summary.strength]
     if summary.unexecuted:
         lines.append(f"  ! {unexecuted_text(summary.unexecuted)}")
     return ["Corpus", *lines] if lines else []

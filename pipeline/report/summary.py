@@ -77,7 +77,7 @@ class Summary:
 
     stopped: stage, message and hint of a run that ended early. stages_diversity: how varied the documents are after
     each stage. value: what the value classifier and the sampler of crowded clusters did. unexecuted: teachers' passages
-    that were kept though none of their code was executed.
+    that were kept though none of their code was executed. strength: of the tests, where mutants were made.
     """
 
     run: str
@@ -106,6 +106,7 @@ class Summary:
     stages_diversity: tuple[variety.StageDiversity, ...] = ()
     value: variety.ValueView | None = None
     unexecuted: int = 0
+    strength: tuple[corpus.Strength, ...] = ()
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -168,6 +169,7 @@ class Summary:
             "funnel": [line.to_json() for line in self.funnel],
             "drops": [drop.to_json() for drop in self.drops],
             "unexecuted": self.unexecuted,
+            "strength": [one._asdict() for one in self.strength],
             "teachers": [teacher.to_json() for teacher in self.teachers],
             "cost": self.cost(),
             "diversity": self.diversity.to_json() if self.diversity else None,
@@ -223,6 +225,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         stages_diversity=tuple(variety.by_stage(run)),
         value=variety.value(run),
         unexecuted=corpus.unexecuted(run),
+        strength=corpus.strength(run),
     )
 
 

@@ -238,6 +238,23 @@ def test_passages_that_were_kept_unchecked_are_counted(summary: Summary) -> None
     assert "executed (" not in card(summary)
 
 
+def test_what_the_tests_pin_down_is_told_by_who_owns_them(summary: Summary) -> None:
+    class Rows:
+        def rows(self, name: str, columns: object) -> list[dict[str, object]]:
+            assert name == "validated"
+            counts = [("teacher", 10, 7), ("seed", 4, 4), ("teacher", 10, 9), ("seed", None, None), ("", None, None)]
+            return [{"test_owner": owner, "mutants": made, "killed": killed} for owner, made, killed in counts]
+
+    seed, teacher = corpus.strength(Rows())
+    assert (seed, teacher) == (corpus.Strength("seed", 1, 4, 4), corpus.Strength("teacher", 2, 20, 16))
+    said = "tests owned by teacher refuse 80% of 20 wrong variants of 2 solutions"
+    told = replace(summary, strength=(teacher,))
+    assert said in card(told)
+    assert said.capitalize() in render(told)
+    assert told.to_json()["strength"] == [{"owner": "teacher", "exercises": 2, "mutants": 20, "killed": 16}]
+    assert "wrong variants" not in card(summary)
+
+
 def test_what_is_to_be_known_of_a_teachers_answers_stands_beside_it(summary: Summary) -> None:
     note = "finish_reason 'tool_calls' is not known: the answer was taken for a whole one"
     first, *others = summary.teachers

@@ -18,6 +18,7 @@ from pipeline.sandbox import Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.docstrings import docstring_examples
 from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.types import Mode
+from pipeline.stages.validated import strength
 from pipeline.stages.validated.step import STEP
 
 REASON_OF = {
@@ -56,6 +57,15 @@ class Validate:
     sandbox: Sandbox
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        table = self.table
+        if not table.mutants:
+            yield from self._judged(records)
+            return
+        box = self.sandbox
+        with Sandbox(strength.limits_of(table), workers=box.workers, mode=box.mode, packages=box.packages) as second:
+            yield from strength.measured(self._judged(records), table, second)
+
+    def _judged(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         with contextlib.nullcontext() if self.sandbox.is_open else self.sandbox:
             queue: deque[_Slot] = deque()
             waiting: deque[_Slot] = deque()

@@ -1,8 +1,17 @@
 """Validated in the walk."""
 
+from typing import Any
+
 from pipeline.core.records import Exercise, Passage
+from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.store.store import Manifest
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Without the keys of mutants where none are made: recipes that do not know them keep their keys."""
+    unused = set() if recipe.validated.mutants else {"mutants", "min_mutants_killed"}
+    return {"validated": recipe.validated.model_dump(mode="json", exclude=unused)}
 
 
 def _make(making: Making) -> Manifest:
@@ -26,7 +35,7 @@ STEP = TextStep(
     caption="tests and examples executed in the sandbox",
     make=_make,
     inputs=("documents", "raw-code"),
-    settings=lambda recipe: {"validated": recipe.validated},
+    settings=_settings,
     kept=(Passage, Exercise),
     dropped=(Passage, Exercise),
     reasons={
@@ -36,6 +45,7 @@ STEP = TextStep(
         "no-test": "no comparison ran that depends on what the function returns",
         "crash": "the program ended before its test did: by memory, output, an exit, or something forbidden",
         "uncomparable": "the verdict would rest on a comparison that the program's own types define",
+        "weak-test": "its test accepts too many wrong variants of the solution, see validated.min_mutants_killed",
         "not-executed": "a teacher's passage of which no code could be run, where validated.unexecuted is drop",
     },
     corpus=True,
