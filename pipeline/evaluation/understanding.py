@@ -6,7 +6,6 @@ answer is graded several times, and how far the grades agree is part of the resu
 judge can be held against them: its grades should be higher where the tests pass.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -22,16 +21,11 @@ from pipeline.core.resources import shipped
 from pipeline.core.template import Template
 from pipeline.core.template import load as load_template
 from pipeline.execution import Execution
+from pipeline.languages.grade import HIGHEST, read_grade
 from pipeline.stages.scores.statistics import Interval, interval
 from pipeline.teacher import Answer, Question, Teacher, converse
 
 TEMPLATE = "judge/understanding.md"
-HIGHEST = 10
-"""Best grade; the paper's percentages are mean grades times ten."""
-
-_GRADE = re.compile(
-    r"^[ \t*_`]*(?:grade|score)[ \t*_`]*:[ \t*_`]*(\d+(?:\.\d+)?)(?:[ \t]*/[ \t]*10)?[ \t*_`.]*$", re.I | re.M
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +101,6 @@ def template(folder: Path | None = None) -> Template:
     return load_template((folder or shipped("prompts")) / TEMPLATE)
 
 
-def parse_grade(text: str) -> tuple[float | None, str]:
-    """The grade and the verdict before it.
-
-    The last line that states a grade counts, on a scale of ten. A grade above 10 or a missing one is None: it is not
-    guessed from other numbers of the text.
-    """
-    found = list(_GRADE.finditer(text))
-    if not found:
-        return None, text.strip()
-    value = float(found[-1].group(1))
-    return (value if value <= HIGHEST else None), text[: found[-1].start()].strip()
-
-
 def grade(
     samples: Sequence[Sample],
     problem_set: ProblemSet,
@@ -162,8 +143,7 @@ def grade(
     for outcome in outcomes:
         sample = outcome.question.record
         if isinstance(outcome.result, Answer) and isinstance(sample, Sample):
-            value, verdict = parse_grade(outcome.result.text)
-            grades.append(Grade(sample.id, sample.task_id, outcome.result.number, value, verdict))
+            grades.append(Grade(sample.id, sample.task_id, outcome.result.number, *read_grade(outcome.result.text)))
     place = {sample.id: number for number, sample in enumerate(samples)}
     grades.sort(key=lambda one: (place[one.sample_id], one.repeat))
     return summarise_grades(grades, problem_set, judge.name, asked.digest, scores, seed)

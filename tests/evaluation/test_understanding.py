@@ -9,7 +9,7 @@ import pytest
 from pipeline.benchmarks import problems
 from pipeline.core.errors import InputError
 from pipeline.core.records import Sample, Score
-from pipeline.evaluation.understanding import Grade, grade, parse_grade, summarise_grades
+from pipeline.evaluation.understanding import Grade, grade, summarise_grades
 from pipeline.execution import Execution
 from pipeline.recipe import TeacherTable
 from pipeline.sandbox import Sandbox
@@ -64,21 +64,6 @@ def server() -> Iterator[_Server]:
         yield running
         running.shutdown()
         thread.join()
-
-
-@pytest.mark.parametrize(
-    ("text", "grade_", "verdict"),
-    [
-        ("The sort is missing.\nGrade: 4", 4.0, "The sort is missing."),
-        ("Fine.\n\n**Grade: 7/10**\n", 7.0, "Fine."),
-        ("Grade: 3\nNo, wait.\nScore: 8.5", 8.5, "Grade: 3\nNo, wait."),
-        ("There are 10 errors, I give 3 points", None, "There are 10 errors, I give 3 points"),
-        ("Great.\nGrade: 11", None, "Great."),
-        ("", None, ""),
-    ],
-)
-def test_a_grade_is_read_from_its_line_only(text: str, grade_: float | None, verdict: str) -> None:
-    assert parse_grade(text) == (grade_, verdict)
 
 
 def test_there_are_fifty_problems_each_with_a_reference_and_tests() -> None:

@@ -3,7 +3,6 @@
 Answers go through the completions machinery, so they are journaled, resumable and budgeted like every other answer.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from pipeline.core.records import Completion, Document, Prompt, Seed
 from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept
 from pipeline.core.template import load
-from pipeline.languages.normalise import normalised
+from pipeline.languages.grade import read_grade
 from pipeline.recipe import Recipe, TeacherTable
 
 MAX_CHARACTERS = 6_000
@@ -28,10 +27,6 @@ SILENT_ANSWERS = 50
 chance of that would be .8 ** 50, one in 70,000."""
 EQUAL_GRADES = 200
 """Usable grades, all equal, after which the judge is not asked on."""
-
-_GRADE = re.compile(
-    r"^\W*grade\W*?(?<!-)(?<!\u2212)(\d{1,2}(?:\.\d+)?)\s*(?:(?:/|out\s+of)\s*10)?\W*$", re.IGNORECASE | re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +94,6 @@ def teacher_of(recipe: Recipe) -> TeacherTable:
     return next(table for table in recipe.teachers if table.name == name)
 
 
-def grade(answer: str) -> float | None:
-    """The last `Grade: N` line of a judge's answer, in [0, 10]; None where there is none or N is out of range.
-
-    What stands in its reasoning is no grade.
-    """
-    found = _GRADE.findall(normalised(answer))
-    value = float(found[-1]) if found else -1.0
-    return value if 0 <= value <= 10 else None
-
-
 def template_path(template: Path | None = None) -> Path:
     """The judge's template: the shipped one unless another is given."""
     return template or shipped("prompts") / "judge" / "value.md"
@@ -160,7 +145,7 @@ def annotator(
             for outcome in outcomes:
                 if isinstance(outcome, Kept) and isinstance(outcome.record, Completion):
                     completion = outcome.record
-                    value = grade(completion.text)
+                    value = read_grade(completion.text).grade
                     annotation = Annotation(value) if value is not None else Annotation(None, NO_GRADE, completion.text)
                     answered[completion.prompt_id, completion.number] = annotation
                 else:

@@ -43,11 +43,12 @@ def _reads(recipe: Recipe) -> Any:
         read["model"] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
     elif table.classifier:
         from pipeline.core.template import load
+        from pipeline.languages.grade import READING
         from pipeline.stages.quality.judge import teacher_of, template_path
         from pipeline.teacher.building import identity
 
         judge = identity(teacher_of(recipe), recipe.seed)
-        read |= {"judge": judge, "template": load(template_path()).digest}
+        read |= {"judge": judge, "template": load(template_path()).digest, "grades": READING}
     return read
 
 

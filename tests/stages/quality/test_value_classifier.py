@@ -14,7 +14,7 @@ from pipeline.recipe import QualityTable
 from pipeline.stages.quality.classifier import FILE, GOOD, ValueModel, dividing_value, fit, sampled
 from pipeline.stages.quality.evaluating import agreement, hanley_mcneil
 from pipeline.stages.quality.forest import Forest
-from pipeline.stages.quality.judge import Annotation, annotator, grade, questions
+from pipeline.stages.quality.judge import Annotation, annotator, questions
 from pipeline.stages.quality.stage import Quality
 from pipeline.stages.quality.valuing import Valuation
 
@@ -200,17 +200,6 @@ def test_the_sample_depends_on_ids_and_seed_only() -> None:
     assert sampled(documents, 10, 1) == sampled(documents[::-1], 10, 1)
     assert sampled(documents, 10, 1) != sampled(documents, 10, 2)
     assert dividing_value(np.array([1.0, 1.0, 1.0, 1.0, 2.0, 3.0])) == 2.0
-
-
-def test_grades_are_read_from_their_own_line() -> None:
-    assert grade("It teaches loops.\nGrade: 7") == 7
-    assert grade("**Grade: 8/10**\n") == 8
-    assert grade("grade: 3.5") == 3.5
-    assert grade("Grade: 6 out of 10.") == 6
-    assert grade("<think>Grade: 2\n</think>\nGrade: 9") == 9
-    assert grade("Well.\n<thinking>\nGrade: 2\n") is grade("Grade: 2\n</think>\n") is None
-    assert grade("Grade: -3") is grade("Grade: \u22123") is grade("Grade: 70/100") is grade("Grade: 6-8") is None
-    assert grade("Grade: 11") is grade("I would give it a Grade: 9 perhaps") is grade("") is None
 
 
 def answering(text):  # type: ignore[no-untyped-def]
