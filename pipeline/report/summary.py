@@ -1,7 +1,7 @@
 """The typed summary of a run, from its manifests: what report.json holds, what the card and the page are made of."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,11 @@ from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
+from pipeline.stages.student.curve import CurvePoint, curve
 from pipeline.store.store import Store
 
 SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
                  "verdict", "detail")  # fmt: skip
-
-CURVE_POINTS = 400
-"""Most points of the loss curve in the report; a longer one is thinned evenly, first and last kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,6 @@ class StageLine:
             "made_at": self.made_at or None,
             "journalled": self.journalled.to_json() if self.journalled else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """Training at one step: loss in nats per token that carries loss, and the learning rate."""
-
-    step: int
-    loss: float
-    lr: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +166,7 @@ class Summary:
             "value": self.value.to_json() if self.value else None,
             "tokens": dict(self.tokens),
             "student": {name: value for name, value in self.student.items() if name != "curve"},
-            "curve": [{"step": p.step, "loss": p.loss, "lr": p.lr} for p in self.curve],
+            "curve": [point._asdict() for point in self.curve],
             "scores": [score.to_json() for score in self.scores],
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
             "samples": [shown.to_json() for shown in self.samples],
@@ -271,19 +260,7 @@ def _provenance(run: RunView) -> dict[str, Any]:
 
 def _curve(run: RunView) -> tuple[CurvePoint, ...]:
     """The loss curve: the student's own facts, else the train events of a student that is still learning."""
-    raw: Sequence[Mapping[str, Any]] = run.facts("student").get("curve") or ()
-    if not raw:
-        by_step = {event["step"]: event for event in run.events("train") if "step" in event}
-        raw = [by_step[step] for step in sorted(by_step)]
-    points = [
-        CurvePoint(int(p["step"]), float(p["loss"]), float(p["lr"]) if p.get("lr") is not None else None)
-        for p in raw
-        if p.get("loss") is not None
-    ]
-    if len(points) <= CURVE_POINTS:
-        return tuple(points)
-    stride = (len(points) - 1) / (CURVE_POINTS - 1)
-    return tuple(points[round(place * stride)] for place in range(CURVE_POINTS))
+    return curve(run.facts("student").get("curve") or run.events("train"))
 
 
 def status(run_folder: Path, store: Store) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline.report import html, plots
 from pipeline.report.card import compact, dollars, duration
 from pipeline.report.html import boards, render
-from pipeline.report.summary import CurvePoint, Summary
+from pipeline.report.summary import Summary
+from pipeline.stages.student.curve import CurvePoint
 
 
 class Balance(HTMLParser):

@@ -1,13 +1,12 @@
 """The student in the walk."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from pipeline.core.events import Event
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights, weights
+from pipeline.stages.student import curve
 from pipeline.store.store import Manifest
 
 
@@ -34,12 +33,11 @@ def _make(making: Making) -> Manifest:
 
     tokens = making.local("tokens")
     folder = making.partial()
-    curve = folder / "curve.jsonl"
+    steps = folder / "curve.jsonl"
 
     def on_event(event: Event) -> None:
         if event["event"] == "train":
-            with curve.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({name: event.get(name) for name in ("step", "loss", "lr")}) + "\n")
+            curve.add(steps, event)
         making.tell(event)
 
     summary = train(
@@ -66,7 +64,7 @@ def _make(making: Making) -> Manifest:
         "compiled": summary.compiled,
         "products": summary.products,
         "seconds": summary.seconds,
-        "curve": curve_of(curve),
+        "curve": [point._asdict() for point in curve.read(steps)],
     }
     return making.folder(folder, making.count("tokens"), facts, keep=("model",))
 
@@ -88,22 +86,6 @@ def _loss(making: Making) -> Any:
     making.loading(table.teacher)
     teacher = load(table.teacher, cache=making.places.models, device=making.execution.device)
     return online_loss(teacher, table, TokenStore(making.local("tokens")), making.recipe.tokens)
-
-
-def curve_of(path: Path, points: int = 400) -> list[dict[str, Any]]:
-    """The training curve by step: the last line of each step (a resumed run repeats some), thinned to `points`."""
-    if not path.exists():
-        return []
-    by_step: dict[int, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:  # torn by a kill
-            continue
-        by_step[entry["step"]] = entry
-    steps = [by_step[step] for step in sorted(by_step)]
-    stride = max(1, len(steps) // points)
-    return steps[::stride] + (steps[-1:] if (len(steps) - 1) % stride else [])
 
 
 STEP = TextStep(
