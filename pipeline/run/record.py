@@ -15,15 +15,15 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pipeline import __version__
 from pipeline.core.errors import EmptyCorpus, HornbookError, StoreBusy, UsageError
 from pipeline.core.plan import Plan
 from pipeline.recipe_text import Loaded, dump
-from pipeline.store.store import Manifest, disk_errors, write_atomically
+from pipeline.store.disk import disk_errors, write_atomically
+from pipeline.store.store import Manifest
 
 FILE = "run.json"
 LOCK = "run.lock"
@@ -160,7 +160,7 @@ class RunRecord:
         with disk_errors(folder):
             known_files = [path for path in (self._path, folder / "recipe.toml") if path.is_file()]
             self._files = {path: path.read_bytes() for path in known_files}
-            write_atomically(folder / "recipe.toml", lambda file: file.write(text.encode()))
+            write_atomically(folder / "recipe.toml", text)
         self._same = self._before.get("plan") == whole.key
         self._at = ""
         self._states: dict[str, str] = {}
@@ -278,18 +278,14 @@ class RunRecord:
     def _restore(self) -> None:
         with contextlib.suppress(OSError):
             for path, data in self._files.items():
-                write_atomically(path, partial(_put, data))
+                write_atomically(path, data)
 
     def _write(self, *, timed: bool = True) -> None:
         if timed:
             self._data["seconds"] = round(self._elapsed + time.monotonic() - self._clock, 3)
         text = json.dumps(self._data, indent=1)
         with disk_errors(self._path):
-            write_atomically(self._path, lambda file: file.write(text.encode()))
-
-
-def _put(data: bytes, file: IO[bytes]) -> int:
-    return file.write(data)
+            write_atomically(self._path, text)
 
 
 def _made_with() -> dict[str, Any]:

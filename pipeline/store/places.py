@@ -4,7 +4,6 @@ The data folder is `environment.DATA_RULE`. A store at a URL keeps its artifacts
 models, work in progress) in the data folder that $HORNBOOK_DATA names, else in the default one.
 """
 
-import errno
 import os
 import tempfile
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import fsspec
 from pipeline.core import environment
 from pipeline.core.errors import DiskFull, MissingExtra, StoreError, UsageError
 from pipeline.core.names import checked
+from pipeline.store.disk import is_full
 from pipeline.store.store import Store
 
 _ELSEWHERE = f"choose another with --data FOLDER or {environment.DATA}"
@@ -60,7 +60,7 @@ class Places:
                 return self
         except OSError as error:
             message = f"the data folder {self.data} cannot be written: {error.strerror}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full(error):
                 raise DiskFull(message, hint=f"free space, or {_ELSEWHERE}") from error
             raise UsageError(message, hint=_ELSEWHERE) from error
 

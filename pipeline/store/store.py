@@ -28,10 +28,11 @@ from typing import IO, Any
 import fsspec
 import pyarrow.parquet as pq
 
-from pipeline.core.errors import DiskFull, StoreError, StoreFormatError
+from pipeline.core.errors import StoreError, StoreFormatError
 from pipeline.core.records import Record
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.store import parquet
+from pipeline.store.disk import disk_errors, whole_folder, write_atomically
 from pipeline.store.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
 
 FORMAT = 1
@@ -125,12 +126,8 @@ class Store:
             return Path(self.folder(stage, key))
         copy = cache / stage / key
         if not (copy / "manifest.json").exists():
-            scratch = copy.with_name(f"{key}.incoming")
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.parent.mkdir(parents=True, exist_ok=True)
-            self.filesystem.get(self.folder(stage, key), str(scratch), recursive=True)
-            shutil.rmtree(copy, ignore_errors=True)
-            scratch.rename(copy)
+            with whole_folder(copy, scratch=copy.with_name(f"{key}.incoming")) as scratch:
+                self.filesystem.get(f"{self.folder(stage, key)}/", f"{scratch}/", recursive=True)
         return copy
 
     @property
@@ -298,77 +295,6 @@ def _link(file: Path, target: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP):
             raise
         shutil.copyfile(file, target)
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> int:
-    """Write beside `path`, sync, rename over it; returns the size in bytes. A crash leaves the old file or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.fchmod(handle, 0o666 & ~_umask())
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    return size
-
-
-def _umask() -> int:
-    """The process's umask; the kernel has no call that only reads it, /proc has."""
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
-        for line in status:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o022
-
-
-_UNWRITABLE = frozenset(
-    {
-        errno.EACCES,
-        errno.EROFS,
-        errno.EPERM,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-        errno.ENAMETOOLONG,
-        errno.ELOOP,
-        errno.EFBIG,
-        errno.EIO,
-    }
-)
-"""What a place says that cannot be written, whoever made it so."""
-
-
-@contextlib.contextmanager
-def disk_errors(path: str | Path) -> Iterator[None]:
-    """Turn a full disk, a quota or a read-only place into errors that say what to do."""
-    try:
-        yield
-    except NotImplementedError as error:  # fsspec: a file system that can only be read, as one at http://
-        raise StoreError(
-            f"cannot write {path}: stores of this kind are read-only", hint="choose a writable one with --data FOLDER"
-        ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left while writing {path}",
-                hint="free space or move the store with --data FOLDER, then run again: finished work is kept",
-            ) from error
-        if error.errno in _UNWRITABLE:
-            raise StoreError(
-                f"cannot write {path}: {error.strerror}", hint="choose a writable folder with --data FOLDER"
-            ) from error
-        raise
 
 
 def cpu_seconds() -> float:

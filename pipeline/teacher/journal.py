@@ -14,7 +14,6 @@ A line starts with fixed fields, so that an index of a million answers is built 
 came, in seconds since the epoch; lines of earlier versions lack it.
 """
 
-import errno
 import fcntl
 import functools
 import json
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DiskFull, InputError, StoreBusy, StoreError
+from pipeline.store.disk import is_full
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.protocol import Reply
@@ -360,7 +360,7 @@ def _locked(path: Path) -> int:
 
 
 def store_error(error: OSError, folder: Path) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return DiskFull(
             f"no space left for the journal in {folder}",
             hint="free some space and run again: every answer up to here is kept",

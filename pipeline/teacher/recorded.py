@@ -13,11 +13,12 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.core.contents import digest_of, file_digest
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.resources import shipped
+from pipeline.store.disk import write_atomically
 from pipeline.teacher.journal import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 
@@ -99,11 +100,12 @@ def pack(places: Iterable[Path], variants: Collection[str], folder: Path, about:
         "prompt_tokens": sum(entry.prompt_tokens for entry in taken.values()),
         "completion_tokens": sum(entry.completion_tokens for entry in taken.values()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{JOURNAL}.partial"
-    with lzma.open(partial, "wb", preset=9 | lzma.PRESET_EXTREME) as out:
-        for key in sorted(taken):
-            out.write(encode(taken[key], json.dumps(taken[key].body).encode()))
-    partial.replace(folder / JOURNAL)
-    (folder / ABOUT).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def write(file: IO[bytes]) -> None:
+        with lzma.open(file, "wb", preset=9 | lzma.PRESET_EXTREME) as out:
+            for key in sorted(taken):
+                out.write(encode(taken[key], json.dumps(taken[key].body).encode()))
+
+    write_atomically(folder / JOURNAL, write)
+    write_atomically(folder / ABOUT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     return told

@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from pipeline.core.errors import DiskFull, StoreError, StoreFormatError
+from pipeline.core.errors import StoreError, StoreFormatError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept, Tally
-from pipeline.store.store import FORMAT, ROWS_PER_PART, Store, Writer, disk_errors, write_atomically
+from pipeline.store.store import FORMAT, ROWS_PER_PART, Store, Writer
 
 KEPT = [Passage(text=f"text {n}") for n in range(5)]
 DROPPED = [Dropped(Passage(text="short"), "too-short", "5 < 40")]
@@ -121,39 +121,6 @@ def test_a_damaged_manifest_says_what_to_delete(tmp_path):
     (tmp_path / "quality" / "k" / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match=r"is not JSON(.|\n)*delete .*quality/k and run again"):
         store.manifest("quality", "k")
-
-
-def test_full_disk(tmp_path):
-    with pytest.raises(DiskFull, match=r"no space left while writing x(.|\n)*--data FOLDER"), disk_errors("x"):
-        raise OSError(28, "No space left on device")
-
-
-def test_a_place_that_cannot_be_written():
-    with pytest.raises(StoreError, match="cannot write x: Read-only file system"), disk_errors("x"):
-        raise OSError(30, "Read-only file system")
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
-    path = tmp_path / "file"
-    write_atomically(path, lambda file: file.write(b"old"))
-
-    def fail(file):
-        file.write(b"new")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_atomically(path, fail)
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_files_are_as_readable_as_the_umask_says(tmp_path):
-    previous = os.umask(0o027)
-    try:
-        write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
-    finally:
-        os.umask(previous)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
 def _hold(root, held, release):

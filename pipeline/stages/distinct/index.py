@@ -5,11 +5,11 @@ fixed columns: for Python functions of 1 kB with 32 bands about 1.6 kB. Dropped 
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from pipeline.core.errors import HornbookError, StoreError
 from pipeline.recipe import DistinctTable
 from pipeline.stages.distinct import sieve
 from pipeline.stages.distinct.features import Features
+from pipeline.store.disk import write_atomically
 
 Array = npt.NDArray[Any]
 FORMAT = 3
@@ -245,22 +246,14 @@ class Index:
             "variants": self._variants[:size].view(np.uint8).reshape(-1, 16),
         }
         for name in _COLUMNS:
-            with (place / f"{name}.npy").open("wb") as file:
-                np.save(file, columns[name], allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
+            write_atomically(place / f"{name}.npy", partial(_save, columns[name]))
         about = {
             "format": FORMAT,
             "documents": self.size,
             "generation": generation,
             "table": self.table.model_dump(mode="json"),
         }
-        partial = folder / "index.json.tmp"
-        with partial.open("w", encoding="utf-8") as text:
-            text.write(json.dumps(about, indent=1, sort_keys=True) + "\n")
-            text.flush()
-            os.fsync(text.fileno())
-        partial.replace(folder / "index.json")
+        write_atomically(folder / "index.json", json.dumps(about, indent=1, sort_keys=True) + "\n")
         for path in folder.iterdir():
             if path.name.isdigit() and path != place:
                 shutil.rmtree(path)
@@ -309,6 +302,10 @@ def described(folder: Path) -> dict[str, Any]:
             hint="update hornbook" if about.get("format", 0) > FORMAT else "delete the index and build it again",
         )
     return about
+
+
+def _save(column: Array, file: IO[bytes]) -> None:
+    np.save(file, column, allow_pickle=False)
 
 
 def _form(row: Array) -> bytes:

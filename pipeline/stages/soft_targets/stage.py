@@ -20,6 +20,7 @@ from pipeline.stages.student.divergences import Targets, top_k
 from pipeline.stages.student.objective import CHUNK_LOGITS, Objective
 from pipeline.stages.student.soft_targets import FORMAT, check_vocabulary
 from pipeline.stages.tokens.shards import TokenStore
+from pipeline.store.disk import write_atomically
 
 MICRO_TOKENS = 2048
 """Tokens of a teacher's forward pass, padding included."""
@@ -83,9 +84,8 @@ def write_soft_targets(
     k = min(table.top_k, int(store.manifest["vocabulary"]))
     size = sum(file.stat().st_size for file in out.glob("*.bin"))
     summary = SoftTargetsSummary(written, k, table.temperature, covered / max(written, 1), size, loaded.identity)
-    partial = out / ".soft-targets.json"
-    partial.write_text(json.dumps({"format": FORMAT, "dtype": id_type.name, **asdict(summary)}), encoding="utf-8")
-    partial.replace(out / "soft-targets.json")
+    about = {"format": FORMAT, "dtype": id_type.name, **asdict(summary)}
+    write_atomically(out / "soft-targets.json", json.dumps(about))
     return summary
 
 

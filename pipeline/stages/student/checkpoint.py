@@ -5,24 +5,20 @@ so a kill at any moment leaves either the old newest one or the new one. Beside 
 `best-00000100.pt`: those of every checkpoint that is kept, so that a run which goes on from one finds its own.
 """
 
-import errno
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.core.errors import DiskFull, StoreFormatError
+from pipeline.core.errors import StoreFormatError
+from pipeline.store.disk import full_disk, whole_folder, write_atomically
 
 FORMAT = 3
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_SAID = ("file write failed", "No space left on device", "Disk quota exceeded")
-"""What torch and safetensors say of a full disk, whose errors carry no number."""
 KEEP = 2
 """Checkpoints kept: the newest, and the one before it for the case that the newest is where the loss went wrong."""
 
@@ -64,11 +60,10 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 def write_best(folder: Path, step: int, weights: Mapping[str, torch.Tensor]) -> None:
     """Put the weights after `step`, the best so far, aside; whole or not at all. Raises DiskFull."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".best.pt"
-    with room(f"the weights of step {step}, the best so far,", folder, partial):
-        _save(dict(weights), partial)
-    partial.replace(folder / _best_name(step))
+    with room(f"the weights of step {step}, the best so far,", folder):
+        write_atomically(
+            folder / _best_name(step), lambda file: torch.save(dict(weights), file), scratch=folder / ".best.pt"
+        )
 
 
 def read_best(folder: Path, step: int) -> dict[str, torch.Tensor]:
@@ -89,26 +84,9 @@ def _best_name(step: int) -> str:
     return f"best-{step:08d}.pt"
 
 
-def _save(value: dict[str, Any], path: Path) -> None:
-    with path.open("wb") as file:
-        torch.save(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def room(what: str, folder: Path, partial: Path) -> Iterator[None]:
-    """Removes `partial`, half written, where writing `what` fails; DiskFull where that was for want of space."""
-    try:
-        yield
-    except Exception as error:  # safetensors has an error of its own for a full disk
-        shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
-        if getattr(error, "errno", None) in _FULL or any(mark in str(error) for mark in _FULL_SAID):
-            raise DiskFull(
-                f"no space left for {what} in {folder}",
-                hint="free some space and run the same command again: it goes on from the checkpoint before",
-            ) from error
-        raise
+def room(what: str, folder: Path) -> AbstractContextManager[None]:
+    hint = "free some space and run the same command again: it goes on from the checkpoint before"
+    return full_disk(f"no space left for {what} in {folder}", hint)
 
 
 def write(folder: Path, step: int, state: dict[str, Any], settings: str, best: int | None = None) -> Checkpoint:
@@ -116,22 +94,15 @@ def write(folder: Path, step: int, state: dict[str, Any], settings: str, best: i
 
     best: the step whose weights are the best so far.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".partial-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    name = f"step-{step:08d}"
-    partial = folder / f".partial-{name}"
-    partial.mkdir()
-    with room(f"the checkpoint of step {step}", folder, partial):
-        _save(state, partial / "state.pt")
-        meta = {"format": FORMAT, "step": step, "settings": settings, "best": best}
-        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    shutil.rmtree(folder / name, ignore_errors=True)
-    partial.rename(folder / name)
+    place = folder / f"step-{step:08d}"
+    meta = {"format": FORMAT, "step": step, "settings": settings, "best": best}
+    with room(f"the checkpoint of step {step}", folder), whole_folder(place, scratch=folder / ".partial") as scratch:
+        torch.save(state, scratch / "state.pt")
+        (scratch / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     for old in sorted(folder.glob("step-*"), reverse=True)[KEEP:]:
         shutil.rmtree(old, ignore_errors=True)
     kept = {_meta(left)["best"] for left in folder.glob("step-*")}
     for weights in folder.glob("best-*.pt"):
         if weights.name not in {_best_name(number) for number in kept if number is not None}:
             weights.unlink()
-    return Checkpoint(folder / name, step)
+    return Checkpoint(place, step)

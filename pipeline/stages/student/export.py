@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.core.errors import DiskFull
 from pipeline.stages.student import checkpoint
+from pipeline.store.disk import whole_folder
 
 
 def export(out: Path, step: int, write: Callable[[Path], None], keep: Callable[[], None]) -> Path:
@@ -15,23 +16,22 @@ def export(out: Path, step: int, write: Callable[[Path], None], keep: Callable[[
     newest give way first. keep: called where it cannot be written, to leave what was trained for a rerun, which only
     exports. Raises DiskFull, or what `write` raised.
     """
-    folder, partial = out / "model", out / ".model"
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = out / "model"
     what = f"the trained model of step {step}"
+
+    def written() -> None:
+        with checkpoint.room(what, out), whole_folder(folder, scratch=out / ".model") as scratch:
+            write(scratch)
+
     try:
         try:
-            with checkpoint.room(what, out, partial):
-                write(partial)
+            written()
         except DiskFull:
             if not checkpoint.drop_older(out / "checkpoints"):
                 raise
-            with checkpoint.room(what, out, partial):
-                write(partial)
+            written()
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
         keep()
         raise
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return folder

@@ -8,7 +8,6 @@ loader's, drawn from the seed and the documents' ids, so it does not depend on t
 
 import heapq
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -28,6 +27,7 @@ from pipeline.recipe import StudentTable, TokensTable
 from pipeline.stages.tokens.shards import FORMAT, KINDS, PROBLEMS, shard_name
 from pipeline.stages.tokens.text import parts
 from pipeline.stages.tokens.tokenizers import tokenizer_for
+from pipeline.store.disk import sync, write_atomically
 
 SHARD_TOKENS = 1 << 27
 """Tokens after which a new shard begins: 268 MB of 16-bit ids."""
@@ -177,8 +177,7 @@ class _Writer:
         self._close()
 
     def _close(self) -> None:
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        sync(self.file)
         self.file.close()
 
     def add(self, encoded: _Encoded) -> None:
@@ -239,7 +238,5 @@ class _Writer:
             "shards": self.sizes,
             **{key: value for key, value in asdict(summary).items() if key not in ("shards", "spans")},
         }
-        partial = self.out / ".tokens.json"
-        partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self.out / "tokens.json")
+        write_atomically(self.out / "tokens.json", json.dumps(manifest, indent=1) + "\n")
         return summary

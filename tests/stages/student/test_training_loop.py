@@ -80,7 +80,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(corpus: Path, tmp_pa
 def test_a_process_killed_in_mid_step_goes_on(corpus: Path, tmp_path: Path, alone: Alone) -> None:
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
-        "from tiny import STUDENT, TOKENS, plant_products; from pipeline.stages.student import train;"
+        "from tiny import STUDENT, TOKENS, plant_products; from pipeline.stages.student.stage import train;"
         "from pipeline.execution import Execution; plant_products();"
         "out = Path(sys.argv[2]);"
         "train(Path(sys.argv[1]), STUDENT, TOKENS, seed=3, out=out, cache=out,"
