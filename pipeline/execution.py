@@ -17,8 +17,8 @@ def let_waiting_threads_sleep() -> None:
     """Keep OpenMP's threads from burning a core while they wait for each other. Has an effect before torch is imported.
 
     GNU's OpenMP, which torch carries, lets them spin for milliseconds. On a machine with other work to do the thread
-    that is waited for does not run meanwhile: on two cores at load 3 training made 600 to 1,600 tokens/s, and with this
-    9,600 to 10,900. What the environment says already (GOMP_SPINCOUNT, OMP_WAIT_POLICY) stays.
+    that is waited for does not run meanwhile, and training is several times slower. What the environment says already
+    (GOMP_SPINCOUNT, OMP_WAIT_POLICY) stays.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -21,8 +21,7 @@ PAGES = sorted(
     page
     for top in ("", "pipeline", "prompts", "data", "tests", "scripts")
     for page in ((ROOT / top).rglob("*.md") if top else ROOT.glob("*.md"))
-    if not page.relative_to(ROOT).as_posix().startswith(WRITTEN_BY_RUNS)
-    and page.stem.isupper()
+    if not page.relative_to(ROOT).as_posix().startswith(WRITTEN_BY_RUNS) and page.stem.isupper()
 )
 """The pages that people read, by their names in capitals: a template's name is in small letters."""
 
@@ -67,7 +66,9 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
             continue
         target = page.parent / place if place else page
         assert target.exists(), f"{named(page)}: there is nothing at {link}"
-        assert not anchor or anchor in anchors(target), f"{named(page)}: {place or named(page)} has no heading #{anchor}"
+        assert not anchor or anchor in anchors(target), (
+            f"{named(page)}: {place or named(page)} has no heading #{anchor}"
+        )
 
 
 @every_page()
@@ -166,7 +167,9 @@ def test_python_that_a_page_shows_can_be_parsed(page: Path) -> None:
 def test_make_has_the_targets_that_the_readme_names() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     pages = [page.read_text(encoding="utf-8") for page in PAGES]
-    assert {name for page in pages for name in re.findall(r"^make (\w+)|`make (\w+)", page) for name in name if name} <= targets
+    assert {
+        name for page in pages for name in re.findall(r"^make (\w+)|`make (\w+)", page) for name in name if name
+    } <= targets
 
 
 def test_the_page_of_settings_is_that_of_the_command() -> None:

@@ -1,8 +1,8 @@
 """Matrix products by oneDNN in the place of the BLAS library that torch was built with.
 
 torch takes fp32 products on CPUs from MKL, which on processors that are not Intel's leaves half of the vector unit
-idle: 108 GFLOP/s on one Zen 5 core where oneDNN, which torch carries too, reaches 240 (2048 x 128 x 512, measured).
-Which of them is faster here is measured (`pipeline.models.rates.onednn_wins`), not told from a name.
+idle where oneDNN, which torch carries too, does not. Which of them is faster here is measured
+(`pipeline.models.rates.onednn_wins`), not told from a name.
 """
 
 import functools

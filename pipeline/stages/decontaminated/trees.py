@@ -13,9 +13,6 @@ the paper a match needs more the smaller it is:
 - one has fewer: their normal forms (`dedup.clones`) are equal too, that is constants, attributes and built-in names;
 - one has fewer than `CHANCE_NODES`, so that people write it without knowing the problem (`return a + b`): also, either
   the function's docstring says the problem's statement, or such matches are `MAIN_SHARE` of the document's functions.
-
-Of 250,000 functions of installed packages and of the standard library, 164 are equal to a HumanEval solution by chance,
-all to five of 9 nodes or fewer; none reaches a rate of 0.85 with one of `MIN_NODES` or more.
 """
 
 import ast

@@ -1,9 +1,7 @@
 """The forward and backward pass through torch.compile, where that is faster here.
 
-Measured on two cores (fp32, rows of one length, products by oneDNN): 1.19 of the plain rate at 1M parameters, 1.04 at
-5M, 1.07 at 10M; with rows of many lengths, for which the code must leave sizes open, 0.82, 0.91 and 0.93 (with torch's
-products). So "auto" tries it for rows of one length only (tokens.mask_documents = false), where training will last, and
-keeps it where it wins on the machine.
+With rows of many lengths compiled code must leave sizes open and is slower than plain code. So "auto" tries it for rows
+of one length only (tokens.mask_documents = false), where training will last, and keeps it where it wins on the machine.
 
 Compiled code rounds otherwise, so a run keeps to its choice: "auto" is decided once and stored in the checkpoint. What
 is compiled depends on shapes alone, not on the order in which batches came, so a resumed run is the uninterrupted one.

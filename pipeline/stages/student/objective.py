@@ -72,7 +72,7 @@ class Objective:
     model: a transformers causal LM; Llama and Phi take the lean forward, others their own. prompt_gradient: False lets
     no gradient through what stands before a row's first label: it is run without one, and its keys and values are
     context for the rest. The loss is the same, the gradient is cut short, and a prompt token needs a third of the
-    arithmetic (a whole step of SmolLM2 on composed exercises: 0.70 of the time, measured).
+    arithmetic.
     lean: False for the model's own forward, which a sharded model needs: its hooks gather the weights.
     """
 
