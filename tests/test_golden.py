@@ -11,6 +11,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipeline import walk
 from pipeline.execution import Execution
 from pipeline.recipe_text import load, shipped_recipes
@@ -82,6 +84,21 @@ def kept(data: Path) -> dict[str, dict[str, object]]:
 
 def test_the_keys_of_all_shipped_recipes_are_those_written_down() -> None:
     assert keys() == json.loads((GOLDEN / "keys.json").read_text())
+
+
+@pytest.mark.parametrize("changed", walk.WALK, ids=lambda step: step.name)
+def test_a_step_whose_version_is_lowered_has_other_keys_than_those_written_down(
+    changed: walk.TextStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tuple(replace(step, version=step.version - 1) if step is changed else step for step in walk.WALK)
+    monkeypatch.setattr(walk, "WALK", older)
+    name, overrides = VARIANTS["tiny with every stage"]
+    stages = walk.plan(load(name, overrides).recipe, READS).stages
+    written = json.loads((GOLDEN / "keys.json").read_text())["tiny with every stage"]
+    moved = {changed.name}
+    for stage in stages:
+        moved |= {stage.name} if moved & set(stage.inputs) else set()
+    assert {stage.name for stage in stages if stage.key != written[stage.name]} == moved
 
 
 def test_a_small_run_keeps_and_drops_the_records_written_down(tmp_path: Path) -> None:

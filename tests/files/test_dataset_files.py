@@ -16,7 +16,8 @@ from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import Recipe, SourcesTable
 from pipeline.stages.raw_code.licences import PERMISSIVE
-from pipeline.stages.raw_code.stage import REASONS, passages
+from pipeline.stages.raw_code.stage import passages
+from pipeline.stages.raw_code.step import STEP
 from pipeline.stages.raw_code.step import STEP as RAW_CODE
 from pipeline.work.local import Processes
 
@@ -34,7 +35,7 @@ def read(path: Path, **fields: Any) -> tuple[list[str], dict[str, str], list[str
     notes: list[str] = []
     table = SourcesTable(kind="dataset", path=str(path), **fields)
     outcomes = list(passages(table, tell=notes.append))
-    assert {outcome.reason for outcome in outcomes if isinstance(outcome, Dropped)} <= REASONS
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, Dropped)} <= STEP.reasons.keys()
     assert [outcome.record for outcome in passages(table)] == [outcome.record for outcome in outcomes]
     for outcome in outcomes:
         assert isinstance(outcome.record, Passage)

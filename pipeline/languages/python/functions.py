@@ -37,10 +37,10 @@ def docstring_of(node: FunctionNode) -> ast.Expr | None:
 def split_function(source: str) -> SplitFunction | None:
     """Cut `source`, which holds one top-level function and perhaps comments around it.
 
-    None where it holds anything else, or where no cut gives back the same tree (a backslash joins the docstring's line
-    with the next one).
+    None where it holds anything else, where lines end in carriage returns (`languages/normalise.py` has none), or where
+    no cut gives back the same tree (a backslash joins the docstring's line with the next one).
     """
-    tree = parse(source)
+    tree = None if "\r" in source else parse(source)
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], FunctionNode):
         return None
     node = tree.body[0]

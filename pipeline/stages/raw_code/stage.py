@@ -20,10 +20,6 @@ from pipeline.work.protocol import SERIAL, Executor, blocks
 if TYPE_CHECKING:
     from pipeline.files.rows import Row
 
-NAME = "raw-code"
-VERSION = 4
-REASONS = frozenset({"unreadable", "licence", "generated", "too-long"})
-
 MAX_MEAN_LINE = 100
 MAX_LINE = 1_000
 """Longest mean and single line of hand-written code, characters (Chen et al. 2021, 3.1; CodeParrot)."""

@@ -85,11 +85,23 @@ def test_layouts(source: str, prompt: str, solution: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["x = 1\n", PLAIN + PLAIN, "class A:\n    pass\n", "def f(:\n", "", 'def f():\n    "d" \\\n\n    return 1\n'],
+    ["x = 1\n", PLAIN + PLAIN, "class A:\n    pass\n", "def f(:\n", "", PLAIN.replace("\n", "\r"), "def f(\rx): pass\n"],
 )
 def test_what_is_no_single_function_is_not_cut(source: str) -> None:
-    split = split_function(source)
-    assert split is None or same_program(split.prompt + split.solution, source)
+    assert split_function(source) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'def f():\n    "d" \\\n    ; return 1\n',
+        'def f(): "d" \\\n  ; return 1\n',
+        'async def f():\n\t"""d""" \\\n\t\t;\\\n\tawait g()\n',
+    ],
+)
+def test_a_function_that_no_cut_gives_back_is_not_cut(source: str) -> None:
+    assert parse(source) is not None
+    assert split_function(source) is None
 
 
 names = st.sampled_from(["a", "b", "value", "größe", "x1"])

@@ -295,6 +295,22 @@ def test_the_keeper_is_the_exercise_with_owned_tests() -> None:
     assert {d.kept_id for d in dropped} == {with_tests.id}
 
 
+def test_tests_that_the_pipeline_owns_go_before_a_teachers_and_those_before_none() -> None:
+    def one(owner: str, number: int, test: str = "assert f(1) == 1") -> Exercise:
+        return exercise("def f(a):\n", "    return a\n", test=test, test_owner=owner, audience=str(number))
+
+    owned, taught, untested = (
+        [one("seed", n) for n in range(8)],
+        [one("teacher", n) for n in range(8)],
+        [one("teacher", n, " \n") for n in range(8)],
+    )
+    for better, worse in ((owned, taught), (taught, untested), (owned, untested)):
+        for first, second in zip(better, worse, strict=True):  # whichever of the two has the smaller id
+            kept, (drop,) = run([second, first])
+            assert kept == [first]
+            assert (drop.record, drop.kept_id) == (second, first.id)
+
+
 SOME_TEXT = st.one_of(
     st.lists(st.sampled_from(["a", "b", "c", "dd", "é", "漢字", "+", "\n"]), max_size=14).map(" ".join),
     st.builds(

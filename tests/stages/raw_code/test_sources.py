@@ -12,7 +12,8 @@ from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import SourcesTable
 from pipeline.stages.raw_code.licences import PERMISSIVE, accepted, in_text, of_folder, of_text
-from pipeline.stages.raw_code.stage import REASONS, examined, generated, passages
+from pipeline.stages.raw_code.stage import examined, generated, passages
+from pipeline.stages.raw_code.step import STEP
 
 CODE = "def double(x):\n    return 2 * x\n"
 
@@ -53,7 +54,7 @@ def test_a_folder_gives_each_file_once_with_its_reason(tmp_path: Path) -> None:
         "code/made.py": "generated",
         "code/mini.py": "generated",
     }
-    assert {o.reason for o in outcomes if isinstance(o, Dropped)} <= REASONS
+    assert {o.reason for o in outcomes if isinstance(o, Dropped)} <= STEP.reasons.keys()
     texts = {o.record.origin: o.record.text for o in outcomes if isinstance(o, Kept)}
     assert texts["code/pkg/crlf.py"] == CODE.replace("\n", "\r\n")
 

@@ -1,17 +1,20 @@
 """The validated stage: what is kept, why the rest is dropped, and the law that nothing is lost."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.errors import SandboxUnavailable
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import ValidatedTable
-from pipeline.sandbox import Sandbox
-from pipeline.stages.validated.stage import Validate, ValidateBlocks, limits_of
+from pipeline.sandbox import Program, Sandbox, Verdict
+from pipeline.sandbox.types import VERDICTS
+from pipeline.stages.validated.stage import REASON_OF, Validate, ValidateBlocks, limits_of
+from pipeline.stages.validated.step import STEP
 
 TABLE = ValidatedTable(cpu_seconds=1.0)
 PROMPT = 'def f(x):\n    """Double x.\n\n    >>> f(2)\n    4\n    """\n'
@@ -109,6 +112,32 @@ def test_an_exercise_without_a_test_is_kept_where_the_recipe_allows_it() -> None
         Kept,
         Dropped,
     ]
+
+
+class Outage:
+    """Stands in for a sandbox that can judge `judged` programs and then no other."""
+
+    is_open = True
+
+    def __init__(self, judged: int) -> None:
+        self.judged = judged
+
+    def run(self, programs: Iterable[Program]) -> Iterator[Verdict]:
+        for number, program in enumerate(programs):
+            yield Verdict(program.id, "passed" if number < self.judged else "infrastructure", "no process can start")
+
+
+def test_a_sandbox_that_cannot_judge_stops_the_stage_and_says_nothing_of_the_record() -> None:
+    outcomes = Validate(TABLE, Outage(judged=1))([exercise(), exercise(test="assert f(4) == 8\n")])  # type: ignore[arg-type]
+    assert isinstance(next(outcomes), Kept)
+    with pytest.raises(SandboxUnavailable, match="could not judge exercise .*: no process can start") as error:
+        next(outcomes)
+    assert error.value.hint == "run `hornbook doctor`; the run can be resumed"
+
+
+def test_every_verdict_but_passed_and_an_outage_has_a_reason_of_the_stage() -> None:
+    assert set(REASON_OF) == VERDICTS - {"passed", "infrastructure"}
+    assert set(REASON_OF.values()) <= set(STEP.reasons)
 
 
 RUN = "Prose.\n\n```py3\nx = 1\n```\n\n~~~pycon\n>>> x\n1\n~~~\n"
