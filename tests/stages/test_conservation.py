@@ -94,9 +94,7 @@ def several(strategy: st.SearchStrategy[Any], least: int = 0, most: int = 8) -> 
 
 
 def prompts(draw: Draw) -> list[Prompt]:
-    return [
-        Prompt(seed=seed, messages=(), template="t.md", template_digest="0") for seed in draw(several(SEEDS, 1, 6))
-    ]
+    return [Prompt(seed=seed, messages=(), template="t.md", template_digest="0") for seed in draw(several(SEEDS, 1, 6))]
 
 
 def samples_of(draw: Draw, model: str, count: int) -> list[Sample]:

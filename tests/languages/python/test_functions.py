@@ -85,7 +85,15 @@ def test_layouts(source: str, prompt: str, solution: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["x = 1\n", PLAIN + PLAIN, "class A:\n    pass\n", "def f(:\n", "", PLAIN.replace("\n", "\r"), "def f(\rx): pass\n"],
+    [
+        "x = 1\n",
+        PLAIN + PLAIN,
+        "class A:\n    pass\n",
+        "def f(:\n",
+        "",
+        PLAIN.replace("\n", "\r"),
+        "def f(\rx): pass\n",
+    ],
 )
 def test_what_is_no_single_function_is_not_cut(source: str) -> None:
     assert split_function(source) is None
