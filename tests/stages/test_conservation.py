@@ -1,6 +1,6 @@
 """The law of conservation, for every step of the walk: in = kept + dropped, on disk as in the manifest.
 
-Each step makes an artifact of inputs that hypothesis draws. What a model would say, and the verdicts of the sandbox, are
+Each step makes an artifact of inputs that hypothesis draws. What a model would say, and the sandbox's verdicts, are
 drawn too; all else is the step's own.
 """
 
@@ -42,7 +42,13 @@ class Given:
 
 
 HELD_OUT = problems_of("held-out").problems
-FUNCTION = 'def {name}(values):\n    """Add {name} up."""\n    total = {start}\n    for value in values:\n        total += value\n    return total\n'  # noqa: E501
+FUNCTION = '''def {name}(values):
+    """Add {name} up."""
+    total = {start}
+    for value in values:
+        total += value
+    return total
+'''
 CODE = st.one_of(
     st.builds(FUNCTION.format, name=st.sampled_from(["add", "plus"]), start=st.integers(0, 1)),
     st.sampled_from(
