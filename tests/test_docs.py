@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from pipeline import recipe_settings, walk
+from pipeline import __version__, recipe_settings, walk
 from pipeline.cli.main import app
 from pipeline.recipe_text import shipped_recipes
 
@@ -201,3 +201,10 @@ def test_every_verb_is_on_the_page_of_commands() -> None:
     page = (ROOT / "pipeline/cli/README.md").read_text(encoding="utf-8")
     root: Any = typer.main.get_command(app)
     assert {verb for verb in root.commands if f"hornbook {verb} " not in page} == set()
+
+
+def test_the_newest_version_of_the_changelog_is_that_of_the_package() -> None:
+    page = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    [(newest, date), *earlier] = re.findall(r"^## (\d+\.\d+\.\d+) \((.+)\)$", page, re.MULTILINE)
+    assert __version__ == newest + ".dev0" * (date == "unreleased")
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", date) for _, date in earlier)
