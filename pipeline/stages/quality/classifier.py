@@ -196,7 +196,7 @@ def _cross_validated(embeddings: Array, labels: Array, seed: int) -> Array:
 def _report(
     predicted: Array, labels: Array, scores: Array, threshold: float, problems: Counter[str]
 ) -> ClassifierReport:
-    from sklearn.metrics import roc_auc_score, roc_curve
+    from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
     rates = roc_curve(labels, predicted)
     base = float(labels.mean())
@@ -208,7 +208,7 @@ def _report(
         positive_share=base,
         folds=FOLDS,
         auc=float(roc_auc_score(labels, predicted)),
-        brier=float(np.mean((predicted - labels) ** 2)),
+        brier=float(brier_score_loss(labels, predicted)),
         brier_base=base * (1 - base),
         roc=tuple((float(x), float(y)) for x, y in zip(rates[0], rates[1], strict=True)),
         calibration=calibrated(predicted, labels),

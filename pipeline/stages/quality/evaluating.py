@@ -128,17 +128,18 @@ def hanley_mcneil(auc: float, positive: int, negative: int) -> tuple[float, floa
 
 def agreement(pairs: Sequence[tuple[float | None, float | None]], threshold: float) -> Agreement | None:
     """Agreement of two annotations of each document; pairs with a missing one do not count. None without a pair."""
+    from sklearn.metrics import cohen_kappa_score
+
     usable = [(a, b) for a, b in pairs if a is not None and b is not None]
     if not usable:
         return None
     first, second = (np.array(values) >= threshold for values in zip(*usable, strict=True))
-    same = float((first == second).mean())
-    chance = float(first.mean() * second.mean() + (1 - first.mean()) * (1 - second.mean()))
+    one_sided = len({*first, *second}) == 1
     return Agreement(
         pairs=len(usable),
         equal=sum(a == b for a, b in usable) / len(usable),
-        same_side=same,
-        kappa=(same - chance) / (1 - chance) if chance < 1 else None,
+        same_side=float((first == second).mean()),
+        kappa=None if one_sided else float(cohen_kappa_score(first, second)),
     )
 
 

@@ -1,6 +1,5 @@
 """The arithmetic of scores: pass@k, intervals and the paired test. Pure functions, no records."""
 
-import math
 from collections.abc import Sequence
 from math import comb
 from typing import NamedTuple
@@ -59,15 +58,10 @@ def wilson(passed: int, total: int) -> Interval:
     """95% interval of a proportion (Wilson 1927), within [0, 1]. ValueError unless 0 <= passed <= total > 0."""
     if not (total > 0 and 0 <= passed <= total):
         raise ValueError(f"a proportion needs 0 <= passed <= total and total > 0, got {passed} of {total}")
-    z = 1.959963984540054
-    share = passed / total
-    centre = share + z * z / (2 * total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    # At the ends the two terms are equal in exact arithmetic; in floats they leave a rounding error.
-    low = (centre - half) / scale if passed else 0.0
-    high = (centre + half) / scale if passed < total else 1.0
-    return Interval(low, high)
+    from scipy.stats import binomtest
+
+    ends = binomtest(passed, total).proportion_ci(method="wilson")
+    return Interval(float(ends.low), float(ends.high))
 
 
 class McNemar(NamedTuple):
@@ -90,6 +84,8 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> McNemar:
         raise ValueError(f"a paired test needs the same problems on both sides, got {len(before)} and {len(after)}")
     gained = sum(1 for b, a in zip(before, after, strict=True) if a and not b)
     lost = sum(1 for b, a in zip(before, after, strict=True) if b and not a)
-    changed = gained + lost
-    tail: int = sum(comb(changed, i) for i in range(min(gained, lost) + 1))
-    return McNemar(gained, lost, min(1.0, 2 * tail / 2**changed))
+    if not gained + lost:
+        return McNemar(gained, lost, 1.0)
+    from scipy.stats import binomtest
+
+    return McNemar(gained, lost, float(binomtest(min(gained, lost), gained + lost).pvalue))

@@ -13,7 +13,8 @@ class Average:
     """The averaged weights beside the trained ones, on the same device.
 
     decay: share of the average that stays at each update. Early on it is (1 + n) / (10 + n) where that is less, so
-    that the random weights of the start are forgotten.
+    that the random weights of the start are forgotten. `torch.optim.swa_utils.AveragedModel` would copy the whole model
+    where this holds the weights that are trained, and put a second module beside the one that is sharded and compiled.
     """
 
     def __init__(self, parameters: Iterable[Tensor], decay: float) -> None:

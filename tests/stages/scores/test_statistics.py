@@ -1,4 +1,4 @@
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
@@ -86,6 +86,22 @@ def test_mcnemar_is_symmetric_and_a_probability(pairs: list[tuple[bool, bool]]) 
     assert forth.p == back.p
     assert 0 < forth.p <= 1
     assert (forth.gained, forth.lost) == (back.lost, back.gained)
+
+
+@given(st.integers(0, 7), st.integers(0, 7))
+def test_mcnemars_p_is_the_share_of_all_ways_to_change_that_are_as_uneven(gained: int, lost: int) -> None:
+    before, after = [False] * gained + [True] * lost, [True] * gained + [False] * lost
+    ways = list(product((0, 1), repeat=gained + lost))
+    as_uneven = [way for way in ways if abs(2 * sum(way) - len(way)) >= abs(gained - lost)]
+    assert mcnemar(before, after).p == pytest.approx(len(as_uneven) / len(ways))
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_ends_are_the_rates_from_which_the_share_is_just_196_deviations(case: tuple[int, int]) -> None:
+    passed, total = case
+    for end in wilson(passed, total):
+        distance = (passed / total - end) ** 2
+        assert distance == pytest.approx(1.959963984540054**2 * end * (1 - end) / total, abs=1e-9)
 
 
 def test_mcnemar_without_a_change_says_nothing() -> None:
