@@ -18,7 +18,6 @@ and the index as it was; results whose documents are in the index are never repl
 """
 
 import contextlib
-import fcntl
 import json
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from pipeline.core.events import OnEvent, silent
 from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
+from pipeline.store.locks import exclusive
 from pipeline.store.spool import Spool
 from pipeline.work.protocol import SERIAL, Executor, spread
 
@@ -211,13 +211,8 @@ class _Kept:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the index {folder} is a file", hint="name a folder")
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StoreBusy(
-                    f"another batch is being compared with the index {folder}", hint="wait until it is done"
-                ) from error
+        busy = StoreBusy(f"another batch is being compared with the index {folder}", hint="wait until it is done")
+        with exclusive(folder / ".lock", busy=busy):
             yield cls._read(folder, table, out)
 
     @classmethod

@@ -1,7 +1,6 @@
 """The folder that `hornbook clean` writes: made beside its place, and moved there when it is whole."""
 
 import contextlib
-import fcntl
 import glob
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from pipeline.core.errors import UsageError
 from pipeline.store.disk import full_disk, is_full
+from pipeline.store.locks import held, locked
 
 RESULTS = ("kept", "dropped", "splits.json", "clean.json")
 LOCK = ".lock"
@@ -45,9 +45,8 @@ def partial(out: Path) -> Iterator[Path]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         for left in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
-            with contextlib.suppress(OSError), (left / LOCK).open("r+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
+            if (left / LOCK).is_file() and not held(left / LOCK):
+                shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     except OSError as error:
         if is_full(error):
@@ -56,8 +55,7 @@ def partial(out: Path) -> Iterator[Path]:
             f"{out}: cannot be written: {error.strerror}", hint="name another output folder with --to"
         ) from error
     try:
-        with (folder / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(folder / LOCK):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,11 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock
-
 from pipeline.core.errors import DiskFull, HornbookError, InputError
 from pipeline.models.named import NamedModel, Parts, located
 from pipeline.store.disk import full_disk, write_atomically
+from pipeline.store.locks import exclusive
 
 Tell = Callable[[str], None]
 
@@ -49,7 +48,7 @@ def fetch(model: NamedModel, models: Path, tell: Tell = to_stderr) -> Path:
     if found is not None:
         return _verified(model, found.path, found.place)
     models.mkdir(parents=True, exist_ok=True)
-    with FileLock(models / f".{model.file}.lock"):
+    with exclusive(models / f".{model.file}.lock"):
         # Another process may have fetched it while this one waited.
         if (models / model.file).is_file():
             return _verified(model, models / model.file, "models folder")

@@ -1,7 +1,6 @@
 """The list of runs, and the removal of one."""
 
 import contextlib
-import fcntl
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from pipeline.run import record as run_record
 from pipeline.run.garbage import size
 from pipeline.run.reading import RunView, existing_runs, open_run
 from pipeline.store.disk import disk_errors
+from pipeline.store.locks import locked
 from pipeline.store.places import Places
 
 
@@ -102,13 +102,8 @@ def text(runs: Sequence[Listed], place: Path) -> str:
 def remove(places: Places, name: str) -> None:
     """Delete a run's folder, and nothing of the store. Raises StoreBusy where a process is at work on it."""
     folder = places.run(name)
-    with disk_errors(folder), (folder / run_record.LOCK).open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreBusy(f"the run {name} is under way", hint="stop it, or wait until it is done") from None
-        except OSError:
-            pass  # a filesystem without locks
+    busy = StoreBusy(f"the run {name} is under way", hint="stop it, or wait until it is done")
+    with disk_errors(folder), locked(folder / run_record.LOCK, busy=busy, needed=False):
         # Without run.json it is no run any more, should the removal be cut short.
         (folder / run_record.FILE).unlink(missing_ok=True)
         shutil.rmtree(folder)

@@ -7,7 +7,6 @@ Of a remote store only the runs of this data folder are known, so what another m
 """
 
 import contextlib
-import fcntl
 import re
 import shutil
 import time
@@ -24,9 +23,12 @@ from pipeline.core.errors import HornbookError
 from pipeline.core.plan import KEY_LENGTH
 from pipeline.run import record as run_record
 from pipeline.store.disk import disk_errors
+from pipeline.store.locks import held, locked
 from pipeline.store.places import Places
 
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
+
+LOCK = "store.lock"
 
 LEFT_ALONE_SECONDS = 86_400.0
 """Age from which an unfinished artifact of a remote store is taken to be nobody's: there are no locks there."""
@@ -54,21 +56,9 @@ class Found:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-@contextlib.contextmanager
-def starting(places: Places) -> Iterator[None]:
+def starting(places: Places) -> contextlib.AbstractContextManager[Any]:
     """Inside, a run writes down which artifacts it needs, and nobody takes them away; waits for a removal to end."""
-    with _locked(places, fcntl.LOCK_SH):
-        yield
-
-
-@contextlib.contextmanager
-def _locked(places: Places, how: int) -> Iterator[None]:
-    with disk_errors(places.data):
-        handle = (places.data / "store.lock").open("a")
-    with handle:
-        with contextlib.suppress(OSError):  # a filesystem without locks
-            fcntl.flock(handle, how)
-        yield
+    return locked(places.data / LOCK, shared=True, needed=False)
 
 
 def collect(places: Places, *, paid: bool = False, remove: bool = False) -> list[Found]:
@@ -78,7 +68,7 @@ def collect(places: Places, *, paid: bool = False, remove: bool = False) -> list
     """
     if not places.data.is_dir():
         return []
-    with _locked(places, fcntl.LOCK_EX) if remove else contextlib.nullcontext():
+    with locked(places.data / LOCK, needed=False) if remove else contextlib.nullcontext():
         found = list(_found(places, _needed(places), paid))
         for one in found:
             if remove and one.fate == "remove":
@@ -164,10 +154,10 @@ def _in_use(places: Places, fs: Any, stage: str, key: str, kind: str, path: str)
     """Whether a process is at work on it; an unfinished artifact elsewhere is, until it is old."""
     if places.store.is_local:
         locks = (Path(f"{places.store.folder(stage, key)}.lock"), Path(path) / "journal.lock")
-        return any(_held(lock) for lock in locks)
+        return any(held(lock) for lock in locks)
     if kind == "unfinished":
         return time.time() - max(map(_changed, fs.find(path, detail=True).values()), default=0) < LEFT_ALONE_SECONDS
-    return kind == "partial" and _held(Path(path) / "journal.lock")
+    return kind == "partial" and held(Path(path) / "journal.lock")
 
 
 def _changed(info: dict[str, Any]) -> float:
@@ -180,17 +170,6 @@ def _changed(info: dict[str, Any]) -> float:
         if isinstance(when, int | float)
         else time.time()
     )
-
-
-def _held(lock: Path) -> bool:
-    try:
-        with lock.open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _remove(places: Places, one: Found) -> None:

@@ -7,7 +7,6 @@ is part of the stage's key: so the next call of the run goes on with the new ans
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -22,6 +21,7 @@ from pipeline import __version__
 from pipeline.core.errors import EmptyCorpus, HornbookError, StoreBusy, UsageError
 from pipeline.core.plan import Plan
 from pipeline.recipe_text import Loaded, dump
+from pipeline.store import locks
 from pipeline.store.disk import disk_errors, write_atomically
 from pipeline.store.store import Manifest
 
@@ -110,28 +110,14 @@ def held(folder: Path) -> Iterator[None]:
 
     Several processes may be. Raises StoreBusy while the run is being removed.
     """
-    with disk_errors(folder):
-        handle = (folder / LOCK).open("a")
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreBusy(f"the run {folder.name} is being removed", hint="run again when that is done") from None
-        except OSError:
-            pass  # a filesystem without locks: nobody can tell that this run is under way
+    busy = StoreBusy(f"the run {folder.name} is being removed", hint="run again when that is done")
+    with locks.locked(folder / LOCK, shared=True, busy=busy, needed=False):  # without locks nobody can tell it runs
         yield
 
 
 def under_way(folder: Path) -> bool:
     """Whether a process is at work on the run."""
-    try:
-        with (folder / LOCK).open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return locks.held(folder / LOCK, shared=True)
 
 
 def state(folder: Path, said: Mapping[str, Any]) -> str:

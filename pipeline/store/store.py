@@ -14,7 +14,6 @@ synced and renamed, so a `kill -9` leaves either the whole file or none. ROOT ma
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -33,6 +32,7 @@ from pipeline.core.records import Record
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.store import parquet
 from pipeline.store.disk import disk_errors, whole_folder, write_atomically
+from pipeline.store.locks import exclusive
 from pipeline.store.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
 
 FORMAT = 1
@@ -160,13 +160,7 @@ class Store:
         path = Path(f"{self.folder(stage, key)}.lock")
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a")
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait(f"another process is making {stage} {key[:12]}; waiting for it")
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with exclusive(path, on_wait=lambda: on_wait(f"another process is making {stage} {key[:12]}; waiting for it")):
             yield
             path.unlink(missing_ok=True)
 

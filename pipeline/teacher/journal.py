@@ -14,7 +14,7 @@ A line starts with fixed fields, so that an index of a million answers is built 
 came, in seconds since the epoch; lines of earlier versions lack it.
 """
 
-import fcntl
+import contextlib
 import functools
 import json
 import os
@@ -28,6 +28,7 @@ from typing import Any
 
 from pipeline.core.errors import DiskFull, InputError, StoreBusy, StoreError
 from pipeline.store.disk import is_full
+from pipeline.store.locks import locked
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.index import Table
 from pipeline.teacher.protocol import Reply
@@ -242,13 +243,18 @@ class Journal:
         self._full: list[int] = []
         self._sync_error: OSError | None = None
         self._syncer: threading.Thread | None = None
+        self._lock = contextlib.ExitStack()
 
     def __enter__(self) -> "Journal":
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder / "journal.lock")
+            lock = self.folder / "journal.lock"
+            owner = self._lock.enter_context(locked(lock, busy=_busy(lock)))
+            owner.truncate(0)
+            owner.write(f"{os.getpid()}\n".encode())
             self._open_last()
         except OSError as error:
+            self._lock.close()
             raise store_error(error, self.folder) from error
         self._syncer = threading.Thread(target=self._sync_often, name="journal-sync", daemon=True)
         self._syncer.start()
@@ -268,7 +274,7 @@ class Journal:
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
-            os.close(self._lock)
+            self._lock.close()
 
     def append(self, line: bytes) -> None:
         """Write one line, whole or not at all. Raises DiskFull or StoreError; what was written before stays whole."""
@@ -342,21 +348,13 @@ class Journal:
             self._closed.wait(max(SYNC_SECONDS, min(LONGEST_SYNC_PAUSE, 4 * (time.monotonic() - start))))
 
 
-def _locked(path: Path) -> int:
-    """Descriptor of `path`, locked for this process. Raises StoreBusy naming the process that holds it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(file)
-        raise StoreBusy(
-            f"{path.parent} is being written by another run (process {holder})",
-            hint="wait for it to end, then run again: its answers will be reused",
-        ) from None
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-    return file
+def _busy(lock: Path) -> StoreBusy:
+    """Names the process that has written its number into the lock."""
+    holder = lock.read_text(encoding="ascii", errors="replace").strip() if lock.is_file() else ""
+    return StoreBusy(
+        f"{lock.parent} is being written by another run (process {holder or 'unknown'})",
+        hint="wait for it to end, then run again: its answers will be reused",
+    )
 
 
 def store_error(error: OSError, folder: Path) -> StoreError:
