@@ -11,6 +11,7 @@ _PLACES = {
     "seeds": _CHECKOUT / "data" / "seeds",
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
     "models.toml": _CHECKOUT / "data" / "models.toml",
+    "references.toml": _CHECKOUT / "data" / "references.toml",
     "recorded": _CHECKOUT / "data" / "recorded",
     "held_out": _CHECKOUT / "data" / "held_out",
     "understanding": _CHECKOUT / "data" / "understanding",
@@ -18,7 +19,7 @@ _PLACES = {
 
 
 def shipped(name: str) -> Path:
-    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "models.toml", "held_out", "understanding".
+    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "models.toml", "references.toml", "held_out", "understanding".
 
     Raises HornbookError where it is in neither place, which means that the installation is broken.
     """
