@@ -19,7 +19,7 @@ _PLACES = {
 
 
 def shipped(name: str) -> Path:
-    """Path of a shipped file or folder: "prompts", "seeds", "prices.toml", "models.toml", "references.toml", "held_out", "understanding".
+    """Path of a shipped file or folder, by a name of `_PLACES`.
 
     Raises HornbookError where it is in neither place, which means that the installation is broken.
     """

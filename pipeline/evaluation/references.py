@@ -24,8 +24,8 @@ TOLERANCE = 3.0
 reading an answer have been seen to move."""
 
 Verdict = Literal["reproduced", "within the interval", "differs", "not comparable"]
-"""reproduced: within `TOLERANCE` of the published figure. within the interval: further away, but the 95% interval of the
-score holds it. differs: neither. not comparable: the benchmark was not run whole."""
+"""reproduced: within `TOLERANCE` of the published figure. within the interval: further away, but the 95% interval of
+the score holds it. differs: neither. not comparable: the benchmark was not run whole."""
 
 
 class Reference(BaseModel):
