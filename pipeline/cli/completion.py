@@ -70,6 +70,14 @@ def benchmarks(incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def references(incomplete: str) -> Iterable[str]:
+    """Published scores that are known by name."""
+    from pipeline.evaluation.references import known
+
+    return known()
+
+
+@_silent
 def settings(incomplete: str) -> Iterable[str]:
     """Tables and keys of a recipe."""
     from pipeline.recipe_settings import tables

@@ -45,6 +45,7 @@ def score(
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, smollm2, or the URL of an endpoint.")],
     benchmark: BenchmarkOption = "humaneval",
     k: KOption = None,
@@ -57,6 +58,14 @@ def evaluate(
         str, typer.Option("--stop", help="code ends an answer with the function's body; or none.")
     ] = "code",
     post_processing: Annotated[str, typer.Option("--post-processing", help="auto, or none: as generated.")] = "auto",
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--reference",
+            help="Published score to compare with; its protocol is the default here.",
+            autocompletion=completion.references,
+        ),
+    ] = "",
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
     ] = None,
@@ -90,11 +99,22 @@ def evaluate(
     from pipeline.cli.watching import Watcher
     from pipeline.evaluation import command
     from pipeline.evaluation.api import Subject
+    from pipeline.evaluation.references import reference as find_reference
     from pipeline.execution import Execution
     from pipeline.recipe import EvaluationTable
     from pipeline.stages.samples.opening import is_endpoint
     from pipeline.store.places import places
 
+    if reference:
+        published = find_reference(reference)
+
+        def given(name: str) -> bool:
+            source = context.get_parameter_source(name)
+            return source is not None and source.name != "DEFAULT"
+
+        prompt_form = prompt_form if given("prompt_form") else published.prompt_form
+        temperature = temperature if given("temperature") else published.temperature
+        samples = samples if given("samples") else published.samples
     table = EvaluationTable(
         benchmarks=(benchmark,),
         limit=limit,
@@ -114,7 +134,13 @@ def evaluate(
         post=one_of("--post-processing", post_processing, ("auto", "none")),
     )
     beside = command.Beside(
-        corpus=corpus, judge=judge, judge_model=judge_model, judge_key_env=judge_key_env, repeats=repeats, save=save
+        corpus=corpus,
+        judge=judge,
+        judge_model=judge_model,
+        judge_key_env=judge_key_env,
+        repeats=repeats,
+        save=save,
+        reference=reference,
     )
     if teacher:
         form = one_of("--teacher-form", teacher_form or prompt_form, forms)

@@ -21,8 +21,10 @@ from pipeline.core.records import Document, Passage
 from pipeline.evaluation import samples_file
 from pipeline.evaluation.api import Scored, Subject, evaluate
 from pipeline.evaluation.board import HEADING, Contestant, Row, board
+from pipeline.evaluation.references import Comparison, compared, quantised_bits, reference
 from pipeline.evaluation.understanding import Understanding, grade
 from pipeline.execution import Execution
+from pipeline.models.named import named
 from pipeline.recipe import EvaluationTable, TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.endpoint import EndpointModel
@@ -46,7 +48,7 @@ class Beside:
 
     corpus: a run's name, or a file or folder of documents. judge: as a model is named, or "replay:JOURNAL". repeats:
     readings of each answer. judge_key_env: environment variable with the key of a judge's endpoint. teacher: the model
-    whose score is to be kept. save: file for the samples.
+    whose score is to be kept. save: file for the samples. reference: name of a published score.
     """
 
     corpus: str = ""
@@ -56,6 +58,7 @@ class Beside:
     repeats: int = 3
     teacher: Subject | None = None
     save: Path | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +69,24 @@ class Evaluation:
     splits: tuple[SplitScore, ...] = ()
     understanding: Understanding | None = None
     board: tuple[Row, ...] = ()
+    reference: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The result's own object, with "size", "splits", "understanding" and "board"."""
+        """The result's own object, with "size", "splits", "understanding", "board" and "reference"."""
         size = self.scored.size
         return self.scored.result.to_json() | {
             "size": None if size is None else size._asdict(),
             "splits": [one.to_json() for one in self.splits],
             "understanding": None if self.understanding is None else self.understanding.to_json(),
             "board": [row.to_json() for row in self.board],
+            "reference": None if self.reference is None else self.reference.to_json(),
         }
 
     def to_text(self) -> str:
         """The result's lines, then those of what stands beside it."""
         lines = [self.scored.result.to_text()]
+        if self.reference is not None:
+            lines += [f"  {line}" for line in self.reference.to_text().splitlines()]
         lines += [f"  {one.to_text()}" for one in self.splits]
         if self.understanding is not None:
             lines.append(f"  {self.understanding.to_text()}")
@@ -109,6 +116,8 @@ def run(
     where the corpus, the judge or the benchmark is not there.
     """
     problem_set = problems.load(benchmark)
+    if beside.reference:
+        reference(beside.reference).score(problem_set.name)
     documents = list(corpus(beside.corpus, places)) if beside.corpus else []
     judge = _judge(beside, execution, places, seed) if beside.judge else None
     for one in (subject, beside.teacher):
@@ -144,6 +153,19 @@ def run(
         _splits(scored, asked, documents, ks, seed) if beside.corpus else (),
         graded,
         _board(scored, score(beside.teacher, False)) if beside.teacher is not None else (),
+        _beside_published(beside.reference, scored, subject, table) if beside.reference else None,
+    )
+
+
+def _beside_published(name: str, scored: Scored, subject: Subject, table: EvaluationTable) -> Comparison:
+    model = named(subject.spec)
+    file = model.file if model else Path(subject.spec).name
+    return compared(
+        reference(name),
+        scored.result,
+        temperature=table.temperature,
+        samples=table.samples,
+        quantised=quantised_bits(file),
     )
 
 

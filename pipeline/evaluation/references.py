@@ -6,6 +6,7 @@ only then says what the difference may mean.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,3 +152,9 @@ def compared(one: Reference, result: Result, *, temperature: float, samples: int
     elif low <= published <= high:
         verdict = "within the interval"
     return Comparison(one, published, score, (low, high), verdict, tuple(unlike))
+
+
+def quantised_bits(file: str) -> int:
+    """Bits of the weights of a GGUF file by its name ("...-q4_k_m.gguf": 4); 0 where the name does not say."""
+    found = re.search(r"[._-]q(\d)_", file.lower()) if file.lower().endswith(".gguf") else None
+    return int(found.group(1)) if found else 0

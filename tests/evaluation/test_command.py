@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.benchmarks import problems
 from pipeline.cli.main import main
+from pipeline.evaluation import references
 
 TASKS = [
     {
@@ -110,6 +111,31 @@ def test_the_board_holds_student_and_teacher_to_the_same_problems(
     assert "(teacher)" in text
     assert "100.0%" in text
     assert server.asked == 8, "the second call is answered from the journal"
+
+
+def test_a_published_score_stands_beside_with_its_protocol_as_the_default(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = references.known()["phi-1"].model_copy(
+        update={"prompt_form": "chat", "scores": {benchmark.stem: 52.0}, "samples": 1}
+    )
+    monkeypatch.setattr(references, "known", lambda: {"phi-1": published})
+    assert evaluate(server, benchmark, "--reference", "phi-1", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["prompt_form"] == "chat"
+    assert (found["reference"]["verdict"], found["reference"]["unlike"]) == ("reproduced", [])
+    assert found["reference"]["pass@1"] == 0.52
+    assert evaluate(server, benchmark, "--reference", "phi-1", "--prompt-form", "raw") == 0
+    text = capsys.readouterr().out
+    assert "reproduced: phi-1 (1.3B) is published with 52.0%, here 50.0% (-2.0)" in text
+    assert "unlike there: prompt form raw, there chat" in text
+    asked = server.asked
+    assert evaluate(server, benchmark, "--reference", "phi-2") == 2
+    assert "--reference 'phi-2' is not known" in capsys.readouterr().err
+    published.scores.clear()
+    assert evaluate(server, benchmark, "--reference", "phi-1") == 2
+    assert f"no published score on '{benchmark.stem}' is known" in capsys.readouterr().err
+    assert server.asked == asked, "what cannot be compared is said before anything is asked"
 
 
 def test_a_corpus_splits_the_score(server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:

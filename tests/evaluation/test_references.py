@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core import known as names
 from pipeline.core.errors import UsageError
-from pipeline.evaluation.references import Reference, compared, known, reference
+from pipeline.evaluation.references import Reference, compared, known, quantised_bits, reference
 from pipeline.models.named import known as known_models
 from pipeline.stages.scores.estimates import estimated
 from pipeline.stages.scores.results import Result
@@ -91,3 +91,11 @@ def test_a_reference_goes_by_its_name_or_by_its_models() -> None:
     with pytest.raises(UsageError, match="--reference 'phi1' is not known") as caught:
         reference("phi1")
     assert "did you mean 'phi-1'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "bits"),
+    [("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", 4), ("M-Q8_0.gguf", 8), ("model", 0), ("q4_k_m", 0), ("f16.gguf", 0)],
+)
+def test_the_bits_of_a_files_weights(file: str, bits: int) -> None:
+    assert quantised_bits(file) == bits
