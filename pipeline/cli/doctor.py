@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
+from pipeline.core.contents import size_text
 from pipeline.core.environment import DATA_RULE, listed
 from pipeline.core.errors import HornbookError
 from pipeline.core.known import BENCHMARKS
@@ -65,7 +66,7 @@ def text(found: dict[str, Any]) -> str:
         "data",
         _line(found["data"]["writable"], found["data"]["folder"], found["data"]["detail"]),
         f"    named by {found['data']['chosen']}; the rule: {DATA_RULE}",
-        *(_line(True, part["name"], f"{_size(part['bytes'])}; {part['deleting']}") for part in found["stored"]),
+        *(_line(True, part["name"], f"{size_text(part['bytes'])}; {part['deleting']}") for part in found["stored"]),
         "",
         "models and benchmarks",
         _line(found["embedded_model"]["available"], "SmolLM2-135M-Instruct", found["embedded_model"]["detail"]),
@@ -84,7 +85,8 @@ def text(found: dict[str, Any]) -> str:
 
 
 def _model_line(model: dict[str, Any]) -> str:
-    return model["path"] or f"{_size(model['bytes'])}, fetched where it is needed: hornbook models get {model['name']}"
+    size = size_text(model["bytes"])
+    return model["path"] or f"{size}, fetched where it is needed: hornbook models get {model['name']}"
 
 
 def _line(good: bool, name: str, detail: str) -> str:
@@ -155,10 +157,6 @@ def _bytes_below(folder: Path) -> int:
             status = path.lstat()
             total += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return total
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")

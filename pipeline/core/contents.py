@@ -15,6 +15,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def size_text(count: int) -> str:
+    """So many bytes for people: "812 B", "34.1 KiB", "1.3 MiB" or "2.4 GiB"."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count} B"
+
+
 def content_digest(place: Path, wanted: Callable[[str], bool] = lambda name: True) -> str:
     """`digest_of` a file, or of a folder's files whose names are `wanted`; hidden ones and __pycache__ aside."""
     return digest_of([(place.name, place)] if place.is_file() else sorted(_below(place, wanted)))

@@ -103,12 +103,13 @@ class _File:
         return default
 
 
-def converted(path: Path, cache: Path) -> Path:
+def converted(path: Path, cache: Path, sha256: str = "") -> Path:
     """The Hugging Face folder made from the GGUF at `path`, below `cache`; converted at the first call.
 
-    An interrupted conversion leaves nothing that looks finished.
+    sha256: of the file where it is known, which spares reading it for that. An interrupted conversion leaves nothing
+    that looks finished.
     """
-    folder = cache / f"{path.stem}-{file_digest(path)[:16]}-v{VERSION}"
+    folder = cache / f"{path.stem}-{(sha256 or file_digest(path))[:16]}-v{VERSION}"
     if (folder / "config.json").exists():
         return folder
     with whole_folder(folder, replace=False) as scratch:  # another process reads it

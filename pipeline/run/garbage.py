@@ -19,6 +19,7 @@ from typing import Any
 import fsspec
 
 from pipeline import walk
+from pipeline.core.contents import size_text
 from pipeline.core.errors import HornbookError
 from pipeline.core.plan import KEY_LENGTH
 from pipeline.run import record as run_record
@@ -191,11 +192,11 @@ def text(found: Iterable[Found], *, removed: bool, runs: Path, remote: bool) -> 
     """What was found, for a person."""
     found = list(found)
     lines = [
-        f"  {one.stage:<15} {one.key[:12]}  {one.kind:<10} {size(one.bytes):>10}  {_fate(one, removed)}"
+        f"  {one.stage:<15} {one.key[:12]}  {one.kind:<10} {size_text(one.bytes):>10}  {_fate(one, removed)}"
         for one in found
     ]
     gone = [one for one in found if one.fate == "remove"]
-    total = size(sum(one.bytes for one in gone))
+    total = size_text(sum(one.bytes for one in gone))
     if removed:
         lines.append(f"{len(gone):,} removed, {total} freed")
     elif gone:
@@ -215,11 +216,3 @@ def _fate(one: Found, removed: bool) -> str:
     answers = f"{one.answers:,} answers that cost ${one.usd:,.4f}" if one.answers else ""
     said = {"remove": "removed" if removed else "", "paid": "kept", "in use": "in use"}[one.fate]
     return ", ".join(part for part in (said, answers) if part)
-
-
-def size(count: int) -> str:
-    """ "812 B", "34.1 KiB", "1.3 MiB" or "2.4 GiB"."""
-    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if count >= unit:
-            return f"{count / unit:,.1f} {name}"
-    return f"{count} B"

@@ -147,11 +147,12 @@ def _is_near(base_url: str) -> bool:
 
 def _local(table: TeacherTable, execution: Execution, seed: int, cache: Path, tell: Tell) -> Teacher:
     from pipeline.models.loading import model_identity
-    from pipeline.models.named import known, named
+    from pipeline.models.named import known
+    from pipeline.models.specs import file_of
     from pipeline.teacher.kinds.local import LocalTeacher, choose_engine
 
     model = table.model or "smollm2"
-    if table.engine == "llama.cpp" and not (model == "smollm2" or named(model) or model.endswith(".gguf")):
+    if table.engine == "llama.cpp" and file_of(model) is None:
         raise RecipeError(
             f'teacher {table.name!r}: engine = "llama.cpp" reads GGUF files, got model = {model!r}',
             hint=f'name a .gguf file, "smollm2" or {" or ".join(known())}, or set engine = "transformers"',

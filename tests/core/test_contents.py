@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core import contents
-from pipeline.core.contents import content_digest, digest_of
+from pipeline.core.contents import content_digest, digest_of, size_text
 
 
 @pytest.fixture
@@ -62,3 +62,10 @@ def test_of_more_than_can_be_read_size_and_time_are_the_contents(folder: Path, m
         touched(path, 5)
         assert digest_of([("a.py", path)]) != before
         path.write_text("a = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 20, "3.0 MiB"), (5 << 30, "5.0 GiB")]
+)
+def test_sizes(count: int, said: str) -> None:
+    assert size_text(count) == said

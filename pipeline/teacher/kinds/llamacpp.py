@@ -9,13 +9,10 @@ the journal and stays.
 import concurrent.futures
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import MissingExtra, TeacherError
-from pipeline.models.fetching import fetch
-from pipeline.models.local import find_smollm2
-from pipeline.models.named import named
+from pipeline.models.specs import file_of
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Reply, Ticket, Trouble
 from pipeline.teacher.threaded import Result
@@ -49,7 +46,9 @@ class LlamaWorker:
             raise MissingExtra("llama.cpp is not installed", hint="pip install 'hornbook[llamacpp]'") from None
         execution = self._teacher.execution
         slots = execution.batch or SLOTS
-        path = self._file()
+        file = file_of(self._teacher.model)
+        assert file is not None, "building.py gives llama.cpp nothing else"
+        path = file.here(self._teacher.cache, self._teacher.tell)
         settings = xllamacpp.CommonParams()
         settings.model.path = str(path)
         settings.n_parallel = slots
@@ -70,13 +69,6 @@ class LlamaWorker:
             ) from error
         self.doing = ""
         self._pool = concurrent.futures.ThreadPoolExecutor(slots, thread_name_prefix="llama")
-
-    def _file(self) -> Path:
-        teacher = self._teacher
-        model = named(teacher.model)
-        if model is not None:
-            return fetch(model, teacher.cache, teacher.tell)
-        return find_smollm2() if teacher.model == "smollm2" else Path(teacher.model)
 
     def close(self) -> None:
         if self._pool is not None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pipeline.core.identity import digest, rng_seed
 from pipeline.execution import Execution
-from pipeline.models.fetching import Tell, fetch, to_stderr
+from pipeline.models.fetching import Tell, to_stderr
 from pipeline.models.named import named
 from pipeline.teacher.content import chat_body
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble, answer_key
@@ -151,11 +151,10 @@ class _TransformersWorker:
         self._large = _is_large(teacher.model)
         half = self._large and native_bf16() and not _gpu(teacher.execution.device)
         dtype: Literal["bf16", "auto"] = "bf16" if half else "auto"
-        model = named(teacher.model)
-        if model is not None:
-            fetch(model, teacher.cache, teacher.tell)
         self.doing = f"loading {teacher.model}"
-        self._loaded = load(teacher.model, device=teacher.execution.device, cache=teacher.cache, dtype=dtype)
+        self._loaded = load(
+            teacher.model, device=teacher.execution.device, cache=teacher.cache, dtype=dtype, tell=teacher.tell
+        )
 
     def close(self) -> None:
         self._loaded = None
