@@ -2,44 +2,28 @@
 
 A recipe is TOML, one table per stage, checked as a whole: all errors are reported at once, an unknown key with the
 nearest known one. Each table is what enters that stage's key, so a field belongs here if and only if it can change
-what a stage writes. Paths are relative to the recipe's file (`pipeline.recipe_paths`).
+what a stage writes. Paths are relative to the recipe's file (`pipeline.recipe_paths`). The tables of teachers, one for
+each kind, are in `pipeline/recipe_teachers.py`.
 """
 
-import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.core.names import Name
-from pipeline.recipe_paths import Located
-
-
-def _json(value: object) -> object:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{value!r:.60} cannot be sent as JSON: {error}") from None
-    return value
-
-
-MOST = 10**15
-"""Largest whole number of a setting: more than any corpus has, and exact as a float."""
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Json = Annotated[object, AfterValidator(_json)]
-"""A value that JSON has a form for: not a date, and no number that is none."""
-PathText = Annotated[str, Located("path")]
-ModelText = Annotated[str, Located("model")]
-BenchmarkText = Annotated[str, Located("benchmark")]
-
-
-class Table(BaseModel):
-    """Base of all recipe tables: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+from pipeline.recipe_base import (
+    MOST,
+    BenchmarkText,
+    Count,
+    Fraction,
+    Located,
+    ModelText,
+    PathText,
+    Positive,
+    Seed,
+    Table,
+)
+from pipeline.recipe_teachers import AnyTeacher
 
 
 class SeedsTable(Table):
@@ -55,52 +39,6 @@ class SeedsTable(Table):
     """Topic paths or prefixes to draw from; empty for the whole tree."""
     words: Count = 2
     """Random words that each text must use (Eldan and Li 2023, TinyStories)."""
-
-
-class TeacherTable(Table):
-    """One teacher. A recipe may name several; `share` says who is asked how often."""
-
-    name: Name
-    """The teacher's name in the report: a letter or digit, then letters, digits, ".", "_" and "-"."""
-    kind: Literal["openai", "local", "composer", "replay"]
-    """"openai": an endpoint; "local": a model in process; "composer": program fragments; "replay": recorded answers."""
-    exercise_share: Fraction = 1.0
-    """Share of the exercise seeds that this teacher is asked."""
-    textbook_share: Fraction = 1.0
-    """Share of the textbook seeds that this teacher is asked."""
-    tests: Literal["teacher", "seed", "agreement"] = "teacher"
-    """Who owns an exercise's tests: "seed" for teachers whose own tests are not to be trusted, "agreement" for what
-    several of the teacher's solutions return alike (see `agreement`)."""
-    model: Annotated[str, Located("teacher")] = ""
-    """Model name at the endpoint, HF folder, GGUF file, or "smollm2" for the embedded one."""
-    engine: Literal["auto", "transformers", "llama.cpp"] = "auto"
-    """What runs a local model; "auto": llama.cpp for large GGUF files on a CPU where it is installed."""
-    base_url: str = ""
-    """OpenAI-compatible endpoint, e.g. "http://127.0.0.1:8000/v1"."""
-    api_key_env: str = ""
-    """Name of the environment variable that holds the key; "" for none."""
-    mode: Literal["online", "batch"] = "online"
-    """"batch" sends OpenAI-style files to the Batch API."""
-    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.7
-    """Sampling temperature; 0 for the likeliest answer."""
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Nucleus sampling: the share of the probability mass that tokens are drawn from."""
-    max_tokens: Positive = 1024
-    """Longest answer, tokens."""
-    stop: tuple[str, ...] = ()
-    """Texts at which an answer ends."""
-    seed: Seed | None = None
-    """Sampling seed sent to the endpoint or used by the local engine; None for none (local: the recipe's seed)."""
-    headers: dict[str, str] = {}
-    """Extra request headers; never a key (use api_key_env)."""
-    extra_body: dict[str, Json] = {}
-    """Extra fields of the request body, e.g. response_format."""
-    weight: Annotated[float, Field(gt=0.0)] = 1.0
-    """Weight of `base_url` among the fallbacks."""
-    fallbacks: tuple[dict[str, Json], ...] = ()
-    """Further endpoints of the same teacher: tables of base_url, model, api_key_env, weight."""
-    replay: Annotated[str, Located("journal")] = ""
-    """Journal file or folder that a replay teacher answers from, or recorded:NAME for a recording that is shipped."""
 
 
 class PromptsTable(Table):
@@ -425,7 +363,7 @@ class Recipe(Table):
     seed: Seed = 0
     """Root of all randomness."""
     seeds: SeedsTable = SeedsTable()
-    teachers: tuple[TeacherTable, ...] = ()
+    teachers: tuple[AnyTeacher, ...] = ()
     prompts: PromptsTable = PromptsTable()
     completions: CompletionsTable = CompletionsTable()
     sources: SourcesTable = SourcesTable()

@@ -1,7 +1,6 @@
 """What no single key of a recipe shows: names that refer to nothing, settings that contradict each other."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pipeline.recipe import Recipe
 
@@ -19,7 +18,8 @@ def inconsistencies(recipe: Recipe) -> list[str]:
                 f"add a [[teachers]] table or set seeds.{kind}s = 0"
             )
     for number, teacher in enumerate(recipe.teachers):
-        problems.extend(f"teachers.{number}.{needed}" for needed in _missing_for(teacher.kind, teacher))
+        if teacher.lacking:
+            problems.append(f"teachers.{number}.{teacher.lacking}")
     problems.extend(_agreement(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
@@ -49,10 +49,10 @@ def _agreement(recipe: Recipe) -> list[str]:
     """What keeps several solutions of one exercise from being had, or from being enough."""
     agreeing = [teacher for teacher in recipe.teachers if teacher.tests == "agreement"]
     problems = [
-        f"teacher {teacher.name!r}: tests = 'agreement' with kind = 'composer', which does not read what it is asked; "
-        "set tests = 'teacher'"
+        f"teacher {teacher.name!r}: tests = 'agreement' with kind = {teacher.kind!r}, which does not read what it is "
+        "asked; set tests = 'teacher'"
         for teacher in agreeing
-        if teacher.kind == "composer"
+        if not teacher.has_model
     ]
     table = recipe.agreement
     if agreeing and table.agree > table.solutions + 1:
@@ -129,17 +129,9 @@ def _value_model_problems(recipe: Recipe, names: Sequence[str]) -> list[str]:
             "or name a saved value model in quality.model"
         ]
     judge = next((t for t in recipe.teachers if t.name == (quality.judge or names[0])), None)
-    if judge is not None and judge.kind == "composer":
+    if judge is not None and not judge.has_model:
         return [
-            f"quality.judge: the teacher {judge.name!r} is a composer, which has no model in it and cannot judge; "
+            f"quality.judge: the teacher {judge.name!r} is a {judge.kind}, which has no model in it and cannot judge; "
             "name a teacher of another kind in quality.judge"
         ]
-    return []
-
-
-def _missing_for(kind: str, teacher: Any) -> list[str]:
-    if kind == "openai" and not (teacher.model and teacher.base_url):
-        return ["model and base_url must be given for kind = 'openai', e.g. base_url = 'http://127.0.0.1:8000/v1'"]
-    if kind == "replay" and not teacher.replay:
-        return ["replay must name a journal of an earlier run for kind = 'replay'"]
     return []

@@ -7,33 +7,20 @@ Keys see the last part of a path alone (`without_folders`): what lies there ente
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
 from pipeline.core import known
 from pipeline.core.names import objection
+from pipeline.recipe_base import Located, PathKind, tables_in
 
-Kind = Literal["path", "journal", "model", "teacher", "dataset", "benchmark"]
 WORDS = frozenset({"smollm2", "scratch", "student", "train"})
 """Values of a model's or tokenizer's setting that name no place."""
 _TABLES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Marks a setting that may hold a path.
-
-    kind: "path" always is one, "journal" all but recorded:NAME; "model" may be a word of `WORDS`, a model's name or
-    "owner/name" on the hub; "teacher" is a model where the teacher's kind is local; "dataset" is a folder, or also a
-    name on the hub; "benchmark" may be a known name.
-    """
-
-    kind: Kind
 
 
 class _Slot(NamedTuple):
@@ -42,7 +29,7 @@ class _Slot(NamedTuple):
     holder: Any
     key: Any
     place: tuple[str, ...]
-    kind: Kind
+    kind: PathKind
 
     @property
     def text(self) -> str:
@@ -92,11 +79,12 @@ def _below(annotation: Any, metadata: Any, holder: Any, key: Any, place: tuple[s
     value = holder[key]
     marker = next((one for one in metadata if isinstance(one, Located)), None)
     if marker is not None and isinstance(value, str):
-        kind = _kind(marker.kind, holder)
-        if kind is not None:
-            yield _Slot(holder, key, place, kind)
-    elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from _slots(annotation, value, place)
+        yield _Slot(holder, key, place, _kind(marker.kind, holder))
+    elif isinstance(value, dict):
+        tables = tables_in(annotation)
+        table = tables.get("") or tables.get(str(value.get("kind")))
+        if table is not None:
+            yield from _slots(table, value, place)
     elif isinstance(value, list) and get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
         for number in range(len(value)):
@@ -104,16 +92,12 @@ def _below(annotation: Any, metadata: Any, holder: Any, key: Any, place: tuple[s
             yield from _below(bare, getattr(inner, "__metadata__", ()), value, number, (*place, str(number)))
 
 
-def _kind(kind: Kind, table: Any) -> Kind | None:
-    """What the value of a marked setting is, seen beside the other keys of its table; None for no path at all."""
-    if kind == "teacher":
-        return "model" if isinstance(table, Mapping) and table.get("kind") == "local" else None
-    if kind == "dataset" and isinstance(table, Mapping) and table.get("kind") == "folder":
-        return "path"
-    return kind
+def _kind(kind: PathKind, table: Any) -> PathKind:
+    """What the value of a marked setting is, seen beside the other keys of its table."""
+    return "path" if kind == "dataset" and isinstance(table, Mapping) and table.get("kind") == "folder" else kind
 
 
-def _located(text: str, base: Path, kind: Kind) -> str:
+def _located(text: str, base: Path, kind: PathKind) -> str:
     if "\0" in text:
         raise ValueError("it has a null character in it")
     path = base / Path(os.path.expandvars(text)).expanduser()
@@ -123,7 +107,7 @@ def _located(text: str, base: Path, kind: Kind) -> str:
     return str(path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name)
 
 
-def _is_path(text: str, path: Path, kind: Kind) -> bool:
+def _is_path(text: str, path: Path, kind: PathKind) -> bool:
     """Whether a text that does not look like a path is one all the same."""
     parts = text.split("/")
     match kind:
@@ -140,7 +124,7 @@ def _is_path(text: str, path: Path, kind: Kind) -> bool:
             return not on_hub or _exists(path)
         case "journal":
             return not text.startswith("recorded:")
-        case "path" | "teacher":
+        case "path":
             return True
 
 

@@ -1,13 +1,13 @@
 """Every key of a recipe and of its execution settings: type, default and meaning, read from the fields themselves.
 
 Keys of tables that may be repeated have an N in them: `teachers.N.temperature`. On the command line N is a number from
-0 or, for teachers, a name.
+0 or, for teachers, a name. Where a table is one of several kinds, keys that not all of them have say of which they are.
 """
 
 import difflib
 import types
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from pipeline.core.errors import UsageError
 from pipeline.execution import Execution
-from pipeline.recipe import MOST, Recipe
-from pipeline.recipe_paths import Located
+from pipeline.recipe import Recipe
+from pipeline.recipe_base import MOST, Located, tables_in
 from pipeline.recipe_text import to_toml
 
 NUMBERED = "N"
@@ -26,7 +26,6 @@ _PLACES = {
     "path": "path",
     "journal": "path, or recorded:NAME",
     "model": "model: a word, a path or owner/name",
-    "teacher": "model",
     "dataset": "path, or a data set's name",
     "benchmark": "benchmark: a name or a path",
 }
@@ -34,7 +33,11 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key. type: in words. default: None where it is required, or may be left out. choices: of a closed set."""
+    """One key.
+
+    type: in words. default: None where it is required, or may be left out. choices: of a closed set. when: the kind of
+    table that has it, as it is written ('kind = "local"'); "" where all have it.
+    """
 
     key: str
     type: str
@@ -42,6 +45,7 @@ class Setting:
     required: bool
     meaning: str
     choices: tuple[Any, ...] = ()
+    when: str = ""
 
     @property
     def shown(self) -> str:
@@ -50,11 +54,12 @@ class Setting:
 
 
 class SettingsTable(NamedTuple):
-    """A table of settings. name: as in a key; "" for the keys that stand above all tables."""
+    """A table of settings. name: as in a key; "" for the keys that stand above all tables. when: as in `Setting`."""
 
     name: str
     meaning: str
     settings: tuple[Setting, ...]
+    when: str = ""
 
 
 def tables() -> tuple[SettingsTable, ...]:
@@ -63,7 +68,7 @@ def tables() -> tuple[SettingsTable, ...]:
 
 
 def find(key: str) -> tuple[SettingsTable, ...]:
-    """The table called `key`, or a table with that one setting; all for "".
+    """The tables called `key`, or those that have it as a setting, with that one alone; all for "".
 
     A key may be given as on the command line (`teachers.0.model`, `teachers.gpt.model`) or without a number
     (`teachers.model`). Raises UsageError with the nearest key.
@@ -72,10 +77,14 @@ def find(key: str) -> tuple[SettingsTable, ...]:
     if not key:
         return found
     parts = key.strip().split(".")
-    for table in found:
-        for setting in table.settings:
-            if _matches(parts, setting.key.split(".")):
-                return (table._replace(settings=(setting,)),)
+    single = tuple(
+        table._replace(settings=(setting,))
+        for table in found
+        for setting in table.settings
+        if _matches(parts, setting.key.split("."))
+    )
+    if single:
+        return single
     if inside := tuple(table for table in found if _begins(table.name.split("."), parts)):
         return inside
     raise UsageError(f"no setting {key!r:.100}", hint=f"{_nearest(key, found)}`hornbook settings` lists all")
@@ -85,16 +94,17 @@ def text(found: Sequence[SettingsTable]) -> str:
     """The settings for a person."""
     lines = []
     for table in found:
-        if len(table.settings) > 1:
-            lines += [f"[{table.name or 'recipe'}]  {table.meaning}", ""]
+        if len(found) > 1 or len(table.settings) > 1:
+            lines += [f"[{table.name or 'recipe'}]{f' of {table.when}' if table.when else ''}  {table.meaning}", ""]
         for setting in table.settings:
             lines += [f"  {setting.key} = {setting.shown}", f"      {setting.type}"]
+            lines += [f"      of {setting.when}"] if setting.when and len(found) == len(table.settings) == 1 else []
             lines += [f"      {setting.meaning}", ""]
     return "\n".join(lines)
 
 
 def to_json(found: Sequence[SettingsTable]) -> dict[str, Any]:
-    """{"settings": [{"key", "type", "default", "required", "meaning", "choices"}]}."""
+    """{"settings": [{"key", "type", "default", "required", "meaning", "choices", "when"}]}."""
     return {"settings": [asdict(setting) for table in found for setting in table.settings]}
 
 
@@ -102,7 +112,8 @@ def markdown(found: Sequence[SettingsTable]) -> str:
     """The settings as a Markdown page, a table each."""
     lines = ["# Settings", "", _PAGE, ""]
     for table in found:
-        lines += [f"## {f'`{table.name}`' if table.name else 'The recipe'}", "", table.meaning, ""]
+        title = f"`{table.name}`" if table.name else "The recipe"
+        lines += [f"## {title}{f' of `{table.when}`' if table.when else ''}", "", table.meaning, ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         for setting in table.settings:
             cells = (f"`{setting.key}`", setting.type, f"`{setting.shown}`", setting.meaning)
@@ -123,21 +134,45 @@ def _tables(model: type[BaseModel], name: str) -> Iterator[SettingsTable]:
     below, own = [], []
     for field_name, field in model.model_fields.items():
         key = f"{name}.{field_name}" if name else field_name
-        inner, repeated = _table_of(field.annotation)
-        if inner is None:
-            own.append(_setting(key, field))
+        inner = tables_in(field.annotation)
+        if inner:
+            below.append((inner, f"{key}.{NUMBERED}" if get_origin(field.annotation) is tuple else key))
         else:
-            below.append((inner, f"{key}.{NUMBERED}" if repeated else key))
+            own.append(_setting(key, field))
     yield SettingsTable(name, _line(model.__doc__), tuple(own))
     for inner, key in below:
-        yield from _tables(inner, key)
+        if "" in inner:
+            yield from _tables(inner[""], key)
+        else:
+            yield from _kinds(inner, key)
 
 
-def _table_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The table that a field holds, and whether it holds several; None for a plain value."""
-    repeated = get_origin(annotation) is tuple
-    inner = get_args(annotation)[0] if repeated else annotation
-    return (inner, repeated) if isinstance(inner, type) and issubclass(inner, BaseModel) else (None, False)
+def _kinds(tables: Mapping[str, type[BaseModel]], name: str) -> Iterator[SettingsTable]:
+    """The tables of a union: first what all kinds have, then what each adds."""
+    base = _shared(tables)
+    for common in _tables(base, name):
+        own = (_setting_of_kind(one, tables) if one.key == f"{name}.kind" else one for one in common.settings)
+        yield common._replace(settings=tuple(own))
+    for kind, model in tables.items():
+        when, shared = f'kind = "{kind}"', {f"{name}.{key}" for key in base.model_fields}
+        for table in _tables(model, name):
+            added = (replace(one, when=when) for one in table.settings if one.key not in shared)
+            yield table._replace(settings=tuple(added), when=when)
+
+
+def _setting_of_kind(setting: Setting, kinds: Iterable[str]) -> Setting:
+    choices = tuple(kinds)
+    return replace(setting, type=_one_of(choices), choices=choices)
+
+
+def _shared(tables: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
+    """The nearest class from which all of `tables` derive."""
+    first, *others = tables.values()
+    return next(cls for cls in first.__mro__ if issubclass(cls, BaseModel) and all(issubclass(o, cls) for o in others))
+
+
+def _one_of(choices: Iterable[Any]) -> str:
+    return "one of " + ", ".join(to_toml(one) for one in choices)
 
 
 def _setting(key: str, field: FieldInfo) -> Setting:
@@ -162,7 +197,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         (given,) = [one for one in inner if one is not type(None)]
         return f"{_type(given, metadata)}, or left out"
     if origin is Literal:
-        return "one of " + ", ".join(to_toml(one) for one in inner)
+        return _one_of(inner)
     if origin is tuple:
         return f"list of {_type(inner[0])}" if inner[-1] is Ellipsis else f"list of {len(inner)}: {_type(inner[0])}"
     if origin is dict:

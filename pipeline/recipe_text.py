@@ -6,17 +6,18 @@ here, and from then on no object holds both.
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
+from pipeline.recipe_base import tables_in
 from pipeline.recipe_checks import inconsistencies
 from pipeline.recipe_paths import locate
 
@@ -203,36 +204,101 @@ def _validated(model: type[Model], data: Any, prefix: str, problems: list[str]) 
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems.extend(_problem(model, entry, prefix) for entry in error.errors())
+        for entry in error.errors():
+            problems.extend(_problems(model, entry, prefix))
         return None
 
 
-def _problem(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> str:
+class _Place(NamedTuple):
+    """Where a pydantic error is.
+
+    parts: keys and indexes, without the kinds that pydantic puts between them. kind: of the table with the last key,
+    where it is one of several; kinds: those. table: itself, None where there is none. inside: what may lie there.
+    """
+
+    parts: list[str]
+    kind: str
+    kinds: Mapping[str, type[BaseModel]]
+    table: type[BaseModel] | None
+    inside: Mapping[str, type[BaseModel]]
+
+
+def _place(model: type[BaseModel], location: Iterable[Any], prefix: str) -> _Place:
+    parts = [prefix] if prefix else []
+    kind, table = "", None
+    kinds: Mapping[str, type[BaseModel]] = {}
+    inside: Mapping[str, type[BaseModel]] = {"": model}
+    for part in location:
+        if isinstance(part, int):
+            parts.append(str(part))
+        elif part in inside:
+            kind, kinds, inside = part, inside, {"": inside[part]}
+        else:
+            parts.append(part)
+            table = inside.get("")
+            if kinds.get(kind) is not table:
+                kind, kinds = "", {}
+            field = table.model_fields.get(part) if table else None
+            inside = tables_in(field.annotation) if field else {}
+    return _Place(parts, kind, kinds, table, inside)
+
+
+def _problems(model: type[BaseModel], entry: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """One pydantic error in our words: key, value found, value wanted, nearest key."""
-    location = [prefix, *map(str, entry["loc"])] if prefix else [str(part) for part in entry["loc"]]
-    key = ".".join(location) or "the recipe"
+    place = _place(model, entry["loc"], prefix)
+    if entry["type"] not in ("union_tag_not_found", "union_tag_invalid"):
+        yield _problem(entry, place)
+        return
+    # A table that does not say of which kind it is. What all kinds have in common is looked at nevertheless.
+    given, kinds = entry["input"], place.inside
+    key = ".".join([*place.parts, "kind"])
+    wanted = " or ".join(", ".join(map(repr, kinds)).rsplit(", ", 1))
+    yield f"{key} = {_shown(given['kind'])}: input should be {wanted}" if "kind" in given else f"{key}: {_MISSING}"
+    having = {name: sum(name in table.model_fields for table in kinds.values()) for name in given if name != "kind"}
+    first = next(iter(kinds))
+    try:
+        kinds[first].model_validate({name: given[name] for name, count in having.items() if count in (0, len(kinds))})
+    except ValidationError as error:
+        for inner in error.errors():
+            yield from _problems(model, {**inner, "loc": (*entry["loc"], first, *inner["loc"])}, prefix)
+
+
+_MISSING = "missing; it must be given"
+
+
+def _problem(entry: Mapping[str, Any], place: _Place) -> str:
+    key = ".".join(place.parts) or "the recipe"
     found = _shown(entry["input"])
     if entry["type"] == "extra_forbidden":
-        known = _keys_at(model, entry["loc"][:-1])
-        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
-        return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}")
+        return f"{key}: unknown key{_instead(str(entry['loc'][-1]), place)}"
     if entry["type"] == "missing":
-        return f"{key}: missing; it must be given"
-    inside = _keys_at(model, entry["loc"])
+        return f"{key}: {_MISSING}"
+    inside = sorted({name for table in place.inside.values() for name in table.model_fields})
     if entry["type"] in ("tuple_type", "list_type"):
         return f"{key} = {found}: {_list_wanted(key, entry['input'], bool(inside))}"
-    if entry["type"] in ("model_type", "model_attributes_type"):
-        return f"{key} = {found}: a table is wanted; set its keys, e.g. {'.'.join([*location, inside[0]])}=..."
+    if entry["type"] in ("model_type", "model_attributes_type") and inside:
+        return f"{key} = {found}: a table is wanted; set its keys, e.g. {'.'.join([*place.parts, inside[0]])}=..."
     wanted = str(entry["msg"]).removeprefix("Value error, ")
     if entry["type"] == "value_error":
         return f"{key}: {wanted}"
     return f"{key} = {found}: {wanted[0].lower() + wanted[1:]}"
 
 
+def _instead(name: str, place: _Place) -> str:
+    """What to do about a key that the table at its place does not have."""
+    others = [kind for kind, table in place.kinds.items() if name in table.model_fields]
+    if others:
+        return f" where kind = {place.kind!r}; only {' or '.join(map(repr, others))} has it: leave it out"
+    known = sorted(place.table.model_fields) if place.table else []
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+
+
 def _list_wanted(key: str, value: Any, of_tables: bool) -> str:
     """How the list is written that `value` was meant to be."""
     if of_tables:
-        return f"tables are wanted: [[{key}]] in a recipe, {key}.0.KEY=value on the command line"
+        header = ".".join(part for part in key.split(".") if not part.isdigit())
+        return f"tables are wanted: [[{header}]] in a recipe, {key}.0.KEY=value on the command line"
     parts = value.strip("[]() ").split(",") if isinstance(value, str) else [value]
     bare = [part.strip(" \"'") if isinstance(part, str) else part for part in parts]
     try:
@@ -254,21 +320,6 @@ def _shown(value: Any) -> str:
     except ValueError:
         return "a number that is too long to be shown"
     return _short(found)
-
-
-def _keys_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
-    """Field names of the table that a pydantic location points into."""
-    current: Any = model
-    for part in location:
-        if isinstance(part, int):
-            continue
-        fields = getattr(current, "model_fields", {})
-        if part not in fields:
-            return []
-        current = fields[part].annotation
-        while get_origin(current) is not None:
-            current = get_args(current)[0]
-    return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 
 
 def _dump_table(table: Mapping[str, Any], path: str, lines: list[str]) -> None:

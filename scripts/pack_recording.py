@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.execution import Execution
 from pipeline.models.named import named
+from pipeline.recipe_teachers import LocalTable
 from pipeline.recipe_text import load
 from pipeline.stages.prompts import stage as prompting
 from pipeline.store.places import places
@@ -21,9 +22,11 @@ def main() -> None:
     """Arguments: the overrides that were given to `hornbook run record`."""
     recipe = load("record", sys.argv[1:]).recipe
     (table,) = recipe.teachers
-    teacher, model = build(table, Execution(), recipe.seed), named(table.model)
-    if not isinstance(teacher, LocalTeacher) or model is None:
-        sys.exit(f"recipe record: its teacher should be a local, named model, got {table.kind} {table.model!r}")
+    model = named(table.weights)
+    if not isinstance(table, LocalTable) or model is None:
+        sys.exit(f"recipe record: its teacher should be a local, named model, got {table.kind} {table.answers_with!r}")
+    teacher = build(table, Execution(), recipe.seed)
+    assert isinstance(teacher, LocalTeacher)
     # Whichever engine answered, on this machine or another, it was the same model.
     variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
     about = {

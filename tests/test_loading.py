@@ -54,11 +54,11 @@ def test_all_errors_at_once_each_with_key_value_and_next_step(tmp_path):
 
 
 def test_overrides_reach_tables_and_teachers_by_number_and_by_name():
-    loaded = load("tiny", ["seeds.exercises=7", "teachers.composer.temperature=0.1", "execution.workers=3"])
+    loaded = load("tiny", ["seeds.exercises=7", "teachers.composer.max_tokens=99", "execution.workers=3"])
     assert loaded.recipe.seeds.exercises == 7
-    assert loaded.recipe.teachers[0].temperature == 0.1
+    assert loaded.recipe.teachers[0].max_tokens == 99
     assert loaded.execution.workers == 3
-    assert load("tiny", ["teachers.0.model=abc"]).recipe.teachers[0].model == "abc"
+    assert load("tiny", ["teachers.0.name=abc"]).recipe.teachers[0].name == "abc"
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_bad_overrides(override, message):
         ("student.layers=0,2", "student.layers='[0, 2]' on the command line"),
         ("student.layers=3", "student.layers='[3]' on the command line"),
         ("student.phases.0.betas=0.9", "student.phases.0.betas = 0.9: a list is wanted"),
-        ("teachers.0.stop=x", """teachers.0.stop='["x"]' on the command line"""),
+        ("sources.licences=x", """sources.licences='["x"]' on the command line"""),
         ("execution.trackers=wandb", """execution.trackers='["wandb"]' on the command line"""),
-        ("teachers.0.fallbacks=inf", "teachers.0.fallbacks = inf: a list is wanted: [inf] in a recipe"),
+        ("decontaminated.benchmarks=inf", "decontaminated.benchmarks = inf: a list is wanted: [inf] in a recipe"),
         ("teachers=3", "teachers = 3: tables are wanted: [[teachers]] in a recipe, teachers.0.KEY=value"),
         ("seeds=5", "seeds = 5: a table is wanted; set its keys, e.g. seeds.data=..."),
     ],
@@ -112,8 +112,8 @@ def test_a_list_that_is_none_is_shown_as_it_is_written(override, message):
         ("[seeds]\nexercises = 0x" + "f" * 5000, "seeds.exercises = a number that is too long to be shown: "),
         ("[seeds]\nexercises = 9999999999999999", "input should be less than or equal to 1000000000000000"),
         ("[[student.phases]]\nlr = inf", "student.phases.0.lr = inf: input should be a finite number"),
-        ("[[teachers]]\nname='a'\nkind='composer'\nextra_body={a=2020-01-01}", "cannot be sent as JSON"),
-        ("[[teachers]]\nname='a'\nkind='composer'\nextra_body={a=nan}", "cannot be sent as JSON"),
+        ("[[teachers]]\nname='a'\nkind='local'\nextra_body={a=2020-01-01}", "cannot be sent as JSON"),
+        ("[[teachers]]\nname='a'\nkind='local'\nextra_body={a=nan}", "cannot be sent as JSON"),
         ("teachers = 5", "teachers = 5: tables are wanted"),
         ("name = '../x'", "name: '../x' begins with '.'; a name is a letter or digit, then"),
         ("name = 'LATEST'", "name: 'LATEST' is reserved for the newest run"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import resources
 
 import pytest
 
@@ -29,8 +30,11 @@ def leaves(model, prefix=""):
         node = node["allOf"][0] if "allOf" in node else node  # how pydantic before 2.9 writes a table with a default
         if "$ref" in node:
             yield from walk(schema["$defs"][node["$ref"].rpartition("/")[2]], key)
-        elif node.get("type") == "array" and "$ref" in node.get("items", {}):
+        elif node.get("type") == "array" and {"$ref", "oneOf"} & node.get("items", {}).keys():
             yield from walk(node["items"], f"{key}.N")
+        elif "oneOf" in node:
+            for kind in node["oneOf"]:
+                yield from walk(kind, key)
         elif node.get("type") == "object" and "properties" in node:
             for name, inner in node["properties"].items():
                 yield from walk(inner, f"{key}.{name}" if key else name)
@@ -42,7 +46,8 @@ def leaves(model, prefix=""):
 
 def test_every_key_of_the_recipe_and_of_execution_is_there_with_a_meaning():
     found = [setting for table in settings.tables() for setting in table.settings]
-    assert sorted(setting.key for setting in found) == sorted([*leaves(Recipe), *leaves(Execution, "execution")])
+    assert {setting.key for setting in found} == {*leaves(Recipe), *leaves(Execution, "execution")}
+    assert len({(setting.key, setting.when) for setting in found}) == len(found)
     for setting in found:
         assert setting.meaning, setting.key
         assert setting.type, setting.key
@@ -69,15 +74,30 @@ def test_every_key_of_the_recipe_and_of_execution_is_there_with_a_meaning():
     ],
 )
 def test_one_key_in_any_spelling(capsys, key, name, kind, default):
-    ((setting,),) = [table.settings for table in settings.find(key)]
-    assert (setting.key, setting.shown) == (name, default)
+    whens = ['kind = "openai"', 'kind = "local"'] if name == "teachers.N.temperature" else [""]
+    found = [setting for table in settings.find(key) for setting in table.settings]
+    setting = found[0]
+    assert {(setting.key, setting.shown) for setting in found} == {(name, default)}
+    assert [setting.when for setting in found] == whens
     assert setting.type.startswith(kind)
     code, out, _ = cli(capsys, "settings", key)
     assert code == 0
     assert f"{name} = {default}" in out
     assert setting.meaning in out
     code, out, _ = cli(capsys, "settings", key, "--json")
-    assert [one["key"] for one in json.loads(out)["settings"]] == [name]
+    assert [(one["key"], one["when"]) for one in json.loads(out)["settings"]] == [(name, when) for when in whens]
+
+
+def test_each_kind_of_teacher_lists_its_own_keys(capsys):
+    code, out, _ = cli(capsys, "settings", "teachers")
+    assert code == 0
+    blocks = {block.partition("  ")[0]: block for block in out.split("\n[")}
+    common, replay = blocks["[teachers.N]"], blocks['teachers.N] of kind = "replay"']
+    assert "teachers.N.max_tokens" in common
+    assert "teachers.N.replay" not in common
+    keys = [line.split()[0] for line in replay.splitlines() if " = " in line and line.startswith("  teachers")]
+    assert keys == ["teachers.N.replay"]
+    assert 'teachers.N.fallbacks.N] of kind = "openai"' in blocks
 
 
 @pytest.mark.parametrize("table", ["seeds", "teachers", "teachers.0", "student.phases", "student", "execution"])
@@ -122,6 +142,13 @@ def test_the_page_has_a_row_for_each_key_and_bars_are_escaped(capsys):
     assert {len(row) for row in rows} == {4}
 
 
+def test_the_page_in_the_repository_is_the_one_that_is_written():
+    written = settings.markdown(settings.tables()).strip()
+    assert (resources.files("pipeline") / "recipes" / "SETTINGS.md").read_text("utf-8").strip() == written, (
+        "write it anew: hornbook settings --markdown > pipeline/recipes/SETTINGS.md"
+    )
+
+
 def test_defaults_are_what_a_recipe_of_nothing_has():
     recipe = load("tiny", ["teachers.0.kind=composer"]).recipe
     for table in settings.tables():
@@ -150,6 +177,8 @@ def complete(capsys, monkeypatch, line):
         ("hornbook recipes copy ti", ["tiny"]),
         ("hornbook run tiny student.in", ["student.init="]),
         ("hornbook run tiny teachers.0.temp", ["teachers.0.temperature="]),
+        ("hornbook run tiny teachers.0.kind=co", ["teachers.0.kind=composer"]),
+        ("hornbook run tiny teachers.0.model=b", ["teachers.0.model=basic"]),
         ("hornbook run tiny sources.kind=st", ["sources.kind=stdlib"]),
         ("hornbook run tiny quality.classifier=t", ["quality.classifier=true"]),
         ("hornbook run tiny --until de", ["decontaminated"]),

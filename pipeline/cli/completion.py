@@ -82,10 +82,10 @@ def settings(incomplete: str) -> Iterable[str]:
     """Tables and keys of a recipe."""
     from pipeline.recipe_settings import tables
 
-    for table in tables():
-        if table.name:
-            yield table.name
-        yield from (setting.key for setting in table.settings)
+    found = tables()
+    yield from dict.fromkeys(
+        name for table in found for name in (table.name, *(one.key for one in table.settings)) if name
+    )
 
 
 @_silent
@@ -93,11 +93,14 @@ def overrides(incomplete: str) -> Iterable[str]:
     """`key=` for every setting, and `key=value` where its values are a closed set; a number begins at 0."""
     from pipeline.recipe_settings import NUMBERED, tables
 
+    choices: dict[str, list[Any]] = {}  # a key may be one of several kinds of a table
     for setting in (setting for table in tables() for setting in table.settings):
         key = ".".join("0" if part == NUMBERED else part for part in setting.key.split("."))
+        choices.setdefault(key, []).extend(setting.choices)
+    for key, values in choices.items():
         yield f"{key}="
         if "=" in incomplete:
-            yield from (f"{key}={str(one).lower() if isinstance(one, bool) else one}" for one in setting.choices)
+            yield from (f"{key}={str(one).lower() if isinstance(one, bool) else one}" for one in values)
 
 
 @_silent

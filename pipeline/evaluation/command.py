@@ -25,7 +25,8 @@ from pipeline.evaluation.references import Comparison, compared, quantised_bits,
 from pipeline.evaluation.understanding import Understanding, grade
 from pipeline.execution import Execution
 from pipeline.models.named import named
-from pipeline.recipe import EvaluationTable, TeacherTable
+from pipeline.recipe import EvaluationTable
+from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.opening import is_endpoint
@@ -34,6 +35,7 @@ from pipeline.stages.scores.splits import SplitScore, split_scores
 from pipeline.store.places import Places
 from pipeline.teacher import Teacher, build
 from pipeline.teacher.ages import told_ages
+from pipeline.teacher.building import KINDS
 from pipeline.teacher.journal import entries
 
 REPLAY = "replay:"
@@ -216,19 +218,18 @@ def _judge(beside: Beside, execution: Execution, places: Places, seed: int) -> T
     if beside.repeats < 1:
         raise UsageError(f"--repeats = {beside.repeats}", hint="use 1 or more; from 2 on the agreement is reported")
     if beside.judge.startswith(REPLAY):
-        table = TeacherTable(name="judge", kind="replay", replay=beside.judge.removeprefix(REPLAY))
+        table: TeacherTable = ReplayTable(name="judge", replay=beside.judge.removeprefix(REPLAY))
     elif is_endpoint(beside.judge):
         if not beside.judge_model:
             raise UsageError(f"--judge {beside.judge} without --judge-model", hint="name the model at the endpoint")
-        table = TeacherTable(
+        table = OpenAITable(
             name="judge",
-            kind="openai",
             base_url=beside.judge,
             model=beside.judge_model,
             api_key_env=beside.judge_key_env,
         )
     else:
-        table = TeacherTable(name="judge", kind="local", model=beside.judge)
+        table = LocalTable(name="judge", model=beside.judge)
     return build(table.model_copy(update={"max_tokens": JUDGE_TOKENS}), execution, seed, places.models)
 
 
@@ -246,12 +247,12 @@ def _graded(
     samples = [one.sample for one in scored.judged]
     # By what the judge is and what it reads: a replay is asked anew, an endpoint never twice.
     folder = places.data / "evaluations" / f"judge-{digest([judge.identity(), [s.id for s in samples]])[:16]}"
-    if judge.kind == "replay" and folder.exists():
+    if not judge.journalled and folder.exists():
         shutil.rmtree(folder)
     elif fresh and folder.exists():
         earlier = (folder.with_name(f"{folder.name}.{n}") for n in itertools.count(1))
         folder.rename(next(place for place in earlier if not place.exists()))
-    given = [entry.at for entry in entries(folder)] if judge.kind == "openai" and folder.exists() else []
+    given = [entry.at for entry in entries(folder)] if KINDS[judge.kind].dated and folder.exists() else []
     graded = grade(
         samples,
         problem_set,

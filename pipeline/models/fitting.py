@@ -29,8 +29,8 @@ def check_recipe(recipe: Recipe) -> None:
         if config.get("model_type") not in LEAN:  # those turn positions, which have no end
             _check_length(length, config, "soft_targets.teacher")
     for table in recipe.teachers:
-        if table.kind == "local":
-            check_folder(table.model)
+        if table.weights:
+            check_folder(table.weights)
     student = recipe.student
     if student.init == "scratch":
         return

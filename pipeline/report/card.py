@@ -99,11 +99,11 @@ def _teachers(summary: Summary) -> list[str]:
         asked = f"{teacher.completions:>6,} answers" if teacher.kind != "source" else f"{'':>6}        "
         judged = f"  {teacher.annotations:,} as judge" if teacher.annotations else ""
         paid = f"  {compact(teacher.tokens)} tokens, {dollars(teacher.usd)}" if teacher.tokens or teacher.usd else ""
-        what = "no model in it" if teacher.kind == "composer" else teacher.model or teacher.kind
+        what = teacher.model or teacher.kind if teacher.has_model else "no model in it"
         kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
         lines.append(f"  {teacher.name:<15}{asked}{kept}{judged}{paid}  ({what})")
         lines += [f"  {'':<15}{remark}" for remark in teacher.remarks]
-        if teacher.earlier and teacher.kind != "composer":
+        if teacher.told_earlier:
             cost = f", which paid {dollars(teacher.earlier_usd)} for them" if teacher.earlier_usd else ""
             which = "all" if teacher.earlier >= teacher.completions + teacher.annotations else f"{teacher.earlier:,}"
             lines.append(f"  {'':<15}{which} of them reused from earlier runs{cost}")

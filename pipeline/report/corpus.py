@@ -13,6 +13,7 @@ from pipeline import walk
 from pipeline.run.journalled import by_teacher
 from pipeline.run.reading import RunView
 from pipeline.teacher.ages import day
+from pipeline.teacher.building import KINDS
 
 SAMPLED_DOCUMENTS = 2_000
 """Documents that the measures of diversity read at most: those with the smallest ids, which is a random draw."""
@@ -22,14 +23,8 @@ EXAMPLES_PER_REASON = 2
 RAW_CODE = "raw code"
 """The name under which documents without a teacher are counted."""
 
-KINDS = {
-    "composer": "a teacher with no model in it: it composes verified program fragments and phrasings",
-    "local": "a language model run in process",
-    "openai": "a language model behind an OpenAI-compatible endpoint",
-    "replay": "answers recorded by an earlier run",
-    "source": "real code, written by people",
-}
-"""What each kind of teacher is, for a reader of the report."""
+SOURCE = "source"
+"""The kind under which they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ class TeacherView:
     def remarks(self) -> list[str]:
         """For a reader: the age of a model's answers, since the model behind a name may change, and the notes."""
         said = [f"{count:,} answers: {note}" for note, count in self.notes.items()]
-        if self.oldest and self.kind in ("openai", "replay"):
+        if self.oldest and self.kind in KINDS and KINDS[self.kind].dated:
             days = self.oldest if self.oldest == self.newest else f"{self.oldest} to {self.newest}"
             said.insert(0, f"answers given {days}")
         return said
@@ -71,7 +66,19 @@ class TeacherView:
     @property
     def what(self) -> str:
         """What this teacher is, in words."""
-        return KINDS.get(self.kind, self.kind)
+        if self.kind == SOURCE:
+            return "real code, written by people"
+        return KINDS[self.kind].what if self.kind in KINDS else self.kind
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a language model wrote its answers, so that it is worth telling which one, and of reusing them."""
+        return self.kind not in KINDS or KINDS[self.kind].has_model
+
+    @property
+    def told_earlier(self) -> int:
+        """Answers of a model that are reused from earlier runs."""
+        return self.earlier if self.has_model else 0
 
     def to_json(self) -> dict[str, Any]:
         """One entry of the report's `teachers`."""
@@ -229,7 +236,7 @@ def smallest_ids(table: pa.Table, count: int, by: str = "") -> pa.Table:
 def teachers(run: RunView) -> list[TeacherView]:
     """The recipe's teachers in its order, then raw code where there is any."""
     facts = _asked(run, "completions")
-    kinds = {t.name: (t.kind, t.model) for t in run.loaded.recipe.teachers} if run.loaded else {}
+    kinds = {t.name: (t.kind, t.answers_with) for t in run.loaded.recipe.teachers} if run.loaded else {}
     kept = Counter(teacher_of(row) for row in run.rows(_last_corpus(run), columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
     judges = _asked(run, "quality")
@@ -259,7 +266,7 @@ def teachers(run: RunView) -> list[TeacherView]:
     raw = run.stage("raw-code")
     if raw is not None and raw.manifest is not None:
         source = run.loaded.recipe.sources.kind if run.loaded else ""
-        found.append(TeacherView(RAW_CODE, "source", source, kept=kept[""], dropped=dropped.get("", {})))
+        found.append(TeacherView(RAW_CODE, SOURCE, source, kept=kept[""], dropped=dropped.get("", {})))
     return found
 
 

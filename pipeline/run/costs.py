@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.core.records import Prompt, Seed
 from pipeline.models.named import located, named
-from pipeline.recipe import Recipe, SeedsTable, TeacherTable
+from pipeline.recipe import Recipe, SeedsTable
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import remaining
 from pipeline.run.run import planned, stored
@@ -98,7 +99,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
 def _downloads(recipe: Recipe, there: Mapping[str, bool], places: Places) -> list[dict[str, Any]]:
     """Named models that a run would fetch: used by a stage that is to be made, and not here."""
     used = [
-        *((table.model, "completions") for table in recipe.teachers if table.kind == "local"),
+        *((table.weights, "completions") for table in recipe.teachers),
         *((spec, stage) for spec in (recipe.student.init,) for stage in ("tokens", "student")),
         (recipe.quality.embedding, "quality"),
         (recipe.decontaminated.encoder, "decontaminated"),
@@ -200,20 +201,17 @@ def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
 
 
 def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-    from pipeline.core.money import read_prices
-    from pipeline.teacher.kinds.openai import priced
+    from pipeline.teacher.building import usd
 
-    price = priced(table.model, table.base_url, read_prices())
-    free = table.kind != "openai"
-    cost = price.usd(prompt_tokens, completion_tokens, batch=table.mode == "batch")
+    cost = usd(table, prompt_tokens, completion_tokens)
     return {
         "name": table.name,
         "kind": table.kind,
-        "model": table.model,
+        "model": table.answers_with,
         "requests": requests,
         "tokens": prompt_tokens + completion_tokens,
         "completion_tokens": completion_tokens,
-        "usd": 0.0 if free else round(cost, 4) if price.known else None,
+        "usd": None if cost is None else round(cost, 4),
     }
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.recipe import Recipe, TeacherTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.run.reading import RunView, StageView
 
 ASKING = ("completions", "quality")
@@ -73,15 +74,17 @@ def asked_in(stage: str, recipe: Recipe) -> tuple[TeacherTable, ...]:
 
 
 class _Names:
-    """Which teacher gave an answer: the one under whose keys it is journalled. A composer's keys are of prompts."""
+    """Which teacher gave an answer: the one under whose keys it is journalled, else the one whose keys are of prompts,
+    which a journal does not hold."""
 
     def __init__(self, tables: Sequence[TeacherTable], seed: int) -> None:
-        from pipeline.teacher.building import keyed
+        from pipeline.teacher.building import KINDS, keyed
 
         alone = len(tables) == 1
         self._only = tables[0].name if alone else ""
-        self._composer = next((table.name for table in tables if table.kind == "composer"), "")
-        self._keyed = {} if alone else {t.name: keyed(t, seed) for t in tables if t.kind in ("openai", "local")}
+        by = {table.name: KINDS[table.kind].keyed for table in tables}
+        self._other = next((name for name, what in by.items() if what == "prompts"), "")
+        self._keyed = {t.name: keyed(t, seed) for t in tables if not alone and by[t.name] == "messages"}
 
     def __call__(self, head: Any) -> str:
         if self._only:
@@ -89,4 +92,4 @@ class _Names:
         for name, teacher in self._keyed.items():
             if head.key in teacher.keys(head.messages, head.number):
                 return name
-        return self._composer
+        return self._other

@@ -21,6 +21,7 @@ from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
 from pipeline.core.plan import Plan
 from pipeline.models.fitting import check_recipe
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
@@ -122,11 +123,11 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
 
     recipe, quality = loaded.recipe, loaded.recipe.quality
     missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
-    asked = list(recipe.teachers) if "completions" in missing else []
+    asked: list[TeacherTable] = list(recipe.teachers) if "completions" in missing else []
     if "quality" in missing and quality.classifier and not quality.model:
         asked.append(teacher_of(recipe))
     for table in asked:
-        if table.kind != "local":  # its weights may be fetched when it is opened
+        if not table.weights:  # they may be fetched when it is opened
             teacher.build(table, loaded.execution, recipe.seed, places.models)
 
 

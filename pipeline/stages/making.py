@@ -185,8 +185,10 @@ class Making:
 
     def tell_of_earlier(self, facts: Sequence[Mapping[str, Any]], asked: int) -> None:
         """Say where answers were not asked for by this run: they may be of a day on which a server was broken."""
+        from pipeline.teacher.building import KINDS
+
         name = self.stage.name
-        earlier = sum(fact["earlier"] for fact in facts if fact["kind"] not in ("replay", "composer"))
+        earlier = sum(fact["earlier"] for fact in facts if KINDS[fact["kind"]].renewable)
         if earlier:
             reused = f"{earlier:,} of {asked:,} answers are reused from earlier runs"
             self.note(f"{name}: {reused}; --fresh {name} asks for them again")

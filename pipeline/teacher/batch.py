@@ -25,7 +25,7 @@ from pipeline.core.identity import digest
 from pipeline.core.money import Reservation
 from pipeline.teacher.address import without_query
 from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field, write_synced
-from pipeline.teacher.kinds.openai import EndpointTeacher
+from pipeline.teacher.endpoint import Service
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
 from pipeline.teacher.wire import BodyWriter, error_of, json_lines, parse_body
@@ -62,7 +62,7 @@ class _Batch(NamedTuple):
 class BatchLane:
     """See the module."""
 
-    def __init__(self, teacher: EndpointTeacher, desk: Desk) -> None:
+    def __init__(self, teacher: Service, desk: Desk) -> None:
         self._teacher = teacher
         self._desk = desk
         self._endpoint = teacher.endpoints[0]

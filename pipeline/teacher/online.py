@@ -18,7 +18,7 @@ import tenacity
 from pipeline.core.errors import AuthenticationError, TeacherError
 from pipeline.core.money import Reservation
 from pipeline.teacher.breaker import Breaker
-from pipeline.teacher.kinds.openai import Endpoint, EndpointTeacher
+from pipeline.teacher.endpoint import Endpoint, Service
 from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
@@ -44,7 +44,7 @@ TEMPLATE_TOKENS = 64
 class _Site:
     """One endpoint at work."""
 
-    def __init__(self, teacher: EndpointTeacher, endpoint: Endpoint, variant: str) -> None:
+    def __init__(self, teacher: Service, endpoint: Endpoint, variant: str) -> None:
         execution = teacher.execution
         self.endpoint = endpoint
         self.variant = variant
@@ -74,7 +74,7 @@ class _Site:
 class OnlineLane:
     """See the module."""
 
-    def __init__(self, teacher: EndpointTeacher, desk: Desk) -> None:
+    def __init__(self, teacher: Service, desk: Desk) -> None:
         self._teacher = teacher
         self._desk = desk
         self._sites: list[_Site] = []

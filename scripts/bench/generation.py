@@ -51,11 +51,11 @@ def run_hornbook(base_url: str, rows: int, concurrency: int, watch: Callable[[in
     from pipeline import teacher
     from pipeline.core.stage import Kept
     from pipeline.execution import Execution
-    from pipeline.recipe import TeacherTable
+    from pipeline.recipe_teachers import OpenAITable
     from pipeline.stages.completions.stage import Complete
 
     execution = Execution(concurrency=concurrency)
-    table = TeacherTable(name="mock", kind="openai", base_url=base_url, model=MODEL)
+    table = OpenAITable(name="mock", base_url=base_url, model=MODEL)
     teachers = {"mock": teacher.build(table, execution, 0)}
     kept = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -32,11 +32,11 @@ def run(base_url: str, rows: int, concurrency: int, journal: Path) -> dict[str, 
     from pipeline import teacher
     from pipeline.core.stage import Kept
     from pipeline.execution import Execution
-    from pipeline.recipe import TeacherTable
+    from pipeline.recipe_teachers import OpenAITable
     from pipeline.stages.completions.stage import Complete
 
     execution = Execution(concurrency=concurrency)
-    table = TeacherTable(name="mock", kind="openai", base_url=base_url, model="gpt-4o-mini")
+    table = OpenAITable(name="mock", base_url=base_url, model="gpt-4o-mini")
     teachers = {"mock": teacher.build(table, execution, 0)}
     lessons = (f"ID={number} Write a lesson on binary search." for number in range(rows))
     start = time.perf_counter()

@@ -59,12 +59,10 @@ def ask(base_url: str, model: str, prompts: int, max_tokens: int, journal: Path)
     from pipeline import teacher
     from pipeline.core.records import Message, Passage
     from pipeline.execution import Execution
-    from pipeline.recipe import TeacherTable
+    from pipeline.recipe_teachers import OpenAITable
 
     execution = Execution(concurrency=4, timeout_seconds=300.0)
-    table = TeacherTable(
-        name="server", kind="openai", base_url=base_url, model=model, max_tokens=max_tokens, temperature=0.0
-    )
+    table = OpenAITable(name="server", base_url=base_url, model=model, max_tokens=max_tokens, temperature=0.0)
     questions = [
         (Passage(text=text), (Message("user", text),))
         for text in (f"Explain {TOPICS[n % len(TOPICS)]} in Python, part {n}." for n in range(prompts))
@@ -77,7 +75,7 @@ def ask(base_url: str, model: str, prompts: int, max_tokens: int, journal: Path)
         if isinstance(result, teacher.Answer):
             finishes[result.finish_reason] += 1
             tokens += result.completion_tokens
-            reused += result.reused
+            reused += result.earlier
         else:
             finishes[f"{result.trouble}: {result.detail}"] += 1
     seconds = time.perf_counter() - start

@@ -30,13 +30,13 @@ def work(engine: str, prompts: int, max_tokens: int, threads: int) -> dict[str, 
     from pipeline import teacher
     from pipeline.core.records import Message, Passage
     from pipeline.execution import Execution
-    from pipeline.recipe import TeacherTable
+    from pipeline.recipe_teachers import LocalTable
     from pipeline.teacher import threaded
     from pipeline.teacher.journal import entries
 
     execution = Execution(threads=threads)
     settings = {"name": "local", "kind": "local", "model": "smollm2", "engine": engine}
-    table = TeacherTable.model_validate({**settings, "max_tokens": max_tokens, "temperature": 0.0})
+    table = LocalTable.model_validate({**settings, "max_tokens": max_tokens, "temperature": 0.0})
     asked = teacher.build(table, execution, 0)
     times: list[float] = []
     prepare = threaded.ThreadLane.prepare

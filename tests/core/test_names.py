@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from pipeline.core import names
 from pipeline.core.errors import UsageError
-from pipeline.recipe import Recipe, TeacherTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_teachers import ComposerTable
 
 GOOD = ["a", "7", "A.b_c-d", "first-run-0123abcd", "v1.0", "a..b", "x" * names.LONGEST, "LATEST2", "not-latest"]
 BAD = {
@@ -40,7 +41,7 @@ BAD = {
 @pytest.mark.parametrize("name", GOOD)
 def test_a_name_is_taken_as_it_is(name):
     assert names.checked(name, "--name") == name
-    assert Recipe(name=name).name == TeacherTable(name=name, kind="composer").name == name
+    assert Recipe(name=name).name == ComposerTable(name=name).name == name
 
 
 @pytest.mark.parametrize(("name", "fault"), BAD.items())
@@ -49,7 +50,7 @@ def test_what_is_no_name_is_refused_with_its_fault_and_the_rule(name, fault):
         names.checked(name, "--name")
     assert error.value.message.startswith("--name = ")
     assert error.value.hint == names.RULE
-    for make in (lambda: Recipe(name=name), lambda: TeacherTable(name=name, kind="composer")):
+    for make in (lambda: Recipe(name=name), lambda: ComposerTable(name=name)):
         with pytest.raises(ValidationError):
             make()
 

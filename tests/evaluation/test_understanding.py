@@ -11,7 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.records import Sample, Score
 from pipeline.evaluation.understanding import Grade, grade, summarise_grades
 from pipeline.execution import Execution
-from pipeline.recipe import TeacherTable
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.models import Answerer, Ask
 from pipeline.stages.samples.opening import open_model
@@ -99,7 +99,7 @@ def test_a_judge_grades_and_a_replay_of_it_gives_the_same_offline(
     assert [g.verdict for g in first.grades[::2]] == ["All steps are there."] * 2 + ["Nothing of it."] * 2
     assert len(server.bodies) == 8
 
-    replay = build(TeacherTable(name="again", kind="replay", replay=str(tmp_path / "j")), execution, 0)
+    replay = build(ReplayTable(name="again", replay=str(tmp_path / "j")), execution, 0)
     second = grade(samples, own, replay, journal=tmp_path / "k", execution=execution, repeats=2, scores=scores)
     assert [(g.task_id, g.repeat, g.grade) for g in second.grades] == [
         (g.task_id, g.repeat, g.grade) for g in first.grades

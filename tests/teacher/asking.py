@@ -8,7 +8,7 @@ from pipeline import teacher
 from pipeline.core.records import Completion, Message, Prompt, Seed
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.execution import Execution
-from pipeline.recipe import TeacherTable
+from pipeline.recipe_teachers import OpenAITable, TeacherTable
 from pipeline.stages.completions.stage import Complete
 
 
@@ -18,8 +18,8 @@ def prompt(number: int, text: str = "", asked: str = "mock") -> Prompt:
     return Prompt(seed=seed, messages=messages, template="t", template_digest="d")
 
 
-def table(url: str, **settings: Any) -> TeacherTable:
-    return TeacherTable(**{"name": "mock", "kind": "openai", "base_url": url, "model": "m", **settings})
+def table(url: str, **settings: Any) -> OpenAITable:
+    return OpenAITable(**{"name": "mock", "base_url": url, "model": "m", **settings})
 
 
 def execution(**settings: Any) -> Execution:

@@ -13,7 +13,7 @@ from pipeline.core import money
 from pipeline.core.errors import AuthenticationError, HornbookError, MissingKey, RecipeError
 from pipeline.core.money import Ledger, Price, price_of, read_prices
 from pipeline.core.records import Message
-from pipeline.recipe import TeacherTable
+from pipeline.recipe_teachers import ComposerTable, ReplayTable
 from pipeline.teacher import redaction
 from pipeline.teacher.journal import entries
 
@@ -28,15 +28,18 @@ KEY = "sk-test-4f9a8c77d1e2"
         ({"base_url": "http://me:secret@x/v1"}, "user name or password"),
         ({"model": ""}, "model should be the model's name"),
         ({"headers": {"Authorization": "Bearer x"}}, "would put a secret into the recipe"),
-        ({"fallbacks": ({"url": "http://y/v1"},)}, "unknown key 'url'"),
-        ({"fallbacks": ({"weight": -1},)}, "weight should be a number above 0"),
         ({"mode": "batch", "fallbacks": ({"model": "n"},)}, "takes no fallbacks"),
-        ({"kind": "replay", "replay": "/nowhere"}, "replay should name a journal"),
     ],
 )
 def test_what_is_wrong_is_found_before_anything_is_asked(settings: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         teacher.build(table(**{"url": "http://127.0.0.1:1/v1", **_url(settings)}), execution(), 0)
+
+
+@pytest.mark.parametrize("place", ["", "/nowhere"])
+def test_a_replay_without_a_journal_is_found_before_anything_is_asked(place: str) -> None:
+    with pytest.raises(RecipeError, match="replay should name a journal"):
+        teacher.build(ReplayTable(name="mock", replay=place), execution(), 0)
 
 
 def _url(settings: dict[str, object]) -> dict[str, object]:
@@ -157,7 +160,7 @@ def test_a_ledger_never_passes_its_cap(cap: int, requests: list[tuple[int, int, 
 
 
 def test_the_composer_answers_without_a_network_and_is_journalled(tmp_path: Path) -> None:
-    composer = TeacherTable(name="mock", kind="composer")
+    composer = ComposerTable(name="mock")
     asked = [prompt(n) for n in range(30)]
     kept, dropped = ask_all(asked, tmp_path, [composer])
     again, _ = ask_all(asked, tmp_path, [composer])
@@ -170,7 +173,7 @@ def test_the_composer_answers_without_a_network_and_is_journalled(tmp_path: Path
 
 def test_prompts_with_equal_messages_keep_their_composed_answers_in_any_order(tmp_path: Path) -> None:
     # Equal messages from seeds that differ: what is composed depends on the prompt, not on how often it is asked.
-    composer = TeacherTable(name="mock", kind="composer")
+    composer = ComposerTable(name="mock")
     asked = [prompt(n, "the same words") for n in range(12)]
     first, _ = ask_all(asked, tmp_path / "fresh", [composer])
     assert len({completion.text for completion in first.values()}) > 1
@@ -183,7 +186,7 @@ def test_prompts_with_equal_messages_keep_their_composed_answers_in_any_order(tm
 
 def test_a_prompt_for_an_unknown_teacher_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HornbookError, match="asks for the teacher 'nobody'"):
-        ask_all([prompt(0, asked="nobody")], tmp_path, [TeacherTable(name="mock", kind="composer")])
+        ask_all([prompt(0, asked="nobody")], tmp_path, [ComposerTable(name="mock")])
 
 
 def test_a_judge_asks_about_any_record(tmp_path: Path) -> None:

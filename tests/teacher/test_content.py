@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from server import Body, Reply, chat, echo, serving
 
 from pipeline.core.records import Prompt
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.teacher import journal, redaction
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Trouble
@@ -191,7 +192,7 @@ def test_the_journal_keeps_what_was_parsed(tmp_path: Path, raw: bytes) -> None:
         kept, _ = ask_all(prompts(2), tmp_path / "j", [table(server.url)])
         ask_all(prompts(2), tmp_path / "j", [table(server.url)])
     assert len(server.requests) == 2
-    replayed, dropped = ask_all(prompts(2), tmp_path / "k", [table("", kind="replay", model="", replay=str(tmp_path))])
+    replayed, dropped = ask_all(prompts(2), tmp_path / "k", [ReplayTable(name="mock", replay=str(tmp_path))])
     assert not dropped
     assert {i: c.text for i, c in replayed.items()} == {i: c.text for i, c in kept.items()}
 

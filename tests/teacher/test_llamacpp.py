@@ -13,9 +13,9 @@ from pipeline import teacher
 from pipeline.core.errors import MissingExtra, RecipeError, TeacherError
 from pipeline.core.records import Completion
 from pipeline.core.stage import Dropped, Kept
-from pipeline.recipe import TeacherTable
+from pipeline.recipe_teachers import LocalTable
 from pipeline.stages.completions.stage import Complete
-from pipeline.teacher.kinds import local
+from pipeline.teacher import local_model as local
 
 
 class Stand:
@@ -70,9 +70,7 @@ def ask(
 ) -> tuple[dict[str, Completion], dict[str, Dropped]]:
     """Completions and drops by the text asked."""
     run = execution(threads=2, batch=3)
-    table = TeacherTable(
-        **{"name": "mock", "kind": "local", "engine": "llama.cpp", "model": model, "max_tokens": 40, **settings}
-    )
+    table = LocalTable(**{"name": "mock", "engine": "llama.cpp", "model": model, "max_tokens": 40, **settings})
     asked = [prompt(number, text) for number, text in enumerate(texts)]
     named = {one.id: one.messages[-1].content for one in asked}
     kept, dropped = {}, {}
@@ -147,7 +145,7 @@ def test_large_gguf_files_go_to_llama_cpp_where_it_is_installed(
 
 
 def test_llama_cpp_is_not_asked_to_read_a_folder(tmp_path: Path) -> None:
-    table = TeacherTable(name="mock", kind="local", engine="llama.cpp", model=str(tmp_path))
+    table = LocalTable(name="mock", engine="llama.cpp", model=str(tmp_path))
     with pytest.raises(RecipeError, match=r'engine = "llama.cpp" reads GGUF files, got model = ') as caught:
         teacher.build(table, execution(), 0)
     assert 'set engine = "transformers"' in str(caught.value)

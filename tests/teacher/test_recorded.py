@@ -12,7 +12,7 @@ from server import chat
 from pipeline import teacher
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.stage import Kept
-from pipeline.recipe import TeacherTable
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete
 from pipeline.teacher import recorded
 from pipeline.teacher.journal import Journal, encode, entry_of
@@ -37,7 +37,7 @@ def replay(place: str, count: int) -> dict[int, str]:
     """Answers of a replay teacher to prompts 0..count-1, by number; those that it has."""
     asked = [prompt(number) for number in range(count)]
     numbers = {one.id: number for number, one in enumerate(asked)}
-    built = teacher.build(TeacherTable(name="mock", kind="replay", replay=place), execution(), 0)
+    built = teacher.build(ReplayTable(name="mock", replay=place), execution(), 0)
     outcomes = Complete({"mock": built}, Path(place) / "run", execution())(asked)
     kept = [outcome.record for outcome in outcomes if isinstance(outcome, Kept)]
     return {numbers[record.prompt_id]: record.text for record in kept}
@@ -87,7 +87,7 @@ def test_the_identity_is_of_the_bytes_not_of_the_file(tmp_path: Path) -> None:
 
 
 def identity(place: Path) -> Any:
-    return teacher.build(TeacherTable(name="mock", kind="replay", replay=str(place)), execution(), 0).identity()
+    return teacher.build(ReplayTable(name="mock", replay=str(place)), execution(), 0).identity()
 
 
 def test_a_cut_recording_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from server import chat, serving
 
 from pipeline.core.errors import BudgetReached
 from pipeline.core.money import Price
-from pipeline.teacher import building, online
+from pipeline.teacher import online
+from pipeline.teacher.kinds import openai
 from pipeline.teacher.online import TEMPLATE_TOKENS
 from pipeline.teacher.transport import Response
 
@@ -97,7 +98,7 @@ def test_all_that_the_budget_allows_is_asked_and_nothing_twice(
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(online, "transport", endpoints.transport)
-        patch.setattr(building, "read_prices", lambda: prices)
+        patch.setattr(openai, "read_prices", lambda: prices)
         for _ in range(2):
             before, said = endpoints.counts.total(), ""
             try:
@@ -129,7 +130,7 @@ def test_the_cheap_teacher_goes_on_where_the_dear_one_no_longer_fits(
 ) -> None:
     endpoints = Endpoints()
     monkeypatch.setattr(online, "transport", endpoints.transport)
-    monkeypatch.setattr(building, "read_prices", lambda: {"dear-50": Price(0, 1000), "cheap-50": Price(0, 1)})
+    monkeypatch.setattr(openai, "read_prices", lambda: {"dear-50": Price(0, 1000), "cheap-50": Price(0, 1)})
     tables = [
         table("http://dear/v1", name="dear", model="dear-50", max_tokens=100),
         table("http://cheap/v1", name="cheap", model="cheap-50", max_tokens=100),
@@ -146,7 +147,7 @@ def test_the_cheap_teacher_goes_on_where_the_dear_one_no_longer_fits(
 def test_a_batch_beside_an_online_teacher_is_sent_though_the_latter_is_too_dear(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "read_prices", lambda: {"dear": Price(0, 1000), "cheap": Price(0, 1)})
+    monkeypatch.setattr(openai, "read_prices", lambda: {"dear": Price(0, 1000), "cheap": Price(0, 1)})
     with serving() as server:
         server.route = api = BatchApi()
         tables = [

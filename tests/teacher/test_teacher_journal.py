@@ -15,6 +15,7 @@ from server import Body, Reply, chat, echo, refuse, serving
 
 from pipeline.core.errors import DiskFull, Interrupted, StoreBusy
 from pipeline.core.records import Prompt
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete, expand
 from pipeline.teacher import journal as journals
 from pipeline.teacher.index import Table
@@ -288,7 +289,7 @@ def test_an_error_in_the_prompts_reaches_the_caller(tmp_path: Path) -> None:
 def test_replay_answers_without_a_server_and_by_any_model(tmp_path: Path) -> None:
     with serving() as server:
         first, _ = ask_all(prompts(10), tmp_path / "j", [table(server.url)])
-    replay = table("", kind="replay", model="", replay=str(tmp_path / "j"))
+    replay = ReplayTable(name="mock", replay=str(tmp_path / "j"))
     kept, dropped = ask_all(prompts(12), tmp_path / "k", [replay])
     assert {i: c.text for i, c in kept.items()} == {i: c.text for i, c in first.items()}
     assert {c.teacher_kind for c in kept.values()} == {"replay"}

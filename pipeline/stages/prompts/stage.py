@@ -12,7 +12,8 @@ from pipeline.core.records import Prompt, Seed, Task
 from pipeline.core.resources import shipped
 from pipeline.core.stage import Dropped, Kept
 from pipeline.core.template import Template, load, template_digest
-from pipeline.recipe import PromptsTable, SeedsTable, TeacherTable
+from pipeline.recipe import PromptsTable, SeedsTable
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.prompts.step import STEP
 from pipeline.stages.seeds.sampling import draw
 
@@ -150,8 +151,8 @@ def preview(table: PromptsTable, kind: str, n: int = 3, seed: int = 0) -> list[P
 
 def _sample_seeds(n: int, words: int, seed: int = 0) -> dict[str, list[Seed]]:
     """`n` seeds of the shipped data folder for each key of `[prompts]`."""
-    writer = TeacherTable(name="sample", kind="replay")
-    weak = TeacherTable(name="sample", kind="replay", tests="seed")
+    writer = TeacherTable(kind="sample", name="sample")
+    weak = TeacherTable(kind="sample", name="sample", tests="seed")
     textbooks = draw(SeedsTable(textbooks=n, words=words), [writer], seed)
     exercises = draw(SeedsTable(exercises=n, words=words), [writer], seed)
     with_task = draw(SeedsTable(exercises=n), [weak], seed, lambda _seed, count: repeat(SAMPLE_TASK, count))

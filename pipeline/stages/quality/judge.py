@@ -16,7 +16,8 @@ from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept
 from pipeline.core.template import load
 from pipeline.languages.grade import read_grade
-from pipeline.recipe import Recipe, TeacherTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_teachers import TeacherTable
 
 MAX_CHARACTERS = 6_000
 """Longer documents are cut for the judge: a grade rests on the beginning, and a local teacher's context is short."""

@@ -20,7 +20,8 @@ from math import lcm
 from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.identity import rng
 from pipeline.core.records import DocumentKind, Seed, Task
-from pipeline.recipe import SeedsTable, TeacherTable
+from pipeline.recipe import SeedsTable
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.seeds.curriculum import Curriculum, load
 
 TaskSource = Callable[[int, int], Iterator[Task]]

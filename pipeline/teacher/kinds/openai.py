@@ -1,60 +1,29 @@
 """OpenAI-compatible endpoints as one teacher: what is asked, where, and what its answers are stored under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.core.identity import digest
-from pipeline.core.money import UNKNOWN, Price, price_of
+from pipeline.core.errors import RecipeError
+from pipeline.core.money import Price, read_prices, require_price
 from pipeline.execution import Execution
+from pipeline.recipe_teachers import OpenAITable
+from pipeline.teacher.address import checked_headers, checked_url
+from pipeline.teacher.endpoint import Endpoint, Service, priced
+from pipeline.teacher.kind import Kind, Setup, sampling_of
 from pipeline.teacher.protocol import Desk, Lane, Question, answer_key
-from pipeline.teacher.redaction import Secret
-from pipeline.teacher.wire import Sampling
+from pipeline.teacher.redaction import from_environment
+from pipeline.teacher.wire import Api
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One place that answers. weight: its share of the requests among the teacher's endpoints, relative."""
+class EndpointTeacher(Service):
+    """A model behind one or several endpoints."""
 
-    base_url: str
-    model: str
-    key: Secret | None = None
-    weight: float = 1.0
-    price: Price = UNKNOWN
-
-    def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """Headers of every request; the only place where the key is revealed."""
-        headers = {"content-type": "application/json", "user-agent": "hornbook", **extra}
-        if self.key is not None:
-            headers["authorization"] = f"Bearer {self.key.reveal()}"
-        return headers
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointTeacher:
-    """A model behind one or several endpoints.
-
-    headers: extra request headers. Endpoints may name different models; an answer is stored under the one that gave it.
-    variants: for each endpoint, the digest of everything but messages and number that changes its answers.
-    """
-
-    name: str
-    endpoints: tuple[Endpoint, ...]
-    sampling: Sampling
-    execution: Execution
-    headers: tuple[tuple[str, str], ...] = ()
     mode: str = "online"
     kind: str = "openai"
     journalled: bool = True
-    variants: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        shared = [dict(self.headers), self.sampling.identity()]
-        object.__setattr__(self, "variants", tuple(digest([e.base_url, e.model, *shared]) for e in self.endpoints))
-
-    @property
-    def max_tokens(self) -> int:
-        return self.sampling.max_tokens
 
     def identity(self) -> dict[str, object]:
         return {
@@ -79,9 +48,109 @@ class EndpointTeacher:
         return OnlineLane(self, desk)
 
 
-def priced(model: str, base_url: str, prices: Mapping[str, Price]) -> Price:
-    """Price of a model at an endpoint; a server on this machine is free unless its model is listed."""
-    price = price_of(model, prices)
-    if not price.known and urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1"):
-        return Price()
-    return price
+def _build(table: OpenAITable, setup: Setup) -> EndpointTeacher:
+    return _teacher(table, setup.execution, f"teacher {table.name!r}", with_keys=setup.with_keys)
+
+
+def _teacher(
+    table: OpenAITable, execution: Execution, where: str, *, with_keys: bool, api: Api = "chat"
+) -> EndpointTeacher:
+    headers = checked_headers(table.headers, where)
+    if table.extra_body.get("stream"):
+        raise RecipeError(f"{where}: extra_body.stream is set, but answers are read whole", hint="leave it out")
+    prices = read_prices()
+    endpoints = [
+        _endpoint(one, where if not number else f"{where}, fallbacks[{number - 1}]", prices, with_keys=with_keys)
+        for number, one in enumerate(_places(table))
+    ]
+    for endpoint in endpoints:
+        require_price(endpoint.model, endpoint.base_url, endpoint.price, execution.budget_usd)
+    if table.mode == "batch" and len(endpoints) > 1:
+        raise RecipeError(f'{where}: mode = "batch" takes no fallbacks: a batch lives at one endpoint')
+    return EndpointTeacher(
+        name=table.name,
+        endpoints=tuple(endpoints),
+        sampling=sampling_of(table, api),
+        execution=execution,
+        headers=tuple(sorted(headers.items())),
+        mode=table.mode,
+    )
+
+
+def _places(table: OpenAITable) -> list[OpenAITable]:
+    """The table as it is at each of its endpoints: what a fallback leaves out is the teacher's, but for the weight."""
+    changes = [fallback.model_dump(exclude_none=True) for fallback in table.fallbacks]
+    return [table, *(table.model_copy(update=change) for change in changes)]
+
+
+def _endpoint(table: OpenAITable, where: str, prices: Mapping[str, Price], *, with_keys: bool) -> Endpoint:
+    base_url = checked_url(table.base_url, f"{where}: base_url")
+    if not table.model:
+        raise RecipeError(f"{where}: model should be the model's name at {base_url}, got {table.model!r}")
+    key = from_environment(table.api_key_env, where) if with_keys else None
+    if key is not None and urlsplit(base_url).scheme == "http" and not _is_near(base_url):
+        raise RecipeError(
+            f"{where}: the key in {table.api_key_env} would travel unencrypted to {base_url}",
+            hint="use https, or leave api_key_env empty",
+        )
+    return Endpoint(base_url, table.model, key, table.weight, priced(table.model, base_url, prices))
+
+
+def _is_near(base_url: str) -> bool:
+    """Whether a host is this machine or in a private network, by its name alone."""
+    host = urlsplit(base_url).hostname or ""
+    private = ("10.", "192.168.", *(f"172.{n}." for n in range(16, 32)), "127.", "fd", "fe80")
+    return (
+        host.startswith(private)
+        or host in ("localhost", "::1")
+        or "." not in host
+        or host.endswith((".local", ".internal"))
+    )
+
+
+def _usd(table: OpenAITable, prompt_tokens: int, completion_tokens: int) -> float | None:
+    price = priced(table.model, table.base_url, read_prices())
+    return price.usd(prompt_tokens, completion_tokens, batch=table.mode == "batch") if price.known else None
+
+
+KIND = Kind(
+    table=OpenAITable,
+    what="a language model behind an OpenAI-compatible endpoint",
+    build=_build,
+    keyed="messages",
+    usd=_usd,
+    dated=True,
+)
+
+
+def evaluation_teacher(
+    base_url: str,
+    model: str,
+    *,
+    execution: Execution,
+    api: Api = "chat",
+    api_key_env: str = "",
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    max_tokens: int = 512,
+    stop: tuple[str, ...] = (),
+    seed: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+) -> EndpointTeacher:
+    """An endpoint to be evaluated, over chat or plain completions.
+
+    Raises RecipeError, MissingKey, or UsageError for a key that no header can carry; nothing is asked here.
+    """
+    table = OpenAITable(
+        name="endpoint",
+        base_url=base_url,
+        model=model,
+        api_key_env=api_key_env,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        stop=stop,
+        seed=seed,
+        extra_body=dict(extra_body or {}),
+    )
+    return _teacher(table, execution, "the endpoint to evaluate", with_keys=True, api=api)

@@ -10,7 +10,8 @@ from pipeline.core.records import Prompt, Seed, Task
 from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.core.template import template_digest
-from pipeline.recipe import PromptsTable, SeedsTable, TeacherTable
+from pipeline.recipe import PromptsTable, SeedsTable
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.prompts import stage as prompting
 from pipeline.stages.prompts.stage import Render, check, preview
 from pipeline.stages.seeds.sampling import draw
@@ -19,7 +20,7 @@ TASK = Task(entry_point="g", prompt='def g(x):\n    """Double x."""\n', test="as
 
 
 def seeds(textbooks: int = 0, exercises: int = 0, words: int = 2) -> list[Seed]:
-    teacher = TeacherTable(name="t", kind="replay")
+    teacher = ReplayTable(name="t")
     return list(draw(SeedsTable(textbooks=textbooks, exercises=exercises, words=words), [teacher], 3))
 
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.records import Seed, Task
-from pipeline.recipe import SeedsTable, TeacherTable
+from pipeline.recipe import SeedsTable
+from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.stages.seeds.curriculum import load
 from pipeline.stages.seeds.sampling import Deck, apportion, draw, shared_stems, turns
 
-STRONG = TeacherTable(name="strong", kind="replay")
-WEAK = TeacherTable(name="weak", kind="replay", tests="seed", textbook_share=0.0)
+STRONG = ReplayTable(name="strong")
+WEAK = ReplayTable(name="weak", tests="seed", textbook_share=0.0)
 
 shares = st.lists(st.integers(0, 20).map(lambda n: n / 20), min_size=1, max_size=5).filter(any)
 

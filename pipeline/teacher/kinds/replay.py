@@ -1,89 +1,21 @@
-"""Teachers that answer inside this process and cost nothing: the composer, and a replay of an earlier run."""
+"""A teacher that answers from the journals of an earlier run, or from a recording that is shipped."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from pipeline.core.errors import InputError
-from pipeline.core.identity import digest
-from pipeline.core.records import Prompt
-from pipeline.teacher.content import chat_body
+from pipeline.core.errors import InputError, RecipeError
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.teacher.journal import Archive
+from pipeline.teacher.kind import Kind, Setup
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
-from pipeline.teacher.recorded import contents, unpacked
+from pipeline.teacher.recorded import contents, journals, replayed, unpacked
 from pipeline.teacher.threaded import Result, ThreadLane
 
 GROUP = 256
 """Questions handed to the thread at once."""
 _TOGETHER = 32
 """Answers handed back at once."""
-
-
-class Composing(Protocol):
-    """What the composer offers (see `pipeline.teacher.composer`)."""
-
-    def identity(self) -> dict[str, object]: ...
-    def compose(self, prompt: Prompt, number: int = 0) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ComposerTeacher:
-    """The composer behind the teacher's interface. Its answers are free, yet journalled as any other teacher's: a run
-    that is replayed needs all of them."""
-
-    name: str
-    composer: Composing
-    max_tokens: int
-    kind: str = "composer"
-    journalled: bool = True
-
-    def identity(self) -> dict[str, object]:
-        return {"name": self.name, **self.composer.identity()}
-
-    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
-        """By prompt and sample, as the composer draws: two prompts with equal messages never swap their answers."""
-        drawn = [messages, number] if question is None else [question.record.id, question.sample]
-        return (digest([self.kind, self.composer.identity(), *drawn]),)
-
-    def lane(self, desk: Desk) -> Lane:
-        return ThreadLane(_ComposerWorker(self), desk)
-
-
-class _ComposerWorker:
-    group = GROUP
-    doing = ""
-
-    def __init__(self, teacher: ComposerTeacher) -> None:
-        self._teacher = teacher
-
-    def prepare(self) -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
-        results: list[Result] = []
-        for ticket in tickets:
-            if stopping():
-                break
-            results.append((ticket, self._answer(ticket)))
-            if len(results) == _TOGETHER:
-                yield results
-                results = []
-        if results:
-            yield results
-
-    def _answer(self, ticket: Ticket) -> Reply | Failure:
-        prompt = ticket.question.record
-        if not isinstance(prompt, Prompt):
-            return Failure(Trouble.BAD_REQUEST, f"the composer answers prompts, not a {prompt.type}")
-        text = self._teacher.composer.compose(prompt, ticket.question.sample)
-        body = chat_body(text, "stop", "composer")
-        (key,) = self._teacher.keys(ticket.messages, ticket.number, ticket.question)
-        return Reply(key, "", "composer", json.dumps(body).encode(), body, self._teacher.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +78,17 @@ class _ReplayWorker:
             detail = f"{self._teacher.place} holds no {which} to these messages (digest {ticket.messages[:12]})"
             return Failure(Trouble.NO_ANSWER, detail)
         return Reply(entry.key, entry.endpoint, entry.model, b"", entry.body, entry.max_tokens, entry.usd, entry.at)
+
+
+def _build(table: ReplayTable, setup: Setup) -> ReplayTeacher:
+    place = replayed(table.replay)
+    if not table.replay or not place.exists() or not journals(place):
+        raise RecipeError(
+            f"teacher {table.name!r}: replay should name a journal or a folder with journals, got {table.replay!r}",
+            hint="journals are the journal*.jsonl files of an earlier run's completions; recorded:NAME names a shipped "
+            "recording",
+        )
+    return ReplayTeacher(table.name, place, table.max_tokens)
+
+
+KIND = Kind(table=ReplayTable, what="answers recorded by an earlier run", build=_build, keyed="nothing", dated=True)

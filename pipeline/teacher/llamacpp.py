@@ -9,17 +9,15 @@ the journal and stays.
 import concurrent.futures
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.core.errors import MissingExtra, TeacherError
 from pipeline.models.specs import file_of
 from pipeline.teacher.content import Content, content_of
+from pipeline.teacher.local_model import LocalModel
 from pipeline.teacher.protocol import Failure, Reply, Ticket, Trouble
 from pipeline.teacher.threaded import Result
 from pipeline.teacher.wire import error_of
-
-if TYPE_CHECKING:
-    from pipeline.teacher.kinds.local import LocalTeacher
 
 SLOTS = 8
 """Questions at once. On two cores 32 slots gave no more tokens a second than 8."""
@@ -33,7 +31,7 @@ class LlamaWorker:
 
     group = GROUP
 
-    def __init__(self, teacher: "LocalTeacher") -> None:
+    def __init__(self, teacher: LocalModel) -> None:
         self._teacher = teacher
         self._server: Any = None
         self.doing = ""
@@ -47,7 +45,7 @@ class LlamaWorker:
         execution = self._teacher.execution
         slots = execution.batch or SLOTS
         file = file_of(self._teacher.model)
-        assert file is not None, "building.py gives llama.cpp nothing else"
+        assert file is not None, "kinds/local.py gives llama.cpp nothing else"
         path = file.here(self._teacher.cache, self._teacher.tell)
         settings = xllamacpp.CommonParams()
         settings.model.path = str(path)
