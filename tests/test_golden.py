@@ -17,6 +17,7 @@ from pipeline import walk
 from pipeline.execution import Execution
 from pipeline.recipe_text import load, shipped_recipes
 from pipeline.run.run import run
+from pipeline.stages.making import TextStep
 from pipeline.store.places import places as places_at
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -88,7 +89,7 @@ def test_the_keys_of_all_shipped_recipes_are_those_written_down() -> None:
 
 @pytest.mark.parametrize("changed", walk.WALK, ids=lambda step: step.name)
 def test_a_step_whose_version_is_lowered_has_other_keys_than_those_written_down(
-    changed: walk.TextStep, monkeypatch: pytest.MonkeyPatch
+    changed: TextStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tuple(replace(step, version=step.version - 1) if step is changed else step for step in walk.WALK)
     monkeypatch.setattr(walk, "WALK", older)

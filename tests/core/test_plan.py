@@ -41,6 +41,49 @@ def test_a_key_changes_if_and_only_if_something_it_depends_on_does():
     assert changed("seeds.exercises=25") == ["seeds", "prompts", "completions", *CORPUS, *STUDENT]
     assert changed(digests={"prompts": "other templates"}) == ["prompts", "completions", *CORPUS, *STUDENT]
     assert changed("name='other'") == []
+    assert changed("student.held_out=0.3") == STUDENT
+    assert changed("evaluation.splits=false") == ["scores"]
+    assert changed("seed=2") == list(keys())  # through what they are made from, all have drawn with it
+
+
+SCORED = ("cpu_seconds=9.0", "memory_mb=99", "packages=['numpy']", "splits=false")
+
+
+@pytest.mark.parametrize("setting", SCORED)
+def test_how_answers_are_judged_asks_for_none_anew(setting):
+    assert changed(f"evaluation.{setting}") == ["scores"]
+
+
+def test_settings_of_soft_targets_are_in_no_key_where_no_teacher_gives_any():
+    assert changed("soft_targets.alpha=0.9", "soft_targets.top_k=3") == []
+
+
+@pytest.mark.parametrize("stage", ["seeds", "tokens", "student", "samples-after", "quality"])
+def test_a_stage_that_draws_has_the_seed_in_its_own_settings(stage):
+    one, other = (plan(load("tiny", [f"seed={seed}"]).recipe, {})[stage].settings for seed in (1, 2))
+    assert one != other
+
+
+def test_what_teachers_are_asked_is_there_where_there_is_either_kind():
+    asked = {"seeds", "prompts", "completions", "documents"}
+    assert asked <= keys("seeds.textbooks=0").keys()
+    assert asked <= keys("seeds.exercises=0").keys()
+    none = keys("seeds.textbooks=0", "seeds.exercises=0", "sources.kind=stdlib").keys()
+    assert not asked & none
+    assert "validated" in none
+
+
+def test_a_walk_is_only_of_the_stages_that_a_recipe_wants():
+    pretrained = ("student.init=m", "tokens.tokenizer=student")
+    assert "samples-before" not in keys(*pretrained, "evaluation.before=false")
+    assert "samples-before" not in keys(*pretrained, "evaluation.benchmarks=[]")
+    assert plan(load("tiny", ["evaluation.splits=false"]).recipe, {})["scores"].inputs.keys() == {"samples-after"}
+    assert plan(load("tiny").recipe, {})["scores"].inputs.keys() == {"samples-after", "decontaminated"}
+
+
+def test_two_stages_of_the_same_settings_have_keys_of_their_own():
+    whole = plan(load("tiny", ["student.init=m", "tokens.tokenizer=student"]).recipe, {})
+    assert len({stage.key for stage in whole.stages}) == len(whole.stages)
 
 
 @given(

@@ -25,7 +25,7 @@ from pipeline.recipe_text import load
 from pipeline.sandbox import Verdict
 from pipeline.sandbox.types import VerdictName
 from pipeline.stages.completions.step import STEP as COMPLETIONS
-from pipeline.stages.making import Making
+from pipeline.stages.making import Making, TextStep
 from pipeline.store.places import places
 from pipeline.store.store import Manifest, Writer
 
@@ -270,7 +270,7 @@ GIVEN: dict[str, Callable[[Draw, Path, pytest.MonkeyPatch], Given]] = {
 }
 
 
-def made(step: walk.TextStep, what: Given, data: Path) -> tuple[Making, Manifest]:
+def made(step: TextStep, what: Given, data: Path) -> tuple[Making, Manifest]:
     """The artifact of `step` from stored inputs."""
     recipe, at = load("tiny", what.overrides).recipe, places(str(data))
     plan = walk.plan(recipe, {})
@@ -287,7 +287,7 @@ def made(step: walk.TextStep, what: Given, data: Path) -> tuple[Making, Manifest
 @pytest.mark.parametrize("step", walk.WALK, ids=lambda step: step.name)
 @settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_what_comes_in_is_kept_or_dropped_for_a_reason_of_the_step(step: walk.TextStep, data: st.DataObject) -> None:
+def test_what_comes_in_is_kept_or_dropped_for_a_reason_of_the_step(step: TextStep, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         what = GIVEN[step.name](data.draw, Path(folder), patched)
         making, manifest = made(step, what, Path(folder) / "data")
