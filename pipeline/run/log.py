@@ -1,10 +1,10 @@
 """events.jsonl: what happened in a run, one event a line."""
 
-import json
 import time
 from pathlib import Path
 
 from pipeline.core.events import Event, OnEvent
+from pipeline.store import jsonl
 
 
 class EventLog:
@@ -15,7 +15,5 @@ class EventLog:
         self._watch = watch
 
     def __call__(self, event: Event) -> None:
-        line = json.dumps({"time": round(time.time(), 3), **event}, default=str)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        jsonl.append(self._path, {"time": round(time.time(), 3), **event}, default=str)
         self._watch(event)

@@ -20,6 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.names import LATEST, checked
 from pipeline.recipe_text import Loaded, load
 from pipeline.run import record as run_record
+from pipeline.store import jsonl
 from pipeline.store.parquet import Parquet, opened
 from pipeline.store.store import Manifest, Store
 
@@ -109,19 +110,11 @@ class RunView:
 
     def events(self, *kinds: str) -> Iterator[dict[str, Any]]:
         """Lines of events.jsonl, of these kinds where any are given; a line cut short by a crash is skipped."""
-        path = self.folder / "events.jsonl"
-        if not path.is_file():
-            return
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if kinds and not any(f'"{kind}"' in line for kind in kinds):
-                    continue
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(event, dict) and (not kinds or event.get("event") in kinds):
-                    yield event
+        marks = [f'"{kind}"'.encode() for kind in kinds]
+        wanted = (lambda line: any(mark in line for mark in marks)) if marks else None
+        for event in jsonl.rows(self.folder / "events.jsonl", wanted):
+            if not kinds or event.get("event") in kinds:
+                yield event
 
 
 def open_run(folder: Path, store: Store) -> RunView:

@@ -23,8 +23,9 @@ import tenacity
 from pipeline.core.errors import AuthenticationError, TeacherError
 from pipeline.core.identity import digest
 from pipeline.core.money import Reservation
+from pipeline.store.disk import disk_errors, write_atomically
 from pipeline.teacher.address import without_query
-from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field, write_synced
+from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field
 from pipeline.teacher.endpoint import Service
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
@@ -213,7 +214,8 @@ class BatchLane:
     async def _start(self, lines: list[_Line]) -> _Batch:
         data = b"".join(line.data for line in lines)
         name = f"batch-{digest([line.custom_id for line in lines])[:16]}-{os.urandom(4).hex()}.jsonl"
-        await asyncio.to_thread(write_synced, self._desk.folder / name, data)
+        with disk_errors(self._desk.folder):
+            await asyncio.to_thread(write_atomically, self._desk.folder / name, data)
         self._note({"name": name, "state": "sending", "at": f"{time.time():.0f}"})
         uploaded = await self._call("id", self._client.files.create, file=(name, data), purpose="batch")
         created = await self._call(

@@ -216,14 +216,13 @@ def test_a_killed_fresh_evaluation_goes_on_with_its_own_generation(tmp_path: Pat
     from pipeline.stages.samples.stage import _Journal
 
     path = tmp_path / "answers.jsonl"
-    with _Journal(path) as journal:
-        for key in "abc":
-            journal.add(key, {"text": "old", "finish_reason": "stop", "tokens": 1})
-    with _Journal(path) as journal:
-        journal.retire(["a", "b", "z"])
-        journal.add("a", {"text": "new", "finish_reason": "stop", "tokens": 1})
-    with _Journal(path) as journal:
-        assert {key: line["text"] for key, line in journal.lines.items()} == {"a": "new", "c": "old"}
+    journal = _Journal(path)
+    for key in "abc":
+        journal.add(key, {"text": "old", "finish_reason": "stop", "tokens": 1})
+    journal = _Journal(path)
+    journal.retire(["a", "b", "z"])
+    journal.add("a", {"text": "new", "finish_reason": "stop", "tokens": 1})
+    assert {key: line["text"] for key, line in _Journal(path).lines.items()} == {"a": "new", "c": "old"}
 
 
 def test_each_endpoint_gets_its_own_key_and_no_other(

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.benchmarks.problems import ProblemSet, data_digest
 from pipeline.cli.main import main
+from pipeline.core.events import Event
 from pipeline.core.records import Problem
 from pipeline.evaluation.api import result_of
 from pipeline.execution import Execution
@@ -16,7 +17,7 @@ from pipeline.recipe import EvaluationTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples import endpoint
 from pipeline.stages.samples.models import NO_CONTENT, NO_ROOM, Answered, Ask
-from pipeline.stages.samples.stage import Event, sample
+from pipeline.stages.samples.stage import sample
 from pipeline.teacher import Failure
 from pipeline.teacher.content import content_of
 from pipeline.teacher.protocol import Outcome, Trouble

@@ -86,7 +86,7 @@ def test_a_reference_that_fails_here_is_named(tmp_path: Path, sandbox: Sandbox) 
     ("line", "says"),
     [
         ('{"task_id": "Mine/0", "compl', "line 2: is not JSON"),
-        ("[]\n", r"line 2: holds \[\], wanted an object"),
+        ("[]\n", r"line 2: holds \[\], wanted a JSON object"),
         ({"completion": "x"}, r"line 2: has no task_id, only the keys \['completion'\]"),
         ({"task_id": "Mine/9", "completion": "x"}, "line 2: task_id 'Mine/9' is not in the benchmark"),
         ({"task_id": None, "completion": "x"}, "line 2: task_id None is not in the benchmark"),
@@ -120,7 +120,7 @@ def test_unreadable_bytes_are_named_with_their_line(tmp_path: Path, benchmark: s
     good = json.dumps({"task_id": "Mine/0", "completion": "    return x"}).encode() + b"\n"
     path = tmp_path / "samples.jsonl"
     path.write_bytes(good + good + b'{"task_id": "\xff"}\n')
-    with pytest.raises(InputError, match=r"samples\.jsonl line 3: is not UTF-8 text"):
+    with pytest.raises(InputError, match=r"samples\.jsonl: 1 of 3 lines(.|\n)*line 3: is not UTF-8 text"):
         read(path, bench)
     packed = gzip.compress(b"".join(b"%d" % (n * n) + good for n in range(20_000)))
     broken = tmp_path / "samples.jsonl.gz"

@@ -115,8 +115,8 @@ def test_a_journal_serves_only_what_it_was_written_for(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_none_is_named(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
-    journal.write_text("[]\n")
-    with pytest.raises(InputError, match=r"journal.jsonl line 1: is no journal line"):
+    journal.write_text('{"task_id": "Mine/0"}\n')
+    with pytest.raises(InputError, match=r"journal.jsonl is no journal: a line holds"):
         run(Echo(), journal)
 
 

@@ -1,13 +1,11 @@
 """Problems to samples: each answer is journaled as it is finished, so a killed evaluation goes on where it was."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
@@ -18,6 +16,7 @@ from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
 from pipeline.stages.samples.models import EMPTY, NO_CONTENT, STOP_LABELS, Answerer, Ask, LocalModel, StopRule
 from pipeline.stages.samples.postprocess import PostProcessing, PostRule, PromptForm, asked, chosen, joined
+from pipeline.store import jsonl
 
 if TYPE_CHECKING:
     from pipeline.models.loading import LoadedModel
@@ -64,14 +63,14 @@ def sample(
     check_samples(table)
     answerer = model if isinstance(model, Answerer) else LocalModel(model, checkpoint, execution)
     form = prompt_form or table.prompt_form
-    with _Journal(journal) as written:
-        for problem_set in problem_sets:
-            ask = how(problem_set, table, form, stop)
-            limited = problem_set.limited(table.limit)
-            processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened)
-            yield from _set_samples(
-                limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event, fresh
-            )
+    written = _Journal(journal)
+    for problem_set in problem_sets:
+        ask = how(problem_set, table, form, stop)
+        limited = problem_set.limited(table.limit)
+        processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened)
+        yield from _set_samples(
+            limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event, fresh
+        )
 
 
 def check_samples(table: EvaluationTable) -> None:
@@ -187,51 +186,22 @@ class _Journal:
 
     {"key", "answer": {"text", "finish_reason", "tokens", "at": seconds since the epoch}}, or {"retired": [keys]}: lines
     of these keys before it are of an earlier generation. Of several lines of a key the last one counts. A line that a
-    kill has cut short is dropped on reading, and cut off before anything is appended.
+    kill has cut short is left out.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.lines: dict[str, dict[str, Any]] = {}
         self._path = path
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> "_Journal":
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            whole, torn = self._read()
-            self._file = self._path.open("a", encoding="utf-8")
-            if torn:  # a file that is whole may be growing under another process's hands
-                self._file.truncate(whole)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _read(self) -> tuple[int, bool]:
-        """Read the whole lines; returns their length in bytes, and whether a torn line follows."""
-        assert self._path is not None
-        if not self._path.exists():
-            return 0, False
-        length = 0
-        for number, line in enumerate(self._path.read_bytes().splitlines(keepends=True), start=1):
-            if not line.endswith(b"\n"):
-                return length, True
+        for row in jsonl.rows(path) if path is not None else ():
             try:
-                row = json.loads(line)
                 for key in row.get("retired", ()):
                     self.lines.pop(key, None)
                 if "retired" not in row:
                     self.lines[row["key"]] = row["answer"]
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (KeyError, TypeError) as error:
                 raise InputError(
-                    f"{self._path} line {number}: is no journal line: {line[:60]!r}",
-                    hint="remove the line, or the file to ask all over",
+                    f"{path} is no journal: a line holds {row!r:.60}", hint="remove the line, or name another file"
                 ) from error
-            length += len(line)
-        return length, False
 
     def add(self, key: str, answer: dict[str, Any], on_disk: bool = True) -> None:
         """Keep an answer, on disk before this returns (flushed to the operating system) unless it is for this call."""
@@ -247,6 +217,6 @@ class _Journal:
             self._write({"retired": old})
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            jsonl.append(self._path, line)

@@ -1,9 +1,10 @@
 """The training curve: loss and learning rate by step, as lines of a file and as points of a chart."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pipeline.store import jsonl
 
 POINTS = 400
 """Most points of a curve that is kept; a longer one is thinned evenly, first and last kept."""
@@ -36,18 +37,9 @@ def curve(entries: Iterable[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
 
 def add(path: Path, entry: Mapping[str, Any]) -> None:
     """Append a step to the file of a curve."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({name: entry.get(name) for name in CurvePoint._fields}) + "\n")
+    jsonl.append(path, {name: entry.get(name) for name in CurvePoint._fields})
 
 
 def read(path: Path) -> tuple[CurvePoint, ...]:
     """The curve of a file, empty where there is none; a line that a kill has cut short is left out."""
-    return curve(_lines(path)) if path.exists() else ()
-
-
-def _lines(path: Path) -> Iterable[Mapping[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    return curve(jsonl.rows(path))

@@ -4,7 +4,6 @@ By it a checkpoint is chosen. Never by a benchmark, whose score would then be th
 exercises are drawn from the corpus, and are what nobody reports.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from pipeline.stages.student.selection import Passes
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.text import split_prompt
 from pipeline.stages.validated.stage import limits_of
+from pipeline.store import jsonl
 
 ROOM = 2.0
 """An answer may be this many times as long, in tokens, as the longest solution of the exercises."""
@@ -63,8 +63,7 @@ class HeldOutExercises:
         with self._sandbox() as sandbox:
             verdicts = [one.passed for one in score(samples, self.set.problems, sandbox)]
         scored = [passed for passed in verdicts if passed is not None]
-        with (journal / SCORES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "solved": sum(scored), "scored": len(scored)}) + "\n")
+        jsonl.append(journal / SCORES, {"key": key, "solved": sum(scored), "scored": len(scored)})
         return Passes(sum(scored), len(scored))
 
     def _sandbox(self) -> Sandbox:
@@ -79,15 +78,8 @@ class HeldOutExercises:
 
 
 def _scores(path: Path) -> Mapping[str, Passes]:
-    """The journal's scores by key; a line that a kill has cut short is not one."""
-    found: dict[str, Passes] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        found[row["key"]] = Passes(row["solved"], row["scored"])
-    return found
+    """The journal's scores by key."""
+    return {row["key"]: Passes(row["solved"], row["scored"]) for row in jsonl.rows(path)}
 
 
 def judge_of(store: TokenStore, recipe: Recipe, execution: Execution) -> HeldOutExercises | None:

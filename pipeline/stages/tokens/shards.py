@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError, StoreFormatError
 from pipeline.core.records import Problem, Span
+from pipeline.store import jsonl
 
 FORMAT = 1
 """Format of the folder; a reader refuses newer ones."""
@@ -98,8 +99,7 @@ class TokenStore:
                 f"{self.folder} has no {PROBLEMS}, which an earlier version did not write: held-out exercises",
                 hint="run the recipe again, which packs the tokens anew",
             )
-        with file.open(encoding="utf-8") as lines:
-            return tuple(Problem(**json.loads(line)) for line in lines)
+        return tuple(Problem(**row) for _, row in jsonl.objects(file))
 
     @property
     def tokenizer_folder(self) -> Path:

@@ -27,6 +27,7 @@ from pipeline.recipe import StudentTable, TokensTable
 from pipeline.stages.tokens.shards import FORMAT, KINDS, PROBLEMS, shard_name
 from pipeline.stages.tokens.text import parts
 from pipeline.stages.tokens.tokenizers import tokenizer_for
+from pipeline.store import jsonl
 from pipeline.store.disk import sync, write_atomically
 
 SHARD_TOKENS = 1 << 27
@@ -218,8 +219,7 @@ class _Writer:
         table = pa.table({"id": [span.id for span in spans], **self.columns}, schema=_SCHEMA)
         pq.write_table(table, path, compression="zstd")
         rows = (problem.content() for problem in sorted(self.problems, key=lambda problem: problem.task_id))
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (self.out / PROBLEMS).write_text(text, encoding="utf-8")
+        jsonl.write(self.out / PROBLEMS, rows)
         summary = TokensSummary(
             documents=self.documents - sum(self.columns["held_out"]),
             held_out_documents=sum(self.columns["held_out"]),
