@@ -17,7 +17,7 @@ def executor(execution: Execution) -> Iterator[Executor]:
     """
     chosen: Any
     if execution.engine == "ray":
-        from pipeline.work.ray_cluster import RayCluster
+        from pipeline.work.ray import RayCluster
 
         chosen = RayCluster(execution.address, execution.worker_count())
     elif execution.worker_count() == 1:

@@ -1,8 +1,7 @@
-"""The value classifier and the comparison of embeddings on a Ray cluster, beside this machine alone: -m slow."""
+"""The value classifier and the comparison of embeddings on a Ray cluster, beside this machine alone."""
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import pytest
 from judge_server import JudgeServer
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-ray = pytest.importorskip("ray", reason="needs hornbook[ray]")
+pytest.importorskip("ray", reason="needs hornbook[ray]")
 
-from pipeline.cli.main import main  # noqa: E402
-from pipeline.models.embeddings import Encoder  # noqa: E402
-from pipeline.stages.quality.forest import Forest  # noqa: E402
+from pipeline.cli.main import main
+from pipeline.models.embeddings import Encoder
+from pipeline.stages.quality.forest import Forest
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 
 RECIPE = (
     judge_server.RECIPE
@@ -44,21 +43,8 @@ def elsewhere(*_: Any) -> Any:
     raise AssertionError("this is for the nodes to do")
 
 
-@pytest.fixture
-def nodes() -> Iterator[str]:
-    """Address of a cluster of two nodes."""
-    from ray.cluster_utils import Cluster
-
-    memory = {"num_cpus": 1, "object_store_memory": 200_000_000}
-    cluster = Cluster(initialize_head=True, head_node_args={**memory, "include_dashboard": False})
-    cluster.add_node(**memory)
-    cluster.wait_for_nodes()
-    yield cluster.address
-    cluster.shutdown()
-
-
 def test_what_the_classifier_keeps_does_not_depend_on_where_it_reads(
-    nodes: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with JudgeServer({"no-grade": 0.08}) as server:
         recipe = tmp_path / "valued.toml"
@@ -69,7 +55,7 @@ def test_what_the_classifier_keeps_does_not_depend_on_where_it_reads(
                 monkeypatch.setattr(Encoder, "__call__", elsewhere)
                 monkeypatch.setattr(Forest, "probabilities", elsewhere)
             data = tmp_path / engine
-            where = [f"execution.engine={engine}", f'execution.address="{nodes if engine == "ray" else ""}"']
+            where = [f"execution.engine={engine}", "execution.workers=2"]
             with pytest.raises(SystemExit) as end:
                 main(["run", str(recipe), *where, "--data", str(data), "--name", engine, "--until", "decontaminated"])
             assert end.value.code == 0

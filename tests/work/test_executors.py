@@ -15,7 +15,7 @@ from pipeline.stages.distinct.stage import Distinct
 from pipeline.work import executor
 from pipeline.work.local import Processes
 from pipeline.work.protocol import SERIAL, blocks, spread
-from pipeline.work.ray_cluster import RayCluster
+from pipeline.work.ray import RayCluster
 
 
 def doubled(block: list[int]) -> list[int]:
@@ -148,7 +148,7 @@ def test_the_settings_choose_the_executor() -> None:
 
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match="needs Ray with Ray Data, which is not installed") as caught:
+    with pytest.raises(MissingExtra, match="needs Ray, which is not installed") as caught:
         list(RayCluster("", 1).map(doubled, [[1]]))
     assert "hornbook[ray]" in caught.value.hint
 
@@ -162,7 +162,7 @@ def test_what_ray_prints_does_not_mix_with_results(
         def close(self) -> None:
             print("(raylet) a worker died")
 
-    monkeypatch.setattr("pipeline.work.ray_cluster.RayCluster", Talks)
+    monkeypatch.setattr("pipeline.work.ray.RayCluster", Talks)
     with executor(Execution(engine="ray")):
         print("(raylet) a node died")
     print("the result")
