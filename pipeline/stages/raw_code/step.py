@@ -37,7 +37,7 @@ def _make(making: Making) -> Manifest:
 
 STEP = TextStep(
     name="raw-code",
-    version=5,
+    version=6,
     caption="real code, taken in beside the answers",
     make=_make,
     wanted=lambda recipe: recipe.sources.kind != "none",

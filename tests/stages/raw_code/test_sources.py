@@ -191,11 +191,23 @@ def test_a_licence_file_that_may_not_be_read_says_nothing(tmp_path: Path, monkey
         ("Apache-2.0 WITH LLVM-exception", True),
         ("MIT AND", False),
         ("MIT MIT", False),
+        ("(MIT", False),
+        ("MIT OR (", False),
+        ("mit or gpl-3.0-only", True),
+        ("Unheard-Of-1.0 OR MIT", True),
+        ("GPL-2.0-or-later WITH Classpath-exception-2.0", False),
     ],
 )
 def test_spdx_expressions_are_met_or_not(expression: str, expected: bool) -> None:
     assert accepted(expression, PERMISSIVE) is expected
     assert accepted(expression, frozenset())
+
+
+def test_an_older_id_of_a_licence_is_that_licence() -> None:
+    assert accepted("GPL-2.0", frozenset({"GPL-2.0-only"}))
+    assert accepted("GPL-2.0-only", frozenset({"GPL-2.0"}))
+    assert not accepted("GPL-2.0+", frozenset({"GPL-2.0-only"}))
+    assert accepted("Ours-1.0", frozenset({"Ours-1.0"}))
 
 
 def test_one_text_can_be_examined() -> None:
