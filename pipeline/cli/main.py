@@ -14,6 +14,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import completion
+from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
 from pipeline.cli.models import app as models_app
@@ -22,7 +23,6 @@ from pipeline.cli.options import (
     JsonOption,
     OverridesArgument,
     RecipeArgument,
-    RunArgument,
     SandboxOption,
     one_of,
     print_json,
@@ -31,9 +31,10 @@ from pipeline.cli.options import (
     with_data,
 )
 from pipeline.cli.reasons import reasons
+from pipeline.cli.recipes import prompts_app, recipes_app
 from pipeline.cli.runs import runs_app, store_app
 from pipeline.cli.settings import settings
-from pipeline.core.errors import Interrupted, UsageError
+from pipeline.core.errors import Interrupted
 from pipeline.execution import let_waiting_threads_sleep
 
 app = typer.Typer(
@@ -43,8 +44,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
-prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(models_app, name="models")
@@ -139,87 +138,8 @@ def plan(
         say(table(estimated))
 
 
-@app.command()
-def status(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOption = False) -> None:
-    """What each stage of a run kept and dropped, and why."""
-    from pipeline.report import summary
-
-    folder, store = _run(run, data)
-    found = summary.status(folder, store)
-    if as_json:
-        print_json(found)
-    else:
-        say(summary.status_text(found))
-
-
-@app.command()
-def show(
-    run: RunArgument,
-    stage: Annotated[str, typer.Argument(help="A stage's name.", metavar="STAGE", autocompletion=completion.stages)],
-    dropped: Annotated[str, typer.Option("--dropped", help="Show records dropped for this reason.")] = "",
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 3,
-    data: DataOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Records of a stage, kept or dropped."""
-    from pipeline.report import browse
-
-    folder, store = _run(run, data)
-    records = browse.show(folder, store, stage, dropped=dropped or None, n=n)
-    if as_json:
-        print_json({"run": folder.name, "stage": stage, "records": records})
-    else:
-        say(browse.show_text(records))
-
-
-@app.command()
-def trace(
-    run: RunArgument,
-    identifier: Annotated[str, typer.Argument(help="Id of a record, or a benchmark task id.", metavar="ID")],
-    data: DataOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Walk a score, sample or document back to its seed, and a document forward to its tokens."""
-    from pipeline.report import browse
-
-    folder, store = _run(run, data)
-    found = browse.trace(folder, store, identifier)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        say(browse.trace_text(found))
-
-
-@app.command()
-def diff(run_a: RunArgument, run_b: RunArgument, data: DataOption = "", as_json: JsonOption = False) -> None:
-    """What differs between two runs: recipe, stages, funnel, scores."""
-    from pipeline.report import browse
-
-    folder_a, store = _run(run_a, data)
-    folder_b, _ = _run(run_b, data)
-    found = browse.diff(folder_a, folder_b, store)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        say(browse.diff_text(found))
-
-
-@app.command()
-def report(run: RunArgument = "LATEST", data: DataOption = "", as_json: JsonOption = False) -> None:
-    """Write report.json and report.html anew, and print the report card."""
-    from pipeline.report import write_report
-
-    summary, card = write_report(*_run(run, data))
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        say(with_data(card, data))
-
-
-app.command()(score)
-app.command()(evaluate)
-app.command()(settings)
-app.command()(reasons)
+for verb in (status, show, trace, diff, report, score, evaluate, settings, reasons):
+    app.command()(verb)
 
 
 @app.command()
@@ -314,81 +234,6 @@ def doctor(data: DataOption = "", as_json: JsonOption = False) -> None:
         say(text(found))
     if not found["ready"]:
         raise typer.Exit(1)
-
-
-@recipes_app.callback()
-def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the shipped recipes."""
-    if context.invoked_subcommand:
-        return
-    import tomllib
-
-    from pipeline.recipe_text import shipped_recipes
-
-    found = {name: tomllib.loads(text).get("description", "") for name, text in shipped_recipes().items()}
-    if as_json:
-        print_json(found)
-    else:
-        say("\n".join(f"{name:<14} {description}" for name, description in found.items()))
-
-
-@recipes_app.command("copy")
-def recipes_copy(
-    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.shipped)],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-) -> None:
-    """Copy a shipped recipe to a file of your own."""
-    from pipeline.recipe_text import shipped_recipes
-
-    found = shipped_recipes()
-    if name not in found:
-        raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes: {', '.join(found)}")
-    if file.exists():
-        raise UsageError(f"{file} exists already", hint="choose another file name, or remove it first")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(found[name], encoding="utf-8")
-    stderr.print(f"wrote {file}; run it with: hornbook run {file}", markup=False, soft_wrap=True)
-
-
-@prompts_app.command("check")
-def prompts_check(
-    folder: Annotated[str, typer.Argument(help="Folder of templates; by default the shipped ones.")] = "",
-) -> None:
-    """Render every template with sample seeds and report every error."""
-    from pipeline.core.resources import shipped
-    from pipeline.stages.prompts import stage as prompting
-
-    problems = prompting.check(Path(folder) if folder else shipped("prompts"))
-    for problem in problems:
-        say(problem.message)
-    if problems:
-        raise typer.Exit(2)
-    say("all templates render")
-
-
-@prompts_app.command("preview")
-def prompts_preview(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    kind: Annotated[str, typer.Option("--kind", help="textbook or exercise.")] = "exercise",
-    n: Annotated[int, typer.Option("-n", min=1)] = 2,
-) -> None:
-    """Print the first prompts that a recipe would send."""
-    from pipeline.recipe_text import load
-    from pipeline.stages.prompts import stage as prompting
-
-    one_of("--kind", kind, ("textbook", "exercise"))
-    for prompt in prompting.preview(load(recipe, overrides or []).recipe.prompts, kind, n):
-        for message in prompt.messages:
-            say(f"[{message.role}]\n{message.content}\n")
-
-
-def _run(name: str, data: str) -> tuple[Path, Any]:
-    from pipeline.report.browse import resolve
-    from pipeline.store.places import places
-
-    where = places(data)
-    return resolve(where.runs, name), where.store
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,73 +5,26 @@ evaluates tests only in the closed form of reduce.py, never runs the program or 
 sends as data.
 """
 
-import errno
 import os
 import select
-import signal
 import socket
 import time
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from pipeline.sandbox import codec, wire
+from pipeline.sandbox import codec, outcomes, wire
 from pipeline.sandbox.gate import refusal
-from pipeline.sandbox.reduce import SIGNS, Assertion, Irreducible, Reduced, evaluate, reduce, text_of
+from pipeline.sandbox.outcomes import End, Outcome, ServerLost
+from pipeline.sandbox.reduce import Reduced, text_of
 from pipeline.sandbox.remote import decode_values
 from pipeline.sandbox.sealing import Sealing
 from pipeline.sandbox.server import DONE, ENDED, unpack_end
-from pipeline.sandbox.show import brief, error_text, same_output, shown
+from pipeline.sandbox.show import brief, error_text, same_output
 from pipeline.sandbox.types import Limits
-
-_BLOCKED_ERRNOS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
-"""What seccomp, landlock and permissions, and the read-only view answer."""
 
 _REMEMBERED = 256
 """Tests remembered as depending on the result."""
 TO_TEST = 16
 """How many times as large as for the judge a value may be for a test in its own process, which has a memory limit."""
-
-NO_FORM = "which cannot be compared outside the program's process"
-
-
-class Outcome(NamedTuple):
-    """A verdict before it is a record."""
-
-    verdict: str
-    detail: str
-
-
-class _End(NamedTuple):
-    """How a process ended: wait status, the limit that was met or "", CPU seconds."""
-
-    status: int
-    met: str
-    cpu: float
-
-    @property
-    def code(self) -> int:
-        """Exit status, or minus the signal."""
-        return os.waitstatus_to_exitcode(self.status)
-
-
-class ServerLost(Exception):
-    """The fork-server is gone; this worker cannot go on."""
-
-
-@lru_cache(maxsize=64)
-def plan(test: str, entry_point: str) -> Reduced | None:
-    """The reduced test, or None where it has to run in a process of its own. Raises SyntaxError."""
-    try:
-        return reduce(test, entry_point)
-    except (Irreducible, RecursionError, KeyError, TypeError):
-        return None
-
-
-@lru_cache(maxsize=64)
-def tests_something(test: str, entry_point: str) -> bool:
-    """Whether a reduced test depends on what the function returns."""
-    reduced = plan(test, entry_point)
-    return reduced is not None and reduced.depends()
 
 
 class Judge:
@@ -96,7 +49,7 @@ class Judge:
         """Have a program started, and the one `after` stopped, in one message: that is one wait less for each."""
         reduced, problem = None, None
         try:
-            reduced = plan(program["test"], program["entry_point"]) if program["test"].strip() else None
+            reduced = outcomes.plan(program["test"], program["entry_point"]) if program["test"].strip() else None
         except (SyntaxError, ValueError) as error:
             problem = Outcome("failed", f"the test does not parse: {error}")
         session = Session(self, program, reduced, problem)
@@ -137,7 +90,7 @@ class Session:
         self.loaded = False
         self.examples_held = 0
         self.cpu = 0.0
-        self.ends: dict[int, _End] = {}
+        self.ends: dict[int, End] = {}
         self.test_channel: socket.socket | None = None
 
     def begin(self, message: bytes) -> None:
@@ -189,7 +142,7 @@ class Session:
             self.channel.close()
             if self.test_channel is not None:
                 self.test_channel.close()
-        outcome = self.outcome or self._after_end()
+        outcome = self.outcome or outcomes.of_ends(self.ends, self.judge.limits)
         wall = time.monotonic() - self.started
         judged = "values" if self.reduced is not None else "apart" if self.apart else ""
         made = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "judged": judged}
@@ -300,9 +253,9 @@ class Session:
             return None if self.apart else self._next_examples()
         where = self._where(parts[0]) if kind in ("error", "exit", "missing") else ""
         if kind == "error":
-            return _raised(where, parts[1])
+            return outcomes.raised(where, parts[1])
         if kind == "exit":
-            return Outcome("early-exit", f"{where}raised SystemExit")
+            return Outcome("early-exit", f"{where}outcomes.raised SystemExit")
         if kind == "missing":
             return Outcome("failed", f"the program defines no {str(parts[1])[:80]}")
         if kind == "syntax":
@@ -330,13 +283,13 @@ class Session:
         self.loaded = True
         self.results.append(decode_values(tree))
         while self.judged < len(reduced.assertions) and reduced.assertions[self.judged].last <= len(self.results):
-            outcome = judge_assertion(reduced.assertions[self.judged], self.results, reduced.constants)
+            outcome = outcomes.judge_assertion(reduced.assertions[self.judged], self.results, reduced.constants)
             if outcome is not None:
                 return outcome
             self.judged += 1
         if self.judged < len(reduced.assertions):
             return None
-        if not tests_something(self.program["test"], self.program["entry_point"]):
+        if not outcomes.tests_something(self.program["test"], self.program["entry_point"]):
             return self._empty("it holds whatever the function returns")
         self.test_held = True
         return self._next_examples()
@@ -383,8 +336,8 @@ class Session:
         if want is not None:
             got = output if error is None else error_text(error)
             if not isinstance(got, str) or not same_output(want, got, error is not None, options):
-                if error is not None and _raised("", error).verdict in ("memory", "blocked"):
-                    return _raised(f"example {source.strip()[:200]!r}: ", error)
+                if error is not None and outcomes.raised("", error).verdict in ("memory", "blocked"):
+                    return outcomes.raised(f"example {source.strip()[:200]!r}: ", error)
                 return Outcome(
                     "failed",
                     f"example: {source.strip()[:200]}: expected {brief(want)}, got {brief(got)}",
@@ -404,13 +357,13 @@ class Session:
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
         if kind == "uncomparable":
             return Outcome(
-                "uncomparable", f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {NO_FORM}"
+                "uncomparable", f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {outcomes.NO_FORM}"
             )
-        if kind == "raised":
+        if kind == "outcomes.raised":
             bases = parts[0][0]
             if "SystemExit" in bases:
-                return Outcome("early-exit", "the program raised SystemExit in the test")
-            return _raised("" if parts[1] else "the test: ", parts[0])
+                return Outcome("early-exit", "the program outcomes.raised SystemExit in the test")
+            return outcomes.raised("" if parts[1] else "the test: ", parts[0])
         if kind == "lost":
             return None
         if kind == "nonsense":
@@ -424,7 +377,7 @@ class Session:
         if message[:1] == ENDED:
             role, status, cpu, met, _ = unpack_end(message)
             self.cpu += cpu
-            self.ends[role] = _End(status, met, cpu)
+            self.ends[role] = End(status, met, cpu)
 
     def _await_clear(self) -> None:
         while True:
@@ -435,60 +388,4 @@ class Session:
                 return
             role, status, cpu, met, _ = unpack_end(message)
             self.cpu += cpu
-            self.ends.setdefault(role, _End(status, met, cpu))
-
-    def _after_end(self) -> Outcome:
-        """The verdict where a process ended, or was ended, before it had answered."""
-        limits = self.judge.limits
-        for role, end in sorted(self.ends.items()):
-            who = "the test" if role else "the program"
-            if end.met == "cpu" or (end.code == -signal.SIGKILL and end.cpu >= limits.cpu_seconds):
-                return Outcome("timeout-cpu", f"{who} used more than {limits.cpu_seconds:g} CPU s")
-            if end.met == "idle":
-                return Outcome("timeout-wall", f"slept more than {limits.idle_seconds:g} s")
-            if end.met == "wall":
-                return Outcome("timeout-wall", f"ran longer than {limits.wall_seconds:g} s")
-            if end.met == "output":
-                return Outcome("output", f"wrote more than {limits.output_kb:,} KiB")
-            if end.code == -signal.SIGSYS:
-                return Outcome("blocked", f"{who} made a system call that the sandbox refuses")
-            if end.met == "layer":
-                return Outcome("infrastructure", "a layer could not be put on in the fork")
-        for _, end in sorted(self.ends.items()):
-            if end.code < 0 and end.code != -signal.SIGKILL:
-                return Outcome("crash", f"ended by {signal.Signals(-end.code).name}")
-            if end.code >= 0:
-                return Outcome("early-exit", f"exited with status {end.code} before it had answered")
-        return Outcome("crash", "ended by SIGKILL")
-
-
-def judge_assertion(assertion: Assertion, results: list[Any], constants: list[Any]) -> Outcome | None:
-    """None where a reduced assertion holds on `results`, else how it does not."""
-    left = right = None
-    try:
-        left = evaluate(assertion.left, results, constants)
-        if assertion.right is None:
-            if left:
-                return None
-            return Outcome("failed", f"assert {text_of(assertion)}: got {shown(left)}")
-        right = evaluate(assertion.right, results, constants)
-        if SIGNS[assertion.sign](left, right):
-            return None
-    except codec.OpaqueUsed as error:
-        verdict = "failed" if error.wrong else "uncomparable"
-        return Outcome(verdict, f"assert {text_of(assertion)}: got {error}, {NO_FORM}")
-    except Exception as error:
-        return Outcome("failed", f"assert {text_of(assertion)}: {type(error).__name__}: {str(error)[:200]}")
-    wanted = shown(right) if assertion.sign == "==" else f"{assertion.sign} {shown(right)}"
-    return Outcome("failed", f"assert {text_of(assertion)}: expected {wanted}, got {shown(left)}")
-
-
-def _raised(where: str, description: Any) -> Outcome:
-    """The verdict on a program that ended with an exception, from the child's description of it."""
-    bases, _, _, line, number = description
-    text = f"{where}{error_text(description)}" + (f" (line {int(line)})" if line else "")
-    if "MemoryError" in bases or number == errno.ENOMEM:
-        return Outcome("memory", text)
-    if "PermissionError" in bases or number in _BLOCKED_ERRNOS:
-        return Outcome("blocked", text)
-    return Outcome("failed", text)
+            self.ends.setdefault(role, End(status, met, cpu))

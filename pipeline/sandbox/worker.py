@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.sandbox import child, idle, kernel, namespaces, server, tester, view, wire
-from pipeline.sandbox.judge import Judge, ServerLost, Session
+from pipeline.sandbox.judge import Judge, Session
 from pipeline.sandbox.namespaces import Ids
+from pipeline.sandbox.outcomes import ServerLost
 from pipeline.sandbox.types import Layer, Limits
 
 POOL = 3

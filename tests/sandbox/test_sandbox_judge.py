@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.sandbox import codec
-from pipeline.sandbox.judge import judge_assertion
+from pipeline.sandbox.outcomes import judge_assertion
 from pipeline.sandbox.reduce import Irreducible, reduce
 from pipeline.sandbox.remote import decode_arguments, decode_values
 from pipeline.sandbox.show import same_output

@@ -1,0 +1,80 @@
+"""`hornbook recipes` and `hornbook prompts`: what is shipped, to be read, copied and checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import completion
+from pipeline.cli.options import JsonOption, OverridesArgument, RecipeArgument, one_of, print_json, say, stderr
+from pipeline.core.errors import UsageError
+
+recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
+prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the shipped recipes."""
+    if context.invoked_subcommand:
+        return
+    import tomllib
+
+    from pipeline.recipe_text import shipped_recipes
+
+    found = {name: tomllib.loads(text).get("description", "") for name, text in shipped_recipes().items()}
+    if as_json:
+        print_json(found)
+    else:
+        say("\n".join(f"{name:<14} {description}" for name, description in found.items()))
+
+
+@recipes_app.command("copy")
+def recipes_copy(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.shipped)],
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+) -> None:
+    """Copy a shipped recipe to a file of your own."""
+    from pipeline.recipe_text import shipped_recipes
+
+    found = shipped_recipes()
+    if name not in found:
+        raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes: {', '.join(found)}")
+    if file.exists():
+        raise UsageError(f"{file} exists already", hint="choose another file name, or remove it first")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(found[name], encoding="utf-8")
+    stderr.print(f"wrote {file}; run it with: hornbook run {file}", markup=False, soft_wrap=True)
+
+
+@prompts_app.command("check")
+def prompts_check(
+    folder: Annotated[str, typer.Argument(help="Folder of templates; by default the shipped ones.")] = "",
+) -> None:
+    """Render every template with sample seeds and report every error."""
+    from pipeline.core.resources import shipped
+    from pipeline.stages.prompts import stage as prompting
+
+    problems = prompting.check(Path(folder) if folder else shipped("prompts"))
+    for problem in problems:
+        say(problem.message)
+    if problems:
+        raise typer.Exit(2)
+    say("all templates render")
+
+
+@prompts_app.command("preview")
+def prompts_preview(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    kind: Annotated[str, typer.Option("--kind", help="textbook or exercise.")] = "exercise",
+    n: Annotated[int, typer.Option("-n", min=1)] = 2,
+) -> None:
+    """Print the first prompts that a recipe would send."""
+    from pipeline.recipe_text import load
+    from pipeline.stages.prompts import stage as prompting
+
+    one_of("--kind", kind, ("textbook", "exercise"))
+    for prompt in prompting.preview(load(recipe, overrides or []).recipe.prompts, kind, n):
+        for message in prompt.messages:
+            say(f"[{message.role}]\n{message.content}\n")
