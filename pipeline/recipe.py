@@ -51,7 +51,8 @@ class PromptsTable(Table):
     exercise: str = "exercise/write.md"
     """Template of exercises, below the folder."""
     exercise_with_task: str = "exercise/complete.md"
-    """Template for teachers with tests = "seed": the signature and docstring are given, the teacher writes the body."""
+    """Template for teachers with tests = "seed", and for blind solutions where tests = "agreement": the signature and
+    docstring are given, the teacher writes the body."""
 
 
 class CompletionsTable(Table):

@@ -21,6 +21,7 @@ from pipeline.stages.samples.step import BEFORE as SAMPLES_BEFORE
 from pipeline.stages.scores.step import STEP as SCORES
 from pipeline.stages.seeds.step import STEP as SEEDS
 from pipeline.stages.soft_targets.step import STEP as SOFT_TARGETS
+from pipeline.stages.solutions.step import STEP as SOLUTIONS
 from pipeline.stages.student.step import STEP as STUDENT
 from pipeline.stages.tokens.step import STEP as TOKENS
 from pipeline.stages.validated.step import STEP as VALIDATED
@@ -31,6 +32,7 @@ WALK: tuple[TextStep, ...] = (
     COMPLETIONS,
     RAW_CODE,
     DOCUMENTS,
+    SOLUTIONS,
     VALIDATED,
     DISTINCT,
     QUALITY,

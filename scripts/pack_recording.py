@@ -1,4 +1,4 @@
-"""Packs what the recipe `record` was answered into data/recorded/NAME: journal.jsonl.xz and recording.json."""
+"""Packs the answers to the recipe `record`, blind solutions too, into data/recorded/NAME, two files a teacher."""
 
 import dataclasses
 import json
@@ -37,8 +37,8 @@ def main() -> None:
         "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
         "templates": prompting.digest(recipe.prompts),
     }
-    store = Path(str(places().data)) / "store" / "completions"
-    told = pack([store], variants, ROOT / "data" / "recorded" / table.name, about)
+    store = Path(str(places().data)) / "store"
+    told = pack([store / "completions", store / "solutions"], variants, ROOT / "data" / "recorded" / table.name, about)
     print(json.dumps(told, indent=1))
 
 

@@ -29,6 +29,7 @@ FLOORS = (
     "stages/completions",
     "stages/raw_code",
     "stages/documents",
+    "stages/solutions",
     "stages/validated",
     "stages/distinct",
     "stages/quality",

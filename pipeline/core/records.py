@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 from pipeline.core.identity import content_id
 
 DocumentKind = Literal["textbook", "exercise"]
-TestOwner = Literal["teacher", "seed"]
+TestOwner = Literal["teacher", "seed", "agreement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +184,14 @@ class Exercise(Record):
 
     prompt: imports, signature and docstring, ending in one newline. solution: the indented body that completes it,
     ending in one newline. test: as in `Task`. test_owner: "teacher" if it came with the answer, "seed" if the
-    pipeline owns it. mutants, killed: how many wrong variants of the solution the stage `validated` made, and how many
-    of them the test refuses; None where it made none on purpose, or has not come there.
+    pipeline owns it, "agreement" if several solutions agree on what it says. mutants, killed: how many wrong variants
+    of the solution the stage `validated` made, and how many of them the test refuses; None where it made none on
+    purpose, or has not come there. attempts: further solutions of the same prompt, written without sight of this one,
+    where the stage `solutions` has asked for some; None where not.
     """
 
     type: ClassVar[str] = "exercise"
-    found: ClassVar[frozenset[str]] = frozenset({"mutants", "killed"})
+    found: ClassVar[frozenset[str]] = frozenset({"mutants", "killed", "attempts"})
     prompt: str
     solution: str
     entry_point: str
@@ -201,6 +203,7 @@ class Exercise(Record):
     completion_id: str = ""
     mutants: int | None = field(default=None, compare=False)
     killed: int | None = field(default=None, compare=False)
+    attempts: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:

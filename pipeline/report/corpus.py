@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline import walk
-from pipeline.run.journalled import by_teacher
+from pipeline.run.journalled import ASKING, by_teacher
 from pipeline.run.reading import RunView
 from pipeline.teacher.ages import day
 from pipeline.teacher.building import KINDS
@@ -31,18 +31,19 @@ SOURCE = "source"
 class TeacherView:
     """One teacher of the run, or the raw code beside them.
 
-    completions, annotations: whole answers, as a writer and as the judge of the value classifier; of a stage that is
-    not finished, those in its journal. tokens: of all its answers, prompts included. usd: what this run paid. earlier:
-    how many of its answers were given to earlier runs or are replayed; earlier_usd: what those cost then. kept:
-    documents that reached the student's corpus. dropped: by stage and reason, of the records that came from this
-    teacher. notes: what is to be known of its answers, and of how many. oldest, newest: days on which answers were
-    given ("2026-11-28", UTC), "" where they do not say.
+    completions, solutions, annotations: whole answers, as a writer, as one who solves its exercises again, and as the
+    judge of the value classifier; of a stage that is not finished, those in its journal. tokens: of all its answers,
+    prompts included. usd: what this run paid. earlier: how many of its answers were given to earlier runs or are
+    replayed; earlier_usd: what those cost then. kept: documents that reached the student's corpus. dropped: by stage
+    and reason, of the records that came from this teacher. notes: what is to be known of its answers, and of how many.
+    oldest, newest: days on which answers were given ("2026-11-28", UTC), "" where they do not say.
     """
 
     name: str
     kind: str
     model: str = ""
     completions: int = 0
+    solutions: int = 0
     annotations: int = 0
     tokens: int = 0
     usd: float = 0.0
@@ -88,6 +89,7 @@ class TeacherView:
             "what": self.what,
             "model": self.model,
             "completions": self.completions,
+            "solutions": self.solutions,
             "annotations": self.annotations,
             "kept": self.kept,
             "tokens": self.tokens,
@@ -235,32 +237,37 @@ def smallest_ids(table: pa.Table, count: int, by: str = "") -> pa.Table:
 
 def teachers(run: RunView) -> list[TeacherView]:
     """The recipe's teachers in its order, then raw code where there is any."""
-    facts = _asked(run, "completions")
+    asked = {stage: _asked(run, stage) for stage in ASKING}
     kinds = {t.name: (t.kind, t.answers_with) for t in run.loaded.recipe.teachers} if run.loaded else {}
     kept = Counter(teacher_of(row) for row in run.rows(_last_corpus(run), columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
-    judges = _asked(run, "quality")
     found = []
-    for name in dict.fromkeys([*kinds, *facts, *judges, *sorted((kept.keys() | dropped.keys()) - {""})]):
-        fact = facts.get(name, {})
-        judged = judges.get(name, {})
+    named = (name for facts in asked.values() for name in facts)
+    for name in dict.fromkeys([*kinds, *named, *sorted((kept.keys() | dropped.keys()) - {""})]):
+        facts = {stage: one.get(name, {}) for stage, one in asked.items()}
+        wrote, judged = facts["completions"], facts["quality"]
         kind, model = kinds.get(name, ("", ""))
+
+        def total(key: str, facts: Mapping[str, Mapping[str, Any]] = facts) -> Any:
+            return sum(fact.get(key) or 0 for fact in facts.values())
+
         found.append(
             TeacherView(
                 name=name,
-                kind=str(fact.get("kind") or kind or judged.get("kind") or ""),
-                model=str(fact.get("model") or judged.get("model") or model),
-                completions=int(fact.get("completions") or 0),
+                kind=str(wrote.get("kind") or kind or judged.get("kind") or ""),
+                model=str(wrote.get("model") or judged.get("model") or model),
+                completions=int(wrote.get("completions") or 0),
+                solutions=int(facts["solutions"].get("completions") or 0),
                 annotations=int(judged.get("completions") or 0),
-                tokens=int(fact.get("tokens") or 0) + int(judged.get("tokens") or 0),
-                usd=float(fact.get("usd") or 0.0) + float(judged.get("usd") or 0.0),
-                earlier=int(fact.get("earlier") or 0) + int(judged.get("earlier") or 0),
-                earlier_usd=float(fact.get("earlier_usd") or 0.0) + float(judged.get("earlier_usd") or 0.0),
+                tokens=int(total("tokens")),
+                usd=float(total("usd")),
+                earlier=int(total("earlier")),
+                earlier_usd=float(total("earlier_usd")),
                 kept=kept[name],
                 dropped=dropped.get(name, {}),
-                notes=Counter(fact.get("notes") or {}) + Counter(judged.get("notes") or {}),
-                oldest=day(min((d["oldest"] for d in (fact, judged) if d.get("oldest")), default=0)),
-                newest=day(max((d["newest"] for d in (fact, judged) if d.get("newest")), default=0)),
+                notes=sum((Counter(fact.get("notes") or {}) for fact in facts.values()), Counter()),
+                oldest=day(min((fact["oldest"] for fact in facts.values() if fact.get("oldest")), default=0)),
+                newest=day(max((fact["newest"] for fact in facts.values() if fact.get("newest")), default=0)),
             )
         )
     raw = run.stage("raw-code")
@@ -287,7 +294,7 @@ def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
             for teacher, one in by_teacher(stage, run).items()
         }
     judge = stage.facts.get("judge")
-    told = stage.facts.get("teachers", ()) if name == "completions" else [judge] if judge else []
+    told = stage.facts.get("teachers", ()) if name != "quality" else [judge] if judge else []
     found = {fact["name"]: fact for fact in told if fact.get("name")}
     if stage.state != "reused":
         return found

@@ -27,6 +27,9 @@ DOCUMENT_TOKENS = 800
 """Most tokens that a document is taken to have, where `tokens.max_documents` caps the corpus and where a judge reads
 it (a textbook's)."""
 
+SOLUTION_TOKENS = 200
+"""Tokens of a solution of an exercise that has its signature and docstring, which it repeats."""
+
 GRADE_TOKENS = 80
 """Tokens of a judge's answer: two sentences and a grade (`prompts/judge/value.md`)."""
 
@@ -55,11 +58,16 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
     teachers = [
         remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
     ]
+    again = [
+        _solutions(recipe, table) for table in recipe.teachers if "solutions" in there and table.tests == "agreement"
+    ]
+    solved = remaining.solved(loaded, whole, places) if again and not there["solutions"] else Counter()
+    again = [remaining.left(one, one["requests"] if there["solutions"] else solved[one["name"]]) for one in again]
     judge = _judge(recipe)
     if judge:
         graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
         judge = remaining.left(judge, graded)
-    asked = [*teachers, *([judge] if judge else [])]
+    asked = [*teachers, *again, *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     corpus = answers + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
@@ -80,6 +88,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
             },
             "to_make": not there.get("completions", True),
             "teachers": teachers,
+            "solutions": again,
             "judge": {**judge, "to_make": not there["quality"]} if judge else None,
         },
         "budget": remaining.against_budget(loaded, call, places, tokens, usd),
@@ -150,6 +159,7 @@ def table(estimated: dict[str, Any]) -> str:
     there = {stage["name"]: stage["state"] == "stored" for stage in estimated["stages"]}
     if there.get("completions"):
         lines.append("  the completions are stored: nothing more to pay for them")
+    lines += [_asked_line("solutions of", one) for one in teacher["solutions"]]
     if teacher["judge"]:
         lines.append(_asked_line("judge", teacher["judge"]))
         if not teacher["judge"]["to_make"]:
@@ -213,6 +223,18 @@ def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_to
         "completion_tokens": completion_tokens,
         "usd": None if cost is None else round(cost, 4),
     }
+
+
+def _solutions(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
+    """What further solutions take at most: of an exercise that cannot be parsed, or shows no calls, none are asked."""
+    from pipeline.core.money import token_estimate
+    from pipeline.stages.prompts.stage import preview
+
+    exercises = _counts(recipe, table)["exercise"] * recipe.completions.samples_per_prompt
+    requests = exercises * recipe.agreement.solutions
+    (prompt,) = preview(recipe.prompts, "exercise_with_task", 1)
+    each = token_estimate(prompt.messages)
+    return _asked(table, requests, round(requests * each), requests * min(SOLUTION_TOKENS, table.max_tokens))
 
 
 def _judge(recipe: Recipe) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.run.reading import RunView, StageView
 
-ASKING = ("completions", "quality")
+ASKING = ("completions", "solutions", "quality")
 """Stages that ask teachers."""
 
 
@@ -69,8 +69,11 @@ def answers_in(folder: Path, tables: Sequence[TeacherTable], seed: int) -> dict[
 def asked_in(stage: str, recipe: Recipe) -> tuple[TeacherTable, ...]:
     """The teachers that a stage asks."""
     from pipeline.stages.quality.judge import teacher_of
+    from pipeline.stages.solutions.step import agreeing
 
-    return (teacher_of(recipe),) if stage == "quality" else recipe.teachers
+    if stage == "quality":
+        return (teacher_of(recipe),)
+    return agreeing(recipe) if stage == "solutions" else recipe.teachers
 
 
 class _Names:

@@ -10,6 +10,7 @@ from pipeline.core.records import Prompt
 from pipeline.execution import Execution
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
+from pipeline.run.journalled import ASKING
 from pipeline.run.run import Planned
 from pipeline.store.places import Places
 
@@ -92,6 +93,12 @@ def annotated(loaded: Loaded, whole: Plan, places: Places) -> int:
     return sum(one.answers for one in _journalled(loaded, whole["quality"], places).values())
 
 
+def solved(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
+    """Solutions that the journal of an unfinished `solutions` holds, by teacher."""
+    found = _journalled(loaded, whole["solutions"], places)
+    return Counter({name: one.answers for name, one in found.items()})
+
+
 def left(one: dict[str, Any], there: int) -> dict[str, Any]:
     """A teacher's part of the plan without the answers that are there; what is asked is taken to be alike."""
     asked = one["requests"]
@@ -146,7 +153,7 @@ def _spent(loaded: Loaded, call: Planned, places: Places) -> tuple[int, float]:
         if places.store.manifest(stage.name, stage.key) is not None:
             prompt, completion, dollars = paid.get(stage.key, (0, 0, 0.0))
             tokens, usd = tokens + prompt + completion, usd + dollars
-        elif stage.name in ("completions", "quality"):
+        elif stage.name in ASKING:
             for one in _journalled(loaded, stage, places).values():
                 tokens, usd = tokens + one.tokens, usd + one.usd
     return tokens, usd

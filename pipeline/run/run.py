@@ -2,7 +2,7 @@
 
 For each stage in order: if its artifact is in the store, it is reused; else it is made under a lock, so that two runs
 at once share the work instead of doing it twice. A crash at any moment leaves finished artifacts and the work in
-progress of the stages that can go on (completions, student, samples); the next call starts there.
+progress of the stages that can go on (completions, solutions, student, samples); the next call starts there.
 """
 
 import contextlib
@@ -120,10 +120,12 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
     before anything is made, so that a call that cannot come far leaves no run behind."""
     from pipeline import teacher
     from pipeline.stages.quality.judge import teacher_of
+    from pipeline.stages.solutions.step import agreeing
 
     recipe, quality = loaded.recipe, loaded.recipe.quality
     missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
     asked: list[TeacherTable] = list(recipe.teachers) if "completions" in missing else []
+    asked += agreeing(recipe) if "solutions" in missing and not asked else ()
     if "quality" in missing and quality.classifier and not quality.model:
         asked.append(teacher_of(recipe))
     for table in asked:

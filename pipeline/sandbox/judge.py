@@ -89,6 +89,7 @@ class Session:
         self.test_held = not program["test"].strip()
         self.loaded = False
         self.examples_held = 0
+        self.observed: list[list[str]] = []
         self.cpu = 0.0
         self.ends: dict[int, End] = {}
         self.test_channel: socket.socket | None = None
@@ -145,7 +146,8 @@ class Session:
         outcome = self.outcome or outcomes.of_ends(self.ends, self.judge.limits)
         wall = time.monotonic() - self.started
         judged = "values" if self.reduced is not None else "apart" if self.apart else ""
-        made = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "judged": judged}
+        made: dict[str, Any] = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "judged": judged}
+        made["observed"] = self.observed
         if self.beside is not None:
             made["judged"] = "together"
             better = outcome.verdict == "passed" or (
@@ -161,7 +163,7 @@ class Session:
             "source": self.program["source"],
             "calls": self.reduced.calls if self.reduced is not None else None,
             "serve": self.apart,
-            "examples": [[source, want is not None] for source, want, _ in self.examples],
+            "examples": [[source, want is not None or self.program["observe"]] for source, want, _ in self.examples],
             "most": self.judge.most,
             "most_to_test": TO_TEST * self.judge.most,
             "together": None,
@@ -333,7 +335,11 @@ class Session:
         if not self.test_held or type(index) is not int or index != self.examples_held:
             raise codec.Malformed("an example that was not asked for")
         source, want, options = self.examples[index]
-        if want is not None:
+        if self.program["observe"]:
+            if not isinstance(output, str):
+                raise codec.Malformed("an example's output is text")
+            self.observed.append([output, "" if error is None else error_text(error)])
+        elif want is not None:
             got = output if error is None else error_text(error)
             if not isinstance(got, str) or not same_output(want, got, error is not None, options):
                 if error is not None and outcomes.raised("", error).verdict in ("memory", "blocked"):

@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.core import environment
 from pipeline.core.errors import RecipeError, SandboxUnavailable
 from pipeline.sandbox import wire
-from pipeline.sandbox.types import Layer, Limits, Mode, Program, Verdict
+from pipeline.sandbox.types import Layer, Limits, Mode, Output, Program, Verdict
 
 ATTEMPTS = 3
 """Runs of a program before an infrastructure failure becomes its verdict."""
@@ -227,8 +227,15 @@ class _Run:
             return
         job = worker.queue.popleft()
         worker.since = time.monotonic()
+        observed = tuple(Output(text, raised) for text, raised in answer["observed"])
         verdict = Verdict(
-            job.program.id, answer["verdict"], answer["detail"], answer["cpu"], answer["wall"], answer["judged"]
+            job.program.id,
+            answer["verdict"],
+            answer["detail"],
+            answer["cpu"],
+            answer["wall"],
+            answer["judged"],
+            observed,
         )
         if verdict.verdict == "infrastructure" and job.attempts < ATTEMPTS:
             self.again.append(job)
@@ -311,6 +318,7 @@ class _Worker:
             "entry_point": program.entry_point,
             "test": program.test,
             "needs_test": program.needs_test,
+            "observe": program.observe,
             "examples": [[example.source, example.want, example.options] for example in program.examples],
         }
         try:

@@ -60,7 +60,8 @@ class Program:
     source: the whole candidate (prelude, prompt and completion). entry_point: the function under test. test: a
     `check(candidate)` function (HumanEval), asserts on `entry_point` (MBPP), or `unittest.TestCase` classes; "" to
     require only that the program loads. examples: run after the test, in order. needs_test: whether a test that
-    compares nothing is a fault ("no-test"), or as good as "".
+    compares nothing is a fault ("no-test"), or as good as "". observe: whether the examples are run to see what they
+    show, whatever that is, and none is wanted.
     """
 
     id: str
@@ -69,6 +70,15 @@ class Program:
     test: str = ""
     examples: tuple[Example, ...] = ()
     needs_test: bool = True
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an example showed: text, as the prompt would print it; raised: the exception's type and message, or ""."""
+
+    text: str
+    raised: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,8 @@ class Verdict:
 
     detail: which assertion, the value expected and the value got, or why it ended; never a secret, for a person.
     cpu_seconds: CPU time of the program and, where the test ran in a process of its own, of the test. judged: how the
-    test was held against the program, see `Judged`.
+    test was held against the program, see `Judged`. observed: of a program with `observe`, what its examples showed, in
+    order, up to where it ended; the program's own words, which may be lies.
     """
 
     program_id: str
@@ -112,6 +123,7 @@ class Verdict:
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     judged: Judged = ""
+    observed: tuple[Output, ...] = ()
 
     @property
     def passed(self) -> bool:

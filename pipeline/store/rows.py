@@ -119,8 +119,8 @@ def _build(cls: Any, row: Mapping[str, Any]) -> Any:
 def _value(hint: Any, value: Any) -> Any:
     if value is None:
         return None
-    if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], entry) for entry in value)
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(argument for argument in get_args(hint) if argument is not type(None))
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], entry) for entry in value)
     return _build(hint, value) if dataclasses.is_dataclass(hint) else value

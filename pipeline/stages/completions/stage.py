@@ -1,19 +1,26 @@
 """The stage `completions`: each prompt is asked of the teacher that its seed names."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.core.events import OnEvent, silent
 from pipeline.core.money import Ledger
 from pipeline.core.records import Completion, Prompt
-from pipeline.core.stage import Dropped, Kept
+from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
+from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.completions.step import STEP
+from pipeline.stages.making import Making
+from pipeline.store.store import Manifest
+from pipeline.teacher.building import build
+from pipeline.teacher.earlier import earlier_journals
 from pipeline.teacher.engine import converse
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
+from pipeline.teacher.spent import Spent
 
 
 def uncounted(teacher: str, answer: Answer) -> None:
@@ -104,3 +111,51 @@ def completion_of(outcome: Outcome, teachers: Mapping[str, Teacher]) -> Kept[Com
             number=question.sample,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Teachers that are asked while an artifact is made, its journal, and what the answers cost.
+
+    The journal is the folder of work in progress, and stays with the artifact: it is what a replay teacher answers
+    from, and where later runs find answers that are already paid for.
+    """
+
+    making: Making
+    complete: Complete
+    spent: Mapping[str, Spent]
+
+    def write(self, outcomes: Iterable[Kept[Any] | Dropped], tally: Tally, asked: int) -> Manifest:
+        """Write outcomes as they come, and finish the artifact with the journal's shards. asked: questions in all."""
+        making, journal = self.making, self.complete.journal
+        writer = making.writer()
+        for outcome in outcomes:
+            writer.write(outcome)
+        for shard in sorted(journal.glob("*.jsonl")):
+            writer.add(shard)
+        facts = [one.facts for one in self.spent.values()]
+        manifest = making.finish(writer, tally, {"teachers": facts})
+        making.tell_of_earlier(facts, asked)
+        shutil.rmtree(journal, ignore_errors=True)
+        return manifest
+
+
+def asking(making: Making, tables: Sequence[TeacherTable], total: int) -> Asking:
+    """What asks the teachers of `tables` about `total` prompts. Raises what is wrong with one of them."""
+    teachers = {
+        table.name: build(table, making.execution, making.recipe.seed, making.places.models, making.note)
+        for table in tables
+    }
+    spent = {name: Spent(name, teacher.kind) for name, teacher in teachers.items()}
+    journal = making.conversation()
+    complete = Complete(
+        teachers,
+        journal=journal,
+        execution=making.execution,
+        on_event=making.tell,
+        reuse=earlier_journals(journal, making.generation),
+        ledger=making.ledger,
+        total=total,
+        answered=lambda name, answer: spent[name].add(answer),
+    )
+    return Asking(making, complete, spent)

@@ -1,6 +1,5 @@
 """Completions in the walk."""
 
-import shutil
 from typing import Any
 
 from pipeline.core.records import Completion, Prompt
@@ -19,41 +18,14 @@ def _reads(recipe: Recipe) -> list[Any]:
 
 
 def _make(making: Making) -> Manifest:
-    """Ask the teachers. The journal is the folder of work in progress, and stays with the artifact: it is what a
-    replay teacher answers from, and where later runs find answers that are already paid for."""
-    from pipeline import teacher
-    from pipeline.stages.completions.stage import Complete, expand
-    from pipeline.teacher.earlier import earlier_journals
+    """Ask the teachers."""
+    from pipeline.stages.completions.stage import asking, expand
 
-    recipe, places = making.recipe, making.places
-    teachers = {
-        table.name: teacher.build(table, making.execution, recipe.seed, places.models, making.note)
-        for table in recipe.teachers
-    }
-    samples = recipe.completions.samples_per_prompt
-    spent = {name: teacher.Spent(name, asked.kind) for name, asked in teachers.items()}
-    journal = making.conversation()
-    complete = Complete(
-        teachers,
-        journal=journal,
-        execution=making.execution,
-        on_event=making.tell,
-        reuse=earlier_journals(journal, making.generation),
-        ledger=making.ledger,
-        total=making.count() * samples,
-        answered=lambda name, answer: spent[name].add(answer),
-    )
+    samples = making.recipe.completions.samples_per_prompt
+    asked = asking(making, making.recipe.teachers, making.count() * samples)
     tally = Tally()
-    writer = making.writer()
-    for outcome in checked(complete, expand(making.read("prompts"), samples), tally):
-        writer.write(outcome)
-    for shard in sorted(journal.glob("*.jsonl")):
-        writer.add(shard)
-    facts = [one.facts for one in spent.values()]
-    manifest = making.finish(writer, tally, {"teachers": facts})
-    making.tell_of_earlier(facts, tally.entered)
-    shutil.rmtree(journal, ignore_errors=True)
-    return manifest
+    outcomes = checked(asked.complete, expand(making.read("prompts"), samples), tally)
+    return asked.write(outcomes, tally, making.count() * samples)
 
 
 STEP = TextStep(

@@ -15,7 +15,11 @@ def wanted(recipe: Recipe) -> bool:
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    asked = [[t.name, t.exercise_share, t.textbook_share, t.tests] for t in recipe.teachers]
+    """Of a teacher's tests only whether a seed brings them: what is asked otherwise is the same."""
+    asked = [
+        [t.name, t.exercise_share, t.textbook_share, "seed" if t.tests == "seed" else "teacher"]
+        for t in recipe.teachers
+    ]
     return {"seeds": recipe.seeds, "teachers": asked, "seed": recipe.seed}
 
 

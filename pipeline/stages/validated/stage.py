@@ -5,7 +5,8 @@ import contextlib
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import ClassVar
 
 from pipeline.core.errors import SandboxUnavailable
@@ -13,12 +14,13 @@ from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.examples import passage_program
-from pipeline.recipe import ValidatedTable
+from pipeline.recipe import AgreementTable, ValidatedTable
 from pipeline.sandbox import Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.docstrings import docstring_examples
 from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.types import Mode
 from pipeline.stages.validated import strength
+from pipeline.stages.validated.agreement import agreed
 from pipeline.stages.validated.step import STEP
 
 REASON_OF = {
@@ -35,6 +37,8 @@ REASON_OF = {
     "uncomparable": "uncomparable",
 }
 """Reason for each verdict but `passed`, and `infrastructure`, which stops the stage."""
+BLOCK = 1024
+"""Records between two waits of the sandbox for its last program."""
 
 
 def limits_of(table: ValidatedTable) -> Limits:
@@ -47,14 +51,16 @@ class Validate:
     """Keeps exercises whose solution passes its test and docstring examples, and passages whose code runs.
 
     A teacher's passage: all its Python blocks run in order as one program, and `>>>` examples show what the text says.
-    Real code only has to parse; it is never run. A passage kept says how much of it was executed. Outcomes come in the
-    order of the records. `sandbox` is opened for the duration of a call unless it is open.
+    Real code only has to parse; it is never run. A passage kept says how much of it was executed. An exercise with
+    attempts gets its test by agreement first (`agreement.py`). Outcomes come in the order of the records. `sandbox` is
+    opened for the duration of a call unless it is open.
     """
 
     name: ClassVar[str] = STEP.name
     reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     table: ValidatedTable
     sandbox: Sandbox
+    agreement: AgreementTable = field(default_factory=AgreementTable)
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         table = self.table
@@ -67,20 +73,38 @@ class Validate:
 
     def _judged(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         with contextlib.nullcontext() if self.sandbox.is_open else self.sandbox:
-            queue: deque[_Slot] = deque()
-            waiting: deque[_Slot] = deque()
-            for verdict in self.sandbox.run(self._programs(records, queue, waiting)):
-                slot = waiting.popleft()
-                slot.outcome = outcome_of(_executed(slot.record, slot.examples), verdict)
-                yield from _ready(queue)
+            records = iter(records)
+            while block := list(islice(records, BLOCK)):
+                yield from self._block(block)
+
+    def _block(self, block: list[Document]) -> Iterator[Kept[Document] | Dropped]:
+        """First what solutions agree on, then, of what that leaves, every test and example."""
+        unsettled = [record for record in block if isinstance(record, Exercise) and record.attempts is not None]
+        settled = iter(list(agreed(unsettled, self.agreement, self.sandbox)) if unsettled else ())
+        queue: deque[_Slot] = deque()
+        waiting: deque[_Slot] = deque()
+        for verdict in self.sandbox.run(self._programs(block, settled, queue, waiting)):
+            slot = waiting.popleft()
+            outcome = outcome_of(_executed(slot.record, slot.examples), verdict)
+            slot.outcome = outcome if isinstance(outcome, Kept) else replace(outcome, record=slot.given)
             yield from _ready(queue)
+        yield from _ready(queue)
 
     def _programs(
-        self, records: Iterable[Document], queue: "deque[_Slot]", waiting: "deque[_Slot]"
+        self,
+        block: list[Document],
+        settled: Iterator[Kept[Exercise] | Dropped],
+        queue: "deque[_Slot]",
+        waiting: "deque[_Slot]",
     ) -> Iterator[Program]:
-        for record in records:
-            slot = _Slot(record, None)
+        for given in block:
+            unsettled = isinstance(given, Exercise) and given.attempts is not None
+            outcome = next(settled) if unsettled else None
+            record = outcome.record if isinstance(outcome, Kept) else given
+            slot = _Slot(given, record, outcome if isinstance(outcome, Dropped) else None)
             queue.append(slot)
+            if slot.outcome is not None:
+                continue
             work = self.prepare(record)
             if isinstance(work, Program):
                 slot.examples = len(work.examples)
@@ -127,15 +151,19 @@ class ValidateBlocks:
     reasons: ClassVar[Mapping[str, str]] = Validate.reasons
     table: ValidatedTable
     mode: Mode
+    agreement: AgreementTable = field(default_factory=AgreementTable)
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         table = self.table
         with Sandbox(limits_of(table), workers=1, mode=self.mode, packages=table.packages) as sandbox:
-            yield from Validate(table, sandbox)(records)
+            yield from Validate(table, sandbox, self.agreement)(records)
 
 
 @dataclass(slots=True)
 class _Slot:
+    """given: as it came, which is what a drop is of. record: with the test that was agreed on."""
+
+    given: Document
     record: Document
     outcome: Kept[Document] | Dropped | None
     examples: int = 0

@@ -5,13 +5,16 @@ from typing import Any
 from pipeline.core.records import Exercise, Passage
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
+from pipeline.stages.solutions.step import wanted as agreed_on
 from pipeline.store.store import Manifest
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Without the keys of mutants where none are made: recipes that do not know them keep their keys."""
+    """Without the keys of mutants and of agreement where they are not used: recipes that do not know them keep their
+    keys."""
     unused = set() if recipe.validated.mutants else {"mutants", "min_mutants_killed"}
-    return {"validated": recipe.validated.model_dump(mode="json", exclude=unused)}
+    used = {"validated": recipe.validated.model_dump(mode="json", exclude=unused)}
+    return used | ({"agreement": recipe.agreement} if agreed_on(recipe) else {})
 
 
 def _make(making: Making) -> Manifest:
@@ -19,12 +22,14 @@ def _make(making: Making) -> Manifest:
     from pipeline.sandbox import Sandbox
     from pipeline.stages.validated.stage import Validate, ValidateBlocks, limits_of
 
-    table, execution = making.recipe.validated, making.execution
+    table, agreement, execution = making.recipe.validated, making.recipe.agreement, making.execution
     on_ray = execution.engine == "ray"
     workers = 1 if on_ray else execution.worker_count()
     with Sandbox(limits_of(table), workers=workers, mode=execution.sandbox, packages=table.packages) as sandbox:
         # On a cluster the sandbox of this machine only says what every node's must be: one without its layers refuses.
-        function = ValidateBlocks(table, execution.sandbox) if on_ray else Validate(table, sandbox)
+        function = (
+            ValidateBlocks(table, execution.sandbox, agreement) if on_ray else Validate(table, sandbox, agreement)
+        )
         facts = {"sandbox": sandbox.manifest()}
         return making.through(function, alone=on_ray, facts=lambda: facts)
 
@@ -34,7 +39,8 @@ STEP = TextStep(
     version=2,
     caption="tests and examples executed in the sandbox",
     make=_make,
-    inputs=("documents", "raw-code"),
+    inputs=("documents", "solutions", "raw-code"),
+    unread=lambda recipe: ("documents",) if agreed_on(recipe) else (),
     settings=_settings,
     kept=(Passage, Exercise),
     dropped=(Passage, Exercise),
@@ -46,6 +52,7 @@ STEP = TextStep(
         "crash": "the program ended before its test did: by memory, output, an exit, or something forbidden",
         "uncomparable": "the verdict would rest on a comparison that the program's own types define",
         "weak-test": "its test accepts too many wrong variants of the solution, see validated.min_mutants_killed",
+        "no-agreement": "too few solutions that differ as programs return the same, where that makes the test",
         "not-executed": "a teacher's passage of which no code could be run, where validated.unexecuted is drop",
     },
     corpus=True,
