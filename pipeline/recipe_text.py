@@ -91,12 +91,12 @@ def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
 
 def dump(recipe: Recipe, execution: Execution | None = None) -> str:
     """TOML text of a fully resolved recipe; `load` of it gives an equal recipe (keys that are None are left out)."""
+    import tomlkit
+
     data = recipe.model_dump(mode="json", exclude_none=True)
     if execution is not None:
         data["execution"] = execution.model_dump(mode="json", exclude_none=True)
-    lines: list[str] = []
-    _dump_table(data, "", lines)
-    return "\n".join(lines).strip() + "\n"
+    return tomlkit.dumps(data)
 
 
 LARGEST = 16 * 2**20
@@ -322,30 +322,10 @@ def _shown(value: Any) -> str:
     return _short(found)
 
 
-def _dump_table(table: Mapping[str, Any], path: str, lines: list[str]) -> None:
-    nested = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping) or (
-            isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value)
-        ):
-            nested[key] = value
-        else:
-            lines.append(f"{key} = {to_toml(value)}")
-    for key, value in nested.items():
-        name = f"{path}.{key}" if path else key
-        for entry in value if isinstance(value, list) else [value]:
-            lines.extend(["", f"[[{name}]]" if isinstance(value, list) else f"[{name}]"])
-            _dump_table(entry, name, lines)
-
-
 def to_toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(to_toml(entry) for entry in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{to_toml(str(k))} = {to_toml(v)}" for k, v in value.items()) + "}"
-    return repr(value)
+    """A value as it stands behind `key =` in a recipe, on one line."""
+    import tomlkit
+
+    array = tomlkit.array()  # in which a table is written on one line, too
+    array.append(value)
+    return array.as_string()[1:-1]

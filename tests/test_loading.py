@@ -1,7 +1,11 @@
+import tomllib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.errors import RecipeError
-from pipeline.recipe_text import dump, load, shipped_recipes
+from pipeline.recipe_text import dump, load, shipped_recipes, to_toml
 
 
 def write(tmp_path, text):
@@ -22,6 +26,30 @@ def test_a_dumped_recipe_loads_as_the_same_recipe(name, tmp_path):
     loaded = load(name)
     again = load(write(tmp_path, dump(loaded.recipe, loaded.execution)))
     assert (again.recipe, again.execution) == (loaded.recipe, loaded.execution)
+
+
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+)
+
+
+@given(VALUES)
+def test_a_value_is_written_on_one_line_and_read_back(value):
+    text = to_toml(value)
+    assert "\n" not in text
+    assert tomllib.loads(f"key = {text}") == {"key": value}
+
+
+def test_tables_in_lists_and_odd_names_are_read_back(tmp_path):
+    loaded = load("tiny", ["description=\"a 'quoted' \\\\ \\u0007 text\"", 'teachers.composer.name="dot.ted"'])
+    again = load(write(tmp_path, dump(loaded.recipe)))
+    assert again.recipe == loaded.recipe
 
 
 def test_all_errors_at_once_each_with_key_value_and_next_step(tmp_path):
