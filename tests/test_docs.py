@@ -35,7 +35,7 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def every_page() -> Any:
+def every_page() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", PAGES, ids=named)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import walk
 from pipeline.core.records import Record
+from pipeline.stages.making import TextStep
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 FLOORS = (
@@ -126,7 +127,7 @@ def test_steps_come_after_what_they_read_and_their_names_are_their_own() -> None
 
 
 @pytest.mark.parametrize("step", walk.WALK, ids=lambda step: step.name)
-def test_a_step_that_may_drop_says_why_and_of_what_type(step: walk.TextStep) -> None:
+def test_a_step_that_may_drop_says_why_and_of_what_type(step: TextStep) -> None:
     assert bool(step.reasons) <= bool(step.dropped)
     assert all(meaning and meaning[0].islower() and not meaning.endswith(".") for meaning in step.reasons.values())
     assert all(issubclass(kind, Record) for kind in (*step.kept, *step.dropped))

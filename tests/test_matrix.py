@@ -28,7 +28,7 @@ def matrix(tmp_path: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "matrix", module)
         loader.exec_module(module)
-    module.PLACE = tmp_path / "matrix"
+    module.PLACE = tmp_path / "matrix"  # type: ignore[attr-defined]
     return module
 
 

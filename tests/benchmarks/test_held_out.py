@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_composed_problems_lie_in_what_the_composer_reserves() -> None:
     for entry in composed_keys():
         key = entry["key"]
         if entry["group"] == held_out.NEW_PARAMETERS:
-            name, choice = key  # type: ignore[misc]
+            name, choice = cast("tuple[str, Any]", key)
             assert choice in split(by_name[name]).reserved, key
         else:
             assert is_reserved(key), key

@@ -195,7 +195,7 @@ def test_failure_of_has_no_line_break_in_an_internal_message():
 
 
 def test_a_name_that_the_locale_cannot_hold_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ending.sys, "getfilesystemencoding", lambda: "iso8859-1")
+    monkeypatch.setattr("pipeline.cli.ending.sys.getfilesystemencoding", lambda: "iso8859-1")
     error = UnicodeEncodeError("latin-1", "/tmp/\u6a21", 5, 6, "ordinal not in range(256)")
     failure = ending.failure_of(error)
     assert failure.code == 2

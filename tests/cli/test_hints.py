@@ -54,8 +54,9 @@ def test_the_commands_of_a_card_and_of_an_error_can_be_given_as_they_are(capsys,
     monkeypatch.setattr(Composer, "compose", lambda *_: "Here is no code at all.")
     code, _, err = cli(capsys, "run", "tiny", *small, "--until", "documents", "--data", data)
     assert code == 1
-    command = re.search(r"`hornbook (show [^`]*)`", err)[1]
-    code, out, err = cli(capsys, *shlex.split(command))
+    command = re.search(r"`hornbook (show [^`]*)`", err)
+    assert command is not None
+    code, out, err = cli(capsys, *shlex.split(command[1]))
     assert code == 0, err
     assert "dropped:" in out
 

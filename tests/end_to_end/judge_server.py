@@ -110,6 +110,7 @@ class JudgeServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: "JudgeServer"
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):

@@ -27,6 +27,7 @@ class Endpoint(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: Endpoint
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):

@@ -54,6 +54,7 @@ def _changeable(node: ast.AST) -> bool:
 
 def _change(node: ast.AST, draw: random.Random) -> None:
     if isinstance(node, ast.Constant):
+        assert isinstance(node.value, int)
         node.value = (not node.value) if isinstance(node.value, bool) else node.value + draw.choice([-1, 1])
     elif isinstance(node, ast.Compare):
         node.ops[0] = draw.choice(_COMPARISONS)()

@@ -132,7 +132,7 @@ def test_a_published_score_stands_beside_with_its_protocol_as_the_default(
     asked = server.asked
     assert evaluate(server, benchmark, "--reference", "phi-2") == 2
     assert "--reference 'phi-2' is not known" in capsys.readouterr().err
-    published.scores.clear()
+    published.scores.clear()  # type: ignore[attr-defined]
     assert evaluate(server, benchmark, "--reference", "phi-1") == 2
     assert f"no published score on '{benchmark.stem}' is known" in capsys.readouterr().err
     assert server.asked == asked, "what cannot be compared is said before anything is asked"

@@ -188,7 +188,7 @@ def test_a_disk_that_fills_up_keeps_the_whole_parts(index: Path, models: Path, m
             raise OSError(28, "No space left on device")
         real(source, out, length)
 
-    monkeypatch.setattr(fetching.shutil, "copyfileobj", fills)
+    monkeypatch.setattr("pipeline.models.fetching.shutil.copyfileobj", fills)
     with pytest.raises(DiskFull, match="the parts that are whole are kept"):
         fetch(model(), models, lambda text: None)
     assert [path.name for path in (models / ".toy.gguf.parts").glob("*.bin")] == ["001.bin"]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.money import dollars
 from pipeline.report import html, plots
-from pipeline.report.card import compact, dollars, duration
+from pipeline.report.card import compact, duration
 from pipeline.report.html import boards, render
 from pipeline.report.summary import Summary
 from pipeline.stages.student.curve import CurvePoint

@@ -243,7 +243,9 @@ def test_runs_are_listed_with_what_became_of_them(at, capsys):
     report = {"scores": [{"benchmark": "held-out", "model": m, "problems": 4, "pass@1": p, "interval": [0, 1]}
                          for m, p in (("before", 0.25), ("after", 0.5))]}  # fmt: skip
     (at.runs / "first" / "report.json").write_text(json.dumps(report))
-    assert listed(at)[1].score["pass@1"] == 0.5
+    score = listed(at)[1].score
+    assert score is not None
+    assert score["pass@1"] == 0.5
     if at.store.is_local:
         code, out, _ = cli(capsys, "runs", "--data", at.data)
         assert code == 0

@@ -202,6 +202,7 @@ def test_a_killed_run_is_told_from_one_under_way(at):
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
+        assert process.stdout is not None
         assert process.stdout.readline() == "there\n"
         found = status(at.runs / "slow", at.store)
         assert (found["state"], [s["state"] for s in found["stages"][:3]]) == ("running", ["made", "making", "to-make"])
@@ -209,7 +210,7 @@ def test_a_killed_run_is_told_from_one_under_way(at):
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        process.stdout.close()
+        process.stdout.close()  # type: ignore[union-attr]
     found = status(at.runs / "slow", at.store)
     assert (found["state"], found["stages"][1]["state"]) == ("killed", "stopped")
     assert status_text(found).startswith("slow: killed")

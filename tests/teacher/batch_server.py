@@ -118,10 +118,10 @@ class BatchApi:
                 response = {"status_code": reply.status, "request_id": "r", "body": reply.body}
                 (done if reply.status == 200 else failed).append({"custom_id": line["custom_id"], "response": response})
         batch["status"] = "cancelled" if self.cancel else "expired" if expired else "completed"
-        for kind, lines in (("output_file_id", done), ("error_file_id", failed)):
-            if lines:
+        for kind, entries in (("output_file_id", done), ("error_file_id", failed)):
+            if entries:
                 name = f"file-{len(self.files)}"
-                self.files[name] = b"\n".join(json.dumps(entry).encode() for entry in lines)
+                self.files[name] = b"\n".join(json.dumps(entry).encode() for entry in entries)
                 batch[kind] = name
 
     @staticmethod

@@ -8,7 +8,7 @@ import itertools
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,8 @@ def responses(draw: st.DrawFn) -> bytes:
     packing = draw(st.sampled_from([""] * 8 + ["gzip", "gzip", "deflate", "deflate", "br"]))
     if packing:
         head += f"content-encoding: {packing}\r\n"
-        body = {"gzip": gzip.compress, "deflate": zlib.compress, "br": bytes}[packing](body)
+        packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress, "br": bytes}
+        body = packers[packing](body)
     framing = draw(st.integers(0, 3))
     if framing == 0:
         return head.encode("latin-1") + b"\r\n" + body

@@ -175,7 +175,7 @@ def test_fresh_asks_a_mended_server_again_and_the_broken_ones_answers_are_never_
     (teacher,) = found["teachers"]
     assert (teacher["completions"], teacher["reused"], teacher["usd"]) == (20, 0, pytest.approx(20 * EACH))
     entry = json.loads((at.runs / "mine" / "run.json").read_text())["stages"][2]
-    answers = {completion.text for completion in at.store.kept("completions", entry["key"])}
+    answers = {completion.text for completion in at.store.kept("completions", entry["key"])}  # type: ignore[attr-defined]
     assert answers == {text}
     assert "earlier runs" not in card
 
@@ -193,7 +193,7 @@ def test_a_larger_corpus_of_a_fresh_run_has_the_newest_answers_and_pays_for_none
         for name in ("mine", "other"):
             outcome = go(server, at, "seeds.exercises=22", name=name)
             key = json.loads((outcome.folder / "run.json").read_text())["stages"][2]["key"]
-            assert {completion.text for completion in at.store.kept("completions", key)} == {"new"}
+            assert {completion.text for completion in at.store.kept("completions", key)} == {"new"}  # type: ignore[attr-defined]
     assert shared > 0
 
 

@@ -5,6 +5,7 @@ import pytest
 from asking import ask_all, prompt, table
 from batch_server import BatchApi
 from server import Reply, chat, refuse, serving
+from tenacity import stop_after_attempt
 
 from pipeline.core.errors import BudgetReached, TeacherError
 from pipeline.core.records import Prompt
@@ -86,7 +87,7 @@ def test_a_dead_process_finds_its_batch_again(
             # The first look at the batch (or the lost reply to its creation) is where the process ends.
             patch.setattr(lane.BatchLane, "_follow", die)
             if reply_lost:
-                patch.setattr(lane.tenacity, "stop_after_delay", lambda seconds: lane.tenacity.stop_after_attempt(1))
+                patch.setattr("pipeline.teacher.batch.tenacity.stop_after_delay", lambda seconds: stop_after_attempt(1))
             with pytest.raises((Died, TeacherError)):
                 ask_all(asked, tmp_path, [teacher])
         assert len(api.batches) == 1

@@ -197,7 +197,7 @@ def test_a_judge_asks_about_any_record(tmp_path: Path) -> None:
         judge = teacher.build(table(server.url), execution(), 0)
         asked = [(document, (Message("user", "Grade " + document.text),)) for document in documents]
         results = dict(teacher.ask(asked, judge, journal=tmp_path, execution=execution()))
-        assert {document.text: answer.text for document, answer in results.items()} == {  # type: ignore[attr-defined]
+        assert {document.text: answer.text for document, answer in results.items()} == {  # type: ignore[union-attr, attr-defined]
             f"text {n}": f"answer to Grade text {n}" for n in range(6)
         }
         assert len(dict(teacher.ask(asked, judge, journal=tmp_path, execution=execution()))) == 6

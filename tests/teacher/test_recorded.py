@@ -11,6 +11,7 @@ from server import chat
 
 from pipeline import teacher
 from pipeline.core.errors import InputError, RecipeError
+from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete
@@ -111,7 +112,7 @@ def test_shipped_recordings_are_named_and_others_refused(tmp_path: Path, monkeyp
 
 
 def test_every_shipped_recording_is_whole_and_says_whose_it_is() -> None:
-    for folder in (path.parent for path in recorded.shipped("recorded").glob(f"*/{JOURNAL}")):
+    for folder in (path.parent for path in shipped("recorded").glob(f"*/{JOURNAL}")):
         about = json.loads((folder / ABOUT).read_text())
         assert {"model", "licence", "sha256", "sampling", "templates"} <= set(about)
         with recorded.unpacked(folder) as (plain,):

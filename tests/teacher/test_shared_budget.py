@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asking import ask_all, prompt, table
@@ -18,15 +19,15 @@ from pipeline.core.money import Price
 from pipeline.teacher import online
 from pipeline.teacher.kinds import openai
 from pipeline.teacher.online import TEMPLATE_TOKENS
-from pipeline.teacher.transport import Response
+from pipeline.teacher.response import Response
 
 
 @dataclass
 class Endpoints:
     """Every endpoint there is: each answers with as many tokens as its model's name says. asked: bodies, by model."""
 
-    asked: dict[str, list[dict]] = field(default_factory=dict)
-    counts: Counter = field(default_factory=Counter)
+    asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def transport(self, *_: object) -> "Endpoints":
         return self
@@ -52,7 +53,7 @@ class Priced:
     said: int
     fallback: int
 
-    def settings(self, number: int) -> dict:
+    def settings(self, number: int) -> dict[str, Any]:
         other = [{"base_url": f"http://b{number}/v1", "model": f"b{number}-{self.said}"}] if self.fallback else []
         model = f"a{number}-{self.said}"
         return {"name": f"t{number}", "model": model, "max_tokens": self.most, "fallbacks": tuple(other)}

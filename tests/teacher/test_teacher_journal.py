@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from server import Body, Reply, chat, echo, refuse, serving
 
 from pipeline.core.errors import DiskFull, Interrupted, StoreBusy
-from pipeline.core.records import Prompt
+from pipeline.core.records import Completion, Prompt
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete, expand
 from pipeline.teacher import journal as journals
@@ -133,7 +134,8 @@ def test_samples_of_a_prompt_are_numbered(tmp_path: Path) -> None:
         teachers = {"mock": teacher.build(table(server.url, seed=7), execution(), 0)}
         outcomes = list(Complete(teachers, tmp_path, execution())(expand(prompts(2), 3)))
     assert len(outcomes) == 6
-    numbers = sorted((outcome.record.prompt_id, outcome.record.number) for outcome in outcomes)  # type: ignore[union-attr]
+    made = [outcome.record for outcome in outcomes if isinstance(outcome.record, Completion)]
+    numbers = sorted((one.prompt_id, one.number) for one in made)
     assert [number for _, number in numbers] == [0, 1, 2, 0, 1, 2]
     assert sorted(body["seed"] for body in server.requests) == [7, 7, 8, 8, 9, 9]
     assert [p.seed.number for p in expand(prompts(2), 3)] == [0, 0, 0, 1, 1, 1]
@@ -194,7 +196,7 @@ def test_a_full_disk_stops_the_run_and_keeps_whole_lines(tmp_path: Path, monkeyp
 
     with serving() as server:
         with monkeypatch.context() as patch:
-            patch.setattr(journals.os, "write", write)
+            patch.setattr("pipeline.teacher.journal.os.write", write)
             with pytest.raises(DiskFull, match="no space left"):
                 ask_all(prompts(50), tmp_path, [table(server.url)])
         whole = list(entries(tmp_path))
@@ -278,7 +280,7 @@ def test_what_a_caller_leaves_in_the_middle_is_kept(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_prompts_reaches_the_caller(tmp_path: Path) -> None:
-    def broken() -> "list[Prompt]":
+    def broken() -> Iterator[Prompt]:
         yield prompt(0)  # type: ignore[misc]
         raise ValueError("bad row")
 

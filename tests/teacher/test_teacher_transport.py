@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server import Reply, serving
 
+from pipeline.teacher.content import content_of
 from pipeline.teacher.protocol import Failure, Trouble
 from pipeline.teacher.response import Parser
 from pipeline.teacher.transport import Session, TransportError, Wire, transport
-from pipeline.teacher.wire import content_of, duration, error_of, parse_body, retry_after
+from pipeline.teacher.wire import duration, error_of, parse_body, retry_after
 
 
 def fed(data: bytes, cuts: list[int]) -> "object":

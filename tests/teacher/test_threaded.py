@@ -97,7 +97,7 @@ def test_nothing_is_said_of_a_lane_that_does_nothing() -> None:
 def test_the_time_left_of_a_slow_model_is_told_by_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer in 100 s: in most windows of ten seconds there is none, and the pace is still one in 100 s."""
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("pipeline.teacher.progress.time.monotonic", lambda: clock[0])
     events: list[Any] = []
     told = progress.Progress(events.append, 10, Ledger(None, None))
     for second in range(1, 201):

@@ -40,7 +40,7 @@ def outcome(
 ) -> Passage | Exercise | Dropped:
     tally = Tally()
     [result] = checked(Parse(), [completion(text, kind, name, task)], tally)
-    return result.record if isinstance(result, Kept) else result
+    return result.record if isinstance(result, Kept) else result  # type: ignore[return-value]
 
 
 def exercise(text: str, name: str = "f", task: Task | None = None) -> Exercise:

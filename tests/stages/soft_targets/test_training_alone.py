@@ -50,7 +50,7 @@ def test_cached_and_online_targets_train_alike(
             [],
         )
     ):
-        assert run(monkeypatch, exercises, "tiny", tmp_path / f"out-{number}", *extra) == 0
+        assert run(monkeypatch, exercises, "tiny", tmp_path / f"out-{number}", *extra) == 0  # type: ignore[misc]
         losses.append(json.loads(capsys.readouterr().out)["loss"])
     cached, online, hard = losses
     # What 64 tokens of 300 and a tail leave out of a random teacher's divergence is a share of it.

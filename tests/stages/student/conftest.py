@@ -20,7 +20,7 @@ from pipeline.stages.tokens.tokenizers import train_bpe
 def _products() -> Iterator[None]:
     """Runs that are compared round alike."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "onednn_wins", passes.onednn_wins)
+        patch.setattr(passes, "onednn_wins", passes.onednn_wins)  # type: ignore[attr-defined]
         plant_products()
         yield
 

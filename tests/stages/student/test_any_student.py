@@ -145,7 +145,7 @@ def test_an_older_checkpoint_gives_way_to_the_export(
     packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     student = student_of(packed, "llama", tmp_path, steps=3)
-    out, real = tmp_path / "out", loop.save
+    out, real = tmp_path / "out", save
 
     def while_there_are_two(*arguments: Any) -> None:
         if len(list((out / "checkpoints").glob("step-*"))) > 1:

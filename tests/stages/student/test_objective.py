@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from pipeline.models.lean import Lean
 from pipeline.recipe import PhaseTable
 from pipeline.stages.student import objective
-from pipeline.stages.student.batches import IGNORE, Batch, Loader, collate, micro_batches
+from pipeline.stages.student.batches import IGNORE, Batch, Loader, Piece, collate, micro_batches
 from pipeline.stages.student.objective import Objective
 from pipeline.stages.tokens.shards import TokenStore
 
@@ -35,7 +35,7 @@ def same(first: tuple[float, dict[str, torch.Tensor]], second: tuple[float, dict
         torch.testing.assert_close(gradient, second[1][name], rtol=1e-4, atol=1e-5)
 
 
-def rows_of(corpus: Path) -> tuple[TokenStore, tuple[tuple[object, ...], ...]]:
+def rows_of(corpus: Path) -> tuple[TokenStore, tuple[tuple[Piece, ...], ...]]:
     store = TokenStore(corpus)
     return store, Loader(store, PhaseTable(batch=16), sequence_length=64, mask_documents=True, seed=0).step(0).rows
 
@@ -97,7 +97,7 @@ def test_the_prompt_is_context_only(corpus: Path, llama: Path) -> None:
     batch = collate(store, [row])
     model.zero_grad()
     Objective(model, prompt_gradient=False)(batch, training=True).backward()  # type: ignore[no-untyped-call]
-    ours = {name: p.grad.clone() for name, p in model.named_parameters()}
+    ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     context = row[0].loss_start - row[0].start - 1
     argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
@@ -122,4 +122,4 @@ def test_rows_without_a_prompt_have_the_whole_gradient(
 
 
 def _cut(self: Objective, model: torch.nn.Module) -> None:
-    self.model, self.lean, self.prompt_gradient = model, Lean(model), False
+    self.model, self.lean, self.prompt_gradient = model, Lean(model), False  # type: ignore[assignment]

@@ -12,7 +12,7 @@ from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 
 from pipeline.execution import Execution
 from pipeline.models import rates
-from pipeline.models.products import available
+from pipeline.models.products import available, live, onednn
 from pipeline.recipe import TokensTable
 from pipeline.stages.student import compiled, passes, precision
 from pipeline.stages.student.stage import TrainingSummary, train
@@ -94,7 +94,7 @@ def test_only_fp32_goes_through_onednn(corpus: Path, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(("rate", "wins"), [(2.0, True), (1.1, False), (0.5, False)])
 def test_onednn_must_be_clearly_faster(rate: float, wins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def scripted(*_: Any, product: Any = None, **__: Any) -> float:
-        return rate if product is rates.onednn else 1.0
+        return rate if product is onednn else 1.0
 
     monkeypatch.setattr(rates, "gemm_gflops", scripted)
     rates.onednn_wins.cache_clear()
@@ -104,7 +104,7 @@ def test_onednn_must_be_clearly_faster(rate: float, wins: bool, monkeypatch: pyt
 
 def test_the_best_fp32_rate_counts_against_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     def scripted(dtype: torch.dtype, *_: Any, product: Any = None, **__: Any) -> float:
-        return 1.5 if dtype is torch.bfloat16 else 1.4 if product is rates.onednn else 1.0
+        return 1.5 if dtype is torch.bfloat16 else 1.4 if product is onednn else 1.0
 
     monkeypatch.setattr(rates, "gemm_gflops", scripted)
     rates.bf16_wins.cache_clear()
@@ -127,8 +127,13 @@ def test_a_teacher_is_read_through_the_faster_library(monkeypatch: pytest.Monkey
     ids = torch.randint(0, 50, (2, 9))
     batch = Batch(ids, torch.where(ids > 5, ids, IGNORE), ids)
     calls: list[bool] = []
-    whole = objective.live
-    monkeypatch.setattr(objective, "live", lambda modules: calls.append(True) or whole(modules))
+    whole = live
+
+    def counted(modules: Any) -> Any:
+        calls.append(True)
+        return whole(modules)
+
+    monkeypatch.setattr(objective, "live", counted)
     losses = []
     for wins in (True, False):
         monkeypatch.setattr(objective, "onednn_wins", lambda wins=wins: wins)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import MissingExtra
-from pipeline.run import trackers
 from pipeline.run.trackers import Trackers
 
 STEP = {"event": "train", "stage": "student", "step": 3, "loss": 2.5, "lr": 1e-3, "mfu": 0.4, "phase": "fine-tune"}
@@ -38,7 +37,7 @@ class Fake:
 def test_steps_are_logged_and_the_run_is_finished(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake()
     monkeypatch.setitem(sys.modules, name, fake)
-    monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda found: SimpleNamespace(name=found))
+    monkeypatch.setattr("pipeline.run.trackers.importlib.util.find_spec", lambda found: SimpleNamespace(name=found))
     monkeypatch.delenv("WANDB_MODE", raising=False)
     tracked = Trackers((name,), tmp_path, {"dropout": 0.1})  # type: ignore[arg-type]
     tracked(OTHER)

@@ -191,7 +191,7 @@ def test_a_rate_is_that_of_the_fastest_product_within_the_time_given(monkeypatch
         now += next(seconds)
         return torch.empty(0)
 
-    monkeypatch.setattr(rates.time, "perf_counter", lambda: now)
+    monkeypatch.setattr("pipeline.models.rates.time.perf_counter", lambda: now)
     found = rates.gemm_gflops(torch.float32, 1000, 1000, 1000, seconds=9.5, product=product)
     assert found == pytest.approx(2 / 0.125)
     assert next(seconds) == 9.0

@@ -15,7 +15,7 @@ from pipeline.stages.student.stage import TrainingSummary
 
 def plant_products() -> None:
     """Matrix products go through oneDNN wherever it is: what was measured, process by process, would also be load."""
-    passes.onednn_wins = lambda: available(torch.empty(0))  # type: ignore[assignment]
+    passes.onednn_wins = lambda: available(torch.empty(0))  # type: ignore[assignment, attr-defined]
 
 
 class Planted(NamedTuple):

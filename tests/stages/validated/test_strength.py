@@ -46,6 +46,9 @@ def test_a_weak_test_is_dropped_with_both_numbers_and_what_lives(sandbox: Sandbo
     assert isinstance(strong, Kept)
     assert isinstance(weak, Dropped)
     assert weak.reason == "weak-test"
+    assert isinstance(weak.record, Exercise)
+    assert weak.record.killed is not None
+    assert weak.record.mutants is not None
     share = weak.record.killed / weak.record.mutants
     assert weak.detail.startswith(f"{share:.2f} < 0.7 of {weak.record.mutants} mutants killed; alive: ")
     assert " in line " in weak.detail
