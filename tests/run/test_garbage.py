@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.cli.main import main
 from pipeline.core.errors import InputError, StoreBusy
 from pipeline.recipe_text import load
 from pipeline.report.runs import listed, remove
+from pipeline.run import garbage
 from pipeline.run.garbage import collect
 from pipeline.run.reading import resolve
 from pipeline.run.run import planned, run
@@ -131,6 +133,89 @@ def test_what_a_process_is_at_work_on_is_left_alone(here):
     assert one.fate == "remove"
     assert not busy.exists()
     assert not lock.exists()
+
+
+def test_work_that_a_conversation_writes_to_is_left_alone(at):
+    busy = at.store.partial("completions", "e" * 32, at.models)
+    (busy / "journal.jsonl").write_text(journal_line())
+    with (busy / "journal.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        (one,) = collect(at, remove=True, paid=True)
+        assert one.fate == "in use"
+    assert [one.fate for one in collect(at, paid=True)] == ["remove"]
+    assert [one.fate for one in collect(at)] == ["paid"]
+
+
+def test_while_things_are_removed_no_run_can_begin(here, monkeypatch):
+    tried = []
+    needed = garbage._needed
+
+    def watched(places):
+        with (here.data / garbage.LOCK).open("a") as handle, pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        tried.append(True)
+        return needed(places)
+
+    go(here, name="one", until="seeds")
+    monkeypatch.setattr(garbage, "_needed", watched)
+    collect(here, remove=True)
+    assert tried == [True]
+
+
+def test_what_an_artifact_was_made_from_is_needed_as_far_back_as_it_goes(here):
+    go(here, name="one")
+    path = here.runs / "one" / "run.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"stages": info["stages"][-1:]}))
+    assert collect(here, remove=True) == []
+
+
+def test_a_removal_that_is_cut_short_leaves_no_artifact_that_counts_as_whole(at, monkeypatch):
+    def cut_short(*_, **__):
+        raise KeyboardInterrupt
+
+    go(at, name="one", until="seeds")
+    (entry,) = keys(at, "one")
+    remove(at, "one")
+    monkeypatch.setattr(shutil, "rmtree", cut_short)
+    monkeypatch.setattr(type(at.store.filesystem), "rm", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        collect(at, remove=True)
+    assert at.store.manifest(*entry) is None
+
+
+def test_the_largest_comes_first(here):
+    for number, size in enumerate((3, 30, 7)):
+        partial = here.store.partial("student", f"{number}" * 32, here.models)
+        (partial / "weights").write_bytes(b"x" * size)
+    found = [one.bytes for one in collect(here)]
+    assert len(found) == 3
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_removal_that_is_cut_short_leaves_no_run(here, monkeypatch):
+    def cut_short(*_, **__):
+        raise KeyboardInterrupt
+
+    folder = go(here, name="one", until="seeds").folder
+    monkeypatch.setattr(shutil, "rmtree", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        remove(here, "one")
+    assert folder.exists()
+    assert listed(here) == []
+
+
+def test_a_run_takes_the_room_of_its_work_in_progress_too(here):
+    go(here, name="one", until="seeds")
+    before = listed(here)[0].bytes
+    path = here.runs / "one" / "run.json"
+    info = json.loads(path.read_text())
+    entry = {"name": "student", "key": "a" * 32, "state": "making", "seconds": 0.0}
+    path.write_text(json.dumps(info | {"stages": [*info["stages"], entry]}))
+    (here.store.partial("student", "a" * 32, here.models) / "weights").write_bytes(b"x" * 10_000_000)
+    (one,) = listed(here)
+    assert one.bytes > before + 9_000_000
+    assert (one.finished, one.stages) == (1, 2)
 
 
 def test_an_unfinished_artifact_goes_here_and_elsewhere_once_it_is_old(at, monkeypatch):

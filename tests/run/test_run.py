@@ -28,9 +28,10 @@ from pipeline.core.names import LONGEST
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept, Tally, sourced
 from pipeline.recipe_text import load
+from pipeline.run import record as run_record
 from pipeline.run import run as module
 from pipeline.run.garbage import collect
-from pipeline.run.record import RunRecord
+from pipeline.run.record import LOCK, RunRecord, begun
 from pipeline.run.run import Outcome, planned, run, stored
 from pipeline.stages.making import Making, TextStep
 from pipeline.store.places import Places, places
@@ -395,3 +396,69 @@ def test_a_judge_that_will_be_asked_and_cannot_is_refused_before_anything_is_mad
     assert not at.runs.exists()
     assert go(at, *judged, f"quality.model={tmp_path}").made == ("quality",)
     assert go(at, *judged).reused == ("quality",)  # it is in the store, so nobody is asked
+
+
+def test_a_stage_may_be_made_again_up_to_which_the_run_goes_and_none_after_it(at: Places) -> None:
+    go(at)
+    assert go(at, until="first", fresh=["first"]).made == ("first",)
+    with pytest.raises(UsageError, match="--fresh second lies after --until first"):
+        go(at, until="first", fresh=["second"])
+
+
+def test_what_came_to_nothing_is_not_gone_on_with_where_it_is_wished_for_again(
+    at: Places, walked: Callable[..., None]
+) -> None:
+    walked(first=keeps(short=["a"]))
+    keys = set()
+    for _ in range(2):
+        with pytest.raises(EmptyCorpus):
+            go(at, fresh=["first"])
+        keys.add(said(at)["stages"][0]["key"])
+    assert len(keys) == 2
+
+
+def test_the_newest_calls_are_remembered(at: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.run.record.MOST_CALLS", 2)
+    for _ in range(4):
+        go(at, until="first", fresh=["first"])
+    calls = said(at)["calls"]
+    assert len(calls) == 2
+    assert calls[-1]["finished"] == said(at)["finished"]
+
+
+def test_a_run_of_another_recipe_under_the_same_name_begins_anew(at: Places) -> None:
+    go(at)
+    first = said(at)
+    go(at, "seed=2")
+    second = said(at)
+    assert second["started"] > first["started"]
+    assert second["earlier"] == []  # what was another recipe's is not an earlier generation of this one
+
+
+def test_what_this_run_made_is_its_own_though_run_json_was_lost(at: Places) -> None:
+    go(at, name="mine")
+    go(at, name="other")
+    (at.runs / "mine" / "run.json").unlink()
+    (at.runs / "other" / "run.json").unlink()
+    for name, state in (("mine", "made"), ("other", "reused")):
+        go(at, name=name)
+        assert {(stage["state"], stage["made_by"]) for stage in said(at, name)["stages"]} == {(state, "mine")}
+
+
+def test_a_run_folder_that_came_from_elsewhere_is_not_said_to_be_killed(at: Places) -> None:
+    go(at)
+    folder = at.runs / "mine"
+    assert run_record.state(folder, {"state": "running"}) == "killed"
+    (folder / LOCK).unlink()
+    assert run_record.state(folder, {"state": "running"}) == "running"
+    assert run_record.state(folder, {"state": "done"}) == "done"
+    assert run_record.state(folder, {}) == "unknown"
+
+
+def test_a_run_has_begun_unless_it_failed_before_its_first_stage() -> None:
+    to_make, made = {"name": "a", "key": "k", "state": "to-make"}, {"name": "a", "key": "k", "state": "reused"}
+    for ended in ("failed", "interrupted", "budget"):
+        assert not begun({"state": ended, "stages": [to_make]})
+        assert begun({"state": ended, "stages": [to_make, made]})
+        assert begun({"state": ended})  # of a version that wrote no stages
+    assert begun({"state": "running", "stages": [to_make]})

@@ -1,6 +1,7 @@
 """What is written is there whole or not at all, and a full disk says so."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,23 @@ def test_disk_errors_say_what_to_do() -> None:
         raise OSError(30, "Read-only file system")
     with pytest.raises(StoreError, match="stores of this kind are read-only"), disk_errors("x"):
         raise NotImplementedError
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_call_is_over(
+    tmp_path: Path, monkeypatch
+) -> None:
+    done = []
+    fsync, rename = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else os.fstat(handle).st_size)
+        fsync(handle)
+
+    def named(path: Path, target: Path) -> Path:
+        done.append("named")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    write_atomically(tmp_path / "file", b"12345")
+    assert done == [5, "named", "folder"]

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -145,3 +146,57 @@ def test_a_second_process_waits_and_is_told(tmp_path):
         pass
     holder.join()
     assert told == ["another process is making quality k; waiting for it"]
+
+
+def test_the_files_of_an_artifact_are_those_that_its_manifest_names(store, tmp_path):
+    (tmp_path / "left").write_text("by a crash")
+    write(store, finish=False).add(tmp_path / "left")
+    write(store)
+    fs, folder = store.filesystem, store.folder("quality", "k")
+    there = {str(path).rsplit("/", 1)[-1] for path in fs.ls(folder, detail=False)}
+    assert there == {*store.manifest("quality", "k").files, "manifest.json"}
+
+
+def test_what_a_manifest_says_beyond_what_is_known_here_is_left_out(tmp_path):
+    store = Store(str(tmp_path))
+    write(store)
+    before = store.manifest("quality", "k")
+    path = tmp_path / "quality" / "k" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"of a later version": 1}))
+    assert store.manifest("quality", "k") == before
+
+
+def test_reasons_stand_in_the_order_of_the_alphabet_whichever_came_first(store):
+    reasons = ["too-short", "repeated", "secret"]
+    write(store, dropped=[Dropped(Passage(text=reason), reason, "1 < 2") for reason in reasons])
+    assert list(store.manifest("quality", "k").dropped) == sorted(reasons)
+
+
+def test_a_lock_leaves_nothing_behind_once_the_artifact_is_made(tmp_path):
+    store = Store(str(tmp_path))
+    with store.lock("quality", "k", lambda text: None):
+        assert [path.name for path in (tmp_path / "quality").iterdir()] == ["k.lock"]
+    assert list((tmp_path / "quality").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])
+def test_where_a_file_cannot_be_linked_it_is_copied(tmp_path, monkeypatch, number):
+    def refused(*_):
+        raise OSError(number, "no links here")
+
+    (tmp_path / "journal").write_text("paid")
+    monkeypatch.setattr(os, "link", refused)
+    writer = Writer(Store(str(tmp_path / "store")), "quality", "k", [Passage])
+    writer.add(tmp_path / "journal")
+    assert (tmp_path / "store" / "quality" / "k" / "journal").read_text() == "paid"
+
+
+def test_a_copy_of_a_remote_artifact_is_made_once_and_again_where_it_is_torn(tmp_path):
+    remote = Store(f"memory://{uuid.uuid4()}")
+    write(remote)
+    copy = remote.local("quality", "k", tmp_path)
+    (copy / "mark").touch()
+    assert (remote.local("quality", "k", tmp_path) / "mark").exists()
+    (copy / "manifest.json").unlink()
+    assert not (remote.local("quality", "k", tmp_path) / "mark").exists()
+    assert (copy / "manifest.json").exists()
