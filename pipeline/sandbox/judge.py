@@ -257,7 +257,7 @@ class Session:
         if kind == "error":
             return outcomes.raised(where, parts[1])
         if kind == "exit":
-            return Outcome("early-exit", f"{where}outcomes.raised SystemExit")
+            return Outcome("early-exit", f"{where}raised SystemExit")
         if kind == "missing":
             return Outcome("failed", f"the program defines no {str(parts[1])[:80]}")
         if kind == "syntax":
@@ -365,10 +365,10 @@ class Session:
             return Outcome(
                 "uncomparable", f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {outcomes.NO_FORM}"
             )
-        if kind == "outcomes.raised":
+        if kind == "raised":
             bases = parts[0][0]
             if "SystemExit" in bases:
-                return Outcome("early-exit", "the program outcomes.raised SystemExit in the test")
+                return Outcome("early-exit", "the program raised SystemExit in the test")
             return outcomes.raised("" if parts[1] else "the test: ", parts[0])
         if kind == "lost":
             return None
