@@ -134,7 +134,19 @@ class Lineage:
         stage, found = self._one_of(["completions"], "id", row["completion_id"])
         if found is None:
             return (_remark(f"completion {row['completion_id']} is not in this run's store"),)
-        return (replace(self.step("completion", found, stage), next=self.behind_completion(found)),)
+        answer = replace(self.step("completion", found, stage), next=self.behind_completion(found))
+        return (*self._solved(row), answer)
+
+    def _solved(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
+        """Which of several solutions a document has whose test was agreed on; none for any other."""
+        stage, found = self._one_of(["solutions"], "completion_id", row["completion_id"])
+        if found is None or row.get("test_owner") != "agreement":
+            return ()
+        attempts = found["attempts"] or []
+        place = [found["solution"], *attempts].index(row["solution"]) if row["solution"] in attempts else 0
+        which = f"blind solution {place} of {len(attempts)}" if place else "the solution that came with it"
+        note = f"{which} is kept, the test is what it and others agree on"
+        return (Step("remark", found["id"], "solutions", stage.key if stage else "", note),)
 
     def behind_completion(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
         """Prompt -> seed of a completion."""
@@ -183,7 +195,9 @@ class Lineage:
         steps: list[Step] = []
         current = row
         for name in names:
-            dropped = self._dropped(name, current["id"])
+            dropped = self._dropped(name, current["id"]) or self._dropped(
+                name, current.get("completion_id"), "completion_id"
+            )
             if dropped:
                 return (chain([*steps, dropped[0]]),)
             kept = self._successor(name, current)
@@ -223,9 +237,9 @@ class Lineage:
             same = self.run.where(name, "part", "completion_id", {row["completion_id"]})
         return same[0] if same else None
 
-    def _dropped(self, name: str, record_id: str) -> tuple[Step, ...]:
+    def _dropped(self, name: str, value: str | None, column: str = "id") -> tuple[Step, ...]:
         stage = self.run.stage(name)
-        rows = self.run.where(name, "dropped", "id", {record_id})
+        rows = self.run.where(name, "dropped", column, {value}) if value else []
         return tuple(self.dropped_step(stage, row) for row in rows) if stage else ()
 
     def _sampling_stages(self) -> list[str]:

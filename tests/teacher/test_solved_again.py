@@ -21,6 +21,7 @@ from pipeline.core.errors import BudgetReached
 from pipeline.core.records import Exercise
 from pipeline.recipe_text import load
 from pipeline.report.summary import summarise
+from pipeline.report.tracing import trace
 from pipeline.run.costs import estimate, table
 from pipeline.run.run import run
 from pipeline.store.places import Places, places
@@ -161,6 +162,13 @@ def test_exercises_are_solved_blind_and_those_agreed_on_are_kept(tmp_path: Path)
     lines = {line.name: line for line in told.funnel}
     assert (lines["solutions"].kept, lines["validated"].kept) == (len(WAYS) + 2, 5)
     assert dict(view.dropped) == {"validated": {"no-agreement": 3}}
+
+    outvoted = trace(where.runs / "first", where.store, found[weak.names[1]].id)
+    own = trace(where.runs / "first", where.store, found[weak.names[0]].id)
+    assert "blind solution 1 of 3 is kept" in json.dumps(outvoted.to_json())
+    assert "the solution that came with it is kept" in json.dumps(own.to_json())
+    dropped = trace(where.runs / "first", where.store, found[weak.names[0]].completion_id)
+    assert "its text was changed here" in json.dumps(dropped.to_json())
 
 
 def test_a_replay_teacher_gives_the_same_documents(tmp_path: Path) -> None:
