@@ -1,6 +1,6 @@
 """What goes into the sandbox and what comes out: `Program`, `Limits`, `Verdict`, `Layer`."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 VerdictName = Literal[
@@ -138,12 +138,3 @@ class Layer:
     name: str
     available: bool
     detail: str = ""
-
-
-@dataclass(slots=True)
-class WorkerConfig:
-    """What a worker is told at its start, as JSON."""
-
-    limits: Limits = field(default_factory=Limits)
-    packages: tuple[str, ...] = ()
-    package_paths: tuple[str, ...] = ()

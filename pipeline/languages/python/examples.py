@@ -7,11 +7,6 @@ from pipeline.sandbox.docstrings import docstrings_of, doctests, tree_of
 from pipeline.sandbox.types import Example, Program
 
 
-def python_blocks(markdown: str) -> list[str]:
-    """The bodies of the blocks that are Python, by their tag or, untagged, by what is in them, in order."""
-    return [block.code for block, _ in runnable(code_blocks(markdown))]
-
-
 def passage_examples(markdown: str) -> tuple[Example, ...]:
     """What a passage shows, to run in order in one namespace.
 

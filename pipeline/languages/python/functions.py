@@ -18,12 +18,11 @@ _SPACES = re.compile(r"[ \t]*")
 class SplitFunction:
     """prompt: decorators, signature, docstring. solution: the body. Both end in one newline; solution is "" for none.
 
-    has_docstring: without one the prompt ends after the signature's colon.
+    Without a docstring the prompt ends after the signature's colon.
     """
 
     prompt: str
     solution: str
-    has_docstring: bool
 
 
 def docstring_of(node: FunctionNode) -> ast.Expr | None:
@@ -63,7 +62,7 @@ def split_function(source: str) -> SplitFunction | None:
     else:
         prompt = "\n".join([*lines[: cut_line - 1], head]) + "\n"
     body = "\n".join(rest).rstrip()
-    split = SplitFunction(prompt, body + "\n" if body.strip() else "", docstring is not None)
+    split = SplitFunction(prompt, body + "\n" if body.strip() else "")
     again = parse(split.prompt + split.solution)
     return split if again is not None and ast.dump(again) == ast.dump(tree) else None
 

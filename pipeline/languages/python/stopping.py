@@ -66,15 +66,6 @@ def program_stop(text: str) -> int | None:
     return CodeStop("", "program")(text, ended=True)
 
 
-def string_stop(strings: Sequence[str]) -> Stop:
-    """Cut before the first occurrence of any of `strings`."""
-
-    def stop(text: str) -> int | None:
-        return _first(text, strings)
-
-    return stop
-
-
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """Ids of the tokens that end an answer: what generation_config.json and config.json (for a model of several parts
     that of its text) name as `eos_token_id`, and the tokenizer's special tokens.

@@ -166,19 +166,6 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def match_rate(a: str, b: str) -> float:
-    """Largest AST match rate of a function of `a` with one of `b`, in [0, 1]; 0.0 where either has none."""
-    from pipeline.stages.decontaminated.kernels import edit_distance
-
-    rates = [
-        1.0 - int(edit_distance(x.sequence, y.sequence, size)) / size
-        for x in functions(a)
-        for y in functions(b)
-        if (size := max(len(x.sequence), len(y.sequence)))
-    ]
-    return max(rates, default=0.0)
-
-
 class TreeMatch(NamedTuple):
     """A problem and the function of a document that is closest to it.
 

@@ -85,9 +85,3 @@ def features(texts: Sequence[str], table: DistinctTable) -> Features:
     else:
         outlines = np.zeros(len(texts), dtype=np.uint32)
     return Features(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2), hashes, bounds, bands, outlines)
-
-
-def exact_jaccard(a: str, b: str, shingle: int) -> float:
-    """Exact Jaccard similarity of the word `shingle`-gram sets of two texts, in [0, 1]; see `kernels.shingle`."""
-    hashes, bounds = kernels.shingle(*joined([a, b]), shingle, False)
-    return float(kernels.jaccard(hashes[: bounds[1]], hashes[bounds[1] :]))

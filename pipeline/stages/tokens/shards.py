@@ -106,21 +106,6 @@ class TokenStore:
         """Folder of the tokenizer that made the tokens."""
         return self.folder / "tokenizer"
 
-    def span(self, document_id: str) -> Span | None:
-        """Where a document lies, or None where it was not packed."""
-        spans = self.spans
-        try:
-            row = spans.document_id.index(document_id)
-        except ValueError:
-            return None
-        return Span(
-            document_id=document_id,
-            shard=int(spans.shard[row]),
-            start=int(spans.start[row]),
-            loss_start=int(spans.loss_start[row]),
-            stop=int(spans.stop[row]),
-        )
-
     def tokens(self, span: Span) -> Array:
         """Token ids of a span, its end-of-text token included."""
         return np.asarray(self.shards[span.shard][span.start : span.stop])

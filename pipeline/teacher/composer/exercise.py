@@ -35,7 +35,6 @@ IMPORTS = (
 """What a body uses, and the import it needs; imports stand before the signature, in the prompt."""
 
 MOST_TESTS = 9
-MOST_EXAMPLES = 3
 LONGEST_EXAMPLE = 78
 """Characters of a call with its result in a docstring."""
 
@@ -48,8 +47,7 @@ class WrongFragment(AssertionError):
 class Piece:
     """A finished exercise. prompt: imports, signature, docstring, ending in one newline. body: indented, likewise.
 
-    cases: calls with their results, as source. own_name: whether the function bears the family's name because the
-    wanted one did not fit.
+    cases: calls with their results, as source.
     """
 
     family: Family
@@ -59,7 +57,6 @@ class Piece:
     body: str
     cases: tuple[Example, ...]
     lead: str
-    own_name: bool
 
     @property
     def test(self) -> str:
@@ -131,7 +128,7 @@ def draw_cases(random: Random, family: Family, choice: Choice, words: tuple[str,
 
 
 def _examples(random: Random, cases: list[Example], *, plain: bool) -> list[Example]:
-    """Up to `MOST_EXAMPLES` short cases that read well, with different results where there are any."""
+    """Up to three short cases that read well, with different results where there are any."""
     short = [c for c in cases if len(c.call) + len(c.result) <= LONGEST_EXAMPLE and "\\" not in c.call + c.result]
     short = [c for c in short if c.result != "None"]
     wanted = random.choices((0, 1, 2, 3), (20, 45, 35, 0) if plain else (18, 27, 35, 20))[0]
@@ -210,7 +207,7 @@ def write(
     prompt = ("\n".join(imports) + gap if imports else "") + f"{signature}\n{text}\n"
     body = indent(code)
     _verify(prompt + body, entry, cases, family)
-    return Piece(family, choice, entry, prompt, body, tuple(cases), wording.lead, own_name=not name)
+    return Piece(family, choice, entry, prompt, body, tuple(cases), wording.lead)
 
 
 def _signature(

@@ -1,6 +1,6 @@
 """Code blocks in prose, and the `>>>` examples in them."""
 
-from pipeline.languages.python.examples import passage_examples, passage_program, python_blocks
+from pipeline.languages.python.examples import passage_examples, passage_program
 from pipeline.sandbox.types import Example
 
 PASSAGE = """# Title
@@ -24,10 +24,6 @@ not code
 2
 ```
 """
-
-
-def test_only_python_blocks_are_taken_without_their_list_indent() -> None:
-    assert python_blocks(PASSAGE) == ["x = 1\n", "y = x + 1\n", ">>> y\n2\n"]
 
 
 def test_a_passage_is_one_program_of_its_blocks() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.languages.python.stopping import AnswerEnd, CodeStop, code_stop, program_stop, string_stop
+from pipeline.languages.python.stopping import AnswerEnd, CodeStop, code_stop, program_stop
 
 PROMPT = 'def f(x):\n    """Doc."""'
 HELPER = "\n    return helper(x)\n\ndef helper(x):\n    return x"
@@ -36,13 +36,6 @@ def test_code_stop(text: str, kept: str) -> None:
 def test_cutting_twice_is_cutting_once(text: str) -> None:
     once = text[: code_stop(text)]
     assert once[: code_stop(once)] == once
-
-
-@given(st.text(alphabet="ab\n", max_size=20), st.text(alphabet="ab\n", min_size=1, max_size=2))
-def test_string_stop_leaves_no_stop_string(text: str, string: str) -> None:
-    place = string_stop([string])(text)
-    assert string not in text[:place]
-    assert (place is None) == (string not in text)
 
 
 BODIES = [

@@ -14,7 +14,7 @@ from pipeline.stages.decontaminated.kernels import edit_distance
 from pipeline.stages.decontaminated.ngrams import ProblemNgrams
 from pipeline.stages.decontaminated.split import split, splits
 from pipeline.stages.decontaminated.stage import Decontaminate
-from pipeline.stages.decontaminated.trees import ProblemTrees, match_rate
+from pipeline.stages.decontaminated.trees import ProblemTrees, functions
 from pipeline.work.local import Processes
 
 SOLUTION = """    best = {}
@@ -204,6 +204,17 @@ def test_ngrams_of_the_languages_own_words_count_only_with_the_rest_of_the_probl
     telling = body.replace("l[i] > l[j]", "weight[i] > capacity[j] and fits(i)")
     knapsack = problem("b/9", "def pack(l):\n", telling + swap, "pack")
     assert decontaminated([f"def g(l):\n{telling}                return i\n"], [knapsack]) == ["ngram-overlap"]
+
+
+def match_rate(a: str, b: str) -> float:
+    """Largest AST match rate of a function of `a` with one of `b`, in [0, 1]; 0.0 where either has none."""
+    rates = [
+        1.0 - int(edit_distance(x.sequence, y.sequence, size)) / size
+        for x in functions(a)
+        for y in functions(b)
+        if (size := max(len(x.sequence), len(y.sequence)))
+    ]
+    return max(rates, default=0.0)
 
 
 def test_tau_is_the_recipes() -> None:

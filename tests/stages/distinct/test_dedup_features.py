@@ -10,7 +10,7 @@ from pipeline.core import shingles as kernels
 from pipeline.languages.python import outline as lexer
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.recipe import DistinctTable
-from pipeline.stages.distinct.features import exact_jaccard, features, joined, permutations
+from pipeline.stages.distinct.features import features, joined, permutations
 
 
 def outline(text: str) -> int:
@@ -54,6 +54,12 @@ def test_jaccard_agrees_with_sets() -> None:
         a, b = ({draw.randrange(30) for _ in range(draw.randrange(20))} for _ in range(2))
         x, y = (np.array(sorted(s), dtype=np.uint64) for s in (a, b))
         assert kernels.jaccard(x, y) == pytest.approx(len(a & b) / len(a | b) if a | b else 0.0)
+
+
+def exact_jaccard(a: str, b: str, shingle: int) -> float:
+    """Exact Jaccard similarity of the word `shingle`-gram sets of two texts, in [0, 1]; see `kernels.shingle`."""
+    hashes, bounds = kernels.shingle(*joined([a, b]), shingle, False)
+    return float(kernels.jaccard(hashes[: bounds[1]], hashes[bounds[1] :]))
 
 
 def test_signatures_estimate_the_similarity() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import processors
 
 from pipeline.core.errors import EmptyCorpus, InputError, StoreFormatError
-from pipeline.core.records import Document, Exercise, Passage
+from pipeline.core.records import Document, Exercise, Passage, Span
 from pipeline.models.loading import load_tokenizer, save_tokenizer
 from pipeline.models.prompts import encode_prompt
 from pipeline.recipe import StudentTable, TokensTable
@@ -52,11 +52,18 @@ def packed(
     return TokenStore(out), summary
 
 
+def span_of(store: TokenStore, document_id: str) -> Span:
+    """Where a document lies."""
+    spans = store.spans
+    row = spans.document_id.index(document_id)
+    places = {name: int(getattr(spans, name)[row]) for name in ("shard", "start", "loss_start", "stop")}
+    return Span(document_id=document_id, **places)
+
+
 def test_each_span_decodes_to_its_document_and_an_end(tmp_path: Path) -> None:
     store, summary = packed(tmp_path, DOCUMENTS)
     for document in DOCUMENTS:
-        span = store.span(document.id)
-        assert span is not None
+        span = span_of(store, document.id)
         tokens = store.tokens(span)
         assert tokens[-1] == TOKENIZER.eos_token_id
         assert TOKENIZER.decode(tokens[:-1].tolist()) == document.text
@@ -70,9 +77,7 @@ def test_loss_begins_where_the_answer_does(tmp_path: Path) -> None:
     store, summary = packed(tmp_path / "answer", DOCUMENTS)
     whole, _ = packed(tmp_path / "all", DOCUMENTS, loss="all")
     for document in DOCUMENTS:
-        span, other = store.span(document.id), whole.span(document.id)
-        assert span is not None
-        assert other is not None
+        span, other = span_of(store, document.id), span_of(whole, document.id)
         assert other.loss_start == other.start
         answer = TOKENIZER.decode(store.shards[span.shard][span.loss_start : span.stop - 1].tolist())
         assert answer == parts(document).answer
@@ -84,8 +89,7 @@ def test_a_prompt_has_the_tokens_that_it_has_alone(tmp_path: Path) -> None:
     store, _ = packed(tmp_path, DOCUMENTS)
     for document in DOCUMENTS:
         if isinstance(document, Exercise):
-            span = store.span(document.id)
-            assert span is not None
+            span = span_of(store, document.id)
             seen = store.shards[span.shard][span.start : span.loss_start].tolist()
             assert seen == TOKENIZER.encode(document.prompt.rstrip("\n"))
 
@@ -118,8 +122,7 @@ def test_shards_hold_whole_documents(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert summary.shards == len(store.shards) > 3
     assert all(len(shard) <= 100 for shard in store.shards)
     for document in DOCUMENTS:
-        span = store.span(document.id)
-        assert span is not None
+        span = span_of(store, document.id)
         assert TOKENIZER.decode(store.tokens(span)[:-1].tolist()) == document.text
 
 
@@ -128,9 +131,8 @@ def test_spans_are_records(tmp_path: Path) -> None:
 
     store, _ = packed(tmp_path, DOCUMENTS)
     ids = pq.read_table(tmp_path / "spans.parquet")["id"].to_pylist()
-    spans = [store.span(document_id) for document_id in store.spans.document_id]
-    assert [span.id for span in spans if span] == ids
-    assert store.span("no such document") is None
+    spans = [span_of(store, document_id) for document_id in store.spans.document_id]
+    assert [span.id for span in spans] == ids
 
 
 def test_an_empty_corpus_is_an_error(tmp_path: Path) -> None:
@@ -172,8 +174,7 @@ def test_a_document_begins_as_a_prompt_does(tmp_path: Path, loss: str) -> None:
     store = TokenStore(tmp_path)
     again = load_tokenizer(str(store.tokenizer_folder))
     for document in DOCUMENTS:
-        span = store.span(document.id)
-        assert span is not None
+        span = span_of(store, document.id)
         tokens = store.tokens(span).tolist()
         given = encode_prompt(again, parts(document).given)
         assert tokens[: len(given)] == given == encode_prompt(tokenizer, parts(document).given)
