@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline.recipe_text import load
-from pipeline.run.costs import ANSWER_TOKENS, estimate, table
+from pipeline.run.costs import ANSWER_TOKENS, SOURCE_TOKENS, _downloads, _judge, _source_tokens, _total, estimate, table
 from pipeline.store.places import places
 
+MODEL = "qwen2.5-coder-0.5b"
 RECIPE = """
 name = "priced"
 
@@ -62,3 +63,63 @@ def test_a_server_of_ones_own_is_free_and_an_unknown_price_is_no_zero(tmp_path: 
     found, text = plan(tmp_path, "mine", "https://api.example.org/v1")
     assert found["usd"] is None
     assert "price unknown, see data/prices.toml" in text
+
+
+def test_each_teacher_is_asked_its_share_of_either_kind(tmp_path: Path) -> None:
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(
+        'name = "two"\n[seeds]\nexercises = 30\ntextbooks = 10\n'
+        '[[teachers]]\nname = "a"\nkind = "composer"\nexercise_share = 1.0\ntextbook_share = 0.0\n'
+        '[[teachers]]\nname = "b"\nkind = "composer"\nexercise_share = 0.0\ntextbook_share = 1.0\n'
+    )
+    found = estimate(load(str(recipe)), places(str(tmp_path / "data")))["teacher"]["teachers"]
+    assert [(one["name"], one["requests"]) for one in found] == [("a", 30), ("b", 10)]
+    assert [one["completion_tokens"] for one in found] == [
+        30 * ANSWER_TOKENS["exercise"], 10 * ANSWER_TOKENS["textbook"],
+    ]  # fmt: skip
+
+
+def test_a_sum_with_an_unknown_part_is_unknown() -> None:
+    assert _total([1.0, 0.25]) == 1.25
+    assert _total([1.0, None]) is None
+    assert _total([]) == 0
+
+
+def test_real_code_counts_as_far_as_its_limit() -> None:
+    def tokens(*overrides: str) -> int:
+        return _source_tokens(load("tiny", overrides).recipe)
+
+    assert tokens() == 0
+    assert tokens("sources.kind=stdlib") == SOURCE_TOKENS["stdlib"]
+    assert tokens("sources.kind=stdlib", "sources.limit=3") == 3000
+    assert tokens("sources.kind=stdlib", "sources.limit=999999999") == SOURCE_TOKENS["stdlib"]
+
+
+def test_answers_that_are_stored_are_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.run.costs.stored", lambda whole, _: {one.name: True for one in whole.stages})
+    found = estimate(load("tiny"), places(str(tmp_path)))["teacher"]
+    assert (found["requests"], found["stored"], found["in_all"]["requests"]) == (0, 28, 28)
+    assert not found["to_make"]
+
+
+def test_a_judge_annotates_its_sample_and_part_of_it_twice(tmp_path: Path) -> None:
+    server = ("kind=openai", "model=m", "base_url=http://127.0.0.1:8000/v1")
+    judged = [*(f"teachers.composer.{one}" for one in server), "quality.classifier=true", "quality.embedding=smollm2"]
+    for annotate, repeats, asked in ((20, 5, 25), (20, 50, 40)):
+        counts = (f"quality.annotate={annotate}", f"quality.repeats={repeats}")
+        assert _judge(load("tiny", [*judged, *counts]).recipe)["requests"] == asked  # type: ignore[index]
+    assert _judge(load("tiny", [*judged, f"quality.model={tmp_path}"]).recipe) is None
+    assert _judge(load("tiny").recipe) is None
+
+
+def test_what_will_be_fetched_is_what_a_stage_that_is_to_be_made_needs_and_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, at = load("tiny", [f"student.init={MODEL}", "tokens.tokenizer=student"]).recipe, places(str(tmp_path))
+    monkeypatch.setattr("pipeline.run.costs.located", lambda model, models: None)
+    to_make, made = {"tokens": False, "student": False}, {"tokens": True, "student": True}
+    assert [one["name"] for one in _downloads(recipe, to_make, at)] == [MODEL]
+    assert [one["name"] for one in _downloads(recipe, {"tokens": True, "student": False}, at)] == [MODEL]
+    assert _downloads(recipe, made, at) == []
+    monkeypatch.setattr("pipeline.run.costs.located", lambda model, models: tmp_path)
+    assert _downloads(recipe, to_make, at) == []
