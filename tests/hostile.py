@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cli.main import main
+from pipeline.sandbox import Sandbox, Verdict
 
 CODES = {0, 1, 2, 3, 130}
 
@@ -50,7 +51,10 @@ benchmarks = ['held-out']
 """
 """One that plans in a moment."""
 
-OUT_OF_DATA = {"out", "index", "copied.toml", "saved.jsonl"}
+SAMPLES = '{"task_id": "held-out/000", "completion": "    return 1\\n"}\n'
+"""One answer to a problem of the benchmark held-out."""
+
+OUT_OF_DATA = {"out", "index", "copied.toml", "saved.jsonl", "samples.jsonl_results.jsonl"}
 """What calls are told to write beside the data folder."""
 
 
@@ -103,6 +107,7 @@ def place(root: Path) -> Place:
         "good.toml": RECIPE.encode(),
         "file": b"a file",
         "empty": b"",
+        "samples.jsonl": SAMPLES.encode(),
         "rows.jsonl": b'{"text": "def f():\\n    return 1\\n"}\n{oops\n{"text": null}\n\xff\n',
         "half.parquet": b"PAR1 and no more",
         "half.gz": b"\x1f\x8b\x08 and no more",
@@ -116,6 +121,16 @@ def place(root: Path) -> Place:
     (here / "loop").symlink_to("loop")
     (here / "dangling").symlink_to("nowhere")
     return Place(root, here, here / "data", f"hornbook-evil-{random.SystemRandom().randrange(10**12)}")
+
+
+class NothingRuns(Sandbox):
+    """A sandbox in which every program passes and none is run."""
+
+    def __enter__(self):
+        return self
+
+    def run(self, programs, ordered=True):
+        return (Verdict(program.id, "passed") for program in programs)
 
 
 @dataclass(frozen=True)

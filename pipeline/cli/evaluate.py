@@ -179,8 +179,8 @@ def _listed(values: list[str] | None) -> list[str]:
 def _numbers(values: list[str] | None) -> tuple[int, ...]:
     words = _listed(values)
     for word in words:
-        if not (word.isascii() and word.isdigit() and int(word)):
-            raise UsageError(f"-k {word} is not a number of samples", hint="use 1 or more, e.g. -k 1,10")
+        if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word)):
+            raise UsageError(f"-k {word:.60} is not a number of samples", hint="use 1 or more, e.g. -k 1,10")
     if values and not words:
         raise UsageError("-k names no number of samples", hint="use 1 or more, e.g. -k 1,10")
     return tuple(dict.fromkeys(map(int, words)))

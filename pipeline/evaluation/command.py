@@ -115,9 +115,11 @@ def run(
 
     Answers of models and judges are kept below the data folder and not asked again, unless `fresh` wants it: then those
     that are there stay as an earlier generation. Raises before a model is loaded
-    where the corpus, the judge or the benchmark is not there.
+    where the corpus, the judge or the benchmark is not there, or the samples cannot be saved.
     """
     problem_set = problems.load(benchmark)
+    if beside.save is not None:
+        samples_file.check_writable(beside.save)
     if beside.reference:
         reference(beside.reference).score(problem_set.name)
     documents = list(corpus(beside.corpus, places)) if beside.corpus else []

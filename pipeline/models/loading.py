@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.core.contents import file_digest
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, UsageError
 from pipeline.core.identity import digest
 from pipeline.core.names import objection
 from pipeline.models.conversion import VERSION as CONVERSION_VERSION
@@ -57,8 +57,19 @@ class LoadedModel:
 
 
 def pick_device(device: str) -> torch.device:
-    """`device`, or for "auto" the first GPU where torch sees one, else the CPU."""
+    """`device`, or for "auto" the first GPU where torch sees one, else the CPU.
+
+    Raises UsageError for a device that torch does not know or that does not compute here.
+    """
     if device != "auto":
+        try:
+            torch.ones(1, device=device).item()
+        except Exception as error:  # each backend says in its own way that it is not there
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UsageError(
+                f"the device {device!r:.60} cannot be used: {why:.200}",
+                hint='use "auto", "cpu", or "cuda" where torch sees a GPU',
+            ) from error
         return torch.device(device)
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 
 import pytest
-from hostile import FOLDERS, TEXTS, check, place
+from hostile import FOLDERS, TEXTS, NothingRuns, check, place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,12 +71,69 @@ CALLS = [
 ]
 
 
-SANDBOXED = [
-    ["evaluate", "{}", "--benchmark", "held-out"],
+EVALUATE = ["evaluate", "model", "--benchmark", "held-out", "--limit", "1", "--max-new-tokens", "2"]
+SCORE = ["score", "samples.jsonl", "--benchmark", "held-out"]
+SCORING = [
     ["score", "{}", "--benchmark", "held-out"],
     ["score", "rows.jsonl", "--benchmark", "{}"],
+    [*SCORE, "-k", "{}"],
+    [*SCORE, "--packages", "{}"],
+    [*SCORE, "--sandbox", "{}"],
+    [*SCORE, "--cpu-seconds", "{}"],
+    [*SCORE, "{}"],
+    ["evaluate", "{}", "--benchmark", "held-out", "--limit", "1"],
+    ["evaluate", "model", "--benchmark", "{}", "--limit", "1", "--max-new-tokens", "2"],
+    *(
+        [*EVALUATE, option, "{}"]
+        for option in (
+            "-k",
+            "--limit",
+            "--temperature",
+            "--prompt-form",
+            "--stop",
+            "--post-processing",
+            "--reference",
+            "--corpus",
+            "--teacher",
+            "--teacher-form",
+            "--judge",
+            "--device",
+            "--threads",
+            "--seed",
+        )
+    ),
+    [*EVALUATE, "--judge", "http://127.0.0.1:1/v1", "--judge-model", "m", "--judge-key-env", "{}"],
+    [
+        "evaluate",
+        "http://127.0.0.1:1/v1",
+        "--benchmark",
+        "held-out",
+        "--limit",
+        "1",
+        "--model",
+        "m",
+        "--api-key-env",
+        "{}",
+    ],
+    [*EVALUATE, "{}"],
 ]
-"""Calls that start a sandbox before they look, and so take a while."""
+"""Calls that score; no program is run."""
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    """A folder with a model that answers at once, in nonsense."""
+    from models_made import folder
+
+    return folder("gpt2", tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def scoring(somewhere, tiny_model, monkeypatch):
+    """A place with the model in it, where no program is run."""
+    shutil.copytree(tiny_model, somewhere.here / "model")
+    monkeypatch.setattr("pipeline.sandbox.Sandbox", NothingRuns)
+    return somewhere
 
 
 def hostile(words, texts, somewhere):
@@ -98,10 +156,16 @@ def test_a_hostile_word_writes_nothing_outside_the_data_folder(number, words, so
     hostile(words, TEXTS[number % 6 :: 6], somewhere)
 
 
+@pytest.mark.parametrize(("number", "words"), list(enumerate(SCORING)))
+def test_a_hostile_word_to_a_verb_that_scores_writes_nothing_outside_the_data_folder(number, words, scoring):
+    """A sixth of the words in each place, another one in the next."""
+    hostile(words, TEXTS[number % 6 :: 6], scoring)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [*CALLS, *SANDBOXED], ids=" ".join)
-def test_every_hostile_word_writes_nothing_outside_the_data_folder(words, somewhere):
-    hostile(words, TEXTS, somewhere)
+@pytest.mark.parametrize("words", [*CALLS, *SCORING], ids=" ".join)
+def test_every_hostile_word_writes_nothing_outside_the_data_folder(words, scoring):
+    hostile(words, TEXTS, scoring)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +195,15 @@ def test_a_place_that_can_be_none_is_one_line(words, somewhere):
             message = json.loads(ended.out)["error"]["message"]
             assert "\n" not in message
     assert somewhere.outside() == before
+
+
+@pytest.mark.parametrize("file", ["file/x", "folder", "fifo", "/proc/x", "/sys/x", "x" * 5000, "x" * 250, ".", ""])
+def test_a_file_for_samples_that_can_be_none_is_said_before_a_model_is_loaded(file, scoring, monkeypatch):
+    monkeypatch.setattr("pipeline.stages.samples.opening.open_model", None)
+    before = scoring.outside()
+    ended = check([*EVALUATE, "--save", file, "--json"])
+    assert (ended.code, json.loads(ended.out)["error"]["kind"]) == (2, "InputError")
+    assert scoring.outside() == before
 
 
 def test_a_link_in_the_data_folder_does_not_lead_a_run_out(somewhere):
@@ -173,7 +246,12 @@ OPTIONS = st.lists(
     ),
     max_size=3,
 ).map(lambda options: [word for option in options for word in option])
+SCORING_OPTIONS = st.lists(
+    st.tuples(st.sampled_from([words[-2] for words in SCORING if words[-2].startswith("-")]), WORDS), max_size=2
+).map(lambda options: [word for option in options for word in option])
 CALL = st.one_of(
+    st.tuples(st.just(SCORE[:1] + SCORE[2:]), st.just("samples.jsonl") | WORDS, SCORING_OPTIONS),
+    st.tuples(st.just(EVALUATE[:1] + EVALUATE[2:]), st.just("model") | WORDS, SCORING_OPTIONS),
     st.tuples(st.just(["plan"]), RECIPES, st.lists(OVERRIDES, max_size=3)),
     st.tuples(st.just(["run", "--until", "seeds"]), RECIPES, st.lists(OVERRIDES, max_size=3)),
     st.tuples(st.sampled_from([["status"], ["report"], ["runs", "rm"]]), RUNS, st.just([])),
@@ -197,6 +275,7 @@ def once(parts, options):
 
 
 def fuzzed(somewhere, examples):
+    """Calls of all verbs; none leaves anything outside the data folder."""
     check(["run", "good.toml", "--until", "seeds", "--name", "a-run"])
     before = somewhere.outside()
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -210,10 +289,10 @@ def fuzzed(somewhere, examples):
     assert somewhere.outside() == before
 
 
-def test_a_few_hundred_calls_of_any_kind_end_in_order(somewhere):
-    fuzzed(somewhere, 300)
+def test_a_few_hundred_calls_of_any_kind_end_in_order(scoring):
+    fuzzed(scoring, 300)
 
 
 @pytest.mark.slow
-def test_thousands_of_calls_of_any_kind_end_in_order(somewhere):
-    fuzzed(somewhere, 5500)
+def test_thousands_of_calls_of_any_kind_end_in_order(scoring):
+    fuzzed(scoring, 5500)
