@@ -36,7 +36,7 @@ from pipeline.store.places import Places
 from pipeline.teacher import Teacher, build
 from pipeline.teacher.ages import told_ages
 from pipeline.teacher.building import KINDS
-from pipeline.teacher.journal import entries
+from pipeline.teacher.lines import entries
 
 REPLAY = "replay:"
 """Before the journal of an earlier judge, in place of a judge."""

@@ -138,7 +138,7 @@ def _one(places: Places, fs: Any, stage: str, key: str, kind: str, path: str, pa
 
 def _paid(fs: Any, path: str) -> tuple[int, float]:
     """Answers of an endpoint in the journals of a folder, and dollars; those of a model in this process cost none."""
-    from pipeline.teacher.journal import head_of
+    from pipeline.teacher.lines import head_of
 
     answers, usd = 0, 0.0
     for name in fs.glob(f"{path}/journal*.jsonl"):

@@ -53,7 +53,7 @@ def by_teacher(stage: StageView, run: RunView) -> Mapping[str, Journalled]:
 
 def answers_in(folder: Path, tables: Sequence[TeacherTable], seed: int) -> dict[str, Journalled]:
     """The answers journalled in a folder of work in progress, by name of the teacher; none where there is no such."""
-    from pipeline.teacher.journal import heads
+    from pipeline.teacher.lines import heads
 
     if not folder.is_dir():
         return {}

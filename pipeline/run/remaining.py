@@ -22,7 +22,7 @@ the journal of the stage itself are counted."""
 def answered(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
     """Answers to the recipe's prompts that journals hold, by teacher, where the completions are still to be made."""
     from pipeline.teacher.earlier import earlier_journals
-    from pipeline.teacher.journal import shards
+    from pipeline.teacher.lines import shards
 
     if "completions" not in whole:
         return Counter()
@@ -47,9 +47,9 @@ def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
 
 def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
     from pipeline.stages.completions.stage import expand, questions
+    from pipeline.teacher.archive import Archive
     from pipeline.teacher.building import keyed
-    from pipeline.teacher.engine import is_void
-    from pipeline.teacher.journal import Archive
+    from pipeline.teacher.lines import is_void
     from pipeline.teacher.protocol import messages_digest
 
     recipe = loaded.recipe

@@ -10,9 +10,8 @@ Nothing heavy is imported before it is used.
 """
 
 from pipeline.core.money import Ledger
-from pipeline.teacher.asking import ask
+from pipeline.teacher.asking import ask, converse
 from pipeline.teacher.building import build, identity
-from pipeline.teacher.engine import converse
 from pipeline.teacher.kinds.openai import evaluation_teacher
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher, Trouble
 from pipeline.teacher.spent import Spent

@@ -6,7 +6,7 @@ A stage that a run was told to make again (`run --fresh`) has a generation, the 
 import json
 from pathlib import Path
 
-from pipeline.teacher.journal import shards
+from pipeline.teacher.lines import shards
 
 GENERATION = "generation"
 """File in a folder of work in progress with the generation of its answers (`run --fresh`)."""

@@ -10,18 +10,16 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.errors import HornbookError, Interrupted, RecipeError
-from pipeline.core.events import OnEvent, silent
+from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.money import Ledger
-from pipeline.execution import Execution
-from pipeline.teacher.content import Content, content_of
+from pipeline.teacher.archive import Archive
 from pipeline.teacher.index import Table
-from pipeline.teacher.journal import Archive, Entry, Journal, encode, entry_of
+from pipeline.teacher.journal import Journal
+from pipeline.teacher.lines import Entry, encode, entry_of, is_void, read
 from pipeline.teacher.progress import Progress
 from pipeline.teacher.protocol import (
     Answer,
@@ -32,7 +30,6 @@ from pipeline.teacher.protocol import (
     Reply,
     Teacher,
     Ticket,
-    Trouble,
     messages_digest,
 )
 
@@ -50,7 +47,7 @@ _TICK_SECONDS = 0.25
 class _Desk:
     """One lane's side of the engine (see `protocol.Desk`)."""
 
-    def __init__(self, engine: "_Engine", teacher: Teacher) -> None:
+    def __init__(self, engine: "Engine", teacher: Teacher) -> None:
         self.engine = engine
         self.teacher = teacher
         self.waiting: deque[Ticket] = deque()
@@ -126,37 +123,6 @@ class _Desk:
         self.engine.stop(error)
 
 
-def read(entry: Entry, *, earlier: bool) -> Answer | Failure:
-    """What a journal entry says: the answer, or the refusal that it is. earlier: as in `Answer`."""
-    content = content_of(entry.body)
-    if not isinstance(content, Content):
-        return content
-    if content.refusal:
-        return Failure(Trouble.REFUSAL, f"the model refused: {content.refusal[:300]}")
-    if content.finish == "filter":
-        said = f" (finish_reason {content.reason!r})"
-        return Failure(Trouble.FILTER, f"the endpoint's content filter stopped the answer{said}")
-    return Answer(
-        text=content.text,
-        finish_reason="length" if content.finish == "length" else content.reason if content.notes else "stop",
-        model=entry.model,
-        prompt_tokens=content.prompt_tokens,
-        completion_tokens=content.completion_tokens,
-        usd=entry.usd,
-        number=entry.number,
-        max_tokens=entry.max_tokens,
-        earlier=earlier,
-        notes=content.notes,
-        at=entry.at,
-    )
-
-
-def is_void(entry: Entry) -> bool:
-    """Whether what was journalled is no answer by now's reading, and is to be asked for again."""
-    content = content_of(entry.body)
-    return isinstance(content, Failure) and content.trouble.may_pass
-
-
 class _Stored(NamedTuple):
     """An answer found in a journal. earlier: in one of another conversation."""
 
@@ -164,7 +130,7 @@ class _Stored(NamedTuple):
     earlier: bool
 
 
-class _Engine:
+class Engine:
     """The loop's thread and everything that only it touches."""
 
     def __init__(
@@ -379,81 +345,3 @@ class _Engine:
             for desk in self._desks.values():
                 desk.lane.pump()
             self.feed_soon()
-
-
-def converse(
-    questions: Iterable[Question],
-    teachers: Mapping[str, Teacher],
-    *,
-    journal: Path,
-    execution: Execution,
-    on_event: OnEvent = silent,
-    reuse: Iterable[Path] = (),
-    ledger: Ledger | None = None,
-    total: int | None = None,
-) -> Generator[Outcome, None, None]:
-    """Ask every question of its teacher: one outcome each, in the order in which answers come.
-
-    journal: folder of this conversation's journal; what it holds already is not asked again. Equal messages asked of
-    one teacher several times are so many samples of it. reuse: further journals (files or folders) whose answers may
-    serve. ledger: to share a budget with other conversations; by default one with the budgets of `execution`, to
-    which what the journal has paid for already counts.
-
-    Raises StoreBusy if another process writes the journal, BudgetReached, AuthenticationError or another TeacherError
-    when no teacher can go on, DiskFull, and Interrupted on Ctrl-C, each after draining what is in flight: those
-    answers are in the journal and the next call goes on from there. A second Ctrl-C does not wait.
-    """
-    ledger = ledger or Ledger(execution.budget_usd, execution.budget_tokens)
-    with ExitStack() as stack:
-        book = stack.enter_context(Journal(journal))
-        own = Archive([journal])
-        stack.callback(own.close)
-        others = Archive(place for place in reuse if place.resolve() != journal.resolve())
-        stack.callback(others.close)
-        ledger.charge(own.prompt_tokens, own.completion_tokens, own.usd)
-        progress = Progress(on_event, total, ledger)
-        engine = _Engine(iter(questions), teachers, book, own, others, ledger, progress, execution.timeout_seconds)
-        stack.callback(engine.join)
-        stack.callback(engine.drain)
-        yield from _outcomes(engine, progress)
-
-
-def _outcomes(engine: _Engine, progress: Progress) -> Iterator[Outcome]:
-    unread: deque[Outcome] = deque()
-    try:
-        engine.start()
-        while True:
-            try:
-                group = engine.outcomes.get(timeout=0.5)
-            except queue.Empty:
-                progress.tell(engine.in_flight, engine.doing)
-                continue
-            if group is None:
-                break
-            unread.extend(group)
-            while unread:
-                engine.consumed += 1
-                yield unread.popleft()
-            progress.tell(engine.in_flight, engine.doing)
-    except KeyboardInterrupt:
-        # What is drained goes to the consumer too: one that keeps answers in a place of its own needs them.
-        yield from unread
-        yield from _drained(engine)
-        raise Interrupted(
-            f"interrupted after {progress.done} answers; those in flight were waited for",
-            hint="run the same command again to go on: nothing that was answered is asked again",
-        ) from None
-    engine.join()
-    progress.tell(0, last=True)
-    if engine.error is not None:
-        raise engine.error
-
-
-def _drained(engine: _Engine) -> Iterator[Outcome]:
-    engine.drain()
-    try:
-        while (group := engine.outcomes.get()) is not None:
-            yield from group
-    except KeyboardInterrupt:
-        engine.abort()
-    engine.join()

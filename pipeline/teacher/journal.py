@@ -4,34 +4,18 @@ Append-only JSON Lines in a folder of its own, `journal.jsonl` and then `journal
 full. A line is written with one system call as soon as the answer has arrived, so it survives `kill -9`; a thread
 syncs the file a few times a second, so no more than that is lost when the power fails. A torn last line (a full disk,
 a power cut) is skipped by every reader and ended by the next writer.
-
-A line starts with fixed fields, so that an index of a million answers is built without parsing them::
-
-    {"key": 64 hex, "messages": 64 hex, "n": 0, "finish": "stop", "max_tokens": 1024, "tokens": [60, 330],
-     "usd": 0.000207, "at": 1764288000, "model": "...", "endpoint": "...", "answer": {the response as it came}}
-
-"finish" is what the answer was taken for when it was written; readers take it from the answer itself. "at" is when it
-came, in seconds since the epoch; lines of earlier versions lack it.
 """
 
 import contextlib
-import functools
-import json
 import os
-import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeline.core.errors import DiskFull, InputError, StoreBusy, StoreError
+from pipeline.core.errors import DiskFull, StoreBusy, StoreError
 from pipeline.store.disk import is_full
 from pipeline.store.locks import locked
-from pipeline.teacher.content import Content, content_of
-from pipeline.teacher.index import Table
-from pipeline.teacher.protocol import Reply
+from pipeline.teacher.lines import shards
 
 SHARD_BYTES = 1 << 30
 """A new shard is begun past this size."""
@@ -39,195 +23,6 @@ SYNC_SECONDS = 0.25
 """Time between two group commits."""
 LONGEST_SYNC_PAUSE = 5.0
 """The same on a disk that is so busy that a commit takes a second or more."""
-_HEAD = re.compile(
-    rb'\{"key": "([0-9a-f]{64})", "messages": "([0-9a-f]{64})", "n": (\d+), "finish": "(\w+)", '
-    rb'"max_tokens": (\d+), "tokens": \[(\d+), (\d+)\], "usd": ([0-9.e+-]+), '
-)
-_OFFSET_BITS = 40
-"""An index value is (shard << 40 | offset): shards of up to a tebibyte, 2^24 of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a journal."""
-
-    key: str
-    messages: str
-    number: int
-    finish: str
-    max_tokens: int
-    prompt_tokens: int
-    completion_tokens: int
-    usd: float
-    model: str
-    endpoint: str
-    body: dict[str, Any]
-    at: int = 0
-
-    def serves(self, max_tokens: int) -> bool:
-        """Whether this is the answer under a limit of `max_tokens`.
-
-        The same limit: yes. A larger one: if it did not stop on length. A smaller one: if it fits.
-        """
-        if self.max_tokens == max_tokens:
-            return True
-        return self.finish != "length" and (max_tokens > self.max_tokens or 0 < self.completion_tokens <= max_tokens)
-
-
-def entry_of(messages: str, number: int, reply: Reply) -> Entry:
-    """The journal entry of a reply. Never raises: an odd body is journalled too, it may have been paid for."""
-    content = content_of(reply.body)
-    if not isinstance(content, Content):
-        content = Content("", "stop", "", 0, 0)
-    return Entry(
-        key=reply.key,
-        messages=messages,
-        number=number,
-        finish=content.finish,
-        max_tokens=reply.max_tokens,
-        prompt_tokens=content.prompt_tokens,
-        completion_tokens=content.completion_tokens,
-        usd=reply.usd,
-        model=reply.model,
-        endpoint=reply.endpoint,
-        body=reply.body,
-        at=reply.at or int(time.time()),
-    )
-
-
-def encode(entry: Entry, raw: bytes) -> bytes:
-    """The journal line of `entry`; `raw` is the JSON of its body, put in as it came.
-
-    A line break in JSON can only be white space between its tokens, so a blank in its place changes nothing.
-    """
-    head = (
-        f'{{"key": "{entry.key}", "messages": "{entry.messages}", "n": {entry.number}, "finish": "{entry.finish}", '
-        f'"max_tokens": {entry.max_tokens}, "tokens": [{entry.prompt_tokens}, {entry.completion_tokens}], '
-        f'"usd": {entry.usd!r}, "at": {entry.at}, {_origin(entry.model, entry.endpoint)}, "answer": '
-    )
-    flat = raw.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in raw or b"\r" in raw else raw
-    return head.encode() + flat + b"}\n"
-
-
-@functools.lru_cache(maxsize=64)
-def _origin(model: str, endpoint: str) -> str:
-    return f'"model": {json.dumps(model)}, "endpoint": {json.dumps(endpoint)}'
-
-
-def decode(line: bytes) -> Entry | None:
-    """The entry of a line, or None if the line is torn or not a journal's."""
-    try:
-        value = json.loads(line)
-        content = content_of(value["answer"])
-        return Entry(
-            key=value["key"],
-            messages=value["messages"],
-            number=value["n"],
-            finish=content.finish if isinstance(content, Content) else value["finish"],
-            max_tokens=value["max_tokens"],
-            prompt_tokens=value["tokens"][0],
-            completion_tokens=value["tokens"][1],
-            usd=value["usd"],
-            model=value["model"],
-            endpoint=value["endpoint"],
-            body=value["answer"],
-            at=value.get("at", 0),
-        )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        return None
-
-
-def shards(place: Path) -> list[Path]:
-    """Journal files at `place`: the file itself, or all `*.jsonl` journals below the folder, in order of name."""
-    if place.is_file():
-        return [place]
-    return sorted(path for path in place.rglob("journal*.jsonl") if path.is_file())
-
-
-class Archive:
-    """Read access to the answers of journals. Memory: about 20 bytes an answer for each of the two indexes."""
-
-    def __init__(self, places: Iterable[Path], *, by_messages: bool = False) -> None:
-        """Index every whole line at `places`. by_messages: also by messages alone, for replay."""
-        self._files: list[int] = []
-        self._by_key = Table()
-        self._by_messages = Table() if by_messages else None
-        self.answers = 0
-        self.torn = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.usd = 0.0
-        for place in places:
-            for path in shards(place):
-                self._add(path)
-
-    def _add(self, path: Path) -> None:
-        shard = len(self._files)
-        try:
-            self._files.append(os.open(path, os.O_RDONLY))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a journal or its folder") from None
-        offset = 0
-        with path.open("rb", buffering=1 << 20) as lines:
-            for line in lines:
-                head = _HEAD.match(line)
-                if head and line.endswith(b"}\n"):
-                    self.answers += 1
-                    self.prompt_tokens += int(head.group(6))
-                    self.completion_tokens += int(head.group(7))
-                    self.usd += float(head.group(8))
-                    self._index(head, shard << _OFFSET_BITS | offset)
-                elif line.strip():
-                    self.torn += 1
-                offset += len(line)
-
-    def _index(self, head: "re.Match[bytes]", place: int) -> None:
-        key, messages, number, finish = head.group(1, 2, 3, 4)
-        known = self._by_key.get(key)
-        # A later line answers for an earlier one unless it is the one that was cut off.
-        if known is None or finish != b"length" or self._finish(known) == "length":
-            self._by_key.put(key, place)
-        if self._by_messages is not None:
-            self._by_messages.put(_messages_key(messages, int(number)), place)
-
-    def _finish(self, place: int) -> str:
-        entry = self._read(place)
-        return entry.finish if entry else "length"
-
-    def find(self, key: str) -> Entry | None:
-        """The answer journalled under `key`, or None."""
-        place = self._by_key.get(key.encode())
-        entry = self._read(place) if place is not None else None
-        return entry if entry is not None and entry.key == key else None
-
-    def find_messages(self, messages: str, number: int) -> Entry | None:
-        """The n-th answer to messages with this digest, whoever gave it (needs by_messages), or None."""
-        if self._by_messages is None:
-            return None
-        place = self._by_messages.get(_messages_key(messages.encode(), number))
-        entry = self._read(place) if place is not None else None
-        return entry if entry is not None and entry.messages == messages else None
-
-    def _read(self, place: int) -> Entry | None:
-        file, offset = self._files[place >> _OFFSET_BITS], place & ((1 << _OFFSET_BITS) - 1)
-        chunks, size = [], 8192
-        while chunk := os.pread(file, size, offset):
-            chunks.append(chunk)
-            if b"\n" in chunk:
-                break
-            offset, size = offset + len(chunk), size * 2
-        return decode(b"".join(chunks).split(b"\n", 1)[0])
-
-    def close(self) -> None:
-        """Close the files; nothing can be found afterwards."""
-        for file in self._files:
-            os.close(file)
-        self._files.clear()
-
-
-def _messages_key(messages: bytes, number: int) -> bytes:
-    """16 leading hex digits that differ by `number`, for the table of messages."""
-    return b"%016x" % (int(messages[:16], 16) ^ (number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
 
 
 class Journal:
@@ -364,45 +159,3 @@ def store_error(error: OSError, folder: Path) -> StoreError:
             hint="free some space and run again: every answer up to here is kept",
         )
     return StoreError(f"the journal in {folder} cannot be written: {error.strerror}")
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The fixed fields of a journal line."""
-
-    key: str
-    messages: str
-    number: int
-    finish: str
-    tokens: int
-    usd: float
-
-
-def heads(place: Path) -> Iterator[Head]:
-    """The fixed fields of every whole line of the journals at `place`; the answers are not parsed."""
-    for path in shards(place):
-        with path.open("rb", buffering=1 << 20) as lines:
-            for line in lines:
-                head = head_of(line)
-                if head is not None:
-                    yield head
-
-
-def head_of(line: bytes) -> Head | None:
-    """The fixed fields of one line; None for one that is torn, or no journal's."""
-    found = _HEAD.match(line) if line.endswith(b"}\n") else None
-    if found is None:
-        return None
-    key, messages, number, finish, _, prompt, completion, usd = found.groups()
-    tokens = int(prompt) + int(completion)
-    return Head(key.decode(), messages.decode(), int(number), finish.decode(), tokens, float(usd))
-
-
-def entries(place: Path) -> Iterator[Entry]:
-    """Every whole entry of the journals at `place`, in the order in which they were written."""
-    for path in shards(place):
-        with path.open("rb") as lines:
-            for line in lines:
-                entry = decode(line)
-                if entry is not None:
-                    yield entry

@@ -4,7 +4,7 @@ import time
 
 from pipeline.core.events import OnEvent
 from pipeline.core.money import Ledger
-from pipeline.teacher.journal import Entry
+from pipeline.teacher.lines import Entry
 from pipeline.teacher.protocol import Answer, Failure
 
 _SECONDS = 0.5

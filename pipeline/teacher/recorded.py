@@ -19,7 +19,7 @@ from pipeline.core.contents import digest_of, file_digest
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.resources import shipped
 from pipeline.store.disk import write_atomically
-from pipeline.teacher.journal import Entry, encode, entries, shards
+from pipeline.teacher.lines import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 
 PREFIX = "recorded:"

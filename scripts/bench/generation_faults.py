@@ -76,7 +76,7 @@ def limiter(mock: Mock) -> dict[str, Any]:
 
 def journal_keys(folder: Path) -> set[str]:
     sys.path.insert(0, str(ROOT))
-    from pipeline.teacher.journal import entries
+    from pipeline.teacher.lines import entries
 
     return {entry.key for entry in entries(folder)}
 

@@ -32,7 +32,7 @@ def work(engine: str, prompts: int, max_tokens: int, threads: int) -> dict[str, 
     from pipeline.execution import Execution
     from pipeline.recipe_teachers import LocalTable
     from pipeline.teacher import threaded
-    from pipeline.teacher.journal import entries
+    from pipeline.teacher.lines import entries
 
     execution = Execution(threads=threads)
     settings = {"name": "local", "kind": "local", "model": "smollm2", "engine": engine}

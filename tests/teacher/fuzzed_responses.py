@@ -25,7 +25,7 @@ from pipeline.run.run import run
 from pipeline.store import places
 from pipeline.store.store import Manifest
 from pipeline.teacher import breaker, online
-from pipeline.teacher.journal import entries
+from pipeline.teacher.lines import entries
 from pipeline.teacher.protocol import Trouble
 from pipeline.teacher.response import Parser, Response
 from pipeline.teacher.transport import TransportError

@@ -10,7 +10,7 @@ from tenacity import stop_after_attempt
 from pipeline.core.errors import BudgetReached, TeacherError
 from pipeline.core.records import Prompt
 from pipeline.teacher import batch as lane
-from pipeline.teacher.journal import entries
+from pipeline.teacher.lines import entries
 
 
 @pytest.fixture(autouse=True)

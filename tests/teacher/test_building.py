@@ -15,7 +15,7 @@ from pipeline.core.money import Ledger, Price, price_of, read_prices
 from pipeline.core.records import Message
 from pipeline.recipe_teachers import ComposerTable, ReplayTable
 from pipeline.teacher import redaction
-from pipeline.teacher.journal import entries
+from pipeline.teacher.lines import entries
 
 KEY = "sk-test-4f9a8c77d1e2"
 

@@ -13,7 +13,8 @@ from server import Body, Reply, chat, echo, serving
 
 from pipeline.core.records import Prompt
 from pipeline.recipe_teachers import ReplayTable
-from pipeline.teacher import journal, redaction
+from pipeline.teacher import lines as journal
+from pipeline.teacher import redaction
 from pipeline.teacher.content import Content, content_of
 from pipeline.teacher.protocol import Failure, Trouble
 from pipeline.teacher.protocol import Reply as Raw
@@ -187,7 +188,7 @@ def test_the_journal_keeps_what_was_parsed(tmp_path: Path, raw: bytes) -> None:
     again = journal.decode(line)
     assert again is not None
     assert content_of(again.body) == parsed.content
-    assert journal._HEAD.match(line)
+    assert journal.HEAD.match(line)
     with serving(lambda body: Reply(raw=raw)) as server:
         kept, _ = ask_all(prompts(2), tmp_path / "j", [table(server.url)])
         ask_all(prompts(2), tmp_path / "j", [table(server.url)])

@@ -51,13 +51,13 @@ def score(model: EndpointModel, journal: Path) -> list[Sample]:
 def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The main thread waits for answers while four are on their way; then comes Ctrl-C, and when it is heard, answers.
     arrived, go = threading.Barrier(4, timeout=300), threading.Event()
-    stop = engine._Engine.stop
+    stop = engine.Engine.stop
 
-    def stopped(self: engine._Engine, error: BaseException | None) -> None:
+    def stopped(self: engine.Engine, error: BaseException | None) -> None:
         stop(self, error)
         go.set()
 
-    monkeypatch.setattr(engine._Engine, "stop", stopped)
+    monkeypatch.setattr(engine.Engine, "stop", stopped)
 
     def answer(body: Body) -> Reply:
         if not go.is_set():

@@ -16,7 +16,8 @@ from pipeline.core.stage import Kept
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete
 from pipeline.teacher import recorded
-from pipeline.teacher.journal import Journal, encode, entry_of
+from pipeline.teacher.journal import Journal
+from pipeline.teacher.lines import encode, entry_of
 from pipeline.teacher.protocol import Reply, answer_key, messages_digest
 from pipeline.teacher.recorded import ABOUT, JOURNAL, pack, replayed
 

@@ -19,8 +19,11 @@ from pipeline.core.records import Completion, Prompt
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete, expand
 from pipeline.teacher import journal as journals
+from pipeline.teacher import lines
+from pipeline.teacher.archive import Archive
 from pipeline.teacher.index import Table
-from pipeline.teacher.journal import Archive, Entry, Journal, decode, encode, entries, entry_of
+from pipeline.teacher.journal import Journal
+from pipeline.teacher.lines import Entry, decode, encode, entries, entry_of
 from pipeline.teacher.protocol import Reply as Raw
 from pipeline.teacher.protocol import answer_key
 
@@ -51,7 +54,7 @@ def test_every_entry_comes_back_from_its_line(text: str, model: str, tokens: int
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert decode(line) == entry
-    assert journals._HEAD.match(line)
+    assert lines.HEAD.match(line)
 
 
 @given(stopped_at=st.integers(1, 100), asked=st.integers(1, 100), later=st.integers(1, 100))

@@ -16,9 +16,9 @@ from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.completions.step import STEP
 from pipeline.stages.making import Making
 from pipeline.store.store import Manifest
+from pipeline.teacher.asking import converse
 from pipeline.teacher.building import build
 from pipeline.teacher.earlier import earlier_journals
-from pipeline.teacher.engine import converse
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
 from pipeline.teacher.spent import Spent
 

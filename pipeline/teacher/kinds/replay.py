@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.recipe_teachers import ReplayTable
-from pipeline.teacher.journal import Archive
+from pipeline.teacher.archive import Archive
 from pipeline.teacher.kind import Kind, Setup
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
 from pipeline.teacher.recorded import contents, journals, replayed, unpacked
