@@ -1,10 +1,12 @@
 """Teachers: whoever answers prompts, and the machinery that asks them without losing or repeating an answer.
 
-Reading order: `protocol.py` (questions, answers, teachers, lanes), `engine.py` (the conversation), `journal.py` (what
-is on disk), `asking.py` (one teacher about anything). An endpoint is `kinds/openai.py` (what is asked), `online.py`
-(the lane), `pace.py`, `limits.py` and `breaker.py` (how fast), `transport.py` (bytes), `wire.py` (the format),
-`batch.py` and `batch_book.py` (the Batch API); `kinds/local.py`, `kinds/inprocess.py` and `composer/` are the teachers
-without a network. `redaction.py` serves all of them.
+Reading order: `protocol.py` (questions, answers, teachers, lanes), `asking.py` and `engine.py` (the conversation, on
+the caller's thread and on the loop's), `lines.py`, `journal.py` and `archive.py` (what is on disk). `kind.py` says
+what a kind of teacher is, `kinds/NAME.py` declares one, `building.py` lists them. Of an endpoint (`endpoint.py`)
+`online.py` is the lane, `sites.py` says which endpoint is next, `pace.py`, `limits.py` and `breaker.py` how fast,
+`transport.py` has the bytes, `wire.py` the format; `batch.py`, `batch_api.py` and `batch_book.py` are the Batch API.
+Teachers without a network live in a thread (`threaded.py`): `local_model.py` with `generating.py` or `llamacpp.py`,
+`composer/`, and `recorded.py`. `redaction.py` serves all of them.
 
 Nothing heavy is imported before it is used.
 """

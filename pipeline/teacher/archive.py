@@ -22,7 +22,6 @@ class Archive:
         self._by_key = Table()
         self._by_messages = Table() if by_messages else None
         self.answers = 0
-        self.torn = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.usd = 0.0
@@ -46,8 +45,6 @@ class Archive:
                     self.completion_tokens += int(head.group(7))
                     self.usd += float(head.group(8))
                     self._index(head, shard << _OFFSET_BITS | offset)
-                elif line.strip():
-                    self.torn += 1
                 offset += len(line)
 
     def _index(self, head: "re.Match[bytes]", place: int) -> None:

@@ -1,35 +1,27 @@
 """The lane of a teacher with `mode = "batch"`: OpenAI's Batch API, at half the price and within a day.
 
 Requests are written to a file, uploaded and started as a batch; batches are looked at now and then, and when one ends
-its answers are journalled like any others. `batches.jsonl` beside the journal says what was sent, so a process that
-dies finds its batches again, even one that was created a moment before it could be written down: each carries the
-name of its file. What expired or failed in passing is sent again in another batch.
+its answers are journalled like any others; a process that died finds its batches again (`batch_api`). What expired or
+failed in passing is sent again in another batch.
 
 An endpoint's queue takes only so many tokens. A batch for which it has no room is sent again once another one has
 ended, and in halves if it does not even fit alone. A batch that somebody cancelled ends the run: that was a decision.
 """
 
 import asyncio
-import contextlib
 import json
 import math
-import os
-import time
 from typing import Any, NamedTuple
 
 import openai
-import tenacity
 
 from pipeline.core.errors import AuthenticationError, TeacherError
-from pipeline.core.identity import digest
 from pipeline.core.money import Reservation
-from pipeline.store.disk import disk_errors, write_atomically
-from pipeline.teacher.address import without_query
-from pipeline.teacher.batch_book import custom_ids, note, unfinished, with_field
+from pipeline.teacher.batch_api import Batch, Batches
 from pipeline.teacher.endpoint import Service
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
-from pipeline.teacher.wire import BodyWriter, error_of, json_lines, parse_body
+from pipeline.teacher.wire import BodyWriter, error_of, parse_body
 
 MOST_REQUESTS = 50_000
 """Requests of one batch, as OpenAI documents it."""
@@ -38,8 +30,6 @@ MOST_BYTES = 100 << 20
 POLL_SECONDS, LONGEST_POLL_SECONDS = 5.0, 60.0
 """Time between two looks at a batch: from the first to the second, half as long again each time."""
 TEMPLATE_TOKENS = 64
-CLOCKS_APART = 86_400.0
-"""Seconds by which the endpoint's clock may differ from ours where lost batches are looked for."""
 _NO_ROOM = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 
@@ -51,13 +41,6 @@ class _Line(NamedTuple):
     ticket: Ticket
     data: bytes
     reservation: Reservation
-
-
-class _Batch(NamedTuple):
-    """A batch at the endpoint. name: of its file, in the journal's folder and in its metadata."""
-
-    id: str
-    name: str
 
 
 class BatchLane:
@@ -87,10 +70,6 @@ class BatchLane:
         return self._sending if self._desk.draining else len(self._waiting) + self._sending
 
     @property
-    def held(self) -> int:
-        return len(self._waiting) + len(self._filling) + len(self._retried)
-
-    @property
     def appetite(self) -> int:
         return MOST_REQUESTS
 
@@ -101,18 +80,9 @@ class BatchLane:
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Condition()
-        key = self._endpoint.key
-        base_url, query = without_query(self._endpoint.base_url)
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url,
-            default_query=query,
-            api_key=key.reveal() if key else "none",
-            default_headers=dict(self._teacher.headers),
-            timeout=self._teacher.execution.timeout_seconds,
-            max_retries=0,
-        )
-        for batch in await self._find_batches():
-            names = set(custom_ids(self._desk.folder / batch.name))
+        self._api = Batches(self._teacher, self._desk.folder)
+        for batch in await self._api.unfinished():
+            names = self._api.asked(batch)
             self._elsewhere |= names
             self._batches += 1
             self._spawn(self._follow(batch, names))
@@ -121,7 +91,7 @@ class BatchLane:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.close()
+        await self._api.close()
 
     def pump(self) -> None:
         while not self._desk.draining:
@@ -152,9 +122,7 @@ class BatchLane:
             self._elsewhere.discard(custom_id)
             self._waiting[custom_id] = (ticket, reservation)
             return True
-        path = "/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions"
-        head = json.dumps({"custom_id": custom_id, "method": "POST", "url": path}).encode()
-        data = head[:-1] + b', "body": ' + body + b"}\n"
+        data = self._api.line(custom_id, body)
         if self._filling and self._filled + len(data) > MOST_BYTES:
             self._send()
         self._filling.append(_Line(custom_id, ticket, data, reservation))
@@ -203,7 +171,7 @@ class BatchLane:
             self._batches += 1
             self._sending += 1
         try:
-            batch = await self._start(lines)
+            batch = await self._api.send([line.custom_id for line in lines], b"".join(line.data for line in lines))
         except BaseException:
             await self._leave()
             raise
@@ -211,31 +179,13 @@ class BatchLane:
             self._sending -= 1
         await self._follow(batch, {line.custom_id for line in lines})
 
-    async def _start(self, lines: list[_Line]) -> _Batch:
-        data = b"".join(line.data for line in lines)
-        name = f"batch-{digest([line.custom_id for line in lines])[:16]}-{os.urandom(4).hex()}.jsonl"
-        with disk_errors(self._desk.folder):
-            await asyncio.to_thread(write_atomically, self._desk.folder / name, data)
-        self._note({"name": name, "state": "sending", "at": f"{time.time():.0f}"})
-        uploaded = await self._call("id", self._client.files.create, file=(name, data), purpose="batch")
-        created = await self._call(
-            "id",
-            self._client.batches.create,
-            input_file_id=uploaded.id,
-            endpoint="/v1/chat/completions" if self._teacher.sampling.api == "chat" else "/v1/completions",
-            completion_window="24h",
-            metadata={"hornbook": name},
-        )
-        self._note({"name": name, "state": "sent", "id": created.id})
-        return _Batch(created.id, name)
-
     async def _leave(self) -> None:
         """A batch has left the endpoint's queue: another one may try."""
         async with self._room:
             self._batches -= 1
             self._room.notify_all()
 
-    async def _follow(self, batch: _Batch, names: set[str]) -> None:
+    async def _follow(self, batch: Batch, names: set[str]) -> None:
         """Wait until the batch has ended, then deal with every request of it."""
         try:
             try:
@@ -248,8 +198,7 @@ class BatchLane:
                 return
             for file in (getattr(state, name, None) for name in ("output_file_id", "error_file_id")):
                 if file and isinstance(file, str):
-                    content = await self._call("content", self._client.files.content, file)
-                    for found in json_lines(content.content):
+                    for found in await self._api.answers(file):
                         self._collect(found, names)
             ended = f"batch {batch.id} {state.status} before this request"
         except openai.NotFoundError:
@@ -257,7 +206,7 @@ class BatchLane:
             state, ended = None, f"{self._endpoint.base_url} knows batch {batch.id} no more"
         for custom_id in names & self._waiting.keys():
             self._again(custom_id, Failure(Trouble.OVERLOAD, ended))
-        self._finished(batch)
+        self._api.done(batch)
         if state is not None and state.status == "cancelled":
             raise TeacherError(
                 f"batch {batch.id} at {self._endpoint.base_url} was cancelled",
@@ -266,11 +215,11 @@ class BatchLane:
         self._refusals = 0
         self.pump()
 
-    async def _ended(self, batch: _Batch, names: set[str]) -> Any:
+    async def _ended(self, batch: Batch, names: set[str]) -> Any:
         """The state of the batch once it has ended."""
         pause = POLL_SECONDS
         while True:
-            state = await self._call("status", self._client.batches.retrieve, batch.id)
+            state = await self._api.state(batch)
             # Answers of an earlier process wait until their questions have been asked again by this one.
             known = self._desk.exhausted or not (names & self._elsewhere)
             if state.status in _ENDED and known:
@@ -278,9 +227,9 @@ class BatchLane:
             await asyncio.sleep(pause if state.status not in _ENDED else 0.05)
             pause = min(LONGEST_POLL_SECONDS, pause * 1.5)
 
-    async def _refused(self, batch: _Batch, names: set[str], errors: list[Any]) -> None:
+    async def _refused(self, batch: Batch, names: set[str], errors: list[Any]) -> None:
         """The endpoint took no request of the batch: send them again where only its queue was full."""
-        self._finished(batch)
+        self._api.done(batch)
         detail = redact("; ".join(str(getattr(error, "message", error)) for error in errors[:3]) or "no reason given")
         said = f"the Batch API at {self._endpoint.base_url} refused batch {batch.id}: {detail}"
         if not any(getattr(error, "code", None) in _NO_ROOM for error in errors):
@@ -358,64 +307,3 @@ class BatchLane:
             self._retried.append(ticket)
         else:
             self._desk.failed(ticket, failure)
-
-    async def _call(self, wanted: str, function: Any, *arguments: Any, **named: Any) -> Any:
-        """A call of the API, tried again for ten minutes while the endpoint does not work or is busy.
-
-        wanted: the field that its reply must have, or it is none. Raises TeacherError where it has not.
-        """
-        passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
-        async for attempt in tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_delay(600),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=60),
-            retry=tenacity.retry_if_exception_type(passing),
-            reraise=True,
-        ):
-            with attempt:
-                return with_field(wanted, await function(*arguments, **named), self._endpoint.base_url)
-        raise AssertionError("unreachable: reraise=True")
-
-    def _note(self, event: dict[str, str]) -> None:
-        note(self._desk.folder, {"url": self._endpoint.base_url, **event})
-
-    def _finished(self, batch: _Batch) -> None:
-        self._note({"name": batch.name, "state": "done", "id": batch.id})
-        with contextlib.suppress(OSError):
-            (self._desk.folder / batch.name).unlink()
-
-    async def _find_batches(self) -> list[_Batch]:
-        """Batches of an earlier process at this endpoint that are not done."""
-        open_ = unfinished(self._desk.folder, self._endpoint.base_url)
-        lost = {event["name"] for event in open_ if event["state"] == "sending"}
-        found = [_Batch(event["id"], event["name"]) for event in open_ if event["state"] == "sent"]
-        if lost:
-            since = min(float(event.get("at", 0)) for event in open_ if event["name"] in lost) - CLOCKS_APART
-            found += await self._search(lost, since)
-        return [batch for batch in found if (self._desk.folder / batch.name).exists()]
-
-    async def _search(self, lost: set[str], since: float) -> list[_Batch]:
-        """Those of the lost batches that the endpoint has, newest first; the others were never created."""
-        found: list[_Batch] = []
-        after: dict[str, str] = {}
-        while lost:
-            try:
-                page = await self._call("data", self._client.batches.list, limit=100, **after)
-            except (openai.OpenAIError, json.JSONDecodeError) as error:
-                raise TeacherError(
-                    f"the Batch API at {self._endpoint.base_url} failed: {redact(str(error))}"
-                ) from error
-            for listed in page.data:
-                metadata, id_ = getattr(listed, "metadata", None), getattr(listed, "id", None)
-                name = metadata.get("hornbook") if isinstance(metadata, dict) else None
-                if name in lost and isinstance(id_, str):
-                    lost.discard(name)
-                    found.append(_Batch(id_, name))
-                    self._note({"name": name, "state": "sent", "id": id_})
-            last = page.data[-1] if page.data and getattr(page, "has_more", False) else None
-            made, before = getattr(last, "created_at", None), after.get("after")
-            after = {"after": str(getattr(last, "id", None))}
-            if not isinstance(made, int | float) or made < since or after["after"] == before:
-                break
-        for name in lost:
-            self._finished(_Batch("", name))
-        return found

@@ -10,23 +10,20 @@ import heapq
 import itertools
 import math
 import time
-from types import SimpleNamespace
-from typing import cast
 
 import tenacity
 
 from pipeline.core.errors import AuthenticationError, TeacherError
 from pipeline.core.money import Reservation
-from pipeline.teacher.breaker import Breaker
 from pipeline.teacher.endpoint import Endpoint, Service
-from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
 from pipeline.teacher.response import Response
-from pipeline.teacher.transport import Transport, TransportError, transport
-from pipeline.teacher.wire import BodyWriter, Parsed, error_of, parse_body, retry_after
+from pipeline.teacher.sites import TEMPLATE_TOKENS, Site, Sites
+from pipeline.teacher.transport import TransportError
+from pipeline.teacher.wire import Parsed, error_of, parse_body, retry_after
 
-_BACKOFF = tenacity.wait_random_exponential(multiplier=0.25, max=15.0)
+_RETRYING = tenacity.Retrying(wait=tenacity.wait_random_exponential(multiplier=0.25, max=15.0))
 """Seconds before another try: uniform below 0.25 * 2^tries, at most 15 ("full jitter"). When an endpoint is down, it is
 the breaker that waits longer, for all."""
 REJECTIONS_PER_RETRY = 6
@@ -37,38 +34,6 @@ LONGEST_SILENCE = 600.0
 """Seconds of trying without one answer after which the run stops; also the longest Retry-After that is waited for."""
 BAD_REQUESTS = 5
 """Requests refused as malformed, before any was answered, that show the recipe to be wrong and not the prompts."""
-TEMPLATE_TOKENS = 64
-"""Tokens that a chat template may add to a prompt (a default system message), for the worst case of a request."""
-
-
-class _Site:
-    """One endpoint at work."""
-
-    def __init__(self, teacher: Service, endpoint: Endpoint, variant: str) -> None:
-        execution = teacher.execution
-        self.endpoint = endpoint
-        self.variant = variant
-        self.writer = BodyWriter(endpoint.base_url, endpoint.model, teacher.sampling)
-        # With a long queue every endpoint is always as full as it may be, so the weight must bound that.
-        heaviest = max(other.weight for other in teacher.endpoints)
-        most = max(1, round(execution.concurrency * endpoint.weight / heaviest))
-        self.pace = Pace(most, execution.requests_per_minute, execution.tokens_per_minute)
-        self.breaker = Breaker()
-        self.transport: Transport = transport(
-            endpoint.base_url, endpoint.headers(dict(teacher.headers)), execution.timeout_seconds, execution.concurrency
-        )
-        self.credit = 0.0
-        self.answered = False
-        self.dead = ""
-
-    def wait(self, now: float, tokens: float) -> float:
-        if self.dead:
-            return math.inf
-        return max(self.breaker.wait(now), self.pace.wait(now, tokens))
-
-    def rest(self, now: float) -> float:
-        """Seconds for which nothing at all is sent here, whatever is in flight."""
-        return math.inf if self.dead else max(self.breaker.wait(now), self.pace.pause(now))
 
 
 class OnlineLane:
@@ -77,7 +42,6 @@ class OnlineLane:
     def __init__(self, teacher: Service, desk: Desk) -> None:
         self._teacher = teacher
         self._desk = desk
-        self._sites: list[_Site] = []
         self._retries: list[tuple[float, int, Ticket]] = []
         self._order = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,10 +56,6 @@ class OnlineLane:
         return len(self._tasks)
 
     @property
-    def held(self) -> int:
-        return len(self._tasks) + len(self._retries)
-
-    @property
     def appetite(self) -> int:
         return 2 * self._teacher.execution.concurrency * len(self._teacher.endpoints)
 
@@ -105,10 +65,7 @@ class OnlineLane:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sites = [
-            _Site(self._teacher, endpoint, variant)
-            for endpoint, variant in zip(self._teacher.endpoints, self._teacher.variants, strict=True)
-        ]
+        self._sites = Sites(self._teacher, self._desk.ledger)
 
     async def close(self) -> None:
         if self._timer:
@@ -125,11 +82,11 @@ class OnlineLane:
             ticket = self._next(now)
             if ticket is None:
                 break
-            sites = self._affordable(ticket)
+            sites = self._sites.affordable(ticket)
             if not sites:
-                self._desk.unaffordable(ticket, all_are=not any(map(self._can_pay, self._sites)))
+                self._desk.unaffordable(ticket, all_are=not any(map(self._sites.can_pay, self._sites)))
                 continue
-            site, wait = self._choose(ticket, now, sites)
+            site, wait = self._sites.choose(ticket, now, sites)
             if site is None:
                 self._return(ticket)
                 self._wake(now + wait)
@@ -169,46 +126,8 @@ class OnlineLane:
         self._timer = None
         self.pump()
 
-    def _affordable(self, ticket: Ticket) -> list[_Site]:
-        """The endpoints whose worst case for this request is not beyond the caps for good; dead ones do not count."""
-        if not self._desk.ledger.capped:
-            return self._sites
-        asked = ticket.question.messages
-        sizes = [len(site.writer.body(asked, ticket.number)) + TEMPLATE_TOKENS for site in self._sites]
-        return [site for site, size in zip(self._sites, sizes, strict=True) if self._can_pay(site, size)]
-
-    def _can_pay(self, site: _Site, prompt_tokens: int = 0) -> bool:
-        beyond = self._desk.ledger.beyond(prompt_tokens, self._teacher.max_tokens, site.endpoint.price)
-        return not site.dead and not beyond
-
-    def _choose(self, ticket: Ticket, now: float, sites: list[_Site]) -> tuple[_Site | None, float]:
-        """The endpoint of `sites` for a request by smooth weighted round robin among those that can take it now.
-
-        Where none can: None and the seconds until one can. A retry goes to another endpoint if there is one.
-        """
-        if len(sites) == 1:
-            wait = sites[0].wait(now, self._expected(sites[0], ticket))
-            return (sites[0], 0.0) if wait <= 0 else (None, wait)
-        waits = [site.wait(now, self._expected(site, ticket)) for site in sites]
-        able = [site for site, wait in zip(sites, waits, strict=True) if wait <= 0]
-        if not able:
-            return None, min(waits)
-        if len(able) > 1 and ticket.avoid >= 0 and self._sites[ticket.avoid] in able:
-            able.remove(self._sites[ticket.avoid])
-        for site in able:
-            site.credit += site.endpoint.weight
-        best = max(able, key=lambda site: site.credit)
-        best.credit -= sum(site.endpoint.weight for site in able)
-        return best, 0.0
-
-    def _expected(self, site: _Site, ticket: Ticket) -> float:
-        if not site.pace.counts_tokens:
-            return 0.0
-        prompt = sum(len(message.content) for message in ticket.question.messages) / 4
-        return site.pace.expected_tokens(prompt, self._teacher.max_tokens)
-
-    def _start(self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, now: float) -> None:
-        expected = self._expected(site, ticket)
+    def _start(self, site: Site, ticket: Ticket, body: bytes, reservation: Reservation, now: float) -> None:
+        expected = self._sites.expected(site, ticket)
         site.pace.started(now, expected)
         site.breaker.started()
         if self._trying_since == math.inf:
@@ -217,11 +136,11 @@ class OnlineLane:
         self._tasks.add(task)
 
     async def _ask(
-        self, site: _Site, ticket: Ticket, body: bytes, reservation: Reservation, expected: float, started: float
+        self, site: Site, ticket: Ticket, body: bytes, reservation: Reservation, expected: float, started: float
     ) -> None:
         release = self._desk.ledger.release
         try:
-            response = await site.transport.request("POST", self._path, body)
+            response = await site.transport.post(self._path, body)
         except TransportError as error:
             release(reservation, maybe_billed=error.sent)
             self._failed(site, ticket, Failure(error.trouble, error.detail), started)
@@ -245,7 +164,7 @@ class OnlineLane:
 
     def _responded(
         self,
-        site: _Site,
+        site: Site,
         ticket: Ticket,
         response: Response,
         reservation: Reservation,
@@ -269,7 +188,7 @@ class OnlineLane:
         self._desk.ledger.release(reservation, maybe_billed=not told)
         self._answered(site, ticket, parsed, started, expected)
 
-    def _answered(self, site: _Site, ticket: Ticket, parsed: Parsed, started: float, expected: float) -> None:
+    def _answered(self, site: Site, ticket: Ticket, parsed: Parsed, started: float, expected: float) -> None:
         now = self._loop.time()
         content = parsed.content
         site.answered = True
@@ -289,7 +208,7 @@ class OnlineLane:
         )
         self._desk.answered(ticket, reply)
 
-    def _failed(self, site: _Site, ticket: Ticket, failure: Failure, started: float, wait: float | None = None) -> None:
+    def _failed(self, site: Site, ticket: Ticket, failure: Failure, started: float, wait: float | None = None) -> None:
         now = self._loop.time()
         trouble = failure.trouble
         failure = Failure(trouble, redact(failure.detail))
@@ -327,7 +246,7 @@ class OnlineLane:
         self._retry_later(site, ticket, failure, now, started, wait)
 
     def _retry_later(
-        self, site: _Site, ticket: Ticket, failure: Failure, now: float, started: float, wait: float | None
+        self, site: Site, ticket: Ticket, failure: Failure, now: float, started: float, wait: float | None
     ) -> None:
         site.breaker.failed(now)
         if failure.trouble in (Trouble.OVERLOAD, Trouble.TIMEOUT):
@@ -337,11 +256,10 @@ class OnlineLane:
         if ticket.attempts > self._teacher.execution.retries:
             self._desk.failed(ticket, Failure(failure.trouble, f"{failure.detail} (tried {ticket.attempts} times)"))
         else:
-            state = SimpleNamespace(attempt_number=ticket.attempts)
-            delay = max(_BACKOFF(cast(tenacity.RetryCallState, state)), min(wait or 0.0, LONGEST_SILENCE))
+            delay = max(_backoff(ticket.attempts), min(wait or 0.0, LONGEST_SILENCE))
             heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
         never = [s for s in self._sites if not s.answered and s.breaker.probes_failed >= PROBES_BEFORE_FIRST_ANSWER]
-        if len(never) == len(self._sites):
+        if len(never) == len(self._teacher.endpoints):
             self._desk.stop(
                 TeacherError(
                     f"teacher {self._teacher.name!r} cannot be reached at {site.endpoint.base_url}: {failure.detail}",
@@ -393,6 +311,13 @@ class OnlineLane:
                     hint="correct the sampling settings or extra_body of this teacher",
                 )
             )
+
+
+def _backoff(tries: int) -> float:
+    """Seconds to wait after so many tries."""
+    state = tenacity.RetryCallState(_RETRYING, None, (), {})
+    state.attempt_number = tries
+    return _RETRYING.wait(state)
 
 
 def _key_hint(endpoint: Endpoint) -> str:

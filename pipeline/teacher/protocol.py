@@ -210,10 +210,6 @@ class Lane(Protocol):
         """Requests sent and not answered."""
 
     @property
-    def held(self) -> int:
-        """Tickets taken and not finished, waiting retries included."""
-
-    @property
     def appetite(self) -> int:
         """Questions that should wait at the desk, so that the lane never starves."""
 

@@ -57,10 +57,6 @@ class ThreadLane:
         return self._stopping.is_set() and self._loop.time() > self._grace_ends
 
     @property
-    def held(self) -> int:
-        return self._held
-
-    @property
     def appetite(self) -> int:
         return self._worker.group
 

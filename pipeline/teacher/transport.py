@@ -36,7 +36,7 @@ class TransportError(Exception):
 class Transport(Protocol):
     """One endpoint's connections."""
 
-    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    async def post(self, path: str, body: bytes) -> Response:
         """Send a request, wait for the whole response. path: below the base URL, "/chat/completions"."""
 
     async def close(self) -> None: ...
@@ -64,12 +64,10 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    async def post(self, path: str, body: bytes) -> Response:
         try:
             url = yarl.URL(joined(self._base, path), encoded=True)
-            async with self._session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
-            ) as response:
+            async with self._session.post(url, data=body, allow_redirects=False) as response:
                 raw = await _bounded(response)
                 return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, raw)
         except TimeoutError:
@@ -104,27 +102,26 @@ class Wire:
         self._fixed = "".join(
             f"{name}: {value}\r\n" for name, value in {"host": parts.netloc, "accept": "*/*", **headers}.items()
         )
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._heads: dict[str, bytes] = {}
         self._idle: deque[_Connection] = deque()
         self._closed = False
 
-    def _head(self, method: str, path: str) -> bytes:
+    def _head(self, path: str) -> bytes:
         """Request line and fixed headers, up to the value of content-length."""
-        head = self._heads.get((method, path))
+        head = self._heads.get(path)
         if head is None:
             parts = urlsplit(joined(self._base, path))
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            head = f"{method} {target} HTTP/1.1\r\n{self._fixed}content-length: ".encode("ascii")
-            self._heads[method, path] = head
+            head = f"POST {target} HTTP/1.1\r\n{self._fixed}content-length: ".encode("ascii")
+            self._heads[path] = head
         return head
 
-    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    async def post(self, path: str, body: bytes) -> Response:
         loop = asyncio.get_running_loop()
         connection = self._reusable(loop.time())
         if connection is None:
             connection = await self._connect(loop)
-        extra = "".join(f"\r\n{name}: {value}" for name, value in (headers or {}).items())
-        data = b"%s%d%s\r\n\r\n%s" % (self._head(method, path), len(body), extra.encode("ascii"), body)
+        data = b"%s%d\r\n\r\n%s" % (self._head(path), len(body), body)
         try:
             response = await connection.exchange(data, self._timeout)
         except BaseException:

@@ -1,7 +1,6 @@
 """The chat-completions wire format: request bodies out, answers and errors in."""
 
 import codecs
-import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -116,13 +115,23 @@ def json_lines(raw: bytes) -> Iterator[dict[str, Any]]:
 
     A line whose answer is broken has an object all the same; which request a torn line answers cannot be told.
     """
+    import jsonlines
+
     encoding = json.detect_encoding(raw)
     text = raw.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
-    for line in text.split("\n"):
-        with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(line)
-            if isinstance(found, dict) and not deeper_than(found, DEEPEST):
-                yield found
+    with jsonlines.Reader(text.split("\n"), loads=_shallow) as lines:
+        yield from lines.iter(type=dict, skip_empty=True, skip_invalid=True)
+
+
+def _shallow(text: str | bytes) -> Any:
+    """The JSON value of a line. Raises ValueError for what is none, or is nested too deeply to be kept."""
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if deeper_than(value, DEEPEST):
+        raise ValueError("nested too deeply")
+    return value
 
 
 def _loaded(raw: bytes) -> Any | Failure:

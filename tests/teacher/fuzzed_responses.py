@@ -8,7 +8,7 @@ import itertools
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from pipeline.report import write_report
 from pipeline.run.run import run
 from pipeline.store import places
 from pipeline.store.store import Manifest
-from pipeline.teacher import breaker, online
+from pipeline.teacher import breaker, sites
 from pipeline.teacher.lines import entries
 from pipeline.teacher.protocol import Trouble
 from pipeline.teacher.response import Parser, Response
@@ -166,7 +166,7 @@ class Served:
     asked: int = 0
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    async def post(self, path: str, body: bytes) -> Response:
         number = self.asked
         self.asked += 1
         if number == 0:
@@ -226,7 +226,7 @@ def walk(sent: Sequence[bytes], folder: Path, until: str = "documents") -> Count
     count = len(sent) + 1
     served = Served(sent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(online, "transport", lambda *_: served)
+        patch.setattr(sites, "transport", lambda *_: served)
         patch.setattr(breaker.Breaker, "FAILURES", 10**9)
         first = _run(folder, "first", count, "openai", 'base_url = "http://127.0.0.1:9/v1"\nmodel = "m"', until)
         assert served.asked == count

@@ -89,7 +89,7 @@ def test_both_transports_keep_the_query(made: type) -> None:
     async def ask(url: str) -> None:
         client = made(url, {}, 5.0) if made is Wire else made(url, {}, 5.0, 4)
         try:
-            await client.request("POST", "/chat/completions", b"{}")
+            await client.post("/chat/completions", b"{}")
         finally:
             await client.close()
 
@@ -215,7 +215,7 @@ def test_what_passes_has_one_line_for_each_header(headers: dict[str, str], tail:
         url = checked_url(f"http://127.0.0.1:1/v1{tail}", "base_url")
     except RecipeError:
         return
-    head = Wire(url, checked, 1.0)._head("POST", "/chat/completions").decode("ascii")
+    head = Wire(url, checked, 1.0)._head("/chat/completions").decode("ascii")
     assert head.count("\r\n") == 3 + len(checked)
     assert head.count("\n") == head.count("\r") == head.count("\r\n")
     assert len(head.split("\r\n")[0].split(" ")) == 3

@@ -2,14 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
+import tenacity
 from asking import ask_all, prompt, table
 from batch_server import BatchApi
 from server import Reply, chat, refuse, serving
-from tenacity import stop_after_attempt
 
 from pipeline.core.errors import BudgetReached, TeacherError
 from pipeline.core.records import Prompt
 from pipeline.teacher import batch as lane
+from pipeline.teacher import batch_api
 from pipeline.teacher.lines import entries
 
 
@@ -87,7 +88,7 @@ def test_a_dead_process_finds_its_batch_again(
             # The first look at the batch (or the lost reply to its creation) is where the process ends.
             patch.setattr(lane.BatchLane, "_follow", die)
             if reply_lost:
-                patch.setattr("pipeline.teacher.batch.tenacity.stop_after_delay", lambda seconds: stop_after_attempt(1))
+                patch.setattr(tenacity, "stop_after_delay", lambda seconds: tenacity.stop_after_attempt(1))
             with pytest.raises((Died, TeacherError)):
                 ask_all(asked, tmp_path, [teacher])
         assert len(api.batches) == 1
@@ -243,15 +244,17 @@ def test_a_lost_batch_is_found_behind_many_others(tmp_path: Path, monkeypatch: p
 def test_an_upload_that_never_became_a_batch_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as server:
         server.route = api = BatchApi()
-        call = lane.BatchLane._call
+        call = batch_api.Batches._call
 
-        async def dies_at_create(self: lane.BatchLane, function: object, *arguments: object, **named: object) -> object:
+        async def dies_at_create(
+            self: batch_api.Batches, function: object, *arguments: object, **named: object
+        ) -> object:
             if "input_file_id" in named:
                 raise Died
             return await call(self, function, *arguments, **named)
 
         with monkeypatch.context() as patch:
-            patch.setattr(lane.BatchLane, "_call", dies_at_create)
+            patch.setattr(batch_api.Batches, "_call", dies_at_create)
             with pytest.raises(Died):
                 ask_all(prompts(4), tmp_path, [table(server.url, mode="batch")])
         assert (len(api.files), len(api.batches)) == (1, 0)
@@ -269,7 +272,7 @@ def test_answers_are_journalled_once_though_the_process_died_while_reading_them(
     with serving() as server:
         server.route = api = BatchApi(polls=0)
         with monkeypatch.context() as patch:
-            patch.setattr(lane.BatchLane, "_finished", die)
+            patch.setattr(batch_api.Batches, "done", die)
             # All answers are in the journal, and the batch is not yet noted as done.
             ask_all_or_die(prompts(6), tmp_path, server.url)
         kept, _ = ask_all(prompts(6), tmp_path, [table(server.url, mode="batch")])

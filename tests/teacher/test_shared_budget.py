@@ -16,10 +16,10 @@ from server import chat, serving
 
 from pipeline.core.errors import BudgetReached
 from pipeline.core.money import Price
-from pipeline.teacher import online
+from pipeline.teacher import sites
 from pipeline.teacher.kinds import openai
-from pipeline.teacher.online import TEMPLATE_TOKENS
 from pipeline.teacher.response import Response
+from pipeline.teacher.sites import TEMPLATE_TOKENS
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Endpoints:
     def transport(self, *_: object) -> "Endpoints":
         return self
 
-    async def request(self, method: str, path: str, body: bytes) -> Response:
+    async def post(self, path: str, body: bytes) -> Response:
         read = json.loads(body)
         model = read["model"]
         self.asked.setdefault(model, []).append({"size": len(body), **read})
@@ -98,7 +98,7 @@ def test_all_that_the_budget_allows_is_asked_and_nothing_twice(
         )
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(online, "transport", endpoints.transport)
+        patch.setattr(sites, "transport", endpoints.transport)
         patch.setattr(openai, "read_prices", lambda: prices)
         for _ in range(2):
             before, said = endpoints.counts.total(), ""
@@ -130,7 +130,7 @@ def test_the_cheap_teacher_goes_on_where_the_dear_one_no_longer_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoints = Endpoints()
-    monkeypatch.setattr(online, "transport", endpoints.transport)
+    monkeypatch.setattr(sites, "transport", endpoints.transport)
     monkeypatch.setattr(openai, "read_prices", lambda: {"dear-50": Price(0, 1000), "cheap-50": Price(0, 1)})
     tables = [
         table("http://dear/v1", name="dear", model="dear-50", max_tokens=100),

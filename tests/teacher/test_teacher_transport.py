@@ -142,7 +142,7 @@ def test_both_transports_fail_alike(made: type, reply: Reply, trouble: Trouble) 
         client = made(url, {}, 0.5) if made is Wire else made(url, {}, 0.5, 4)
         try:
             with pytest.raises(TransportError) as caught:
-                await client.request("POST", "/chat/completions", b"{}")
+                await client.post("/chat/completions", b"{}")
             assert caught.value.trouble is trouble
         finally:
             await client.close()
@@ -156,7 +156,7 @@ def test_both_transports_reuse_connections(made: type) -> None:
     async def ask(url: str) -> list[bytes]:
         client = made(url, {"x-a": "b"}, 5.0) if made is Wire else made(url, {"x-a": "b"}, 5.0, 4)
         try:
-            return [(await client.request("POST", "/chat/completions", b"{}")).body for _ in range(3)]
+            return [(await client.post("/chat/completions", b"{}")).body for _ in range(3)]
         finally:
             await client.close()
 
