@@ -105,7 +105,7 @@ def _with_answers(run: RunView, rows: Sequence[dict[str, Any]]) -> list[dict[str
 
 def _facts_entry(stage: StageView) -> dict[str, Any]:
     """A stage that writes no records (a checkpoint): what its manifest says."""
-    facts = {name: value for name, value in stage.facts.items() if name != "curve"}
+    facts = stage.shown_facts
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     files = dict(stage.manifest.files) if stage.manifest else {}
     return {"id": stage.key, "type": "artifact", "reason": "", "detail": "", "teacher": "", "text": text,

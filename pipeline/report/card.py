@@ -5,7 +5,6 @@ from pathlib import Path
 from pipeline.core.money import dollars
 from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
-from pipeline.stages.quality.evaluating import ClassifierReport
 
 REASONS = 3
 """Most reasons named on one line of the funnel; the rest is summed."""
@@ -81,16 +80,16 @@ def unexecuted_text(count: int) -> str:
 
 
 def _value(summary: Summary) -> list[str]:
-    facts = summary.value.facts if summary.value else {}
-    if not facts.get("classifier"):
+    facts = summary.value.facts if summary.value else None
+    if facts is None or facts.classifier is None:
         return []
-    report = ClassifierReport.from_json(facts["classifier"])
+    report = facts.classifier
     low, high = report.auc_interval()
-    source = f"the model in {facts['reused']}" if facts.get("reused") else f"{report.annotated:,} graded documents"
+    source = f"the model in {facts.reused}" if facts.reused else f"{report.annotated:,} graded documents"
     lines = [
-        f"  from {source}: area under the ROC {report.auc:.2f} [{low:.2f}, {high:.2f}], kept from {facts['limit']:.2f}"
+        f"  from {source}: area under the ROC {report.auc:.2f} [{low:.2f}, {high:.2f}], kept from {facts.limit:.2f}"
     ]
-    return ["Educational value", *lines, *(f"  ! {warning}" for warning in facts.get("warnings", ()))]
+    return ["Educational value", *lines, *(f"  ! {warning}" for warning in facts.warnings or ())]
 
 
 def _teachers(summary: Summary) -> list[str]:
@@ -116,19 +115,20 @@ def _teachers(summary: Summary) -> list[str]:
 
 
 def _student(summary: Summary) -> list[str]:
-    facts, tokens = summary.student, summary.tokens
+    facts = summary.student
     parts = []
-    if facts.get("parameters"):
-        parts.append(f"{compact(facts['parameters'])} parameters")
-    if facts.get("tokens") or tokens.get("tokens"):
-        parts.append(f"{compact(facts.get('tokens') or tokens['tokens'])} training tokens")
-    if facts.get("steps"):
-        parts.append(f"{facts['steps']:,} steps")
-    if facts.get("held_out_loss") is not None:
-        parts.append(f"held-out loss {facts['held_out_loss']:.3f}")
-    if facts.get("seconds"):
-        parts.append(duration(facts["seconds"]))
-    return ["Student", f"  {', '.join(parts)}"] if parts else []
+    if facts.parameters:
+        parts.append(f"{compact(facts.parameters)} parameters")
+    if read := facts.tokens or summary.tokens.tokens:
+        parts.append(f"{compact(read)} training tokens")
+    if facts.steps:
+        parts.append(f"{facts.steps:,} steps")
+    if held_out := facts.held_out_text():
+        parts.append(held_out)
+    if facts.seconds:
+        parts.append(duration(facts.seconds))
+    kinds = [f"  {told}" for told in [facts.kinds_text()] if told]
+    return ["Student", f"  {', '.join(parts)}", *kinds] if parts else []
 
 
 def _scores(summary: Summary) -> list[str]:

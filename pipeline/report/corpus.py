@@ -12,6 +12,8 @@ import pyarrow as pa
 from pipeline import walk
 from pipeline.run.journalled import ASKING, by_teacher
 from pipeline.run.reading import RunView
+from pipeline.stages.completions.facts import CompletionsFacts
+from pipeline.stages.quality.facts import QualityFacts
 from pipeline.teacher.ages import day
 from pipeline.teacher.building import KINDS
 
@@ -293,8 +295,10 @@ def _asked(run: RunView, name: str) -> dict[str, Mapping[str, Any]]:
             teacher: {"completions": one.whole, "tokens": one.tokens, "usd": round(one.usd, 8)}
             for teacher, one in by_teacher(stage, run).items()
         }
-    judge = stage.facts.get("judge")
-    told = stage.facts.get("teachers", ()) if name != "quality" else [judge] if judge else []
+    if name != "quality":
+        told = CompletionsFacts.from_json(stage.facts).teachers or ()
+    else:
+        told = [judge] if (judge := QualityFacts.from_json(stage.facts).judge) else []
     found = {fact["name"]: fact for fact in told if fact.get("name")}
     if stage.state != "reused":
         return found

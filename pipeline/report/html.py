@@ -23,7 +23,7 @@ from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
-from pipeline.stages.quality.evaluating import ClassifierReport
+from pipeline.stages.quality.facts import QualityFacts
 from pipeline.stages.scores.estimates import Estimate
 
 MOST_LINES = 60
@@ -83,10 +83,10 @@ def render(summary: Summary) -> str:
     """The whole page."""
     return _template().render(
         s=summary,
-        student=_Facts(summary.student),
-        tokens=_Facts(summary.tokens),
+        student=summary.student,
+        tokens=summary.tokens,
         provenance=_Facts(summary.provenance),
-        sampling={name: _Facts(facts) for name, facts in summary.sampling.items()},
+        sampling=summary.sampling,
         benchmarks=[_Facts(benchmark) for benchmark in summary.benchmarks],
         css=Markup(_resource("page.css")),
         boards=boards(summary),
@@ -101,22 +101,21 @@ def render(summary: Summary) -> str:
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,
-        value=_Facts(summary.value.facts) if summary.value else _Facts(),
+        value=summary.value.facts if summary.value else QualityFacts(),
         **_value_charts(summary),
     )
 
 
 def _value_charts(summary: Summary) -> dict[str, Any]:
     """What is drawn of the classifier: its ROC curve, the judge's grades, the predicted values; empty without one."""
-    facts = summary.value.facts if summary.value else {}
-    classifier = facts.get("classifier")
-    if not classifier:
+    facts = summary.value.facts if summary.value else None
+    if facts is None or facts.classifier is None:
         return {"roc": "", "grade_bars": (), "value_bars": (), "auc_interval": None}
     return {
-        "roc": plots.roc_path(classifier["roc"]),
-        "grade_bars": plots.grade_bars(classifier["grades"], classifier["threshold"]),
-        "value_bars": plots.value_bars(facts["values"], facts["limit"]),
-        "auc_interval": ClassifierReport.from_json(classifier).auc_interval(),
+        "roc": plots.roc_path(facts.classifier.roc),
+        "grade_bars": plots.grade_bars(facts.classifier.grades, facts.classifier.threshold),
+        "value_bars": plots.value_bars(facts.values or (), facts.limit or 0.0),
+        "auc_interval": facts.classifier.auc_interval(),
     }
 
 
@@ -149,13 +148,12 @@ def lede(summary: Summary) -> list[str]:
         asked = " and ".join(f"{teacher.name} ({teacher.completions:,})" for teacher in writers)
         sentences.append(f"{answers:,} answers came from {asked}.")
     if final and final.counted:
-        tokens = summary.tokens.get("tokens")
-        packed = f" ({compact(tokens)} tokens)" if tokens else ""
+        packed = f" ({compact(summary.tokens.tokens)} tokens)" if summary.tokens.tokens else ""
         sentences.append(f"After cleaning, {final.kept:,} documents{packed} were left to learn from.")
     student = summary.student
-    if student.get("parameters"):
-        steps = f" in {student['steps']:,} steps" if student.get("steps") else ""
-        sentences.append(f"A student of {compact(student['parameters'])} parameters read them{steps}.")
+    if student.parameters:
+        steps = f" in {student.steps:,} steps" if student.steps else ""
+        sentences.append(f"A student of {compact(student.parameters)} parameters read them{steps}.")
     if summary.state != "done" and not summary.stopped:
         sentences.append(f"The run is not complete: its state is “{summary.state}”.")
     return sentences

@@ -13,6 +13,8 @@ from pipeline.report.nearest import nearest
 from pipeline.report.steps import Step, chain
 from pipeline.report.summary import benchmark_problems
 from pipeline.run.reading import RunView, StageView
+from pipeline.stages.student.facts import StudentFacts
+from pipeline.stages.tokens.facts import TokensFacts
 
 NEAREST = 3
 """Training documents shown for a score."""
@@ -68,13 +70,12 @@ class Lineage:
             initial = self.run.loaded.recipe.student.init if self.run.loaded else ""
             note = f"pretrained weights {initial!r}, not trained by this run" if initial else "not trained by this run"
             return Step("weights", row["checkpoint"], note=note)
-        facts = {name: value for name, value in student.facts.items() if name != "curve"}
-        checkpoint = Step("checkpoint", student.key, student.name, student.key, _student_note(facts), facts=facts)
+        facts = student.shown_facts
+        checkpoint = Step("checkpoint", student.key, student.name, student.key, _student_note(self.run), facts=facts)
         tokens = self.run.stage("tokens")
         if tokens is None or tokens.manifest is None:
             return checkpoint
-        counts = dict(tokens.facts)
-        packed = Step("tokens", tokens.key, tokens.name, tokens.key, _tokens_note(counts), facts=counts,
+        packed = Step("tokens", tokens.key, tokens.name, tokens.key, _tokens_note(self.run), facts=tokens.shown_facts,
                       next=(self._nearest(answered),))  # fmt: skip
         return chain([checkpoint, packed])
 
@@ -221,7 +222,7 @@ class Lineage:
         student = self.run.stage("student")
         if student is None or student.manifest is None or span.facts["held_out"]:
             return span
-        read = Step("checkpoint", student.key, student.name, student.key, _student_note(student.facts))
+        read = Step("checkpoint", student.key, student.name, student.key, _student_note(self.run))
         return chain([span, read])
 
     def scores_of(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
@@ -261,8 +262,7 @@ def artifact_step(run: RunView, stage: StageView) -> Step:
     inputs = manifest.inputs if manifest else {}
     behind = tuple(artifact_step(run, view) for view in run.stages if inputs.get(view.name) == view.key)
     note = f"{stage.state}" + (f", {manifest.kept:,} of {manifest.entered:,} records kept" if manifest else "")
-    facts = {name: value for name, value in stage.facts.items() if name != "curve"}
-    return Step("artifact", stage.key, stage.name, stage.key, note, facts=facts, next=behind)
+    return Step("artifact", stage.key, stage.name, stage.key, note, facts=stage.shown_facts, next=behind)
 
 
 def _remark(note: str) -> Step:
@@ -294,16 +294,17 @@ def _note(kind: str, row: Mapping[str, Any]) -> str:
             return ", ".join([kind, *(str(part) for part in (*about, unrun) if part)])
 
 
-def _student_note(facts: Mapping[str, Any]) -> str:
-    parts = [f"{compact(facts['parameters'])} parameters"] if facts.get("parameters") else []
-    parts += [f"{facts[name]:,} {name}" for name in ("steps", "tokens") if facts.get(name)]
-    parts += [f"held-out loss {facts['held_out_loss']:.3f}"] if facts.get("held_out_loss") is not None else []
-    return ", ".join(parts)
+def _student_note(run: RunView) -> str:
+    facts = run.facts("student", StudentFacts)
+    parts = [f"{compact(facts.parameters)} parameters"] if facts.parameters else []
+    parts += [f"{count:,} {name}" for count, name in ((facts.steps, "steps"), (facts.tokens, "tokens")) if count]
+    return ", ".join([*parts, *filter(None, [facts.held_out_text()])])
 
 
-def _tokens_note(facts: Mapping[str, Any]) -> str:
-    names = (("documents", "documents"), ("tokens", "tokens"), ("loss_tokens", "that carry loss"))
-    return ", ".join(f"{facts[key]:,} {words}" for key, words in names if facts.get(key) is not None)
+def _tokens_note(run: RunView) -> str:
+    facts = run.facts("tokens", TokensFacts)
+    counts = ((facts.documents, "documents"), (facts.tokens, "tokens"), (facts.loss_tokens, "that carry loss"))
+    return ", ".join(f"{count:,} {words}" for count, words in counts if count is not None)
 
 
 def _decoded(run: RunView, stage: StageView, row: Mapping[str, Any]) -> str | None:

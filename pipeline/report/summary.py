@@ -11,7 +11,11 @@ from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
+from pipeline.stages.samples.facts import SamplesFacts
+from pipeline.stages.scores.facts import ScoresFacts
 from pipeline.stages.student.curve import CurvePoint, curve
+from pipeline.stages.student.facts import StudentFacts
+from pipeline.stages.tokens.facts import TokensFacts
 from pipeline.store.store import Store
 
 SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
@@ -64,9 +68,10 @@ class StageLine:
 class Summary:
     """All that the report says of a run. What the run does not have is empty or None.
 
-    stopped: stage, message and hint of a run that ended early. stages_diversity: how varied the documents are after
-    each stage. value: what the value classifier and the sampler of crowded clusters did. unexecuted: teachers' passages
-    that were kept though none of their code was executed. strength: of the tests, where mutants were made.
+    curve: of a student that is still learning as far as its events tell. stopped: stage, message and hint of a run that
+    ended early. stages_diversity: how varied the documents are after each stage. value: what the value classifier and
+    the sampler of crowded clusters did. unexecuted: teachers' passages that were kept though none of their code was
+    executed. strength: of the tests, where mutants were made.
     """
 
     run: str
@@ -81,13 +86,13 @@ class Summary:
     drops: tuple[corpus.DropView, ...]
     teachers: tuple[corpus.TeacherView, ...]
     diversity: corpus.Diversity | None
-    tokens: Mapping[str, Any]
-    student: Mapping[str, Any]
+    tokens: TokensFacts
+    student: StudentFacts
     curve: tuple[CurvePoint, ...]
     scores: tuple[scoring.ModelScore, ...]
     comparisons: tuple[scoring.Comparison, ...]
     samples: tuple[samples.Shown, ...]
-    sampling: Mapping[str, Mapping[str, Any]]
+    sampling: Mapping[str, SamplesFacts]
     benchmarks: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     folder: str
@@ -164,13 +169,15 @@ class Summary:
             "diversity": self.diversity.to_json() if self.diversity else None,
             "diversity_by_stage": [entry.to_json() for entry in self.stages_diversity],
             "value": self.value.to_json() if self.value else None,
-            "tokens": dict(self.tokens),
-            "student": {name: value for name, value in self.student.items() if name != "curve"},
+            "tokens": self.tokens.to_json() if self.tokens else {},
+            "student": {
+                name: said for name, said in self.student.to_json().items() if name != "curve" and self.student
+            },
             "curve": [point._asdict() for point in self.curve],
             "scores": [score.to_json() for score in self.scores],
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
             "samples": [shown.to_json() for shown in self.samples],
-            "sampling": {name: dict(facts) for name, facts in self.sampling.items()},
+            "sampling": {name: facts.to_json() for name, facts in self.sampling.items()},
             "benchmarks": [dict(benchmark) for benchmark in self.benchmarks],
             "provenance": dict(self.provenance),
         }
@@ -184,9 +191,9 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     score_rows = run.rows("scores", columns=SCORE_COLUMNS)
     known = benchmark_problems(run) if score_rows else {}
     totals = {name: len(entries) for name, entries in known.items()}
-    scores = scoring.model_scores(
-        score_rows, recipe.seed if recipe else 0, totals, run.facts("scores").get("closest", {})
-    )
+    told = run.facts("scores", ScoresFacts)
+    student = run.facts("student", StudentFacts)
+    scores = scoring.model_scores(score_rows, recipe.seed if recipe else 0, totals, told.closest or {})
     return Summary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
@@ -200,14 +207,16 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         drops=tuple(corpus.drops(run)),
         teachers=tuple(corpus.teachers(run)),
         diversity=corpus.diversity(run),
-        tokens=run.facts("tokens"),
-        student=run.facts("student"),
-        curve=_curve(run),
+        tokens=run.facts("tokens", TokensFacts),
+        student=student,
+        curve=curve(student.curve or run.events("train")),
         scores=tuple(scores),
         comparisons=tuple(scoring.compare(score_rows, scores, "before", "after")),
         samples=tuple(samples.shown(run, score_rows, known)),
-        sampling={s.name: s.facts for s in run.stages if s.name.startswith("samples") and s.facts},
-        benchmarks=tuple(run.facts("scores").get("benchmarks", ())),
+        sampling={
+            s.name: SamplesFacts.from_json(s.facts) for s in run.stages if s.name.startswith("samples") and s.facts
+        },
+        benchmarks=tuple(told.benchmarks or ()),
         provenance=_provenance(run),
         folder=str(run.folder),
         stopped=run.info.get("stopped") or None,
@@ -256,11 +265,6 @@ def _provenance(run: RunView) -> dict[str, Any]:
     if run.loaded:
         found["seed"] = run.loaded.recipe.seed
     return found
-
-
-def _curve(run: RunView) -> tuple[CurvePoint, ...]:
-    """The loss curve: the student's own facts, else the train events of a student that is still learning."""
-    return curve(run.facts("student").get("curve") or run.events("train"))
 
 
 def status(run_folder: Path, store: Store) -> dict[str, Any]:

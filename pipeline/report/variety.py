@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline import walk
 from pipeline.report.corpus import entropy, ngram_share, smallest_ids, text_of
 from pipeline.run.reading import RunView
+from pipeline.stages.quality.facts import QualityFacts
 
 """The stages whose kept records are documents, in the order of the walk."""
 
@@ -63,14 +64,14 @@ class Extreme:
 class ValueView:
     """The facts of the quality stage's classifier and sampler, with the texts of the ten best and ten worst."""
 
-    facts: Mapping[str, Any]
+    facts: QualityFacts
     best: tuple[Extreme, ...]
     worst: tuple[Extreme, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The report's `value`."""
         listed = {"best": [e.to_json() for e in self.best], "worst": [e.to_json() for e in self.worst]}
-        return {**self.facts, **listed}
+        return self.facts.to_json() | listed
 
 
 def by_stage(run: RunView) -> list[StageDiversity]:
@@ -106,10 +107,11 @@ def _measured(name: str, table: pa.Table, size: int) -> StageDiversity:
 
 def value(run: RunView) -> ValueView | None:
     """What the quality stage says of its classifier; None where it had none and thinned nothing."""
-    facts = run.facts("quality")
-    if not facts.get("classifier") and not facts.get("clusters"):
+    facts = run.facts("quality", QualityFacts)
+    best, worst = facts.best or (), facts.worst or ()
+    if not facts.classifier and not facts.clusters:
         return None
-    shown = {entry["id"] for name in ("best", "worst") for entry in facts.get(name, ())}
+    shown = {entry["id"] for entry in (*best, *worst)}
     kept = {row["id"]: row for row in run.where("quality", "part", "id", shown)}
     dropped = {row["id"]: row for row in run.where("quality", "dropped", "id", shown - kept.keys())}
 
@@ -123,5 +125,4 @@ def value(run: RunView) -> ValueView | None:
                 found.append(Extreme(entry["id"], entry["value"], text_of(row), is_code, origin, entry["id"] in kept))
         return tuple(found)
 
-    plain = {name: entry for name, entry in facts.items() if name not in ("best", "worst")}
-    return ValueView(plain, extremes(facts.get("best", ())), extremes(facts.get("worst", ())))
+    return ValueView(facts, extremes(best), extremes(worst))

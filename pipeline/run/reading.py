@@ -10,19 +10,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
+from pipeline.core.facts import Facts
 from pipeline.core.names import LATEST, checked
 from pipeline.recipe_text import Loaded, load
 from pipeline.run import record as run_record
 from pipeline.store import jsonl
 from pipeline.store.parquet import Parquet, opened
 from pipeline.store.store import Manifest, Store
+
+FactsT = TypeVar("FactsT", bound=Facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,13 @@ class StageView:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the stage wanted the report to know; empty where it is not finished."""
+        """What the stage wanted the report to know, as its manifest has it; empty where it is not finished."""
         return self.manifest.facts if self.manifest else {}
+
+    @property
+    def shown_facts(self) -> dict[str, Any]:
+        """`facts` for a person, without the curve, which is one to look at."""
+        return {name: value for name, value in self.facts.items() if name != "curve"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,10 @@ class RunView:
         """The stage of that name, None where the run has none."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
-    def facts(self, name: str) -> Mapping[str, Any]:
-        """Facts of a stage; empty where the run lacks it or it is not finished."""
+    def facts(self, name: str, kind: type[FactsT]) -> FactsT:
+        """What a stage says in its manifest; nothing where the run lacks it or it is not finished."""
         stage = self.stage(name)
-        return stage.facts if stage else {}
+        return kind.from_json(stage.facts if stage else {})
 
     @cached_property
     def loaded(self) -> Loaded | None:

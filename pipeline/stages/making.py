@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.core.events import Event, OnEvent
+from pipeline.core.facts import Facts
 from pipeline.core.money import Ledger
 from pipeline.core.plan import PlannedStage
 from pipeline.core.records import Record
@@ -118,7 +119,7 @@ class Making:
         step, stage = self.step, self.stage
         return Writer(self.places.store, stage.name, stage.key, step.kept, step.dropped)
 
-    def finish(self, writer: Writer, tally: Tally, facts: Mapping[str, Any]) -> Manifest:
+    def finish(self, writer: Writer, tally: Tally, facts: Facts) -> Manifest:
         """Write the manifest, which completes the artifact. facts: what it says beside the counts."""
         return writer.finish(
             tally,
@@ -127,7 +128,7 @@ class Making:
             version=self.stage.version,
             inputs=self.stage.inputs,
             settings=self.stage.settings,
-            facts=facts,
+            facts=facts.to_json(),
             made_by=f"hornbook {__version__}",
             run=self.run,
         )
@@ -136,7 +137,7 @@ class Making:
         self,
         outcomes: Iterable[Kept[Any] | Dropped],
         tally: Tally,
-        facts: Callable[[], Mapping[str, Any]] = dict,
+        facts: Callable[[], Facts] = Facts,
         files: Callable[[], Iterable[Path]] = tuple,
         read: Sequence[str] = (),
     ) -> Manifest:
@@ -161,7 +162,7 @@ class Making:
         records: Iterable[Record] | None = None,
         *,
         alone: bool = False,
-        facts: Callable[[], Mapping[str, Any]] = dict,
+        facts: Callable[[], Facts] = Facts,
     ) -> Manifest:
         """The artifact of a stage that is one function of its inputs' records.
 
@@ -173,7 +174,7 @@ class Making:
         outcomes = checked(function, self.read() if records is None else records, tally, run)
         return self.write(outcomes, tally, facts)
 
-    def folder(self, folder: Path, documents: int, facts: Mapping[str, Any], keep: Sequence[str] = ()) -> Manifest:
+    def folder(self, folder: Path, documents: int, facts: Facts, keep: Sequence[str] = ()) -> Manifest:
         """Finish an artifact that is files, not records: those of `folder`, or only its entries named in `keep`."""
         writer = self.writer()
         for entry in sorted(folder.iterdir()):

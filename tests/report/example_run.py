@@ -325,7 +325,8 @@ def _student(artifacts: _Artifacts, loaded: Loaded, documents: Sequence[Exercise
     weights.mkdir()
     (weights / "config.json").write_text("{}", encoding="utf-8")
     facts = {"parameters": 134_515_008, "steps": 150, "tokens": packed.tokens, "loss": curve[-1]["loss"],
-             "held_out_loss": 0.3641, "seconds": 285.2, "curve": curve}  # fmt: skip
+             "held_out_loss": 0.3641, "held_out_by_kind": {"exercises": {"documents": 9, "loss": 0.3121},
+             "passages": {"documents": 2, "loss": 1.5}}, "seconds": 285.2, "curve": curve}  # fmt: skip
     artifacts.write("student", [], facts=facts, folder=weights)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.money import dollars
 from pipeline.report import html, plots
-from pipeline.report.card import compact, duration
+from pipeline.report.card import card, compact, duration
 from pipeline.report.html import boards, render
 from pipeline.report.summary import Summary
 from pipeline.stages.student.curve import CurvePoint
@@ -97,6 +97,14 @@ def test_all_parts_of_a_run_are_on_it(page: str, summary: Summary) -> None:
         assert f"<b>{drop.reason}</b>" in page
     for text in ("a teacher with no model in it", "partial", "not counted as failed", "McNemar p", "0123456789ab"):
         assert text in page
+
+
+def test_the_held_out_loss_is_told_by_kind_of_document(page: str, summary: Summary) -> None:
+    assert "0.364 nats a token: 0.312 on 9 exercises, 1.500 on 2 passages" in page
+    assert "  held-out exercises 0.312, passages 1.500\n" in card(summary)
+    told = summary.to_json()["student"]
+    assert told["held_out_by_kind"]["passages"] == {"documents": 2, "loss": 1.5}
+    assert "curve" not in told
 
 
 def test_passed_and_failed_answers_stand_beside_their_problem(page: str, summary: Summary) -> None:

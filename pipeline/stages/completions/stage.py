@@ -13,6 +13,7 @@ from pipeline.core.records import Completion, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
 from pipeline.recipe_teachers import TeacherTable
+from pipeline.stages.completions.facts import CompletionsFacts
 from pipeline.stages.completions.step import STEP
 from pipeline.stages.making import Making
 from pipeline.store.store import Manifest
@@ -134,7 +135,7 @@ class Asking:
         for shard in sorted(journal.glob("*.jsonl")):
             writer.add(shard)
         facts = [one.facts for one in self.spent.values()]
-        manifest = making.finish(writer, tally, {"teachers": facts})
+        manifest = making.finish(writer, tally, CompletionsFacts(facts))
         making.tell_of_earlier(facts, asked)
         shutil.rmtree(journal, ignore_errors=True)
         return manifest

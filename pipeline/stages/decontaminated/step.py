@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.records import Exercise, Passage
 from pipeline.recipe import Recipe
+from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests, embedding_identity, own_reader, weights
 from pipeline.store.store import Manifest
@@ -45,9 +46,9 @@ def _make(making: Making) -> Manifest:
     closest = Closest()
     named = Counter(one.name for one in sets)
 
-    def facts() -> dict[str, Any]:
+    def facts() -> DecontaminatedFacts:
         known = {s.name: {"digest": s.digest, "matches": _matches(s, closest)} for s in sets if named[s.name] == 1}
-        return {"closest": known}
+        return DecontaminatedFacts(known)
 
     return making.through(Decontaminate(table, problems, embed, making.executor, closest.add), facts=facts)
 

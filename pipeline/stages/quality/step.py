@@ -68,6 +68,7 @@ def _valued(making: Making) -> Manifest:
     threshold pays for neither again.
     """
     from pipeline.models.embeddings import encoder, remembered
+    from pipeline.stages.quality.facts import QualityFacts
     from pipeline.stages.quality.stage import Quality
     from pipeline.stages.quality.valuing import Valuation
 
@@ -110,9 +111,9 @@ def _valued(making: Making) -> Manifest:
     )
     tally = Tally()
 
-    def facts() -> dict[str, Any]:
-        what = valuations[0].facts() if valuations else {}
-        return {**what, "embedding": spec, "judge": spent or None}
+    def facts() -> QualityFacts:
+        what = valuations[0].facts() if valuations else QualityFacts()
+        return replace(what, embedding=spec, judge=spent or None)
 
     def files() -> Iterator[Path]:
         yield from sorted(partial.glob("journal*.jsonl"))

@@ -13,6 +13,7 @@ from pipeline.core.records import Document
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import QualityTable
 from pipeline.stages.quality.diversity import Crowding, flattened, standardised, vendi_score
+from pipeline.stages.quality.facts import QualityFacts
 from pipeline.stages.quality.judge import Annotation
 from pipeline.work.protocol import Executor
 
@@ -51,26 +52,26 @@ class Valuation:
         """What makes the values doubtful; empty where nothing does."""
         return self.model.report.warnings() if self.model else []
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> QualityFacts:
         """The valuation for a manifest, without the values of all documents but the ten best and ten worst."""
         order = sorted(self.values, key=lambda i: (self.values[i], i))
-        return {
-            "classifier": self.model.report.to_json() if self.model else None,
-            "about": dict(self.model.about) if self.model else None,
-            "reused": self.reused,
-            "warnings": self.warnings(),
-            "limit": self.limit,
-            "valued": len(order),
-            "values": histogram(list(self.values.values())) if order else [],
-            "best": [{"id": i, "value": round(self.values[i], 4)} for i in order[::-1][:EXTREMES]],
-            "worst": [{"id": i, "value": round(self.values[i], 4)} for i in order[:EXTREMES]],
-            "diversity": {
+        return QualityFacts(
+            classifier=self.model.report if self.model else None,
+            about=dict(self.model.about) if self.model else None,
+            reused=self.reused,
+            warnings=self.warnings(),
+            limit=self.limit,
+            valued=len(order),
+            values=histogram(list(self.values.values())) if order else [],
+            best=[{"id": i, "value": round(self.values[i], 4)} for i in order[::-1][:EXTREMES]],
+            worst=[{"id": i, "value": round(self.values[i], 4)} for i in order[:EXTREMES]],
+            diversity={
                 "sampled": self.vendi_sample,
                 "vendi_before": self.vendi_before,
                 "vendi_after": self.vendi_after,
             },
-            "clusters": dict(self.clusters) if self.clusters else None,
-        }
+            clusters=dict(self.clusters) if self.clusters else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pipeline.core.stage import Dropped, Kept, Tally, made
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests, student_weights
+from pipeline.stages.samples.facts import SamplesFacts
 from pipeline.store.store import Manifest
 
 SCORING = {"before", "cpu_seconds", "memory_mb", "packages", "splits"}
@@ -61,17 +62,20 @@ def _make(making: Making, name: str, spec: str, checkpoint: str) -> Manifest:
         on_event=making.tell,
     )
     tally = Tally()
-    facts: dict[str, Any] = {"prompt_form": table.prompt_form, "model": spec, "tokens": 0}
-    started = time.monotonic()
+    tokens, started = 0, time.monotonic()
 
     def counted() -> Iterator[Kept[Sample] | Dropped]:
+        nonlocal tokens
         for outcome in made(samples, tally):
             if isinstance(outcome, Kept):
-                facts["tokens"] += outcome.record.tokens
+                tokens += outcome.record.tokens
             yield outcome
-        facts["tokens_per_second"] = round(facts["tokens"] / max(time.monotonic() - started, 1e-9), 1)
 
-    manifest = making.write(counted(), tally, facts=lambda: facts)
+    def facts() -> SamplesFacts:
+        seconds = max(time.monotonic() - started, 1e-9)
+        return SamplesFacts(table.prompt_form, spec, tokens, round(tokens / seconds, 1))
+
+    manifest = making.write(counted(), tally, facts=facts)
     shutil.rmtree(folder, ignore_errors=True)
     return manifest
 

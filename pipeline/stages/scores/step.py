@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.records import Score
 from pipeline.core.stage import Tally, made
 from pipeline.recipe import Recipe
+from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests
+from pipeline.stages.scores.facts import ScoresFacts
 from pipeline.store.store import Manifest
 
 if TYPE_CHECKING:
@@ -34,12 +36,12 @@ def _make(making: Making) -> Manifest:
     workers, mode = making.execution.worker_count(), making.execution.sandbox
     limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
     with Sandbox(limits, workers=workers, mode=mode, packages=table.packages) as sandbox:
-        facts = {
-            "benchmarks": [{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
-            "sandbox": sandbox.manifest(),
-        }
-        if "decontaminated" in making.stage.inputs:
-            facts["closest"] = closest([s.limited(table.limit) for s in sets], making)
+        split = "decontaminated" in making.stage.inputs
+        facts = ScoresFacts(
+            benchmarks=[{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],
+            sandbox=sandbox.manifest(),
+            closest=closest([s.limited(table.limit) for s in sets], making) if split else None,
+        )
         scores = made(score(making.read(*SAMPLES), problems, sandbox), tally)
         return making.write(scores, tally, facts=lambda: facts, read=SAMPLES)
 
@@ -52,7 +54,7 @@ def closest(sets: Sequence["ProblemSet"], making: Making) -> dict[str, dict[str,
     from pipeline.stages.decontaminated.split import splits
 
     manifest = making.places.store.manifest("decontaminated", making.stage.inputs["decontaminated"])
-    known = manifest.facts.get("closest", {}) if manifest is not None else {}
+    known = (DecontaminatedFacts.from_json(manifest.facts).closest if manifest is not None else None) or {}
     found: dict[str, dict[str, tuple[float, str]]] = {}
     others: list[ProblemSet] = []
     for one in sets:

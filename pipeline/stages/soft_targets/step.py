@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import weights
+from pipeline.stages.soft_targets.facts import SoftTargetsFacts
 from pipeline.store.store import Manifest
 
 
@@ -29,14 +30,14 @@ def _make(making: Making) -> Manifest:
         execution=making.execution,
         on_event=making.tell,
     )
-    facts = {
-        "rows": summary.rows,
-        "top_k": summary.top_k,
-        "temperature": summary.temperature,
-        "covered": summary.covered,
-        "bytes": summary.bytes,
-        "teacher": summary.teacher,
-    }
+    facts = SoftTargetsFacts(
+        rows=summary.rows,
+        top_k=summary.top_k,
+        temperature=summary.temperature,
+        covered=summary.covered,
+        bytes=summary.bytes,
+        teacher=summary.teacher,
+    )
     return making.folder(folder, making.count(), facts)
 
 

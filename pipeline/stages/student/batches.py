@@ -308,6 +308,17 @@ def document_rows(store: TokenStore, documents: Array, length: int) -> list[Row]
     return [(piece,) for piece in columns.pieces(0, len(columns.start))]
 
 
+def documents_of(store: TokenStore, rows: Sequence[Row]) -> list[tuple[int, str]]:
+    """Of each row that holds one document or a part of one: the document's place in the span table, and its kind."""
+    spans = store.spans
+    found = []
+    for (piece,) in rows:
+        inside = (spans.shard == piece.shard) & (spans.start <= piece.start) & (piece.stop <= spans.stop)
+        place = int(np.flatnonzero(inside)[0])
+        found.append((place, KINDS[int(spans.kind[place])]))
+    return found
+
+
 def held_out_rows(store: TokenStore, length: int, count: int) -> list[Row]:
     """Rows of the held-out documents, at most `count` of them, in the order of the documents' ids."""
     spans = store.spans

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from pipeline.models.products import available, live
 from pipeline.models.rates import onednn_wins
 from pipeline.recipe import PhaseTable
-from pipeline.stages.student.batches import Batch, Row, collate, micro_batches
+from pipeline.stages.student.batches import Batch, Row, collate, documents_of, micro_batches
 from pipeline.stages.student.compiled import Choice, choose, usual_batch
 from pipeline.stages.student.objective import NamedLoss, Objective, Prepared, cross_entropy
 from pipeline.stages.student.precision import DTYPES
@@ -18,6 +19,17 @@ from pipeline.stages.tokens.shards import TokenStore
 
 CPU_MICRO_TOKENS = 1024
 """Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
+
+
+PLURALS = {"textbook": "passages", "exercise": "exercises"}
+"""How the kinds of documents in the span table are told of."""
+
+
+class HeldOut(NamedTuple):
+    """Held-out documents of a kind. documents: measured. loss: their mean, nats per loss token."""
+
+    documents: int
+    loss: float
 
 
 class Passes:
@@ -91,12 +103,23 @@ class Passes:
         with self._autocast():
             return self.objective(batch.to(self.device), training=training, loss=loss, matching=matching)
 
-    @torch.no_grad()
     def mean_loss(self, rows: Sequence[Row]) -> float | None:
         """Mean cross-entropy of rows, nats per loss token; None for no rows. Dropout is off, whatever the forward pass,
         and no random number is drawn."""
-        if not rows:
-            return None
+        return self._mean_loss(rows) if rows else None
+
+    def held_out_by_kind(self, rows: Sequence[Row]) -> dict[str, HeldOut]:
+        """`mean_loss` of the rows of each kind of document: its plural, and what was measured; without empty kinds."""
+        groups: dict[str, list[tuple[int, Row]]] = {}
+        for row, (document, kind) in zip(rows, documents_of(self.store, rows), strict=True):
+            groups.setdefault(PLURALS[kind], []).append((document, row))
+        return {
+            kind: HeldOut(len({document for document, _ in found}), self._mean_loss([row for _, row in found]))
+            for kind, found in sorted(groups.items())
+        }
+
+    @torch.no_grad()
+    def _mean_loss(self, rows: Sequence[Row]) -> float:
         total, labels = 0.0, 0
         was_training = self.objective.model.training
         self.objective.model.eval()

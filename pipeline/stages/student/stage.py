@@ -6,6 +6,7 @@ holds weights, optimiser moments and the random state.
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from pipeline.stages.student.export import export
 from pipeline.stages.student.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.stages.student.objective import NamedLoss, Objective
 from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.stages.student.passes import Passes
+from pipeline.stages.student.passes import HeldOut, Passes
 from pipeline.stages.student.precision import agreed_precision, peak_flops, pick_precision
 from pipeline.stages.student.schedule import learning_rate
 from pipeline.stages.student.selection import Candidate, Judge, Selection, weights_digest
@@ -49,15 +50,17 @@ class TrainingSummary:
     """What training did.
 
     loss: mean over the last tenth of the steps. held_out_loss: of the exported weights, nats per loss token, None where
-    no document is held out. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe
-    does not choose by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format.
-    compiled: whether training went through torch.compile. products: what multiplied matrices, "torch" or "onednn".
+    no document is held out. held_out_by_kind: the same of "exercises" and of "passages", for they are not to be
+    compared. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe does not choose
+    by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format. compiled: whether
+    training went through torch.compile. products: what multiplied matrices, "torch" or "onednn".
     """
 
     steps: int
     tokens: int
     loss: float
     held_out_loss: float | None
+    held_out_by_kind: Mapping[str, HeldOut]
     held_out_pass_rate: float | None
     held_out_loss_before: float | None
     seconds: float
@@ -208,6 +211,7 @@ class _Run:
             tokens=self.read,
             loss=sum(tail) / len(tail),
             held_out_loss=after.loss if after else None,
+            held_out_by_kind=self.by_kind,
             held_out_pass_rate=after.pass_rate if after else None,
             held_out_loss_before=self.before,
             seconds=self.seconds,
@@ -310,14 +314,19 @@ class _Run:
         return solved / scored
 
     def _finally(self) -> Candidate | None:
-        """Put the weights to export into `exported`; what was measured of them."""
+        """Put the weights to export into `exported`, their held-out loss by kind into `by_kind`; what was measured."""
         with self._scored():
             last = self._candidate(self.total)
             if last is None or not self.selection.chooses:
                 self.exported = self._weights()
+                self.by_kind = self.passes.held_out_by_kind(self.held_out)
                 return last
         self.world.wait()
         self.exported = self.selection.weights()
+        trained = self._weights()
+        load_weights(self.model, self.exported)
+        self.by_kind = self.passes.held_out_by_kind(self.held_out)
+        load_weights(self.model, trained)
         best = self.selection.best
         assert best is not None
         self._report({"event": "best", "steps": self.total, "step": best.step, "held_out_loss": best.loss})

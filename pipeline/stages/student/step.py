@@ -7,6 +7,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights, weights
 from pipeline.stages.student import curve
+from pipeline.stages.student.facts import StudentFacts
 from pipeline.store.store import Manifest
 
 
@@ -52,20 +53,21 @@ def _make(making: Making) -> Manifest:
         loss=_loss(making),
         judge=judge_of(TokenStore(tokens), recipe, making.execution),
     )
-    facts = {
-        "parameters": summary.parameters,
-        "steps": summary.steps,
-        "tokens": summary.tokens,
-        "loss": summary.loss,
-        "held_out_loss": summary.held_out_loss,
-        "held_out_loss_before": summary.held_out_loss_before,
-        "held_out_pass_rate": summary.held_out_pass_rate,
-        "precision": summary.precision,
-        "compiled": summary.compiled,
-        "products": summary.products,
-        "seconds": summary.seconds,
-        "curve": [point._asdict() for point in curve.read(steps)],
-    }
+    facts = StudentFacts(
+        parameters=summary.parameters,
+        steps=summary.steps,
+        tokens=summary.tokens,
+        loss=summary.loss,
+        held_out_loss=summary.held_out_loss,
+        held_out_loss_before=summary.held_out_loss_before,
+        held_out_by_kind={kind: of._asdict() for kind, of in summary.held_out_by_kind.items()},
+        held_out_pass_rate=summary.held_out_pass_rate,
+        precision=summary.precision,
+        compiled=summary.compiled,
+        products=summary.products,
+        seconds=summary.seconds,
+        curve=[point._asdict() for point in curve.read(steps)],
+    )
     return making.folder(folder, making.count("tokens"), facts, keep=("model",))
 
 

@@ -8,6 +8,7 @@ from pipeline.core.errors import InputError
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights
+from pipeline.stages.tokens.facts import TokensFacts
 from pipeline.store.store import Manifest
 
 
@@ -54,13 +55,13 @@ def _make(making: Making) -> Manifest:
         out=folder,
         cache=making.places.models,
     )
-    facts = {
-        "documents": summary.documents,
-        "held_out_documents": summary.held_out_documents,
-        "tokens": summary.tokens,
-        "loss_tokens": summary.loss_tokens,
-        "vocabulary": summary.vocabulary,
-    }
+    facts = TokensFacts(
+        documents=summary.documents,
+        held_out_documents=summary.held_out_documents,
+        tokens=summary.tokens,
+        loss_tokens=summary.loss_tokens,
+        vocabulary=summary.vocabulary,
+    )
     return making.folder(folder, summary.documents + summary.held_out_documents, facts)
 
 

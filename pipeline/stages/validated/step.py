@@ -6,6 +6,7 @@ from pipeline.core.records import Exercise, Passage
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.solutions.step import wanted as agreed_on
+from pipeline.stages.validated.facts import ValidatedFacts
 from pipeline.store.store import Manifest
 
 
@@ -30,7 +31,7 @@ def _make(making: Making) -> Manifest:
         function = (
             ValidateBlocks(table, execution.sandbox, agreement) if on_ray else Validate(table, sandbox, agreement)
         )
-        facts = {"sandbox": sandbox.manifest()}
+        facts = ValidatedFacts(sandbox.manifest())
         return making.through(function, alone=on_ray, facts=lambda: facts)
 
 

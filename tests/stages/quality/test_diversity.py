@@ -87,7 +87,7 @@ def test_the_sampler_as_a_stage_drops_as_repeated_and_raises_the_vendi_score() -
     assert all(int(o.detail.split()[1]) > int(o.detail.split()[3]) for o in dropped)
     assert "kept of the 50 in cluster" in dropped[0].detail
     assert found[0].vendi_after > found[0].vendi_before  # type: ignore[operator]
-    assert found[0].facts()["classifier"] is None
+    assert found[0].facts().classifier is None
     assert len([o for o in outcomes if isinstance(o, Kept)]) == 30
 
 

@@ -12,8 +12,10 @@ from tiny import PHASE, STUDENT, TOKENS, WEIGHT, planted  # type: ignore[import-
 from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import StudentTable
+from pipeline.stages.student import stage
 from pipeline.stages.student.average import Average
 from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.stage import TrainingSummary, train
 
 
@@ -83,6 +85,33 @@ def test_the_best_weights_are_exported_where_training_ends_badly(
     assert (summary.held_out_loss_before, summary.held_out_loss) == (9.0, made.losses[exported])
     same = [torch.equal(weights(summary)[WEIGHT], seen) for seen in made.weights]
     assert same == [number == exported for number in range(5)]
+
+
+def test_the_loss_by_kind_is_of_the_weights_that_are_exported(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was trained last is in place again afterwards, for the checkpoint of a failed export."""
+    seen: list[torch.Tensor] = []
+    measured, finished = Passes.held_out_by_kind, stage._Run._finish
+
+    def measuring(self: Passes, rows: Any) -> Any:
+        seen.append(self.objective.model.get_parameter(WEIGHT).detach().clone())
+        return measured(self, rows)
+
+    def finishing(self: Any) -> Path:
+        seen.append(self.model.get_parameter(WEIGHT).detach().clone())
+        return finished(self)
+
+    monkeypatch.setattr(Passes, "held_out_by_kind", measuring)
+    monkeypatch.setattr(stage._Run, "_finish", finishing)
+    made = planted(monkeypatch, 9.0, 1.0, 2.0)
+    phase = PHASE.model_copy(update={"steps": 4})
+    summary, _ = run(corpus, tmp_path, changed(phases=(phase,), keep="best", held_out_steps=2, held_out=0.2))
+    exported = weights(summary)[WEIGHT]
+    assert [torch.equal(exported, weight) for weight in made.weights] == [False, True, False]
+    assert torch.equal(seen[0], exported)
+    assert torch.equal(seen[1], made.weights[2])
+    assert summary.held_out_by_kind.keys() == {"exercises", "passages"}
 
 
 def test_best_of_the_last_phase_only(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ from pipeline.core.errors import DiskFull, RecipeError, TrainingError
 from pipeline.execution import Execution
 from pipeline.recipe import StudentTable
 from pipeline.stages.student import checkpoint
-from pipeline.stages.student.stage import TrainingSummary, train
+from pipeline.stages.student.batches import documents_of, held_out_rows, label_count
+from pipeline.stages.student.stage import HELD_OUT_ROWS, TrainingSummary, train
+from pipeline.stages.tokens.shards import KINDS, TokenStore
 
 EXECUTION = Execution(threads=1, checkpoint_seconds=1e-6)
 
@@ -29,6 +31,26 @@ def run(
     on_event = more.pop("on_event", events.append)
     summary = train(corpus, student, TOKENS, seed=3, out=out, cache=out, execution=execution, on_event=on_event)
     return summary, events
+
+
+def test_the_held_out_loss_is_told_of_each_kind_of_document(alone: Alone, corpus: Path) -> None:
+    store = TokenStore(corpus)
+    rows = held_out_rows(store, TOKENS.sequence_length, HELD_OUT_ROWS)
+    owners = documents_of(store, rows)
+    by_kind = alone.summary.held_out_by_kind
+    spans = store.spans
+    documents = {KINDS[kind]: int((spans.held_out & (spans.kind == kind)).sum()) for kind in range(2)}
+    assert {kind: of.documents for kind, of in by_kind.items()} == {
+        "exercises": documents["exercise"],
+        "passages": documents["textbook"],
+    }
+    tokens = {"textbook": 0, "exercise": 0}
+    for row, (document, kind) in zip(rows, owners, strict=True):
+        assert spans.held_out[document]
+        tokens[kind] += label_count(row)
+    mixed = by_kind["exercises"].loss * tokens["exercise"] + by_kind["passages"].loss * tokens["textbook"]
+    assert mixed / sum(tokens.values()) == pytest.approx(alone.summary.held_out_loss)
+    assert by_kind["exercises"].loss != by_kind["passages"].loss
 
 
 def test_it_learns_and_writes_a_transformers_folder(alone: Alone) -> None:
