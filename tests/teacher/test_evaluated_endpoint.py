@@ -7,28 +7,18 @@ from pathlib import Path
 
 import pytest
 from asking import execution
+from problems_made import mine
 from server import Body, Reply, chat, refuse, serving
 
-from pipeline.benchmarks.problems import ProblemSet, data_digest
 from pipeline.core.errors import Interrupted
-from pipeline.core.records import Problem, Sample
+from pipeline.core.records import Sample
 from pipeline.recipe import EvaluationTable
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import Ask
 from pipeline.stages.samples.stage import sample
 from pipeline.teacher import engine
 
-PROBLEMS = tuple(
-    Problem(
-        benchmark="mine",
-        task_id=f"Mine/{number}",
-        prompt=f'def f{number}(x):\n    """Add {number}."""\n',
-        entry_point=f"f{number}",
-        test=f"def check(candidate):\n    assert candidate(1) == {number + 1}\n",
-    )
-    for number in range(24)
-)
-MINE = ProblemSet("mine", data_digest(PROBLEMS), "here", PROBLEMS)
+MINE = mine(24)
 ASK = Ask(max_new_tokens=64, stop="none", chat=True)
 
 
@@ -86,7 +76,7 @@ def test_what_is_not_answered_is_unscored_and_the_result_says_why(tmp_path: Path
     with serving(answer) as server:
         model = EndpointModel(server.url, "m", "", execution())
         samples = score(model, tmp_path / "answers.jsonl")
-    assert {problem.task_id for problem in PROBLEMS} - {one.task_id for one in samples} == {"Mine/3"}
+    assert {problem.task_id for problem in MINE.problems} - {one.task_id for one in samples} == {"Mine/3"}
     (note,) = model.notes(ASK)
     assert note.startswith("1 not answered: context too long: ")
     assert "maximum context length is 8" in note

@@ -2,8 +2,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from problems_made import mine
 
-from pipeline.benchmarks.problems import ProblemSet, data_digest
+from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
@@ -12,17 +13,7 @@ from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
 from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
 from pipeline.stages.samples.stage import how, sample
 
-PROBLEMS = tuple(
-    Problem(
-        benchmark="mine",
-        task_id=f"Mine/{number}",
-        prompt=f'def f{number}(x):\n    """Add {number}."""\n',
-        entry_point=f"f{number}",
-        test=f"def check(candidate):\n    assert candidate(1) == {number + 1}\n",
-    )
-    for number in range(4)
-)
-MINE = ProblemSet("mine", data_digest(PROBLEMS), "here", PROBLEMS)
+MINE = mine(4)
 
 
 class Killed(Exception):
@@ -67,8 +58,8 @@ def run(model: Echo, journal: Path | None = None, seed: int = 0, **table: object
 def test_samples_come_in_the_order_of_the_problems_with_raw_and_processed_text() -> None:
     model = Echo()
     samples = run(model)
-    assert [s.task_id for s in samples] == [p.task_id for p in PROBLEMS]
-    assert model.asked[-1] == PROBLEMS[0].prompt.rstrip("\n")
+    assert [s.task_id for s in samples] == [p.task_id for p in MINE.problems]
+    assert model.asked[-1] == MINE.problems[0].prompt.rstrip("\n")
     length = len(model.asked[-1])
     assert samples[0].raw == f"    return {length}\nprint(1)\n"
     assert samples[0].completion == f"    return {length}\n"
@@ -78,7 +69,7 @@ def test_samples_come_in_the_order_of_the_problems_with_raw_and_processed_text()
 def test_the_raw_form_asks_the_prompt_as_it_is() -> None:
     model = Echo()
     samples = run(model, prompt_form="raw")
-    assert model.asked[-1] == PROBLEMS[0].prompt
+    assert model.asked[-1] == MINE.problems[0].prompt
     assert samples[0].raw.startswith("\n    return")
 
 
@@ -143,7 +134,7 @@ def test_an_answer_that_never_came_leaves_no_sample() -> None:
 
 def test_whole_programs_are_asked_with_the_prompt_as_it_is_and_cut_at_done() -> None:
     model = Echo()
-    few_shot = ProblemSet("few", MINE.digest, "here", PROBLEMS[:1], answer="whole", stop=("[DONE]",))
+    few_shot = ProblemSet("few", MINE.digest, "here", MINE.problems[:1], answer="whole", stop=("[DONE]",))
     made = list(
         sample(
             [few_shot],
@@ -155,10 +146,10 @@ def test_whole_programs_are_asked_with_the_prompt_as_it_is_and_cut_at_done() -> 
             execution=Execution(),
         )
     )
-    assert model.asked == [PROBLEMS[0].prompt]
+    assert model.asked == [MINE.problems[0].prompt]
     assert model.asks[0].stop_strings == ("[DONE]",)
     assert made[0].whole
-    assert chosen("stripped", True).apply(PROBLEMS[0], "def f(): pass\n[DONE]\nmore") == "def f(): pass\n"
+    assert chosen("stripped", True).apply(MINE.problems[0], "def f(): pass\n[DONE]\nmore") == "def f(): pass\n"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +163,7 @@ def test_whole_programs_are_asked_with_the_prompt_as_it_is_and_cut_at_done() -> 
     ],
 )
 def test_a_body_ends_where_it_is_left(text: str, body: str) -> None:
-    assert cut_body(PROBLEMS[0], text) == body
+    assert cut_body(MINE.problems[0], text) == body
 
 
 @pytest.mark.parametrize(
@@ -185,7 +176,7 @@ def test_a_body_ends_where_it_is_left(text: str, body: str) -> None:
     ],
 )
 def test_chat_answers_become_completions(answer: str, completion: str) -> None:
-    assert CHAT.apply(PROBLEMS[0], answer) == completion
+    assert CHAT.apply(MINE.problems[0], answer) == completion
 
 
 def test_a_chat_model_is_not_told_to_complete_a_function_that_the_prompt_does_not_open() -> None:
@@ -196,7 +187,7 @@ def test_a_chat_model_is_not_told_to_complete_a_function_that_the_prompt_does_no
         entry_point="twice",
         test="",
     )
-    assert "Complete the following" in asked(PROBLEMS[0], "chat")
+    assert "Complete the following" in asked(MINE.problems[0], "chat")
     assert "Write the Python function described" in asked(described, "chat")
     assert "Complete" not in asked(described, "chat")
     assert CHAT.apply(described, "```python\ntwice = lambda x: 2 * x\n```\nDone.") == "twice = lambda x: 2 * x\n"
@@ -209,10 +200,10 @@ def test_a_prompt_that_ends_with_the_signature_is_finished_before_it_is_replaced
 
 
 def test_a_stripped_prompt_and_its_answer_make_the_program_that_the_model_saw() -> None:
-    prompt = asked(PROBLEMS[0], "stripped")
+    prompt = asked(MINE.problems[0], "stripped")
     text = "\n    return x\n"
-    assert PROBLEMS[0].prompt + joined(PROBLEMS[0], "stripped", False, text) == prompt + text
-    assert PROBLEMS[0].prompt in asked(PROBLEMS[0], "chat") + "\n"
+    assert MINE.problems[0].prompt + joined(MINE.problems[0], "stripped", False, text) == prompt + text
+    assert MINE.problems[0].prompt in asked(MINE.problems[0], "chat") + "\n"
 
 
 def test_an_answer_to_a_docstring_prompt_is_a_program_and_is_not_cut_at_its_first_definition() -> None:

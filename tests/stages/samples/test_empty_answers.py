@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from problems_made import mine
 
-from pipeline.benchmarks.problems import ProblemSet, data_digest
 from pipeline.cli.main import main
 from pipeline.core.events import Event
-from pipeline.core.records import Problem
 from pipeline.evaluation.api import result_of
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -22,17 +21,7 @@ from pipeline.teacher import Failure
 from pipeline.teacher.content import content_of
 from pipeline.teacher.protocol import Outcome, Trouble
 
-PROBLEMS = tuple(
-    Problem(
-        benchmark="mine",
-        task_id=f"Mine/{number}",
-        prompt=f'def f{number}(x):\n    """Add {number}."""\n',
-        entry_point=f"f{number}",
-        test=f"def check(candidate):\n    assert candidate(1) == {number + 1}\n",
-    )
-    for number in range(3)
-)
-MINE = ProblemSet("mine", data_digest(PROBLEMS), "here", PROBLEMS)
+MINE = mine(3)
 
 
 class Model:
