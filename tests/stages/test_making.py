@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 import pytest
 
+from pipeline.core.facts import Facts
 from pipeline.core.plan import PlannedStage
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
+from pipeline.stages.validated.facts import ValidatedFacts
 from pipeline.store.places import places
 from pipeline.store.store import Writer
 
@@ -59,7 +61,7 @@ def making(tmp_path: Path, told: list[Any]) -> Making:
             writer.write(Kept(record))
         writer.finish(Tally(len(records), len(records)), version=1, inputs={}, settings={}, facts={}, made_by="",
                       seconds=0, cpu_seconds=0)  # fmt: skip
-    step = TextStep(name="odd", version=3, caption="", make=lambda making: making.finish(making.writer(), Tally(), {}),
+    step = TextStep(name="odd", version=3, caption="", make=lambda making: making.finish(making.writer(), Tally(), Facts()),
                     settings=lambda recipe: {}, kept=(Passage,), dropped=(Passage,))  # fmt: skip
     stage = PlannedStage("odd", 3, "k", {"one": "one", "other": "other"}, {"generation": "then"})
     return Making(step, stage, Recipe(), Execution(workers=1), at, told.append, executor=Elsewhere(), run="mine")
@@ -104,8 +106,8 @@ def test_a_conversation_says_of_which_generation_its_answers_are(making: Making)
 
 
 def test_the_manifest_says_what_was_made_of_what_by_whom(making: Making) -> None:
-    manifest = making.through(Odd(), facts=lambda: {"a": 1})
-    assert (manifest.version, manifest.run, manifest.facts) == (3, "mine", {"a": 1})
+    manifest = making.through(Odd(), facts=lambda: ValidatedFacts({"mode": "strong"}))
+    assert (manifest.version, manifest.run, manifest.facts) == (3, "mine", {"sandbox": {"mode": "strong"}})
     assert (manifest.inputs, manifest.settings) == ({"one": "one", "other": "other"}, {"generation": "then"})
     assert manifest.made_by.startswith("hornbook ")
     assert (manifest.entered, manifest.kept, manifest.dropped) == (4, 2, {"odd": 2})
@@ -148,7 +150,7 @@ def test_an_artifact_of_files_has_those_of_its_work_that_it_keeps_and_the_work_g
     (work / "model").mkdir()
     (work / "model" / "weights").write_text("w")
     (work / "scratch").write_text("s")
-    manifest = making.folder(work, 4, {}, keep=keep)
+    manifest = making.folder(work, 4, Facts(), keep=keep)
     assert manifest.files.keys() == files
     assert (manifest.entered, manifest.kept) == (4, 4)
     assert not work.exists()
