@@ -61,7 +61,8 @@ def making(tmp_path: Path, told: list[Any]) -> Making:
             writer.write(Kept(record))
         writer.finish(Tally(len(records), len(records)), version=1, inputs={}, settings={}, facts={}, made_by="",
                       seconds=0, cpu_seconds=0)  # fmt: skip
-    step = TextStep(name="odd", version=3, caption="", make=lambda making: making.finish(making.writer(), Tally(), Facts()),
+    step = TextStep(name="odd", version=3, caption="",
+                    make=lambda making: making.finish(making.writer(), Tally(), Facts()),
                     settings=lambda recipe: {}, kept=(Passage,), dropped=(Passage,))  # fmt: skip
     stage = PlannedStage("odd", 3, "k", {"one": "one", "other": "other"}, {"generation": "then"})
     return Making(step, stage, Recipe(), Execution(workers=1), at, told.append, executor=Elsewhere(), run="mine")
