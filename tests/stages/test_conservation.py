@@ -7,7 +7,7 @@ drawn too; all else is the step's own.
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -90,6 +90,7 @@ DOCUMENTS = st.one_of(
         entry_point=st.just("add"),
         test=st.sampled_from(["", "assert add([1]) == 1\n"]),
         test_owner=st.sampled_from(["teacher", "seed"]),
+        teacher=st.sampled_from(["", "composer"]),
         audience=st.text("ab", max_size=2),
     ),
 )
@@ -181,6 +182,22 @@ def documents_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Gi
     return Given({"completions": [completion(seed, text, place) for place, (seed, text) in enumerate(answered)]})
 
 
+def solutions_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
+    class Drawn:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
+            for number, prompt in enumerate(records):
+                reason, answer = draw(st.sampled_from(["", *COMPLETIONS.reasons])), draw(ANSWERS)
+                answered = replace(completion(prompt.seed, answer, number), prompt_id=prompt.id)
+                yield Dropped(prompt, reason, "1 > 0") if reason else Kept(answered)
+
+    patched.setattr("pipeline.stages.completions.stage.Complete", Drawn)
+    solutions = draw(st.integers(1, 3))
+    overrides = ["teachers.composer.kind=local", "teachers.composer.tests=agreement", "agreement.min_calls=1"]
+    return Given({"documents": draw(several(DOCUMENTS))}, [*overrides, f"agreement.solutions={solutions}"])
+
+
 def validated_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
     verdicts = [name for name in get_args(VerdictName) if name != "infrastructure"]
     patched.setattr("pipeline.sandbox.Sandbox", sandbox_of(draw, verdicts))
@@ -257,6 +274,7 @@ GIVEN: dict[str, Callable[[Draw, Path, pytest.MonkeyPatch], Given]] = {
     "completions": completions_given,
     "raw-code": raw_code_given,
     "documents": documents_given,
+    "solutions": solutions_given,
     "validated": validated_given,
     "distinct": distinct_given,
     "quality": quality_given,

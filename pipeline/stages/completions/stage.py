@@ -123,12 +123,13 @@ class Asking:
     """
 
     making: Making
+    journal: Path
     complete: Complete
     spent: Mapping[str, Spent]
 
     def write(self, outcomes: Iterable[Kept[Any] | Dropped], tally: Tally, asked: int) -> Manifest:
         """Write outcomes as they come, and finish the artifact with the journal's shards. asked: questions in all."""
-        making, journal = self.making, self.complete.journal
+        making, journal = self.making, self.journal
         writer = making.writer()
         for outcome in outcomes:
             writer.write(outcome)
@@ -159,4 +160,4 @@ def asking(making: Making, tables: Sequence[TeacherTable], total: int) -> Asking
         total=total,
         answered=lambda name, answer: spent[name].add(answer),
     )
-    return Asking(making, complete, spent)
+    return Asking(making, journal, complete, spent)

@@ -20,7 +20,7 @@ from pipeline.languages.python.calls import edge_calls, literal, read_literal, s
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.said import examples_in, lines_of, with_values
 from pipeline.recipe import AgreementTable
-from pipeline.sandbox import Example, Output, Program, Sandbox
+from pipeline.sandbox import Example, Output, Program, Sandbox, Verdict
 from pipeline.sandbox.show import same_output
 
 _OTHER_DRAWS = "\nimport random as _draws\n_draws.seed(1)\ndel _draws\n"
@@ -34,7 +34,8 @@ class Result(NamedTuple):
     """What one call, or one example, gave in one run.
 
     kind: "value", a literal; "shown", other output; "raised"; "unwritten", an object that shows its address; "ended",
-    the program had ended. key: by which two results are the same; text: the literal or the output.
+    the program had ended. key: by which two results are the same; text: the literal or the output, what was raised, or
+    why the program had ended.
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Result(NamedTuple):
     @property
     def told(self) -> str:
         """For a person."""
-        return self.text.strip()[:60] if self.kind in ("value", "shown") else self.kind
+        return self.text.strip()[:60] or self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ class Ballot:
                 name = f"{self.exercise.id}/{number}/{run}"
                 yield Program(name, text, self.exercise.entry_point, examples=examples, observe=True)
 
-    def add(self, observed: Sequence[Output]) -> None:
+    def add(self, verdict: Verdict) -> None:
         """Take what the next program of `programs` showed."""
-        seen = [_result(output, item) for output, item in zip(observed, self.items, strict=False)]
-        seen += [Result("ended")] * (len(self.items) - len(seen))
+        seen = [_result(output, item) for output, item in zip(verdict.observed, self.items, strict=False)]
+        seen += [Result("ended", text=verdict.detail)] * (len(self.items) - len(seen))
         if self.results and len(self.results[-1]) == 1:
             self.results[-1].append(seen)
         else:
@@ -131,7 +132,7 @@ def agreed(
                 f"the sandbox could not run a solution of exercise {ballot.exercise.id}: {verdict.detail}",
                 hint="run `hornbook doctor`; the run can be resumed",
             )
-        ballot.add(verdict.observed)
+        ballot.add(verdict)
     for ballot in ballots:
         yield outcome_of_ballot(ballot, table)
 
@@ -225,7 +226,7 @@ def _says_the_same(said: str, found: str) -> bool:
 def _result(output: Output, item: str) -> Result:
     """A call's result by its literal, or by what is shown where that is none. Of None a prompt shows nothing."""
     if output.raised:
-        return Result("raised")
+        return Result("raised", text=output.raised)
     if _ADDRESS.search(output.text):
         return Result("unwritten")
     if not output.text.strip():

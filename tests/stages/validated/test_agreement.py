@@ -112,8 +112,11 @@ def test_calls_on_which_all_raise_are_no_part_of_the_test(stage: Validate) -> No
         ((LOOP, LOOP_RENAMED, LOOP), "1 of 4 solutions differ as programs, 2 must agree"),
         ((SUM,), "1 of 4 solutions differ as programs, 2 must agree"),
         ((DRAWS, DRAWS_TOO), "2 differ from run to run"),
-        ((RAISES, "    raise KeyError(1)\n"), "0 of 2 agree, 2 wanted"),
-        ((BROKEN, "    return [\n"), "0 of 2 agree, 2 wanted"),
+        (
+            (RAISES, "    raise KeyError(1)\n"),
+            "0 of 2 agree, 2 wanted: total([1, 2]) gives ValueError: no (1), KeyError: 1 (1)",
+        ),
+        ((BROKEN, "    return [\n"), "total([1, 2]) gives SyntaxError: '(' was never closed (line "),
         ((OBJECT, OBJECT_TOO), "0 of 2 agree, 2 wanted"),
         ((NONE, NONE_TOO), "calls return None, 2 results wanted"),
     ],
