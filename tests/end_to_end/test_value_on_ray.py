@@ -17,7 +17,8 @@ from pipeline.cli.main import main
 from pipeline.models.embeddings import Encoder
 from pipeline.stages.quality.forest import Forest
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+# Slow: Ray 2.60 can abort this process where a task is cancelled as it ends ("complete task that was not pending").
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")]
 
 RECIPE = (
     judge_server.RECIPE
