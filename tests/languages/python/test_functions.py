@@ -177,7 +177,7 @@ def test_every_function_of_the_standard_library_is_the_same_program() -> None:
                     continue
                 documented += bool(cut(text)[1]) and '"""' in text
                 count += 1
-    assert count > 1500
+    assert count > 1000
     assert documented > 400
 
 
