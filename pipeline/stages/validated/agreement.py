@@ -9,7 +9,7 @@ the solutions that pass it, here no guessed value counts.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -241,9 +241,9 @@ def _result(output: Output, item: str) -> Result:
 
 def _difference(ballot: Ballot) -> str:
     """The first call on which the candidates differ most, with how many gave what."""
-    columns: Mapping[str, Counter[str]] = {
-        item: Counter(runs[0][place].told for runs in ballot.results) for place, item in enumerate(ballot.items)
-    }
-    item = max(columns, key=lambda one: len(columns[one]))
-    told = ", ".join(f"{what or 'nothing'} ({votes})" for what, votes in columns[item].most_common(4))
+    columns = [[runs[0][place] for runs in ballot.results] for place in range(len(ballot.items))]
+    votes = [Counter(result[:2] for result in column) for column in columns]
+    place = max(range(len(votes)), key=lambda at: len(votes[at]))
+    item, first = ballot.items[place], {result[:2]: result.told for result in reversed(columns[place])}
+    told = ", ".join(f"{first[same]} ({count})" for same, count in votes[place].most_common(4))
     return f"{item.strip()[:120]} gives {told}"
