@@ -17,7 +17,7 @@ from pipeline.recipe import EvaluationTable, Recipe, ValidatedTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.stage import sample
 from pipeline.stages.scores.stage import score
-from pipeline.stages.student.selection import Passes
+from pipeline.stages.student.selection import Solved
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.text import split_prompt
 from pipeline.stages.validated.stage import limits_of
@@ -43,7 +43,7 @@ class HeldOutExercises:
         with self._sandbox():
             pass
 
-    def __call__(self, model: LoadedModel, weights: str, journal: Path) -> Passes:
+    def __call__(self, model: LoadedModel, weights: str, journal: Path) -> Solved:
         """How many the model solves. What the folder `journal` has under `weights` is read, not made again."""
         table = EvaluationTable(benchmarks=(self.set.name,), max_new_tokens=self._longest(model))
         key = digest([weights, self.set.digest, table.max_new_tokens, self.limits.model_dump()])
@@ -64,7 +64,7 @@ class HeldOutExercises:
             verdicts = [one.passed for one in score(samples, self.set.problems, sandbox)]
         scored = [passed for passed in verdicts if passed is not None]
         jsonl.append(journal / SCORES, {"key": key, "solved": sum(scored), "scored": len(scored)})
-        return Passes(sum(scored), len(scored))
+        return Solved(sum(scored), len(scored))
 
     def _sandbox(self) -> Sandbox:
         workers, mode = self.execution.worker_count(), self.execution.sandbox
@@ -77,9 +77,9 @@ class HeldOutExercises:
         return round(ROOM * max(lengths))
 
 
-def _scores(path: Path) -> Mapping[str, Passes]:
+def _scores(path: Path) -> Mapping[str, Solved]:
     """The journal's scores by key."""
-    return {row["key"]: Passes(row["solved"], row["scored"]) for row in jsonl.rows(path)}
+    return {row["key"]: Solved(row["solved"], row["scored"]) for row in jsonl.rows(path)}
 
 
 def judge_of(store: TokenStore, recipe: Recipe, execution: Execution) -> HeldOutExercises | None:

@@ -13,7 +13,7 @@ from pipeline.recipe import StudentTable
 from pipeline.stages.student import checkpoint
 
 
-class Passes(NamedTuple):
+class Solved(NamedTuple):
     """Held-out exercises that were solved, and those whose answer could be scored."""
 
     solved: int
@@ -23,7 +23,7 @@ class Passes(NamedTuple):
 class Judge(Protocol):
     """Has a model answer held-out exercises and runs the answers against the exercises' tests."""
 
-    def __call__(self, model: LoadedModel, weights: str, journal: Path) -> Passes:
+    def __call__(self, model: LoadedModel, weights: str, journal: Path) -> Solved:
         """weights: digest of the model's weights, under which answers and scores are kept in the folder `journal`, so
         that they are not made again after a restart."""
         ...

@@ -6,11 +6,8 @@ holds weights, optimiser moments and the random state.
 
 import math
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,11 +27,12 @@ from pipeline.stages.student.export import export
 from pipeline.stages.student.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.stages.student.objective import NamedLoss, Objective
 from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.stages.student.passes import HeldOut, Passes
+from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.precision import agreed_precision, peak_flops, pick_precision
 from pipeline.stages.student.schedule import learning_rate
 from pipeline.stages.student.selection import Candidate, Judge, Selection, weights_digest
 from pipeline.stages.student.state import load_optimizer, load_weights, shard, whole
+from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.student.world import join
 from pipeline.stages.tokens.shards import TokenStore
 
@@ -43,32 +41,6 @@ VERSION = 3
 
 HELD_OUT_ROWS = 64
 """Most held-out rows whose loss is measured: enough for two digits, a few seconds on two cores."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSummary:
-    """What training did.
-
-    loss: mean over the last tenth of the steps. held_out_loss: of the exported weights, nats per loss token, None where
-    no document is held out. held_out_by_kind: the same of "exercises" and of "passages", for they are not to be
-    compared. held_out_pass_rate: share of the held-out exercises that they solve, None where the recipe does not choose
-    by it. seconds: of this process and earlier ones that it resumed. model: folder in HF format. compiled: whether
-    training went through torch.compile. products: what multiplied matrices, "torch" or "onednn".
-    """
-
-    steps: int
-    tokens: int
-    loss: float
-    held_out_loss: float | None
-    held_out_by_kind: Mapping[str, HeldOut]
-    held_out_pass_rate: float | None
-    held_out_loss_before: float | None
-    seconds: float
-    precision: str
-    parameters: int
-    model: Path
-    compiled: bool
-    products: Literal["torch", "onednn"]
 
 
 def train(
@@ -121,35 +93,8 @@ class _Run:
         self.vocabulary = int(self.store.manifest["vocabulary"])
         self.precision = agreed_precision(pick_precision(student.precision, self.device), self.world)
         self.peak = peak_flops(self.precision, self.device) * self.world.size
-        torch.manual_seed(rng_seed(seed, "student"))
-        self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
-        self.model = initial_model(student, self.tokenizer, cache, self.device, limits.sequence_length)
-        vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
-        if vocabulary < self.vocabulary:
-            raise RecipeError(
-                f"recipe: the tokens have a vocabulary of {self.vocabulary}, the student has one of {vocabulary}",
-                hint='set tokens.tokenizer = "student", so that both are the same',
-            )
         self.seed = seed
-        if self.world.size > 1:
-            torch.manual_seed(rng_seed(seed, "dropout", self.world.rank))
-        self.sharded = execution.parallel == "fsdp" and self.world.size > 1
-        freeze(self.model, student.frozen_layers)
-        if self.sharded:
-            soft = loss.settings["soft_targets"] if loss else {"on_policy": 0.0, "hidden_weight": 0.0}
-            refuse_unsharded(student, soft["on_policy"], soft["hidden_weight"])
-            shard(self.model, self.device, self.world.size)
-        self.flops = flops_per_token(self.model, limits.sequence_length)
-        self.passes = Passes(
-            Objective(self.model, student.prompt_gradient, lean=not self.sharded),
-            self.store,
-            device=self.device,
-            precision=self.precision,
-            world=self.world,
-            sharded=self.sharded,
-            length=limits.sequence_length,
-            loss=loss,
-        )
+        self._open_model(cache, loss)
         self.scaler = self.passes.scaler
         self.loaders = [
             Loader(
@@ -179,6 +124,37 @@ class _Run:
         self.before: float | None = None
         self.compiled: bool | None = None
         self.onednn: bool | None = None
+
+    def _open_model(self, cache: Path, loss: NamedLoss | None) -> None:
+        """The model as it is before training, spread over the processes, and the passes through it."""
+        torch.manual_seed(rng_seed(self.seed, "student"))
+        self.tokenizer = load_tokenizer(str(self.store.tokenizer_folder))
+        self.model = initial_model(self.student, self.tokenizer, cache, self.device, self.limits.sequence_length)
+        vocabulary = int(self.model.get_input_embeddings().weight.shape[0])
+        if vocabulary < self.vocabulary:
+            raise RecipeError(
+                f"recipe: the tokens have a vocabulary of {self.vocabulary}, the student has one of {vocabulary}",
+                hint='set tokens.tokenizer = "student", so that both are the same',
+            )
+        if self.world.size > 1:
+            torch.manual_seed(rng_seed(self.seed, "dropout", self.world.rank))
+        self.sharded = self.execution.parallel == "fsdp" and self.world.size > 1
+        freeze(self.model, self.student.frozen_layers)
+        if self.sharded:
+            soft = loss.settings["soft_targets"] if loss else {"on_policy": 0.0, "hidden_weight": 0.0}
+            refuse_unsharded(self.student, soft["on_policy"], soft["hidden_weight"])
+            shard(self.model, self.device, self.world.size)
+        self.flops = flops_per_token(self.model, self.limits.sequence_length)
+        self.passes = Passes(
+            Objective(self.model, self.student.prompt_gradient, lean=not self.sharded),
+            self.store,
+            device=self.device,
+            precision=self.precision,
+            world=self.world,
+            sharded=self.sharded,
+            length=self.limits.sequence_length,
+            loss=loss,
+        )
 
     def train(self) -> TrainingSummary:
         started = self._resume()

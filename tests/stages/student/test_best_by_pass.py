@@ -17,8 +17,9 @@ from pipeline.recipe import Recipe, StudentTable, ValidatedTable
 from pipeline.stages.student import held_out_judge as exercises
 from pipeline.stages.student.held_out_judge import HeldOutExercises, judge_of
 from pipeline.stages.student.initial import refuse_unsharded
-from pipeline.stages.student.selection import Candidate, Judge, Passes
-from pipeline.stages.student.stage import TrainingSummary, train
+from pipeline.stages.student.selection import Candidate, Judge, Solved
+from pipeline.stages.student.stage import train
+from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.stage import pack
 
@@ -79,9 +80,9 @@ def run(
     return summary, events
 
 
-def by_digest(model: LoadedModel, weights: str, journal: Path) -> Passes:
+def by_digest(model: LoadedModel, weights: str, journal: Path) -> Solved:
     """As many solved as the weights' digest says: the same for the same weights alone."""
-    return Passes(int(weights[:8], 16) % 5, 4)
+    return Solved(int(weights[:8], 16) % 5, 4)
 
 
 def measured(events: list[dict[str, Any]]) -> dict[int, Candidate]:
@@ -110,7 +111,7 @@ def test_what_was_learnt_is_solved_in_the_sandbox(store: TokenStore, tmp_path: P
         assert summary.held_out_pass_rate == solved
     model = load(str(summary.model), cache=tmp_path)
     (tmp_path / "again").mkdir()
-    assert judge(model, "exported", tmp_path / "again") == Passes(len(store.problems), len(store.problems))
+    assert judge(model, "exported", tmp_path / "again") == Solved(len(store.problems), len(store.problems))
 
 
 def test_the_most_solved_are_exported_and_of_equals_the_one_with_less_loss(
@@ -119,7 +120,7 @@ def test_the_most_solved_are_exported_and_of_equals_the_one_with_less_loss(
     solved = iter((1, 2, 2, 0))
     made = planted(monkeypatch, 9.0, 1.0, 3.0, 2.0, 0.5)
     student = LEARNT.model_copy(update={"phases": (PHASE.model_copy(update={"steps": 16}),)})
-    summary, events = run(store, tmp_path, lambda *_: Passes(next(solved), 4), student)
+    summary, events = run(store, tmp_path, lambda *_: Solved(next(solved), 4), student)
     found = measured(events)
     assert list(found.values()) == [(4, 1.0, 0.25), (8, 3.0, 0.5), (12, 2.0, 0.5), (16, 0.5, 0.0)]
     [best] = [event for event in events if event["event"] == "best"]
@@ -155,7 +156,7 @@ def test_answers_and_scores_of_the_same_weights_are_not_made_again(
     model = load(str(llama), cache=tmp_path)
     judge = HeldOutExercises(store.problems[:4], ValidatedTable(), EXECUTION)
     first = judge(model, "one", tmp_path)
-    assert first == Passes(0, 4)
+    assert first == Solved(0, 4)
     with (tmp_path / exercises.SCORES).open("a") as file:
         file.write('{"key": "torn')
     monkeypatch.setattr(exercises, "sample", None)
@@ -183,7 +184,7 @@ def test_nothing_to_choose_by_is_refused(tmp_path: Path, store: TokenStore) -> N
 
 def test_where_nothing_can_be_scored_training_stops_and_can_go_on(store: TokenStore, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="could score none of the held-out exercises"):
-        run(store, tmp_path, lambda model, weights, journal: Passes(0, 0))
+        run(store, tmp_path, lambda model, weights, journal: Solved(0, 0))
     _, events = run(store, tmp_path, by_digest)
     assert "resume" in [event["event"] for event in events]
 

@@ -14,7 +14,8 @@ from tiny import PHASE, STUDENT, TOKENS  # type: ignore[import-not-found]
 from pipeline.execution import Execution
 from pipeline.recipe import TokensTable
 from pipeline.stages.student import compiled
-from pipeline.stages.student.stage import TrainingSummary, train
+from pipeline.stages.student.stage import train
+from pipeline.stages.student.summary import TrainingSummary
 
 ONE_LENGTH = TOKENS.model_copy(update={"mask_documents": False})
 SHORT = STUDENT.model_copy(update={"phases": (PHASE.model_copy(update={"steps": 4}),), "dropout": 0.1})

@@ -16,7 +16,8 @@ from pipeline.stages.student import stage
 from pipeline.stages.student.average import Average
 from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.stages.student.passes import Passes
-from pipeline.stages.student.stage import TrainingSummary, train
+from pipeline.stages.student.stage import train
+from pipeline.stages.student.summary import TrainingSummary
 
 
 class Killed(Exception):

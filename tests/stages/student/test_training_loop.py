@@ -18,7 +18,8 @@ from pipeline.execution import Execution
 from pipeline.recipe import StudentTable
 from pipeline.stages.student import checkpoint
 from pipeline.stages.student.batches import documents_of, held_out_rows, label_count
-from pipeline.stages.student.stage import HELD_OUT_ROWS, TrainingSummary, train
+from pipeline.stages.student.stage import HELD_OUT_ROWS, train
+from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.tokens.shards import KINDS, TokenStore
 
 EXECUTION = Execution(threads=1, checkpoint_seconds=1e-6)

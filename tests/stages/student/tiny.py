@@ -10,7 +10,7 @@ from pipeline.core.records import Document, Exercise, Passage
 from pipeline.models.products import available
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
 from pipeline.stages.student import passes
-from pipeline.stages.student.stage import TrainingSummary
+from pipeline.stages.student.summary import TrainingSummary
 
 
 def plant_products() -> None:
