@@ -70,8 +70,11 @@ class RayCluster:
                 yield found[0]
         finally:
             with contextlib.suppress(Exception):  # a cluster that is gone has nothing under way
-                for _, result in waiting if ray.is_initialized() else ():
-                    ray.cancel(result)
+                if waiting and ray.is_initialized():
+                    # Only what is not done: cancelling a task that has just ended can abort the driver (Ray 2.60).
+                    left = [result for _, result in waiting]
+                    for result in ray.wait(left, num_returns=len(left), timeout=0)[1]:
+                        ray.cancel(result)
 
     def _put(self, work: Any) -> Any:
         """`work` in the object store; a model that is asked again and again is sent once."""

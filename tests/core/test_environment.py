@@ -1,4 +1,4 @@
-"""Every variable that the sources name is listed, with its meaning, by `environment`, `doctor` and the README."""
+"""Every variable that the sources name is listed, with its meaning, by `environment`, `doctor` and a page."""
 
 import re
 from pathlib import Path
@@ -16,11 +16,11 @@ def test_the_variables_in_the_sources_are_those_listed():
         assert any(one.name in text for text in sources)
 
 
-def test_the_readme_lists_them_too():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_the_command_line_lists_them_too():
+    page = (ROOT / "pipeline" / "cli" / "README.md").read_text(encoding="utf-8")
     for one in VARIABLES:
         if not one.of_others:
-            assert f"`{one.name}`" in readme
+            assert f"`{one.name}`" in page
 
 
 def test_a_variable_that_is_not_set_has_no_value_and_a_password_is_not_shown(monkeypatch):
