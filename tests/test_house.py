@@ -145,3 +145,31 @@ def test_a_reason_belongs_to_one_step() -> None:
 def test_a_stage_is_a_folder_of_its_name() -> None:
     folders = {path.parent.name for path in (PACKAGE / "stages").glob("*/step.py")}
     assert {step.name.removesuffix("-before").removesuffix("-after").replace("-", "_") for step in walk.WALK} == folders
+
+
+LONG = {
+    "cli/evaluate.py evaluate": "options, one a line",
+    "cli/main.py clean": "options, one a line",
+    "core/shingles.py _shingle": "one compiled loop",
+    "languages/python/outline.py outline": "one compiled loop",
+}
+"""Functions of more than 60 lines, docstring aside, and why each is one."""
+
+
+def test_files_and_functions_are_short() -> None:
+    files, functions = {}, set()
+    for path in MODULES.values():
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith("teacher/composer/"):
+            continue
+        source = path.read_text(encoding="utf-8")
+        if source.count("\n") > 400:
+            files[name] = source.count("\n")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                said = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
+                docstring = (said.end_lineno or 0) - said.lineno + 1 if said else 0
+                if (node.end_lineno or 0) - node.lineno + 1 - docstring > 60:
+                    functions.add(f"{name} {node.name}")
+    assert files == {}
+    assert functions == set(LONG)

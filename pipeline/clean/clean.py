@@ -117,21 +117,15 @@ def clean(
     anything else is refused. Raises UsageError (InputError where an input is not there, is not what its name says, or
     changes while it is read), and DiskFull, before anything in `out` is touched.
     """
-    from pipeline.clean.writing import Writer
     from pipeline.files.rows import Rows
     from pipeline.stages.decontaminated.stage import Decontaminate
     from pipeline.stages.distinct.stage import Distinct
     from pipeline.stages.quality.stage import Quality
 
-    if not inputs:
-        raise UsageError("no input is named", hint="name files or folders of documents")
-    if out is None and not report_only:
-        raise UsageError("no output folder is named", hint="name one with --to, or count alone with --report-only")
+    _check_places(inputs, out, report_only)
     distinct, quality = distinct or DistinctTable(), quality or QualityTable()
     decontaminated = decontaminated or DecontaminatedTable()
     _check_quality(quality)
-    if out is not None and not report_only:
-        output.check(out, inputs)
     rows = Rows(inputs, field, [folder for folder in (out, index) if folder is not None])
     for note in rows.notes:
         on_event({"event": "note", "text": note})
@@ -149,13 +143,8 @@ def clean(
         if out is None or folder is None:
             counts = Counter(_verdicts(rows, verdicts, lambda row, verdict: verdict.reason))
             return _summary(counts, "")
-        if out.is_dir() and any(out.iterdir()):
-            on_event({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
         started = time.monotonic()
-        on_event({"event": "stage-started", "stage": "written"})
-        with Writer(folder) as writer:
-            counts = Counter(_verdicts(rows, verdicts, writer.write))
-        summary = _summary(counts, str(out))
+        summary = _written(rows, verdicts, folder, out, on_event)
         settings = {"distinct": distinct, "quality": quality, "decontaminated": decontaminated}
         about = summary.to_json() | {
             "inputs": [str(path) for path in inputs],
@@ -172,6 +161,27 @@ def clean(
             kept_before.save()
         on_event(_finished("written", summary.kept, summary.dropped, started))
         return summary
+
+
+def _check_places(inputs: Sequence[Path], out: Path | None, report_only: bool) -> None:
+    if not inputs:
+        raise UsageError("no input is named", hint="name files or folders of documents")
+    if out is None and not report_only:
+        raise UsageError("no output folder is named", hint="name one with --to, or count alone with --report-only")
+    if out is not None and not report_only:
+        output.check(out, inputs)
+
+
+def _written(rows: "Rows", verdicts: "Verdicts", folder: Path, out: Path, on_event: OnEvent) -> CleanSummary:
+    """Write the rows into `folder`, which is to become `out`."""
+    from pipeline.clean.writing import Writer
+
+    if out.is_dir() and any(out.iterdir()):
+        on_event({"event": "note", "text": f"replacing the results of an earlier clean in {out}"})
+    on_event({"event": "stage-started", "stage": "written"})
+    with Writer(folder) as writer:
+        counts = Counter(_verdicts(rows, verdicts, writer.write))
+    return _summary(counts, str(out))
 
 
 def _check_quality(quality: QualityTable) -> None:

@@ -15,7 +15,7 @@ from pipeline.evaluation import samples_file
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
 from pipeline.sandbox import Sandbox
-from pipeline.stages.samples.models import STOP_LABELS, Size, StopRule
+from pipeline.stages.samples.models import STOP_LABELS, Ask, Opened, Size, StopRule
 from pipeline.stages.samples.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
 from pipeline.stages.samples.stage import check_samples, empty_answers, how, sample
 from pipeline.stages.scores.results import Result, Speed, summarise
@@ -162,6 +162,61 @@ class Scored:
     size: Size | None = None
 
 
+def _opened(subject: Subject, execution: Execution, cache: Path, on_event: OnEvent) -> Opened:
+    from pipeline.stages.samples.opening import is_endpoint, open_model
+
+    if not is_endpoint(subject.spec):
+        on_event({"event": "loading", "stage": "samples", "what": subject.spec})
+    return open_model(
+        subject.spec,
+        execution=execution,
+        cache=cache,
+        endpoint_model=subject.endpoint_model,
+        api_key_env=subject.api_key_env,
+    )
+
+
+class _Asking:
+    """Hears what asking says of itself, and passes it on: what was answered now, and when the rest was."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._answers: list[tuple[int, float]] = []
+        self._given: list[int] = []
+        self._started = time.monotonic()
+
+    def watch(self, event: Event) -> None:
+        if event["event"] == "found":
+            self._given.extend(event["at"])
+        if event["event"] == "sampled":
+            self._answers.append((event["tokens"], event["usd"]))
+        self._on_event(event)
+
+    def speed(self) -> Speed:
+        """Of the answers given now, up to this moment."""
+        tokens, usd = sum(tokens for tokens, _ in self._answers), sum(usd for _, usd in self._answers)
+        return Speed(len(self._answers), tokens, time.monotonic() - self._started, usd)
+
+    def ages(self) -> str:
+        """How old the answers are that were found, "" where none is old."""
+        from pipeline.teacher.ages import told_ages
+
+        return told_ages(self._given, len(self._given) + len(self._answers), int(time.time()))
+
+
+def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int) -> dict[str, Any]:
+    """What changes answers, for the result."""
+    return {
+        "prompt_form": FORM_LABELS[form],
+        "max_new_tokens": table.max_new_tokens,
+        "temperature": table.temperature,
+        "samples": table.samples,
+        "stop": STOP_LABELS[ask.stop],
+        "stop_strings": list(ask.stop_strings),
+        "seed": seed if table.temperature else None,
+    }
+
+
 def evaluate(
     subject: Subject,
     benchmark: str | ProblemSet,
@@ -183,8 +238,7 @@ def evaluate(
     again for what the journal has; without it the result says how old an endpoint's answers are.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     """
-    from pipeline.stages.samples.opening import is_endpoint, open_model
-    from pipeline.teacher.ages import told_ages
+    from pipeline.stages.samples.opening import is_endpoint
 
     problem_set = problems.load(benchmark) if isinstance(benchmark, str) else benchmark
     _check_ks(ks)
@@ -193,26 +247,8 @@ def evaluate(
     notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
     for note in notes:
         on_event({"event": "warning", "stage": "calibration", "text": note})
-    if not is_endpoint(subject.spec):
-        on_event({"event": "loading", "stage": "samples", "what": subject.spec})
-    answerer = open_model(
-        subject.spec,
-        execution=execution,
-        cache=cache,
-        endpoint_model=subject.endpoint_model,
-        api_key_env=subject.api_key_env,
-    )
-    answers: list[tuple[int, float]] = []
-    given: list[int] = []
-
-    def watch(event: Event) -> None:
-        if event["event"] == "found":
-            given.extend(event["at"])
-        if event["event"] == "sampled":
-            answers.append((event["tokens"], event["usd"]))
-        on_event(event)
-
-    start = time.monotonic()
+    answerer = _opened(subject, execution, cache, on_event)
+    asking = _Asking(on_event)
     samples = list(
         sample(
             [problem_set],
@@ -223,7 +259,7 @@ def evaluate(
             seed=seed,
             execution=execution,
             journal=journal,
-            on_event=watch,
+            on_event=asking.watch,
             prompt_form=form,
             stop=subject.stop,
             post=subject.post,
@@ -231,20 +267,9 @@ def evaluate(
         )
     )
     # Weights have a digest, and answers of others never serve; behind a URL another model may stand by now.
-    old = told_ages(given, len(given) + len(answers), int(time.time())) if is_endpoint(subject.spec) else ""
-    speed = Speed(
-        len(answers), sum(tokens for tokens, _ in answers), time.monotonic() - start, sum(usd for _, usd in answers)
-    )
+    old = asking.ages() if is_endpoint(subject.spec) else ""
+    speed = asking.speed()
     ask = how(problem_set, table, form, subject.stop)
-    settings = {
-        "prompt_form": FORM_LABELS[form],
-        "max_new_tokens": table.max_new_tokens,
-        "temperature": table.temperature,
-        "samples": table.samples,
-        "stop": STOP_LABELS[ask.stop],
-        "stop_strings": list(ask.stop_strings),
-        "seed": seed if table.temperature else None,
-    }
     result, judged = result_of(
         problem_set,
         samples,
@@ -253,7 +278,7 @@ def evaluate(
         prompt_form=form,
         post=subject.post,
         notes=[*notes, *([old] if old else []), *answerer.notes(ask)],
-        settings=settings,
+        settings=_settings(table, form, ask, seed),
         seed=seed,
     )
     return Scored(replace(result, model=subject.name or subject.spec, speed=speed), judged, answerer.size())

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline import walk
 from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
+from pipeline.report.strength import Strength, strength
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
 from pipeline.stages.samples.facts import SamplesFacts
@@ -100,7 +101,7 @@ class Summary:
     stages_diversity: tuple[variety.StageDiversity, ...] = ()
     value: variety.ValueView | None = None
     unexecuted: int = 0
-    strength: tuple[corpus.Strength, ...] = ()
+    strength: tuple[Strength, ...] = ()
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -223,7 +224,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         stages_diversity=tuple(variety.by_stage(run)),
         value=variety.value(run),
         unexecuted=corpus.unexecuted(run),
-        strength=corpus.strength(run),
+        strength=strength(run),
     )
 
 

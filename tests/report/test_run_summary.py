@@ -15,6 +15,7 @@ from pipeline.report import corpus, write_report
 from pipeline.report.card import card
 from pipeline.report.html import render
 from pipeline.report.scoring import model_scores
+from pipeline.report.strength import Strength, strength
 from pipeline.report.summary import SCORE_COLUMNS, Summary, status, status_text, summarise
 from pipeline.run.reading import open_run
 from pipeline.store.store import Store
@@ -245,8 +246,8 @@ def test_what_the_tests_pin_down_is_told_by_who_owns_them(summary: Summary) -> N
             counts = [("teacher", 10, 7), ("seed", 4, 4), ("teacher", 10, 9), ("seed", None, None), ("", None, None)]
             return [{"test_owner": owner, "mutants": made, "killed": killed} for owner, made, killed in counts]
 
-    seed, teacher = corpus.strength(Rows())
-    assert (seed, teacher) == (corpus.Strength("seed", 1, 4, 4), corpus.Strength("teacher", 2, 20, 16))
+    seed, teacher = strength(Rows())
+    assert (seed, teacher) == (Strength("seed", 1, 4, 4), Strength("teacher", 2, 20, 16))
     said = "tests owned by teacher refuse 80% of 20 wrong variants of 2 solutions"
     told = replace(summary, strength=(teacher,))
     assert said in card(told)

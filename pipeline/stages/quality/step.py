@@ -88,22 +88,12 @@ def _valued(making: Making) -> Manifest:
     def embedded(done: int, total: int) -> None:
         making.tell({"event": "embedded", "done": done, "total": total, "embedding": spec})
 
+    device, tokens = making.execution.device, table.embedding_tokens
+    read = encoder(spec, places.models, device, max_tokens=tokens, loading=making.loading)
     quality = Quality(
         table,
         annotate=_judge(making, partial, spent) if table.classifier and not table.model else None,
-        embed=remembered(
-            encoder(
-                spec,
-                places.models,
-                making.execution.device,
-                max_tokens=table.embedding_tokens,
-                loading=making.loading,
-            ),
-            embedding,
-            places.models,
-            embedded,
-            making.executor,
-        ),
+        embed=remembered(read, embedding, places.models, embedded, making.executor),
         seed=recipe.seed,
         about={"embedding": embedding, "judge": spent},
         found=found,

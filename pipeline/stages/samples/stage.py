@@ -121,28 +121,7 @@ def _set_samples(
     given = [int(written.lines[want.key].get("at", 0)) for want in wanted if want.key in written.lines]
     if given:
         on_event({"event": "found", "stage": "samples", "benchmark": problem_set.name, "at": given})
-    missing = [want for want in wanted if want.key not in written.lines]
-    done = len(wanted) - len(missing)
-    if missing:
-        for answer in answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing]):
-            want = missing[answer.index]
-            # An answer without content counts, and is asked again when the evaluation is: a server may mend its ways.
-            kept = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
-            kept["at"] = int(time.time())
-            written.add(want.key, kept, on_disk=answer.finish_reason != NO_CONTENT)
-            done += 1
-            on_event(
-                {
-                    "event": "sampled",
-                    "stage": "samples",
-                    "benchmark": problem_set.name,
-                    "task_id": want.problem.task_id,
-                    "done": done,
-                    "total": len(wanted),
-                    "tokens": answer.tokens,
-                    "usd": answer.usd,
-                }
-            )
+    _answer(wanted, problem_set.name, answerer, ask, written, on_event)
     for told in empty_answers(str(written.lines.get(want.key, {}).get("finish_reason")) for want in wanted):
         text = f"{problem_set.name}: {told} of {len(wanted)} count as empty"
         on_event({"event": "warning", "stage": "samples", "text": text})
@@ -166,6 +145,39 @@ def _set_samples(
             number=want.number,
             whole=processing.whole,
         )
+
+
+def _answer(
+    wanted: "Sequence[Wanted]",
+    benchmark: str,
+    answerer: Answerer,
+    ask: Ask,
+    written: "_Journal",
+    on_event: OnEvent,
+) -> None:
+    """Ask what the journal has no answer to; each answer is in it as it comes."""
+    missing = [want for want in wanted if want.key not in written.lines]
+    done = len(wanted) - len(missing)
+    if missing:
+        for answer in answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing]):
+            want = missing[answer.index]
+            # An answer without content counts, and is asked again when the evaluation is: a server may mend its ways.
+            kept = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
+            kept["at"] = int(time.time())
+            written.add(want.key, kept, on_disk=answer.finish_reason != NO_CONTENT)
+            done += 1
+            on_event(
+                {
+                    "event": "sampled",
+                    "stage": "samples",
+                    "benchmark": benchmark,
+                    "task_id": want.problem.task_id,
+                    "done": done,
+                    "total": len(wanted),
+                    "tokens": answer.tokens,
+                    "usd": answer.usd,
+                }
+            )
 
 
 def empty_answers(finish_reasons: Iterable[str]) -> list[str]:
