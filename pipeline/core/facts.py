@@ -17,10 +17,19 @@ class Facts:
         return any(getattr(self, field.name) is not None for field in fields(self))
 
     def to_json(self) -> dict[str, Any]:
-        """As a manifest holds them, by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """As a manifest holds them, by name; what is read from disk again is equal."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """From a manifest; what it lacks is None, and what is not known here is left out."""
         return cls(**{field.name: data.get(field.name) for field in fields(cls)})
+
+
+def _plain(value: Any) -> Any:
+    """A value of tables and tuples as JSON gives it back."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

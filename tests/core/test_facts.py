@@ -50,6 +50,11 @@ def test_facts_come_back_from_a_manifest_as_they_were(said: Facts) -> None:
     assert type(said).from_json(json.loads(json.dumps(said.to_json()))) == said
 
 
+def test_facts_are_written_as_they_will_be_read() -> None:
+    said = ScoresFacts(benchmarks=(), sandbox={}, closest={"b": {"T/0": (0.9, "id")}})
+    assert said.to_json() == json.loads(json.dumps(said.to_json()))
+
+
 @pytest.mark.parametrize("kind", list(dict.fromkeys(type(said) for said in SAID)), ids=lambda kind: kind.__name__)
 def test_what_an_older_manifest_lacks_is_none_and_what_a_newer_one_adds_is_left_out(kind: type[Facts]) -> None:
     assert not kind.from_json({})

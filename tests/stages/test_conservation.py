@@ -239,7 +239,7 @@ def student_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Give
         (out / "model" / "weights").write_bytes(b"0")
         names = ("parameters", "steps", "tokens", "loss", "held_out_loss", "held_out_loss_before", "seconds",
                  "held_out_pass_rate", "precision", "compiled", "products")  # fmt: skip
-        return SimpleNamespace(**dict.fromkeys(names, 0))
+        return SimpleNamespace(**dict.fromkeys(names, 0), held_out_by_kind={})
 
     patched.setattr("pipeline.stages.student.stage.train", trained)
     patched.setattr("pipeline.stages.student.held_out_judge.judge_of", lambda *_: None)
