@@ -1,6 +1,8 @@
 """The house: rooms in an order, imports that go one way between them, and a walk whose steps say all there is of it."""
 
 import ast
+import subprocess
+import sys
 from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -173,3 +175,10 @@ def test_files_and_functions_are_short() -> None:
                     functions.add(f"{name} {node.name}")
     assert files == {}
     assert functions == set(LONG)
+
+
+def test_the_walk_and_what_asks_teachers_import_nothing_heavy() -> None:
+    code = "import sys, pipeline.walk, pipeline.stages.completions.stage, pipeline.stages.documents.stage\n"
+    code += "print(*{'numba', 'numpy', 'sklearn', 'torch', 'datasets', 'pyarrow', 'fsspec'} & sys.modules.keys())"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

@@ -22,8 +22,9 @@ from pipeline.core.names import LATEST, checked
 from pipeline.recipe_text import Loaded, load
 from pipeline.run import record as run_record
 from pipeline.store import jsonl
+from pipeline.store.manifest import Manifest
 from pipeline.store.parquet import Parquet, opened
-from pipeline.store.store import Manifest, Store
+from pipeline.store.store import Store
 
 FactsT = TypeVar("FactsT", bound=Facts)
 

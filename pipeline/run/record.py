@@ -23,7 +23,7 @@ from pipeline.core.plan import Plan
 from pipeline.recipe_text import Loaded, dump
 from pipeline.store import locks
 from pipeline.store.disk import disk_errors, write_atomically
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 FILE = "run.json"
 LOCK = "run.lock"

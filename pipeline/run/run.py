@@ -30,8 +30,8 @@ from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
 from pipeline.stages.making import Clock, Making
 from pipeline.store.disk import disk_errors
+from pipeline.store.manifest import Manifest
 from pipeline.store.places import Places
-from pipeline.store.store import Manifest
 from pipeline.teacher.redaction import redact
 from pipeline.work import executor
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.core.events import Event, OnEvent
@@ -18,9 +18,12 @@ from pipeline.core.stage import Dropped, Kept, Stage, Tally, checked
 from pipeline.core.step import Step
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
-from pipeline.store.places import Places
-from pipeline.store.store import Manifest, Writer, cpu_seconds
+from pipeline.store.manifest import Manifest, cpu_seconds
 from pipeline.work.protocol import SERIAL, Executor, spread
+
+if TYPE_CHECKING:
+    from pipeline.store.places import Places
+    from pipeline.store.store import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Making:
     stage: PlannedStage
     recipe: Recipe
     execution: Execution
-    places: Places
+    places: "Places"
     log: OnEvent
     clock: Clock = field(default_factory=Clock)
     ledger: Ledger = field(default_factory=Ledger)
@@ -114,12 +117,14 @@ class Making:
         """The folder of an input that is files, on this machine's disk."""
         return self.places.store.local(name, self.stage.inputs[name], self.places.models)
 
-    def writer(self) -> Writer:
+    def writer(self) -> "Writer":
         """For the stage's records or files."""
+        from pipeline.store.store import Writer
+
         step, stage = self.step, self.stage
         return Writer(self.places.store, stage.name, stage.key, step.kept, step.dropped)
 
-    def finish(self, writer: Writer, tally: Tally, facts: Facts) -> Manifest:
+    def finish(self, writer: "Writer", tally: Tally, facts: Facts) -> Manifest:
         """Write the manifest, which completes the artifact. facts: what it says beside the counts."""
         return writer.finish(
             tally,

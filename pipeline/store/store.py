@@ -19,7 +19,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -33,39 +33,10 @@ from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.store import parquet
 from pipeline.store.disk import disk_errors, whole_folder, write_atomically
 from pipeline.store.locks import exclusive
+from pipeline.store.manifest import FORMAT, Manifest
 from pipeline.store.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
 
-FORMAT = 1
-"""Version of the layout and of the manifest. A store with a higher one is refused, not guessed at."""
-
 ROWS_PER_PART = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a finished artifact says of itself.
-
-    inputs: key of each artifact it was made from, by stage. entered, kept, dropped: record counts that obey
-    entered = kept + sum(dropped). files: name to size in bytes. facts: what the stage wants the report to know. run,
-    finished: name of the run that made it, and when in UTC; "" in stores of before they were written down.
-    """
-
-    stage: str
-    key: str
-    version: int
-    inputs: Mapping[str, str]
-    settings: Mapping[str, Any]
-    entered: int
-    kept: int
-    dropped: Mapping[str, int]
-    seconds: float
-    cpu_seconds: float
-    files: Mapping[str, int]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    made_by: str = ""
-    run: str = ""
-    finished: str = ""
-    format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +260,3 @@ def _link(file: Path, target: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP):
             raise
         shutil.copyfile(file, target)
-
-
-def cpu_seconds() -> float:
-    """CPU seconds of this process and its finished children."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system

@@ -34,8 +34,8 @@ from pipeline.run.garbage import collect
 from pipeline.run.record import LOCK, RunRecord, begun
 from pipeline.run.run import Outcome, planned, run, stored
 from pipeline.stages.making import Making, TextStep
+from pipeline.store.manifest import Manifest
 from pipeline.store.places import Places, places
-from pipeline.store.store import Manifest
 from pipeline.teacher.redaction import Secret
 
 Make = Callable[[Making], Manifest]

@@ -26,8 +26,9 @@ from pipeline.sandbox import Verdict
 from pipeline.sandbox.types import VerdictName
 from pipeline.stages.completions.step import STEP as COMPLETIONS
 from pipeline.stages.making import Making, TextStep
+from pipeline.store.manifest import Manifest
 from pipeline.store.places import places
-from pipeline.store.store import Manifest, Writer
+from pipeline.store.store import Writer
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 

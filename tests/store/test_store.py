@@ -10,7 +10,8 @@ import pytest
 from pipeline.core.errors import StoreError, StoreFormatError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept, Tally
-from pipeline.store.store import FORMAT, ROWS_PER_PART, Store, Writer
+from pipeline.store.manifest import FORMAT
+from pipeline.store.store import ROWS_PER_PART, Store, Writer
 
 KEPT = [Passage(text=f"text {n}") for n in range(5)]
 DROPPED = [Dropped(Passage(text="short"), "too-short", "5 < 40")]

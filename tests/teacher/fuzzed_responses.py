@@ -23,7 +23,7 @@ from pipeline.recipe_text import load
 from pipeline.report import write_report
 from pipeline.run.run import run
 from pipeline.store import places
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 from pipeline.teacher import breaker, sites
 from pipeline.teacher.lines import entries
 from pipeline.teacher.protocol import Trouble

@@ -16,8 +16,8 @@ from pipeline.core.records import Message, Passage
 from pipeline.recipe_text import load
 from pipeline.run.run import run
 from pipeline.stages.making import Making
+from pipeline.store.manifest import Manifest
 from pipeline.store.places import places
-from pipeline.store.store import Manifest
 
 
 def test_conversations_that_share_a_ledger_share_its_cap(tmp_path: Path) -> None:

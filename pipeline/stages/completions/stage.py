@@ -16,7 +16,7 @@ from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.completions.facts import CompletionsFacts
 from pipeline.stages.completions.step import STEP
 from pipeline.stages.making import Making
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 from pipeline.teacher.asking import converse
 from pipeline.teacher.building import build
 from pipeline.teacher.earlier import earlier_journals

@@ -8,7 +8,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests, embedding_identity, own_reader, weights
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 if TYPE_CHECKING:
     from pipeline.benchmarks.problems import ProblemSet

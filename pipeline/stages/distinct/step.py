@@ -2,7 +2,7 @@
 
 from pipeline.core.records import Exercise, Passage
 from pipeline.stages.making import Making, TextStep
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _make(making: Making) -> Manifest:

@@ -3,7 +3,7 @@
 from pipeline.core.records import Completion, Exercise, Passage
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.seeds.step import wanted
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _make(making: Making) -> Manifest:

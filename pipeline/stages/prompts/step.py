@@ -4,7 +4,7 @@ from pipeline.core.records import Prompt, Seed
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.seeds.step import wanted
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _reads(recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import embedding_identity, own_reader, weights
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 MODEL = "value-model"
 VALUES = "values.parquet"

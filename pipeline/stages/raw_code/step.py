@@ -10,7 +10,7 @@ from pipeline.core.records import Passage
 from pipeline.core.stage import Tally, sourced
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _reads(recipe: Recipe) -> Any:

@@ -11,7 +11,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests, student_weights
 from pipeline.stages.samples.facts import SamplesFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 SCORING = {"before", "cpu_seconds", "memory_mb", "packages", "splits"}
 """Keys of [evaluation] that do not change what is answered."""

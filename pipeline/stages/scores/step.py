@@ -10,7 +10,7 @@ from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests
 from pipeline.stages.scores.facts import ScoresFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 if TYPE_CHECKING:
     from pipeline.benchmarks.problems import ProblemSet

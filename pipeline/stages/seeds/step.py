@@ -6,7 +6,7 @@ from pipeline.core.records import Seed
 from pipeline.core.stage import Tally, made
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def wanted(recipe: Recipe) -> bool:

@@ -6,7 +6,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import weights
 from pipeline.stages.soft_targets.facts import SoftTargetsFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pipeline.core.stage import Tally, checked
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.making import Making, TextStep
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def agreeing(recipe: Recipe) -> tuple[TeacherTable, ...]:

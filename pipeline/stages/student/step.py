@@ -8,7 +8,7 @@ from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights, weights
 from pipeline.stages.student import curve
 from pipeline.stages.student.facts import StudentFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights
 from pipeline.stages.tokens.facts import TokensFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.solutions.step import wanted as agreed_on
 from pipeline.stages.validated.facts import ValidatedFacts
-from pipeline.store.store import Manifest
+from pipeline.store.manifest import Manifest
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
