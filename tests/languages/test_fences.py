@@ -178,7 +178,7 @@ def test_long_garbage_takes_time_in_proportion(unit: str) -> None:
     text = unit * (300_000 // len(unit))
     start = time.process_time()
     code_blocks(normalised(text))
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 60  # in proportion to the square it would be hours
 
 
 PYTHON_INFOS = [

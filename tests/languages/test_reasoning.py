@@ -163,4 +163,4 @@ def test_long_garbage_takes_time_in_proportion(unit: str) -> None:
     text = unit * (200_000 // len(unit))
     start = time.process_time()
     answer_of("x y " + text + " x")
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 60  # in proportion to the square it would be hours

@@ -360,4 +360,4 @@ def test_long_garbage_takes_time_in_proportion(unit: str) -> None:
     start = time.process_time()
     outcome(text)
     outcome(text, task=TASK)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 60  # in proportion to the square it would be hours
