@@ -16,6 +16,7 @@ from pipeline.stages.making import TextStep
 from pipeline.stages.prompts.step import STEP as PROMPTS
 from pipeline.stages.quality.step import STEP as QUALITY
 from pipeline.stages.raw_code.step import STEP as RAW_CODE
+from pipeline.stages.reads import looking_once
 from pipeline.stages.samples.step import AFTER as SAMPLES_AFTER
 from pipeline.stages.samples.step import BEFORE as SAMPLES_BEFORE
 from pipeline.stages.scores.step import STEP as SCORES
@@ -76,7 +77,8 @@ def reads(recipe: Recipe) -> dict[str, Any]:
 
     Raises the InputError or MissingExtra of whatever is not there: a plan of things that cannot be read is no plan.
     """
-    found = {one.name: one.reads(recipe) for one in WALK if one.wanted(recipe)}
+    with looking_once():
+        found = {one.name: one.reads(recipe) for one in WALK if one.wanted(recipe)}
     return {name: what for name, what in found.items() if what is not None}
 
 

@@ -3,11 +3,35 @@
 Everything here is cheap (files are hashed, no model is loaded) and touches nothing.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.recipe import Recipe
 from pipeline.recipe_paths import last_part
+
+_SEEN: ContextVar[dict[tuple[Any, str], Any] | None] = ContextVar("seen", default=None)
+
+
+@contextlib.contextmanager
+def looking_once() -> Iterator[None]:
+    """Inside, a model or a benchmark that several stages read is looked at once: its files may be gigabytes."""
+    token = _SEEN.set({})
+    try:
+        yield
+    finally:
+        _SEEN.reset(token)
+
+
+def _seen(look: Callable[[str], Any], name: str) -> Any:
+    seen = _SEEN.get()
+    if seen is None:
+        return look(name)
+    if (look, name) not in seen:
+        seen[look, name] = look(name)
+    return seen[look, name]
 
 
 def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
@@ -17,7 +41,7 @@ def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, name in enumerate(names):
         shown = last_part(name)
-        found[shown if shown not in found else f"{shown}#{number}"] = load(name).digest
+        found[shown if shown not in found else f"{shown}#{number}"] = _seen(load, name).digest
     return found
 
 
@@ -26,7 +50,7 @@ def weights(key: str, spec: str) -> Any:
     from pipeline.models.loading import model_identity
 
     try:
-        return model_identity(spec)
+        return _seen(model_identity, spec)
     except InputError as error:
         raise InputError(f"{key}: {error.message}", hint=error.hint) from error
 

@@ -2,6 +2,7 @@
 
 import platform
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,28 @@ def test_what_a_recipe_does_not_have_is_not_read() -> None:
     found = walk.reads(load("tiny", ["seeds.exercises=0", "seeds.textbooks=0", "sources.kind=stdlib"]).recipe)
     assert "raw-code" in found
     assert not {"seeds", "prompts", "completions", "samples-before", "soft-targets"} & found.keys()
+
+
+def test_a_model_and_a_benchmark_that_several_stages_read_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def identity(spec: str) -> dict[str, str]:
+        looked.append(spec)
+        return {"weights": spec}
+
+    def load_problems(name: str) -> Any:
+        looked.append(name)
+        return SimpleNamespace(digest=f"of {name}")
+
+    monkeypatch.setattr("pipeline.models.loading.model_identity", identity)
+    monkeypatch.setattr("pipeline.benchmarks.problems.load", load_problems)
+    recipe = load("tiny", ["student.init=smollm2", "tokens.tokenizer=student"]).recipe
+    found = walk.reads(recipe)
+    assert found["tokens"] == found["student"] == found["samples-before"][0] == {"weights": "smollm2"}
+    assert found["decontaminated"] == found["scores"] == {"held-out": "of held-out"}
+    assert sorted(looked) == ["held-out", "smollm2"]
+    assert walk.reads(recipe) == found
+    assert len(looked) == 4, "what lies there may be another thing by the next call"
 
 
 def test_the_maker_of_tasks_is_read_where_a_teacher_is_given_them() -> None:
