@@ -1,11 +1,9 @@
 """Words that settings take in the place of a path: the names of models and of benchmarks."""
 
-import tomllib
 from functools import cache
 from typing import Any
 
-from pipeline.core.errors import HornbookError
-from pipeline.core.resources import shipped
+from pipeline.core.resources import shipped_table
 
 BENCHMARKS = (
     "humaneval",
@@ -26,8 +24,4 @@ def models() -> dict[str, dict[str, Any]]:
 
     Raises HornbookError where the table of the installation cannot be read.
     """
-    path = shipped("models.toml")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise HornbookError(f"{path}: {error}", hint="mend the table, or reinstall hornbook") from error
+    return shipped_table("models.toml")

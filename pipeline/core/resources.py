@@ -1,9 +1,12 @@
 """Where the shipped data files are: in the checkout beside the package, in a wheel inside it."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.errors import HornbookError
 
+MEND = "mend the table, or reinstall hornbook"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
 _PLACES = {
@@ -30,3 +33,12 @@ def shipped(name: str) -> Path:
     raise HornbookError(
         f"{name} is missing from the installation", hint="reinstall hornbook: its wheel carries these files"
     )
+
+
+def shipped_table(name: str) -> dict[str, dict[str, Any]]:
+    """A shipped TOML file as it is: a table by the name of each entry. Raises HornbookError where it cannot be read."""
+    path = shipped(name)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HornbookError(f"{path}: {error}", hint=MEND) from error

@@ -7,7 +7,6 @@ only then says what the difference may mean.
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.core.errors import HornbookError, UsageError
-from pipeline.core.resources import shipped
+from pipeline.core.resources import MEND, shipped_table
 from pipeline.stages.scores.results import Result
 
 TOLERANCE = 3.0
@@ -104,12 +103,10 @@ class Comparison:
 @cache
 def known() -> dict[str, Reference]:
     """The references by name, in the order of the file. Raises HornbookError where it cannot be read."""
-    path = shipped("references.toml")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: Reference(name=name, **table) for name, table in tables.items()}
-    except (tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        raise HornbookError(f"{path}: {error}", hint="mend the table, or reinstall hornbook") from error
+        return {name: Reference(name=name, **table) for name, table in shipped_table("references.toml").items()}
+    except (ValidationError, TypeError) as error:
+        raise HornbookError(f"references.toml: {error}", hint=MEND) from error
 
 
 def reference(name: str) -> Reference:

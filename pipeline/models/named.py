@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.core.errors import HornbookError
 from pipeline.core.known import models as models_table
+from pipeline.core.resources import MEND
 
 
 class Parts(BaseModel):
@@ -60,7 +61,7 @@ def known() -> dict[str, NamedModel]:
     try:
         return {name: NamedModel(name=name, **entry) for name, entry in models_table().items()}
     except (ValidationError, TypeError) as error:
-        raise HornbookError(f"models.toml: {error}", hint="mend the table, or reinstall hornbook") from error
+        raise HornbookError(f"models.toml: {error}", hint=MEND) from error
 
 
 def named(spec: str) -> NamedModel | None:

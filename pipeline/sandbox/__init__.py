@@ -24,6 +24,6 @@ shape of test is found and run (cases.py, fixtures.py), and with the function's 
 """
 
 from pipeline.sandbox.pool import Sandbox, layers
-from pipeline.sandbox.types import VERDICTS, Example, Layer, Limits, Output, Program, Verdict
+from pipeline.sandbox.types import VERDICTS, Example, Layer, Limits, Output, Program, Verdict, reached
 
-__all__ = ["VERDICTS", "Example", "Layer", "Limits", "Output", "Program", "Sandbox", "Verdict", "layers"]
+__all__ = ["VERDICTS", "Example", "Layer", "Limits", "Output", "Program", "Sandbox", "Verdict", "layers", "reached"]

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from pipeline.core.errors import SandboxUnavailable
+
 VerdictName = Literal[
     "passed",
     "failed",
@@ -129,6 +131,19 @@ class Verdict:
     def passed(self) -> bool:
         """Whether everything that was asserted held."""
         return self.verdict == "passed"
+
+
+def reached(verdict: Verdict, doing: str) -> Verdict:
+    """`verdict`, where there is one. Raises SandboxUnavailable for `infrastructure`, which says nothing of a program.
+
+    doing: what the sandbox was to do, with the program's name.
+    """
+    if verdict.verdict == "infrastructure":
+        raise SandboxUnavailable(
+            f"the sandbox could not {doing}: {verdict.detail}",
+            hint="run `hornbook doctor`; the run can be resumed",
+        )
+    return verdict
 
 
 @dataclass(frozen=True, slots=True)

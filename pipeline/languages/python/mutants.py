@@ -7,11 +7,11 @@ a limit of 1.0 is too much to ask.
 """
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.core.identity import rng
+from pipeline.languages.python.source import FunctionNode, function_named
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -62,8 +62,7 @@ def mutants(text: str, entry_point: str, most: int) -> list[Mutant]:
     tree = ast.parse(text)
     original = ast.unparse(tree)
     by_kind: dict[str, list[tuple[int, Callable[[], None]]]] = {}
-    copied = copy.deepcopy(tree)
-    function = _function(copied, entry_point)
+    function = function_named(tree, entry_point)
     if function is None:
         return []
     for kind, line, change in _changes(function):
@@ -79,16 +78,10 @@ def mutants(text: str, entry_point: str, most: int) -> list[Mutant]:
                 kinds.remove(kind)
                 continue
             line, change = by_kind[kind].pop()
-            source = _changed(copied, change)
+            source = _changed(tree, change)
             if source != original and len(found) < most:
                 found.setdefault(source, Mutant(kind, line, source))
     return list(found.values())
-
-
-def _function(tree: ast.Module, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The last definition of that name at the top of the module, which is the one that a caller meets."""
-    found = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name]
-    return found[-1] if found else None
 
 
 def _changed(tree: ast.Module, change: Callable[[], None]) -> str:
@@ -113,16 +106,7 @@ def _swap(node: ast.AST, field: str, value: object) -> Callable[[], None]:
     return exchange
 
 
-def _swap_item(items: list[ast.stmt], place: int, value: ast.stmt) -> Callable[[], None]:
-    other = [value]
-
-    def exchange() -> None:
-        other[0], items[place] = items[place], other[0]
-
-    return exchange
-
-
-def _changes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, int, Callable[[], None]]]:
+def _changes(function: FunctionNode) -> Iterator[tuple[str, int, Callable[[], None]]]:
     """Every change of the function's body: its kind, its line, and what makes it and takes it back."""
     body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
     for statement in body:
@@ -136,7 +120,8 @@ def _changes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple
             if isinstance(items, list):
                 for place, statement in enumerate(items):
                     if _droppable(statement):
-                        yield "statement", statement.lineno, _swap_item(items, place, _instead(statement))
+                        changed = [*items[:place], _instead(statement), *items[place + 1 :]]
+                        yield "statement", statement.lineno, _swap(holder, field, changed)
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

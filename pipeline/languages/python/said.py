@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import FunctionNode, parse
+from pipeline.languages.python.source import function_named, parse
 
 _LONGEST_LINE = 500
 _SAYS = re.compile(
@@ -164,9 +164,8 @@ def _with_value(line: str, text: str, stop: int) -> SaidCall:
 
 
 def _docstring(prompt: str, entry_point: str) -> ast.Expr | None:
-    tree = parse(prompt)
-    named = [n for n in (tree.body if tree else ()) if isinstance(n, FunctionNode) and n.name == entry_point]
-    return docstring_of(named[-1]) if named else None
+    function = function_named(parse(prompt), entry_point)
+    return docstring_of(function) if function else None
 
 
 def _edited(prompt: str, entry_point: str, edit: Callable[[list[str]], list[str]]) -> str:

@@ -29,6 +29,12 @@ def parse_indented(source: str) -> ast.Module | None:
     return parse(dedent(source)) if tree is None and source[:1] in (" ", "\t", "\n") else tree
 
 
+def function_named(tree: ast.Module | None, name: str) -> FunctionNode | None:
+    """The last function of that name at the top of a module, which is the one that a caller meets; None without one."""
+    found = [node for node in (tree.body if tree else ()) if isinstance(node, FunctionNode) and node.name == name]
+    return found[-1] if found else None
+
+
 def first_line(node: ast.stmt) -> int:
     """Line on which a statement starts, its decorators included, counted from 1."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])

@@ -142,8 +142,11 @@ class Asking:
         return manifest
 
 
-def asking(making: Making, tables: Sequence[TeacherTable], total: int) -> Asking:
-    """What asks the teachers of `tables` about `total` prompts. Raises what is wrong with one of them."""
+def asking(making: Making, tables: Sequence[TeacherTable], total: int | None = None) -> Asking:
+    """What asks the teachers of `tables` about `total` prompts, None where that is not known yet.
+
+    Raises what is wrong with one of them.
+    """
     teachers = {
         table.name: build(table, making.execution, making.recipe.seed, making.places.models, making.note)
         for table in tables

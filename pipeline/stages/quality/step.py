@@ -1,12 +1,12 @@
 """Quality in the walk: record by record, or over the whole corpus with a judge, an embedding, a forest, clusters."""
 
-import hashlib
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.contents import file_digest
 from pipeline.core.records import Completion, Exercise, Passage, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import Recipe
@@ -40,7 +40,7 @@ def _reads(recipe: Recipe) -> Any:
 
         reused(table.model, {**read["embedding"], "tokens": table.embedding_tokens})
         folder = Path(table.model).expanduser()
-        read["model"] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+        read["model"] = file_digest(folder / FILE)
     elif table.classifier:
         from pipeline.core.template import load
         from pipeline.languages.grade import READING
@@ -76,7 +76,7 @@ def _valued(making: Making) -> Manifest:
     table = recipe.quality
     partial = making.conversation()
     valuations: list[Valuation] = []
-    spent: dict[str, Any] = {}
+    annotate, spent = _judge(making) if table.classifier and not table.model else (None, {})
     spec = _embedding(recipe)
     embedding = embedding_identity(spec, table.embedding_tokens)
 
@@ -92,7 +92,7 @@ def _valued(making: Making) -> Manifest:
     read = encoder(spec, places.models, device, max_tokens=tokens, loading=making.loading)
     quality = Quality(
         table,
-        annotate=_judge(making, partial, spent) if table.classifier and not table.model else None,
+        annotate=annotate,
         embed=remembered(read, embedding, places.models, embedded, making.executor),
         seed=recipe.seed,
         about={"embedding": embedding, "judge": spent},
@@ -120,32 +120,19 @@ def _valued(making: Making) -> Manifest:
     return manifest
 
 
-def _judge(making: Making, journal: Path, spent: dict[str, Any]) -> Any:
-    """The `annotate` of the recipe's judge. spent: filled with its name, model, whole answers, and the cost of all."""
-    from pipeline import teacher
-    from pipeline.stages.completions.stage import Complete
+def _judge(making: Making) -> tuple[Any, dict[str, Any]]:
+    """The `annotate` of the recipe's judge, and what is filled with its name, model, whole answers, and all costs."""
+    from pipeline.stages.completions.stage import asking
     from pipeline.stages.quality.judge import annotator, teacher_of
-    from pipeline.teacher.earlier import earlier_journals
 
-    recipe = making.recipe
-    judge = teacher_of(recipe)
-    built = teacher.build(judge, making.execution, recipe.seed, making.places.models)
-    counted = teacher.Spent(judge.name, built.kind, spent)
-    complete = Complete(
-        {judge.name: built},
-        journal=journal,
-        execution=making.execution,
-        on_event=making.tell,
-        reuse=earlier_journals(journal, making.generation),
-        ledger=making.ledger,
-        answered=lambda _, answer: counted.add(answer),
-    )
+    judge = teacher_of(making.recipe)
+    asked = asking(making, [judge])
 
-    def asked(prompts: Iterable[Prompt]) -> Generator[Kept[Completion] | Dropped]:
+    def answers(prompts: Iterable[Prompt]) -> Generator[Kept[Completion] | Dropped]:
         every = list(prompts)
-        yield from replace(complete, total=len(every))(every)
+        yield from replace(asked.complete, total=len(every))(every)
 
-    return annotator(asked, judge.name)
+    return annotator(answers, judge.name), asked.spent[judge.name].facts
 
 
 def _write_values(path: Path, valuation: Any) -> None:

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from pipeline.core.errors import SandboxUnavailable
 from pipeline.core.records import Exercise
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.python.calls import edge_calls, literal, read_literal, sameness, shown_calls
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.said import examples_in, lines_of, with_values
 from pipeline.recipe import AgreementTable
-from pipeline.sandbox import Example, Output, Program, Sandbox, Verdict
+from pipeline.sandbox import Example, Output, Program, Sandbox, Verdict, reached
 from pipeline.sandbox.show import same_output
 
 _OTHER_DRAWS = "\nimport random as _draws\n_draws.seed(1)\ndel _draws\n"
@@ -127,12 +126,7 @@ def agreed(
     owners = iter([ballot for ballot in waiting for _ in range(2 * len(ballot.candidates))])
     for verdict in sandbox.run(program for ballot in waiting for program in ballot.programs()):
         ballot = next(owners)
-        if verdict.verdict == "infrastructure":
-            raise SandboxUnavailable(
-                f"the sandbox could not run a solution of exercise {ballot.exercise.id}: {verdict.detail}",
-                hint="run `hornbook doctor`; the run can be resumed",
-            )
-        ballot.add(verdict)
+        ballot.add(reached(verdict, f"run a solution of exercise {ballot.exercise.id}"))
     for ballot in ballots:
         yield outcome_of_ballot(ballot, table)
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import ClassVar
 
-from pipeline.core.errors import SandboxUnavailable
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.examples import passage_program
 from pipeline.recipe import AgreementTable, ValidatedTable
-from pipeline.sandbox import Limits, Program, Sandbox, Verdict
+from pipeline.sandbox import Limits, Program, Sandbox, Verdict, reached
 from pipeline.sandbox.docstrings import docstring_examples
 from pipeline.sandbox.reduce import asserts_anything
 from pipeline.sandbox.types import Mode
@@ -183,13 +182,8 @@ def _executed(record: Document, count: int) -> Document:
 
 def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
     """What a verdict means for a record. Raises SandboxUnavailable for `infrastructure`."""
-    if verdict.passed:
+    if reached(verdict, f"judge {record.type} {record.id}").passed:
         return Kept(record)
-    if verdict.verdict == "infrastructure":
-        raise SandboxUnavailable(
-            f"the sandbox could not judge {record.type} {record.id}: {verdict.detail}",
-            hint="run `hornbook doctor`; the run can be resumed",
-        )
     plain = verdict.verdict in ("failed", "no-test", "syntax-error", "uncomparable")
     detail = verdict.detail if plain else f"{verdict.verdict}: {verdict.detail}"
     return Dropped(record, REASON_OF[verdict.verdict], detail)

@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from pipeline.core.errors import SandboxUnavailable
 from pipeline.core.records import Document, Exercise
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.python.mutants import Mutant, mutants
 from pipeline.recipe import ValidatedTable
-from pipeline.sandbox import Limits, Program, Sandbox
+from pipeline.sandbox import Limits, Program, Sandbox, reached
 
 SURVIVORS_SHOWN = 3
 
@@ -61,13 +60,8 @@ def measured(
 
     for verdict in sandbox.run(programs()):
         slot, mutant = waiting.popleft()
-        if verdict.verdict == "infrastructure":
-            raise SandboxUnavailable(
-                f"the sandbox could not judge a mutant of exercise {verdict.program_id}: {verdict.detail}",
-                hint="run `hornbook doctor`; the run can be resumed",
-            )
         slot.left -= 1
-        if verdict.passed:
+        if reached(verdict, f"judge a mutant of exercise {verdict.program_id}").passed:
             slot.survived.append(mutant)
         while queue and not queue[0].left:
             yield _settled(queue.popleft(), table)
