@@ -10,6 +10,7 @@ names a document that is there.
     OUT/kept/part-00000.parquet       id, text (unchanged), origin, the input's other columns
     OUT/dropped/part-00000.parquet    the same, and reason, detail, kept_id, similarity
     OUT/splits.json                   which problems have a similar document among those kept; only with benchmarks
+    OUT/README.md                     tells `datasets.load_dataset` which are which
     OUT/clean.json                    the summary and the settings, written last
 
 With an index (`index`, a folder) the documents that earlier calls kept are compared with too, and what this call keeps
@@ -33,6 +34,7 @@ from pipeline.core.events import OnEvent, silent
 from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
+from pipeline.store import configs
 from pipeline.store.locks import exclusive
 from pipeline.store.spool import Spool
 from pipeline.work.protocol import SERIAL, Executor, spread
@@ -181,7 +183,11 @@ def _written(rows: "Rows", verdicts: "Verdicts", folder: Path, out: Path, on_eve
     on_event({"event": "stage-started", "stage": "written"})
     with Writer(folder) as writer:
         counts = Counter(_verdicts(rows, verdicts, writer.write))
-    return _summary(counts, str(out))
+    summary = _summary(counts, str(out))
+    dropped = "dropped/*.parquet" if summary.dropped else None
+    said = configs.readme("kept/*.parquet", dropped, "Rows that `hornbook clean` kept and dropped.")
+    (folder / configs.README).write_text(said, encoding="utf-8")
+    return summary
 
 
 def _check_quality(quality: QualityTable) -> None:

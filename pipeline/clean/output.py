@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.core.errors import UsageError
+from pipeline.store.configs import README
 from pipeline.store.disk import full_disk, is_full
 from pipeline.store.locks import held, locked
 
-RESULTS = ("kept", "dropped", "splits.json", "clean.json")
+RESULTS = (README, "kept", "dropped", "splits.json", "clean.json")
+"""In the order of their moves: at no moment are kept and dropped rows there without the README that says so."""
 LOCK = ".lock"
 
 

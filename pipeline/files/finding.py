@@ -159,11 +159,16 @@ def _in_folder(folder: Path, skipped: Collection[Path], with_code: bool) -> Inpu
     data: list[Found] = []
     links: list[Path] = []
     others: Counter[str] = Counter()
+    dropped = 0
     for path in walked(folder, _PASSED_OVER, skipped, links):
         kind = "saved" if path.is_dir() else kind_of(path)
         kind = None if kind == "python" and not with_code else kind
         label = shown(Path(folder.name or folder) / path.relative_to(folder)) if kind == "python" else shown(path)
-        if kind is None or bare_suffix(path) in _NOT_IN_FOLDERS or (kind == "arrow" and path.name.startswith("cache-")):
+        if _was_dropped(path, folder):
+            dropped += 1
+        elif (
+            kind is None or bare_suffix(path) in _NOT_IN_FOLDERS or (kind == "arrow" and path.name.startswith("cache-"))
+        ):
             others[path.suffix or "without suffix"] += 1
         else:
             (code if kind == "python" else data).append(_file(path, kind, label))
@@ -175,6 +180,8 @@ def _in_folder(folder: Path, skipped: Collection[Path], with_code: bool) -> Inpu
     if others:
         listed = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(SHOWN))
         notes.append(f"{name}: files of other kinds are not read: {_more(listed, len(others))}")
+    if dropped:
+        notes.append(f"{name}: {dropped} files of what Hornbook dropped are not read; name them to read them")
     scripts = [file for file in code if file.path.parent == folder and file.path.stem == folder.name]
     if data and len(code) == len(scripts):  # a dataset beside its loading script
         return Inputs(tuple(data), tuple(notes))
@@ -188,6 +195,15 @@ def _in_folder(folder: Path, skipped: Collection[Path], with_code: bool) -> Inpu
         f"{name}: no {kinds} file and no saved dataset in it{there}",
         hint="name a folder or file that has data",
     )
+
+
+def _was_dropped(path: Path, folder: Path) -> bool:
+    """Whether a file below `folder` holds what a stage, `clean` or `export` dropped, and `folder` is not just that."""
+    here = path.parent
+    if path.name.startswith("dropped-"):
+        return (here / "manifest.json").is_file()
+    results = here.name == "dropped" and here != folder
+    return results and any((here.parent / name).is_file() for name in ("clean.json", "export.json"))
 
 
 def _more(listed: str, count: int) -> str:

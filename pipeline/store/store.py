@@ -4,6 +4,7 @@
 
     ROOT/quality/3f9c.../part-00000.parquet      kept records
                          dropped-00000.parquet   dropped records, reason, detail
+                         README.md               tells `datasets.load_dataset` which are which
                          manifest.json           written last: its presence means complete
     ROOT/completions/77ab....partial/            work in progress that a later call goes on from
 
@@ -30,7 +31,7 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import StoreError, StoreFormatError
 from pipeline.core.records import Record
 from pipeline.core.stage import Dropped, Kept, Tally
-from pipeline.store import parquet
+from pipeline.store import configs, parquet
 from pipeline.store.disk import disk_errors, whole_folder, write_atomically
 from pipeline.store.locks import exclusive
 from pipeline.store.manifest import FORMAT, Manifest
@@ -213,6 +214,10 @@ class Writer:
         for name in self._buffers:
             if self._buffers[name] or (name == "part" and not self._counts[name] and not self._files):
                 self._flush(name)
+        if self._counts["part"]:
+            dropped = "dropped-*.parquet" if self._counts["dropped"] else None
+            text = configs.readme("part-*.parquet", dropped, f"Records of the stage `{self._stage}`, by {made_by}.")
+            self._files[configs.README] = self._put(configs.README, lambda file: file.write(text.encode()))
         manifest = Manifest(
             stage=self._stage,
             key=self._key,
@@ -230,8 +235,8 @@ class Writer:
             run=run,
             finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        text = json.dumps({name: getattr(manifest, name) for name in Manifest.__dataclass_fields__}, indent=1)
-        self._put("manifest.json", lambda file: file.write(text.encode()))
+        told = json.dumps({name: getattr(manifest, name) for name in Manifest.__dataclass_fields__}, indent=1)
+        self._put("manifest.json", lambda file: file.write(told.encode()))
         return manifest
 
     def _flush(self, name: str) -> None:

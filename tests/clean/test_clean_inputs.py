@@ -339,3 +339,16 @@ def test_an_interrupted_call_leaves_nothing_and_is_done_again(
         main(arguments)
     assert end.value.code == 0
     assert pq.read_table(tmp_path / "out" / "kept").num_rows == 1
+
+
+def test_of_results_of_an_earlier_clean_those_kept_are_read(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        '{"text": "def double(x):\\n    # twice the number that is given\\n    return x + x\\n"}\n{"text": null}\n'
+    )
+    assert clean([source], tmp_path / "one").dropped == {"unreadable": 1}
+    notes = []
+    again = clean([tmp_path / "one"], tmp_path / "two", on_event=lambda event: notes.append(event.get("text")))
+    assert again.to_json() == {"in": 1, "kept": 1, "dropped": {}, "out": str(tmp_path / "two")}
+    assert f"{tmp_path}/one: 1 files of what Hornbook dropped are not read; name them to read them" in notes
+    assert clean([tmp_path / "one" / "dropped"], tmp_path / "three").entered == 1
