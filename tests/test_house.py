@@ -24,6 +24,7 @@ FLOORS = (
     "sandbox",
     "languages",
     "models",
+    "training",
     "teacher",
     "benchmarks",
     "stages",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.stages.student.curve import CurvePoint
+from pipeline.training.curve import CurvePoint
 
 SMOOTHED_SHARE = 40
 """The smoothed curve averages one in this many points on either side of each, so it has no lag."""

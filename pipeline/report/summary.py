@@ -14,10 +14,10 @@ from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
 from pipeline.stages.samples.facts import SamplesFacts
 from pipeline.stages.scores.facts import ScoresFacts
-from pipeline.stages.student.curve import CurvePoint, curve
 from pipeline.stages.student.facts import StudentFacts
 from pipeline.stages.tokens.facts import TokensFacts
 from pipeline.store.store import Store
+from pipeline.training.curve import CurvePoint, curve
 
 SCORE_COLUMNS = ("id", "sample_id", "problem_id", "benchmark", "task_id", "model", "group", "number", "passed",
                  "verdict", "detail")  # fmt: skip

@@ -38,8 +38,8 @@ from pipeline.models.rates import gemm_gflops, onednn_wins
 from pipeline.stages.student.batches import Batch
 from pipeline.stages.student.compiled import choose
 from pipeline.stages.student.objective import Objective
-from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
-from pipeline.stages.student.world import World
+from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.training.world import World
 
 ROWS, TIME, VOCABULARY = 8, 256, 1024
 SHAPES = {

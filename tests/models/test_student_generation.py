@@ -17,7 +17,7 @@ from pipeline.models.generation import Generation, chat_prompt, encode_prompt, g
 from pipeline.models.lean import Lean
 from pipeline.models.loading import LoadedModel
 from pipeline.stages.samples.models import Ask, LocalModel
-from pipeline.stages.student.optimizer import make_optimizer
+from pipeline.training.optimizer import make_optimizer
 
 PROMPTS = ["def f(x):", "x = [1", "for i in range(3):\n    print", "return a", "a", "def add(a, b):\n    return a +"]
 

@@ -13,7 +13,7 @@ from pipeline.report import html, plots
 from pipeline.report.card import card, compact, duration
 from pipeline.report.html import boards, render
 from pipeline.report.summary import Summary
-from pipeline.stages.student.curve import CurvePoint
+from pipeline.training.curve import CurvePoint
 
 
 class Balance(HTMLParser):

@@ -1,1 +1,1 @@
-"""The student: batches, schedule, objective, soft losses, checkpoints and the training loop."""
+"""The student: batches, objective, soft losses and the training loop."""

@@ -66,6 +66,11 @@ class Step:
     loss_tokens: int
 
 
+def row_length(row: Row) -> int:
+    """Tokens of a row."""
+    return sum(piece.stop - piece.start for piece in row)
+
+
 def label_count(row: Row) -> int:
     """Labels of a row that carry loss; a row's first token is predicted from nothing and never does."""
     return sum(piece.stop - max(piece.loss_start, piece.start + (number == 0)) for number, piece in enumerate(row))

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from pipeline.stages.student.batches import IGNORE, Batch
 from pipeline.stages.student.objective import Objective
-from pipeline.stages.student.world import World
+from pipeline.training.world import World
 
 BACKEND = "inductor"
 

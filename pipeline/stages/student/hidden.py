@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.identity import rng_seed
-from pipeline.stages.student.state import blocks_of
+from pipeline.training.state import blocks_of
 
 
 def layer_map(student: int, teacher: int, wanted: Sequence[int] = ()) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from pipeline.models.fitting import check_student
 from pipeline.models.lean import Lean
 from pipeline.models.loading import load
 from pipeline.recipe import StudentTable
-from pipeline.stages.student.state import blocks_of
+from pipeline.training.state import blocks_of
 
 
 def initial_model(

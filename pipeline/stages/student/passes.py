@@ -10,12 +10,12 @@ from torch import Tensor
 from pipeline.models.products import available, live
 from pipeline.models.rates import onednn_wins
 from pipeline.recipe import PhaseTable
-from pipeline.stages.student.batches import Batch, Row, collate, documents_of, micro_batches
+from pipeline.stages.student.batches import Batch, Row, collate, documents_of, micro_batches, row_length
 from pipeline.stages.student.compiled import Choice, choose, usual_batch
 from pipeline.stages.student.objective import NamedLoss, Objective, Prepared, cross_entropy
-from pipeline.stages.student.precision import DTYPES
-from pipeline.stages.student.world import World
 from pipeline.stages.tokens.shards import TokenStore
+from pipeline.training.precision import DTYPES
+from pipeline.training.world import World
 
 CPU_MICRO_TOKENS = 1024
 """Tokens of a forward pass on the CPU where the phase names no micro-batch: wider ones are no faster, only larger."""
@@ -62,7 +62,7 @@ class Passes:
 
         Micro-batches are summed and divided by the whole step's loss tokens: how the step is cut changes nothing.
         """
-        batches = list(micro_batches(self.store, self.world.share(rows), self.micro_tokens(phase)))
+        batches = list(micro_batches(self.store, self.world.share(rows, row_length), self.micro_tokens(phase)))
         if self.sharded:
             return self._sharded_gradients(batches, rows, loss_tokens)
         total = torch.zeros((), dtype=torch.float64)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.models.loading import LoadedModel
 from pipeline.recipe import StudentTable
-from pipeline.stages.student import checkpoint
+from pipeline.training import checkpoint
 
 
 class Solved(NamedTuple):

@@ -18,23 +18,23 @@ from pipeline.core.identity import digest, rng_seed
 from pipeline.execution import Execution
 from pipeline.models.loading import LoadedModel, ended_by, load_tokenizer, pick_device, save
 from pipeline.recipe import StudentTable, TokensTable
-from pipeline.stages.student import checkpoint
-from pipeline.stages.student.average import Average
 from pipeline.stages.student.batches import Loader, held_out_rows
-from pipeline.stages.student.divergence import trouble
-from pipeline.stages.student.eta import Eta
-from pipeline.stages.student.export import export
 from pipeline.stages.student.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.stages.student.objective import NamedLoss, Objective
-from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.stages.student.passes import Passes
-from pipeline.stages.student.precision import agreed_precision, peak_flops, pick_precision
-from pipeline.stages.student.schedule import learning_rate
 from pipeline.stages.student.selection import Candidate, Judge, Selection, weights_digest
-from pipeline.stages.student.state import load_optimizer, load_weights, shard, whole
 from pipeline.stages.student.summary import TrainingSummary
-from pipeline.stages.student.world import join
 from pipeline.stages.tokens.shards import TokenStore
+from pipeline.training import checkpoint
+from pipeline.training.average import Average
+from pipeline.training.divergence import trouble
+from pipeline.training.eta import Eta
+from pipeline.training.export import export
+from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
+from pipeline.training.precision import agreed_precision, peak_flops, pick_precision
+from pipeline.training.schedule import learning_rate
+from pipeline.training.state import load_optimizer, load_weights, shard, whole
+from pipeline.training.world import join
 
 VERSION = 3
 """Raised when the same settings would give other weights; a checkpoint of another version is not resumed."""

@@ -6,9 +6,9 @@ from pipeline.core.events import Event
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights, weights
-from pipeline.stages.student import curve
 from pipeline.stages.student.facts import StudentFacts
 from pipeline.store.manifest import Manifest
+from pipeline.training import curve
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

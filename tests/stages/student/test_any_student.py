@@ -14,13 +14,13 @@ from pipeline.execution import Execution
 from pipeline.languages.python.stopping import end_tokens
 from pipeline.models.loading import load, save
 from pipeline.recipe import PhaseTable, StudentTable
-from pipeline.stages.student import checkpoint
 from pipeline.stages.student import stage as loop
 from pipeline.stages.student.batches import Loader
 from pipeline.stages.student.stage import train
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.stages.tokens.stage import pack
 from pipeline.stages.tokens.tokenizers import train_bpe
+from pipeline.training import checkpoint
 
 LIMITS = TOKENS.model_copy(update={"tokenizer": "student", "sequence_length": 32})
 EXECUTION = Execution(threads=1)

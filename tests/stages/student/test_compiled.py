@@ -126,7 +126,7 @@ def test_auto_leaves_short_training_alone(passes: int, compiles: bool, monkeypat
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from pipeline.stages.student.objective import Objective
-    from pipeline.stages.student.world import World
+    from pipeline.training.world import World
 
     model = LlamaForCausalLM(
         LlamaConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2, vocab_size=50)
@@ -183,7 +183,7 @@ def test_without_a_compiler_it_trains_plain_and_says_why(corpus: Path, tmp_path:
 def test_what_cannot_be_compiled_is_named(eager: None, corpus: Path, tmp_path: Path) -> None:
     from pipeline.stages.student.compiled import choose, usual_batch
     from pipeline.stages.student.objective import Objective
-    from pipeline.stages.student.world import World
+    from pipeline.training.world import World
 
     model = torch.nn.Module()
     batch = usual_batch(64, 32, 10)

@@ -13,11 +13,11 @@ from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import StudentTable
 from pipeline.stages.student import stage
-from pipeline.stages.student.average import Average
-from pipeline.stages.student.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.stage import train
 from pipeline.stages.student.summary import TrainingSummary
+from pipeline.training.average import Average
+from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 
 
 class Killed(Exception):

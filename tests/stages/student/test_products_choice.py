@@ -14,9 +14,10 @@ from pipeline.execution import Execution
 from pipeline.models import rates
 from pipeline.models.products import available, live, onednn
 from pipeline.recipe import TokensTable
-from pipeline.stages.student import compiled, passes, precision
+from pipeline.stages.student import compiled, passes
 from pipeline.stages.student.stage import train
 from pipeline.stages.student.summary import TrainingSummary
+from pipeline.training import precision
 
 SHORT = STUDENT.model_copy(update={"phases": (PHASE.model_copy(update={"steps": 4}),), "precision": "fp32"})
 

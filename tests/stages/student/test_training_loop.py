@@ -16,11 +16,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from pipeline.core.errors import DiskFull, RecipeError, TrainingError
 from pipeline.execution import Execution
 from pipeline.recipe import StudentTable
-from pipeline.stages.student import checkpoint
 from pipeline.stages.student.batches import documents_of, held_out_rows, label_count
 from pipeline.stages.student.stage import HELD_OUT_ROWS, train
 from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.tokens.shards import KINDS, TokenStore
+from pipeline.training import checkpoint
 
 EXECUTION = Execution(threads=1, checkpoint_seconds=1e-6)
 
@@ -198,7 +198,7 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
 
 
 def test_auto_precision_is_measured() -> None:
-    from pipeline.stages.student.precision import pick_precision
+    from pipeline.training.precision import pick_precision
 
     assert pick_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
     assert pick_precision("fp16", torch.device("cpu")) == "fp16"

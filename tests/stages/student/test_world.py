@@ -15,10 +15,10 @@ from tiny import STUDENT, TOKENS, Alone  # type: ignore[import-not-found]
 
 from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
-from pipeline.stages.student.batches import Piece
+from pipeline.stages.student.batches import Piece, row_length
 from pipeline.stages.student.initial import refuse_unsharded
 from pipeline.stages.student.stage import train
-from pipeline.stages.student.world import World
+from pipeline.training.world import World
 
 CODE = """
 import json, os, shutil, sys
@@ -26,7 +26,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tiny import STUDENT, TOKENS
 from pipeline.execution import Execution
-from pipeline.stages.student import passes, precision
+from pipeline.stages.student import passes
+from pipeline.training import precision
 from pipeline.stages.student.stage import train
 
 # Each process measures for itself, and they may disagree; fp32 and oneDNN are what they agree on.
@@ -124,7 +125,7 @@ def test_split_weights_refuse_what_needs_them_whole() -> None:
 
 def test_every_row_is_dealt_to_one_process() -> None:
     rows = tuple((Piece(0, n, n, n + 1 + n % 5),) for n in range(11))
-    dealt = [World(rank, 3).share(rows) for rank in range(3)]
+    dealt = [World(rank, 3).share(rows, row_length) for rank in range(3)]
     assert sorted(row for share in dealt for row in share) == sorted(rows)
     assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
-    assert World().share(rows) == rows
+    assert World().share(rows, row_length) == rows

@@ -1,11 +1,26 @@
 """Learning rate as a function of the step."""
 
 import math
+from typing import Literal, Protocol
 
-from pipeline.recipe import PhaseTable
+
+class Rates(Protocol):
+    """The settings of a schedule: the peak, its warm-up and how it falls. A recipe's table of a training has them."""
+
+    @property
+    def lr(self) -> float: ...
+
+    @property
+    def warmup_steps(self) -> int: ...
+
+    @property
+    def schedule(self) -> Literal["cosine", "linear", "constant"]: ...
+
+    @property
+    def min_lr_ratio(self) -> float: ...
 
 
-def learning_rate(phase: PhaseTable, step: int, total: int) -> float:
+def learning_rate(phase: Rates, step: int, total: int) -> float:
     """Rate of optimiser step `step` (from 0) of `total`: linear warm-up, then the phase's schedule.
 
     The decay ends at the last step with `min_lr_ratio` of the peak (one step further for "linear" and "cosine", so

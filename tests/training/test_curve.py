@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stages.student import curve
-from pipeline.stages.student.curve import POINTS, CurvePoint
+from pipeline.training import curve
+from pipeline.training.curve import POINTS, CurvePoint
 
 
 def train(path: Path, steps: range, loss: float) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 
 from pipeline.models.rates import bf16_wins, fp32_gflops, gemm_gflops
-from pipeline.stages.student.world import World
+from pipeline.training.world import World
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.recipe import PhaseTable
-from pipeline.stages.student.schedule import learning_rate
+from pipeline.training.schedule import learning_rate
 
 
 @given(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.core.errors import DiskFull
-from pipeline.stages.student import checkpoint
 from pipeline.store.disk import whole_folder
+from pipeline.training import checkpoint
 
 
 def export(out: Path, step: int, write: Callable[[Path], None], keep: Callable[[], None]) -> Path:

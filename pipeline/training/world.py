@@ -11,13 +11,14 @@ that of one process up to rounding.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
-from pipeline.stages.student.batches import Row
+RowT = TypeVar("RowT", bound=Any)
 
 BUCKET = 1 << 24
 """Gradient values summed in one message: 64 MB, large enough for bandwidth, small enough for memory."""
@@ -35,11 +36,11 @@ class World:
         """Whether this process is the one that writes files and reports."""
         return self.rank == 0
 
-    def share(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        """The rows of a step that this process computes; long and short ones are dealt evenly."""
+    def share(self, rows: tuple[RowT, ...], length: Callable[[RowT], int]) -> tuple[RowT, ...]:
+        """The rows of a step that this process computes; by their `length` long and short ones are dealt evenly."""
         if self.size == 1:
             return rows
-        ordered = sorted(rows, key=lambda row: (sum(piece.stop - piece.start for piece in row), row))
+        ordered = sorted(rows, key=lambda row: (length(row), row))
         return tuple(ordered[self.rank :: self.size])
 
     def sum(self, value: float) -> float:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from pipeline.stages.student.state import like, whole
+from pipeline.training.state import like, whole
 
 
 class Average:
