@@ -23,6 +23,7 @@ FLOORS = (
     "files",
     "sandbox",
     "languages",
+    "checkers",
     "models",
     "training",
     "teacher",

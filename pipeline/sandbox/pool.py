@@ -1,10 +1,8 @@
 """The pipeline's end: `Sandbox` hands programs to workers and yields one verdict for each."""
 
-import importlib.metadata
 import json
 import os
 import platform
-import re
 import select
 import socket
 import subprocess
@@ -19,8 +17,9 @@ from types import TracebackType
 from typing import Any
 
 from pipeline.core import environment
-from pipeline.core.errors import RecipeError, SandboxUnavailable
+from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import wire
+from pipeline.sandbox.packages import module_names, package_paths
 from pipeline.sandbox.types import Layer, Limits, Mode, Output, Program, Verdict
 
 ATTEMPTS = 3
@@ -39,7 +38,8 @@ class Sandbox:
     """Runs untrusted programs in `workers` processes; a context manager.
 
     mode "strong" raises SandboxUnavailable at the start where the kernel refuses a layer, "weak" warns and goes on
-    with what there is. packages: distributions whose modules programs may import, with what they require.
+    with what there is. packages: distributions whose modules programs may import, with what they require; theirs are
+    imported once, before the first program. modules: of this package, light ones, that programs may import too.
     """
 
     def __init__(
@@ -48,12 +48,15 @@ class Sandbox:
         workers: int = 1,
         mode: Mode = "strong",
         packages: Iterable[str] = (),
+        modules: Iterable[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self.workers = max(workers, 1)
         self.mode: Mode = mode
         self.packages = tuple(packages)
+        self.modules = tuple(modules)
         self._package_paths = package_paths(self.packages)
+        self._preloaded = [name for package in self.packages for name in module_names(package)]
         self._workers: list[_Worker] = []
         self._running = False
         self.layers: tuple[Layer, ...] = ()
@@ -290,7 +293,12 @@ class _Worker:
         self.fd = ours.fileno()
         self.queue: deque[_Job] = deque()
         self.since = time.monotonic()
-        config = {"limits": sandbox.limits.as_dict(), "packages": sandbox._package_paths}
+        config = {
+            "limits": sandbox.limits.as_dict(),
+            "packages": sandbox._package_paths,
+            "preloaded": sandbox._preloaded,
+            "modules": sandbox.modules,
+        }
         wire.send(self.fd, json.dumps(config).encode())
 
     def ready(self) -> tuple[Layer, ...]:
@@ -356,36 +364,3 @@ def layers() -> list[Layer]:
                 return list(sandbox.layers)
     except SandboxUnavailable as error:
         return [Layer("worker", False, error.message)]
-
-
-def package_paths(names: Iterable[str]) -> list[str]:
-    """Files and folders of site-packages that hold `names` and all they require.
-
-    Raises RecipeError for a distribution that is not installed.
-    """
-    found: dict[str, None] = {}
-    queue, seen = list(names), set()
-    wanted = set(queue)
-    while queue:
-        name = queue.pop()
-        key = re.sub(r"[-_.]+", "-", name).lower()
-        if key in seen:
-            continue
-        seen.add(key)
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            if name in wanted:
-                raise RecipeError(
-                    f"packages names {name!r}, which is not installed",
-                    hint=f"pip install {name}, or take it out of the list",
-                ) from None
-            continue
-        for file in distribution.files or ():
-            top = file.parts[0]
-            if top not in ("..", "__pycache__"):
-                found[str(Path(str(distribution.locate_file(top))).resolve())] = None
-        for requirement in distribution.requires or ():
-            if "extra ==" not in requirement:
-                queue.append(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
-    return list(found)

@@ -352,8 +352,12 @@ def _closed(output: int) -> bool:
     return any(event & select.POLLHUP and not event & select.POLLIN for _, event in poller.poll(0))
 
 
-def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
-    """Make this interpreter the one that programs find: its path, its environment, its preloaded modules."""
+def prepare_interpreter(path: list[str], environment: dict[str, str], packages: list[str]) -> None:
+    """Make this interpreter the one that programs find: its path, its environment, its preloaded modules.
+
+    packages: modules of packages, imported here so that no program pays for it; one that cannot be imported is left to
+    the programs that try.
+    """
     prefix = view.PREFIX
     if path:
         sys.path[:] = path
@@ -368,6 +372,9 @@ def prepare_interpreter(path: list[str], environment: dict[str, str]) -> None:
     kernel.one_malloc_arena()
     os.environ.clear()
     os.environ.update(environment)
+    for name in packages:
+        with contextlib.suppress(Exception):
+            __import__(name)
     # What a program finds does not depend on who runs it.
     os.umask(0o022)
     gc.collect()

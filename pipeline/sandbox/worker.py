@@ -64,7 +64,7 @@ def main() -> None:
     if pid == 0:
         control.close()
         try:
-            _serve(far, limits, tuple(config["packages"]), entered)
+            _serve(far, limits, config, entered)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -127,8 +127,8 @@ def _why(flag: int) -> str:
     return "needs the user namespace"
 
 
-def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], entered: Entered) -> None:
-    """In pid 1: build the view, try every layer, report, serve.
+def _serve(control: socket.socket, limits: Limits, config: dict[str, Any], entered: Entered) -> None:
+    """In pid 1: import what programs share, build the view, try every layer, report, serve.
 
     It keeps `POOL` open, and its forks do not: the pool sees the end of the socket when this process, too, is gone.
     """
@@ -136,8 +136,12 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     account = idle.open_account()
     layers = list(entered.layers)
     isolated = all(layer.available for layer in layers)
+    packages = tuple(config["packages"])
     path: list[str] = []
-    own_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    for name in config["modules"]:
+        __import__(name)
+    own = os.open("/proc/self/statm", os.O_RDONLY)
+    own_bytes = _address_space(own)
     if isolated:
         try:
             kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWCGROUP)
@@ -158,6 +162,11 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
     seccomp = kernel.SeccompFilter() if layers[-2].available else None
     user = SANDBOX_USER if isolated and entered.two_users else None
     guards = server.Guards(seccomp, user, isolated, work, packages, account)
+    environment = ENVIRONMENT if isolated else ENVIRONMENT | {"HOME": work, "TMPDIR": work}
+    server.prepare_interpreter(path, environment, config["preloaded"])
+    if config["preloaded"]:
+        own_bytes = _address_space(own)
+    os.close(own)
     settings = server.Settings(
         limits.cpu_seconds,
         limits.wall_seconds,
@@ -168,8 +177,6 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
         limits.files,
         limits.threads,
     )
-    environment = ENVIRONMENT if isolated else ENVIRONMENT | {"HOME": work, "TMPDIR": work}
-    server.prepare_interpreter(path, environment)
     control.send(json.dumps([[layer.name, layer.available, layer.detail] for layer in layers]).encode())
     try:
         server.run(control, settings, guards, {server.PROGRAM: child.start, server.TEST: tester.start})
@@ -177,6 +184,11 @@ def _serve(control: socket.socket, limits: Limits, packages: tuple[str, ...], en
         if not isolated:
             view.remove_all(work)
             Path(work).rmdir()
+
+
+def _address_space(statm: int) -> int:
+    """Bytes of this process's address space. statm: open on /proc/self/statm, which the view does not have."""
+    return int(os.pread(statm, 100, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _set_host_name() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import VERDICTS, Example, Limits, Program, Sandbox, Verdict
-from pipeline.sandbox.pool import package_paths
+from pipeline.sandbox.packages import package_paths
 
 CHECK = "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(-1, 1) == 0\n"
 LOOP = "def check(candidate):\n    for i in range(3):\n        assert candidate(i, 3) == i + 3\n"
