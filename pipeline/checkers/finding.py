@@ -5,11 +5,12 @@ from importlib.metadata import EntryPoint, entry_points
 
 from pipeline.checkers import python
 from pipeline.checkers.protocol import Kind
+from pipeline.checkers.sqlite import checker as sqlite
 from pipeline.core.errors import RecipeError
 
 GROUP = "hornbook.checkers"
 """The entry-point group under which a package brings a `Kind`."""
-SHIPPED = {kind.name: kind for kind in (python.KIND,)}
+SHIPPED = {kind.name: kind for kind in (python.KIND, sqlite.KIND)}
 
 
 def known() -> list[str]:

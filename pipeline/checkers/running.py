@@ -98,3 +98,17 @@ def answered(verdict: Verdict) -> Any:
     """What the module's `answer` returned; None where the program ended before, which the verdict tells of."""
     shown = verdict.observed[0] if verdict.observed else None
     return json.loads(shown.text) if shown is not None and verdict.passed and not shown.raised else None
+
+
+def ended(item: Item, verdict: Verdict) -> Ruling:
+    """What it means that a module of ours was ended by the sandbox: the item was too much for it.
+
+    A checker that uses it has the reasons `timeout` and `too-large`.
+    """
+    if verdict.verdict in ("timeout-cpu", "timeout-wall"):
+        return Ruling(item.id, False, "timeout", detail=verdict.detail, cpu_seconds=verdict.cpu_seconds)
+    shown = verdict.observed[0].raised if verdict.observed else ""
+    if verdict.verdict in ("memory", "output", "crash", "early-exit") or "MemoryError" in shown:
+        detail = f"{verdict.verdict}: {verdict.detail or shown}"
+        return Ruling(item.id, False, "too-large", detail=detail, cpu_seconds=verdict.cpu_seconds)
+    return unscored(item, f"the checker itself failed: {verdict.verdict} {verdict.detail or shown}")
