@@ -49,6 +49,7 @@ FLOORS = (
     "evaluation",
     "clean",
     "report",
+    "export",
     "cli",
 )
 """Every room may import from those above it in this list, and from no other; so no two can know each other."""

@@ -17,6 +17,7 @@ from pipeline.cli import completion
 from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
+from pipeline.cli.export import export
 from pipeline.cli.models import app as models_app
 from pipeline.cli.options import (
     DataOption,
@@ -138,7 +139,7 @@ def plan(
         say(table(estimated))
 
 
-for verb in (status, show, trace, diff, report, score, evaluate, settings, reasons):
+for verb in (status, show, trace, diff, report, export, score, evaluate, settings, reasons):
     app.command()(verb)
 
 

@@ -173,6 +173,8 @@ def text_of(row: Mapping[str, Any]) -> str:
         return str(row.get("text") or "")
     if kind == "prompt":
         return "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in row.get("messages") or ())
+    if kind == "problem":
+        return f"{row.get('prompt') or ''}{row.get('canonical_solution') or ''}"
     if kind == "sample":
         return str(row.get("completion") or "")
     if kind == "seed":

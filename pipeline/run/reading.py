@@ -110,7 +110,7 @@ class RunView:
             return []
         wanted = pa.array(sorted(values), pa.string())
         found: list[dict[str, Any]] = []
-        for file in _files(self.store, stage.name, stage.key, prefix):
+        for file in files_of(self.store, stage.name, stage.key, prefix):
             if column.partition(".")[0] in file.names:
                 mask = pc.is_in(_column(file.read([column]), column), value_set=wanted)
                 if pc.any(mask).as_py():
@@ -162,14 +162,15 @@ def _stage(entry: Mapping[str, Any], info: Mapping[str, Any], store: Store) -> S
 def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Sequence[str] | None) -> pa.Table:
     """Columns of an artifact's PREFIX*.parquet files, in the order written; "seed.id" names a field of a struct."""
     tables = []
-    for file in _files(store, stage, key, prefix):
+    for file in files_of(store, stage, key, prefix):
         present = set(file.names)
         wanted = None if columns is None else [c for c in columns if c.partition(".")[0] in present]
         tables.append(file.read(wanted))
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
 
-def _files(store: Store, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
+def files_of(store: Store, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
+    """An artifact's PREFIX*.parquet files in the order written, each open until the next is asked for."""
     fs = fsspec.core.url_to_fs(store.root)[0]
     for path in sorted(fs.glob(f"{store.folder(stage, key)}/{prefix}*.parquet")):
         with opened(fs, path) as file:

@@ -26,6 +26,11 @@ class Parquet:
     def names(self) -> list[str]:
         return list(self.file.schema_arrow.names)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of its columns."""
+        return self.file.schema_arrow
+
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows; columns: those to read ("seed.id" is a field of a struct), None for all."""
         return self.file.read(columns=None if columns is None else list(columns), use_threads=self.threads)

@@ -322,8 +322,8 @@ def _student(artifacts: _Artifacts, loaded: Loaded, documents: Sequence[Exercise
         lr = 5e-5 * min(1, step / 10) * (1 - step / 160)
         curve.append({"step": step, "loss": 1.9 * 0.985**step + 0.32 + noise.gauss(0, 0.03), "lr": lr})
     weights = root / "weights-scratch"
-    weights.mkdir()
-    (weights / "config.json").write_text("{}", encoding="utf-8")
+    (weights / "model").mkdir(parents=True)
+    (weights / "model" / "config.json").write_text("{}", encoding="utf-8")
     facts = {"parameters": 134_515_008, "steps": 150, "tokens": packed.tokens, "loss": curve[-1]["loss"],
              "held_out_loss": 0.3641, "held_out_by_kind": {"exercises": {"documents": 9, "loss": 0.3121},
              "passages": {"documents": 2, "loss": 1.5}}, "seconds": 285.2, "curve": curve}  # fmt: skip

@@ -1,0 +1,58 @@
+"""`hornbook export`: a run's corpus and student for others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import completion
+from pipeline.cli.options import DataOption, JsonOption, RunArgument, one_of, print_result
+
+
+def export(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write; nothing else may be in it.", metavar="DIR")],
+    stage: Annotated[
+        str,
+        typer.Option(
+            "--stage",
+            help="Stage whose records are exported; by default the last one of documents.",
+            autocompletion=completion.stages,
+        ),
+    ] = "",
+    format: Annotated[str, typer.Option("--format", help="parquet, jsonl or arrow.")] = "parquet",
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            help="student: validation is what was held out of the student's training; none; or a share to hold out.",
+        ),
+    ] = "student",
+    only: Annotated[str, typer.Option("--only", help="corpus or model; by default both, as far as there is one.")] = "",
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--licence",
+            help="NAME=LICENCE of a teacher's answers or a model, where it is not known; LICENCE of the work itself.",
+        ),
+    ] = None,
+    data: DataOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """A run's corpus and student as one folder that others can load, with cards."""
+    from pipeline.export import licences
+    from pipeline.export.export import Wish
+    from pipeline.export.export import export as export_run
+    from pipeline.export.writing import FORMATS
+    from pipeline.run.reading import resolve
+    from pipeline.store.places import places
+
+    where = places(data)
+    wish = Wish(
+        stage,
+        one_of("--format", format, FORMATS),
+        split,
+        one_of("--only", only, ("corpus", "model")) if only else "",
+        licences.parsed(licence or ()),
+    )
+    print_result(export_run(resolve(where.runs, run), where, to, wish), as_json)

@@ -1,0 +1,121 @@
+"""A stage's records as tables for others: every row has its text, and where it came from stands beside it.
+
+A record names its parents by id alone, and a reader of a data set has no store to look them up in. So a document gets
+the columns `model`, `teacher_kind`, `prompt_id`, `seed_id`, `template`, `template_digest` and `asked` (the messages
+that the teacher was sent); they are null for what no teacher wrote.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.errors import UsageError
+from pipeline.core.identity import rng_seed
+from pipeline.core.stage import Dropped
+from pipeline.report.corpus import text_of
+from pipeline.run.reading import RunView, StageView, files_of
+
+STUDENT, NONE = "student", "none"
+TRAIN, HELD_OUT = "train", "validation"
+
+_OF_COMPLETION = {"prompt_id": "prompt_id", "model": "model", "teacher_kind": "teacher_kind", "seed_id": "seed.id"}
+_OF_PROMPT = {"template": "template", "template_digest": "template_digest", "asked": "messages"}
+_WHY = tuple(name for name in Dropped.__dataclass_fields__ if name != "record")
+
+
+def tables(run: RunView, stage: StageView, prefix: str) -> Iterator[pa.Table]:
+    """The rows of the stage's PREFIX-*.parquet files, a table a file, all of one schema: id, type, text, the rest."""
+    files = [file.schema for file in files_of(run.store, stage.name, stage.key, f"{prefix}-")]
+    if not files:
+        return
+    names = pa.unify_schemas(files)
+    origins = _Origins(run) if "completion_id" in names.names else None
+    for file in files_of(run.store, stage.name, stage.key, f"{prefix}-"):
+        table = file.read()
+        for field in names:
+            if field.name not in table.column_names:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        texts = pa.array([row.get("text") or text_of(row) for row in _rows(table)], pa.string())
+        columns = {"id": table["id"], "type": table["type"], "text": texts}
+        columns |= {name: table[name] for name in names.names if name not in columns and name not in _WHY}
+        columns |= origins.of(table["completion_id"]) if origins else {}
+        columns |= {name: table[name] for name in _WHY if name in table.column_names}
+        yield pa.table(columns)
+
+
+_READ_BY_TEXT = frozenset({"type", "text", "prompt", "solution", "messages", "completion", "title", "function_name",
+                           "words", "task", "detail", "canonical_solution"})  # fmt: skip
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.select([n for n in table.column_names if n in _READ_BY_TEXT]).to_pylist()
+    return rows
+
+
+class _Origins:
+    """Columns of the completions and prompts that documents came from, looked up by id."""
+
+    def __init__(self, run: RunView) -> None:
+        self._completions = run.table("completions", columns=["id", *_OF_COMPLETION.values()])
+        self._prompts = run.table("prompts", columns=["id", *_OF_PROMPT.values()])
+
+    def of(self, completion_ids: pa.ChunkedArray) -> Mapping[str, pa.ChunkedArray]:
+        found = _looked_up(completion_ids, self._completions, _OF_COMPLETION)
+        asked = found.get("prompt_id")
+        return found | (_looked_up(asked, self._prompts, _OF_PROMPT) if asked is not None else {})
+
+
+def _looked_up(ids: pa.ChunkedArray, parents: pa.Table, columns: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+    if "id" not in parents.column_names:
+        return {}
+    places = pc.index_in(ids, value_set=parents["id"].combine_chunks())
+    found = {}
+    for name, source in columns.items():
+        outer, _, inner = source.partition(".")
+        if outer in parents.column_names:
+            column = parents[outer]
+            found[name] = (pc.struct_field(column, inner) if inner else column).take(places)
+    return found
+
+
+class Splits:
+    """Which split a record belongs to; decided by its id, so that neither order nor files matter.
+
+    how: "student" for what the run's student learnt from and what was held out of it, "none" for one split, or a share
+    in (0, 1) that is drawn. Raises UsageError for anything else.
+    """
+
+    def __init__(self, run: RunView, how: str) -> None:
+        self._share, self._held = 0.0, frozenset[str]()
+        if how == STUDENT:
+            spans = run.table("tokens", "spans", ["document_id", "held_out"])
+            if spans.num_rows:
+                self._held = frozenset(spans.filter(spans["held_out"])["document_id"].to_pylist())
+        elif how != NONE:
+            self._share = _share(how)
+        self._seed = run.loaded.recipe.seed if run.loaded else 0
+
+    def parts(self, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+        """The rows of each split, empty ones too."""
+        held = pa.array([self._is_held(identifier) for identifier in table["id"].to_pylist()], pa.bool_())
+        yield TRAIN, table.filter(pc.invert(held))
+        yield HELD_OUT, table.filter(held)
+
+    def _is_held(self, identifier: str) -> bool:
+        if self._share:
+            return rng_seed(self._seed, "export", identifier) < self._share * 2**63
+        return identifier in self._held
+
+
+def _share(how: str) -> float:
+    try:
+        share = float(how)
+    except ValueError:
+        share = 0.0
+    if not 0.0 < share < 1.0:
+        raise UsageError(
+            f"--split {how!r:.60}", hint=f"use {STUDENT}, {NONE}, or a share between 0 and 1 to hold out, e.g. 0.05"
+        )
+    return share
