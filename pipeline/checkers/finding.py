@@ -5,12 +5,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from pipeline.checkers import python
 from pipeline.checkers.protocol import Kind
+from pipeline.checkers.regex import checker as regex
 from pipeline.checkers.sqlite import checker as sqlite
 from pipeline.core.errors import RecipeError
 
 GROUP = "hornbook.checkers"
 """The entry-point group under which a package brings a `Kind`."""
-SHIPPED = {kind.name: kind for kind in (python.KIND, sqlite.KIND)}
+SHIPPED = {kind.name: kind for kind in (python.KIND, sqlite.KIND, regex.KIND)}
 
 
 def known() -> list[str]:
