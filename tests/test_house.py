@@ -154,6 +154,7 @@ def test_a_stage_is_a_folder_of_its_name() -> None:
 
 LONG = {
     "cli/evaluate.py evaluate": "options, one a line",
+    "cli/export.py export": "options, one a line",
     "cli/main.py clean": "options, one a line",
     "core/shingles.py _shingle": "one compiled loop",
     "languages/python/outline.py outline": "one compiled loop",

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import completion
-from pipeline.cli.options import DataOption, JsonOption, RunArgument, one_of, print_result
+from pipeline.cli.options import DataOption, JsonOption, RunArgument, one_of, print_json, print_result, say, stderr
+from pipeline.core.errors import UsageError
 
 
 def export(
@@ -36,17 +37,31 @@ def export(
             help="NAME=LICENCE of a teacher's answers or a model, where it is not known; LICENCE of the work itself.",
         ),
     ] = None,
+    push: Annotated[
+        str,
+        typer.Option(
+            "--push",
+            help="Send it to the Hugging Face hub, private unless --public; the key is in HF_TOKEN.",
+            metavar="OWNER/NAME",
+        ),
+    ] = "",
+    public: Annotated[bool, typer.Option("--public", help="With --push: for everybody to see.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --push: say what would go; ask nobody.")] = False,
     data: DataOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """A run's corpus and student as one folder that others can load, with cards."""
-    from pipeline.export import licences
+    from pipeline.export import hub, licences
     from pipeline.export.export import Wish
     from pipeline.export.export import export as export_run
     from pipeline.export.writing import FORMATS
     from pipeline.run.reading import resolve
     from pipeline.store.places import places
 
+    if push:
+        hub.checked_name(push)
+    elif public or dry_run:
+        raise UsageError(f"{'--public' if public else '--dry-run'} is of --push", hint="add --push OWNER/NAME")
     where = places(data)
     wish = Wish(
         stage,
@@ -54,5 +69,15 @@ def export(
         split,
         one_of("--only", only, ("corpus", "model")) if only else "",
         licences.parsed(licence or ()),
+        push,
     )
-    print_result(export_run(resolve(where.runs, run), where, to, wish), as_json)
+    found = export_run(resolve(where.runs, run), where, to, wish)
+    if not push:
+        print_result(found, as_json)
+        return
+    stderr.print(found.to_text(), markup=False, soft_wrap=True)
+    pushed = hub.push(found, push, public=public, dry=dry_run)
+    if as_json:
+        print_json(found.to_json() | {"pushed": [one.to_json() for one in pushed], "dry": dry_run})
+    else:
+        say("\n".join(one.to_text(dry_run) for one in pushed))

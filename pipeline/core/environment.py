@@ -31,6 +31,7 @@ VARIABLES = (
     Variable(PRICES, "a TOML file of models' prices, over those of data/prices.toml"),
     Variable(DEBUG, "1 shows the traceback of an internal error on stderr"),
     Variable(SANDBOX_DEBUG, "1 shows what sandbox workers write to stderr"),
+    Variable("HF_ENDPOINT", "address of the hub that is asked, and that `export --push` sends to", True),
     Variable("GOMP_SPINCOUNT", "set to 1000 where neither it nor OMP_WAIT_POLICY is set: waiting threads sleep", True),
     Variable("OMP_WAIT_POLICY", "where set, GOMP_SPINCOUNT is left alone", True),
     Variable("HF_HOME", "where the hub's cache is; also HF_HUB_CACHE, HF_DATASETS_CACHE and XDG_CACHE_HOME", True),

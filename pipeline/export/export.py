@@ -114,7 +114,8 @@ def export(run_folder: Path, places: Places, to: Path, wish: Wish) -> Exported:
     wanted = _identity(run, stage, student, wish)
     before = _before(to)
     if before and before.get("identity") == wanted:
-        return Exported(**{name: before[name] for name in Exported.__slots__ if name in before} | {"unchanged": True})
+        told = {name: before[name] for name in Exported.__slots__ if name in before}
+        return Exported(**told | {"to": str(to), "unchanged": True})
     busy = StoreBusy(f"another export writes to {to}", hint="wait for it, or name another folder with --to")
     lock = to.with_name(f".{to.name}.export.lock")
     with disk_errors(to), contextlib.ExitStack() as held:
@@ -124,7 +125,7 @@ def export(run_folder: Path, places: Places, to: Path, wish: Wish) -> Exported:
         scratch = held.enter_context(whole_folder(to, scratch=to.with_name(f".{to.name}.export")))
         found = _written(run, places, scratch, to, stage, student, wish)
         cards = {name: file_digest(scratch / name) for name in found.files if name.endswith(README)}
-        told = asdict(found) | {"identity": wanted, "cards": cards, "hornbook": __version__}
+        told = asdict(found) | {"to": "", "identity": wanted, "cards": cards, "hornbook": __version__}
         (scratch / RECORD).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return found
 
@@ -229,6 +230,8 @@ def _written(
         told = Told(summary, "student", student.key, origins, said.get("", ""))
         (folder / README).write_text(model_card.card(told, recipe, wish.dataset), encoding="utf-8")
         (folder / RECIPE).write_text(summary.recipe_toml, encoding="utf-8")
+        about = {"run": run.name, "student": student.key, "hornbook": __version__}
+        (folder / RECORD).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         conflicts["model"] = [one.conflict for one in origins if one.conflict]
     files = {
         path.relative_to(scratch).as_posix(): path.stat().st_size
