@@ -15,6 +15,7 @@ from pipeline.recipe_base import (
     MOST,
     BenchmarkText,
     Count,
+    DomainText,
     Fraction,
     Located,
     ModelText,
@@ -27,32 +28,16 @@ from pipeline.recipe_teachers import AnyTeacher
 
 
 class SeedsTable(Table):
-    """How many seeds are drawn, and from what."""
+    """How many seeds are drawn, and from what part of the domain."""
 
     exercises: Count = 0
     """Number of exercise seeds, over all teachers."""
     textbooks: Count = 0
     """Number of textbook seeds, over all teachers."""
-    data: PathText = ""
-    """Folder with topics.toml, audiences.toml, forms.toml, function_names.toml, words.toml; "" for the shipped one."""
     topics: tuple[str, ...] = ()
     """Topic paths or prefixes to draw from; empty for the whole tree."""
     words: Count = 2
     """Random words that each text must use (Eldan and Li 2023, TinyStories)."""
-
-
-class PromptsTable(Table):
-    """Which templates are rendered."""
-
-    folder: PathText = ""
-    """Folder of templates; "" for the shipped `prompts/`."""
-    textbook: str = "textbook/passage.md"
-    """Template of textbook passages, below the folder."""
-    exercise: str = "exercise/write.md"
-    """Template of exercises, below the folder."""
-    exercise_with_task: str = "exercise/complete.md"
-    """Template for teachers with tests = "seed", and for blind solutions where tests = "agreement": the signature and
-    docstring are given, the teacher writes the body."""
 
 
 class CompletionsTable(Table):
@@ -354,6 +339,13 @@ class EvaluationTable(Table):
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
 
 
+GONE = {
+    "seeds.data": "topics, axes, names and words are files of a domain",
+    "prompts": "templates are files of a domain",
+}
+"""Keys that there were, and what is so instead; `recipe_text` says it of a recipe that still has one."""
+
+
 class Recipe(Table):
     """A whole recipe."""
 
@@ -363,9 +355,10 @@ class Recipe(Table):
     """A line about the recipe, for lists."""
     seed: Seed = 0
     """Root of all randomness."""
+    domain: DomainText = "python"
+    """What the corpus is about: the name of a domain, or a folder (`hornbook domain new`)."""
     seeds: SeedsTable = SeedsTable()
     teachers: tuple[AnyTeacher, ...] = ()
-    prompts: PromptsTable = PromptsTable()
     completions: CompletionsTable = CompletionsTable()
     sources: SourcesTable = SourcesTable()
     agreement: AgreementTable = AgreementTable()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-PathKind = Literal["path", "journal", "model", "dataset", "benchmark"]
+PathKind = Literal["path", "journal", "model", "dataset", "benchmark", "domain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Located:
     """Marks a setting that may hold a path.
 
     kind: "path" always is one, "journal" all but recorded:NAME; "model" may be a word of `recipe_paths.WORDS`, a
-    model's name or "owner/name" on the hub; "dataset" is a folder, or also a name on the hub; "benchmark" may be a
-    known name.
+    model's name or "owner/name" on the hub; "dataset" is a folder, or also a name on the hub; "benchmark" and "domain"
+    may be a known name.
     """
 
     kind: PathKind
@@ -41,6 +41,7 @@ Json = Annotated[object, AfterValidator(_json)]
 """A value that JSON has a form for: not a date, and no number that is none."""
 PathText = Annotated[str, Located("path")]
 ModelText = Annotated[str, Located("model")]
+DomainText = Annotated[str, Located("domain")]
 BenchmarkText = Annotated[str, Located("benchmark")]
 
 

@@ -114,7 +114,9 @@ def _is_path(text: str, path: Path, kind: PathKind) -> bool:
         case "benchmark":
             if len(parts) > 1 or text.endswith(_TABLES):
                 return True
-            return text not in known.BENCHMARKS and _exists(path)
+            return text not in known.BENCHMARKS and text not in known.domains() and _exists(path)
+        case "domain":
+            return len(parts) > 1 or (text not in known.domains() and _exists(path))
         case "dataset":
             return len(parts) > 2 or any(map(objection, parts)) or _exists(path)
         case "model":

@@ -28,6 +28,7 @@ _PLACES = {
     "model": "model: a word, a path or owner/name",
     "dataset": "path, or a data set's name",
     "benchmark": "benchmark: a name or a path",
+    "domain": "domain: a name or a folder",
 }
 
 

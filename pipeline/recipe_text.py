@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
-from pipeline.recipe import Recipe
+from pipeline.recipe import GONE, Recipe
 from pipeline.recipe_base import tables_in
 from pipeline.recipe_checks import inconsistencies
 from pipeline.recipe_paths import locate
@@ -269,6 +269,11 @@ _MISSING = "missing; it must be given"
 def _problem(entry: Mapping[str, Any], place: _Place) -> str:
     key = ".".join(place.parts) or "the recipe"
     found = _shown(entry["input"])
+    if entry["type"] == "extra_forbidden" and key in GONE:
+        return (
+            f"{key}: there is no such key any more; {GONE[key]}: `hornbook domain new FOLDER --from python` gives you "
+            'one to change, and domain = "FOLDER" names it'
+        )
     if entry["type"] == "extra_forbidden":
         return f"{key}: unknown key{_instead(str(entry['loc'][-1]), place)}"
     if entry["type"] == "missing":

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from pipeline.domains.loading import load as load_domain
 from pipeline.execution import Execution
 from pipeline.models.named import named
 from pipeline.recipe_teachers import LocalTable
@@ -35,7 +36,7 @@ def main() -> None:
         "sha256": model.sha256,
         "seed": recipe.seed,
         "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
-        "templates": prompting.digest(recipe.prompts),
+        "templates": prompting.digest(load_domain(recipe.domain)),
     }
     store = Path(str(places().data)) / "store"
     told = pack([store / "completions", store / "solutions"], variants, ROOT / "data" / "recorded" / table.name, about)

@@ -122,7 +122,7 @@ def test_bad_overrides(override, message):
         ("execution.trackers=wandb", """execution.trackers='["wandb"]' on the command line"""),
         ("decontaminated.benchmarks=inf", "decontaminated.benchmarks = inf: a list is wanted: [inf] in a recipe"),
         ("teachers=3", "teachers = 3: tables are wanted: [[teachers]] in a recipe, teachers.0.KEY=value"),
-        ("seeds=5", "seeds = 5: a table is wanted; set its keys, e.g. seeds.data=..."),
+        ("seeds=5", "seeds = 5: a table is wanted; set its keys, e.g. seeds.exercises=..."),
     ],
 )
 def test_a_list_that_is_none_is_shown_as_it_is_written(override, message):

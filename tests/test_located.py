@@ -20,8 +20,7 @@ from pipeline.walk import plan, reads
 TEACHERS = '[seeds]\nexercises = 2\n[[teachers]]\nname = "a"\nkind = "composer"\n'
 
 FIELDS = {
-    "seeds.data": TEACHERS.replace("[seeds]\n", "[seeds]\ndata = {0}\n"),
-    "prompts.folder": TEACHERS + "[prompts]\nfolder = {0}",
+    "domain": "domain = {0}\n" + TEACHERS,
     "teachers.0.replay": TEACHERS.replace('"composer"', '"replay"') + "replay = {0}",
     "teachers.0.model": TEACHERS.replace('"composer"', '"local"') + "model = {0}",
     "sources.path": '[sources]\nkind = "folder"\npath = {0}',
@@ -86,7 +85,7 @@ def test_a_home_a_variable_and_an_absolute_path(project, monkeypatch, key):
         ("soft_targets.teacher", "owner/name.v1"),
         ("decontaminated.benchmarks.0", "humaneval"),
         ("evaluation.benchmarks.1", "mbpp"),
-        ("seeds.data", ""),
+        ("domain", "python"),
     ],
 )
 def test_a_word_and_a_hub_name_stay_as_they_are(project, key, text):
@@ -126,8 +125,8 @@ def test_a_resolved_recipe_means_the_same_wherever_it_is_read(project):
 
 @pytest.mark.parametrize("text", ["a\\u0000b", "~nobody-of-that-name/x"])
 def test_what_can_be_no_path_is_a_problem_of_the_recipe(project, text):
-    (project / "mine.toml").write_text(FIELDS["seeds.data"].format(f'"{text}"'))
-    with pytest.raises(RecipeError, match=r"seeds\.data = .*: can be no path: "):
+    (project / "mine.toml").write_text(FIELDS["domain"].format(f'"{text}"'))
+    with pytest.raises(RecipeError, match=r"domain = .*: can be no path: "):
         load(str(project / "mine.toml"))
 
 
@@ -146,8 +145,7 @@ def test_data_that_fits_no_recipe_is_left_to_validation(data):
 
 def checkout(folder):
     """A recipe with everything that it reads beside it."""
-    (folder / "seeds").mkdir(parents=True)
-    shutil.copytree(shipped("seeds"), folder / "seeds", dirs_exist_ok=True)
+    shutil.copytree(shipped("prompts") / "python", folder / "mine")
     (folder / "code").mkdir()
     (folder / "code" / "a.py").write_text("def a():\n    return 1\n")
     (folder / "model").mkdir()
@@ -156,7 +154,8 @@ def checkout(folder):
     row = {"task_id": "t/0", "prompt": "def f(x):\n", "entry_point": "f", "canonical_solution": "    return x\n"}
     (folder / "problems.jsonl").write_text(json.dumps({**row, "test": "def check(f):\n    assert f(1) == 1\n"}) + "\n")
     (folder / "mine.toml").write_text(
-        TEACHERS.replace("[seeds]\n", '[seeds]\ndata = "seeds"\n')
+        'domain = "mine"\n'
+        + TEACHERS
         + '[sources]\nkind = "folder"\npath = "code"\n[decontaminated]\nbenchmarks = ["problems.jsonl"]\n'
         + '[tokens]\ntokenizer = "./model"\n[student]\ninit = "./model"\n'
         + '[evaluation]\nbenchmarks = ["problems.jsonl"]\n'
@@ -174,7 +173,7 @@ def test_two_checkouts_of_one_recipe_have_equal_keys_however_their_paths_are_giv
     os.utime(second.parent / "code" / "a.py", (1, 1))
     monkeypatch.chdir(second.parent)
     given = [
-        "seeds.data=seeds",
+        "domain=mine",
         f"sources.path={first.parent}/code",
         "tokens.tokenizer=../else/model",
         'evaluation.benchmarks=["./problems.jsonl"]',
@@ -188,7 +187,7 @@ def test_two_checkouts_of_one_recipe_have_equal_keys_however_their_paths_are_giv
         ("code/a.py", "def a():\n    return 2\n", "raw-code"),
         ("model/tokenizer.json", '{"a": 1}', "tokens"),
         ("model/config.json", '{"a": 1}', "student"),
-        ("seeds/words.toml", 'all = ["one", "two"]\n', "seeds"),
+        ("mine/words.toml", 'all = ["one", "two"]\n', "seeds"),
     ],
 )
 def test_other_contents_in_the_same_place_are_another_key(tmp_path, name, text, stage):

@@ -15,6 +15,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli import completion
 from pipeline.cli.browse import diff, report, show, status, trace
+from pipeline.cli.domain import domain_app
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
 from pipeline.cli.export import export
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 app.add_typer(runs_app, name="runs")
 app.add_typer(store_app, name="store")

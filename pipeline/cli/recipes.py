@@ -1,5 +1,6 @@
-"""`hornbook recipes` and `hornbook prompts`: what is shipped, to be read, copied and checked."""
+"""`hornbook recipes` and `hornbook prompts`: what is shipped, to be read and copied; what a recipe asks."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pipeline.cli.options import JsonOption, OverridesArgument, RecipeArgument, 
 from pipeline.core.errors import UsageError
 
 recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
-prompts_app = typer.Typer(help="Check or preview the prompt templates.", no_args_is_help=True)
+prompts_app = typer.Typer(help="Show the prompts of a recipe.", no_args_is_help=True)
 
 
 @recipes_app.callback()
@@ -47,22 +48,6 @@ def recipes_copy(
     stderr.print(f"wrote {file}; run it with: hornbook run {file}", markup=False, soft_wrap=True)
 
 
-@prompts_app.command("check")
-def prompts_check(
-    folder: Annotated[str, typer.Argument(help="Folder of templates; by default the shipped ones.")] = "",
-) -> None:
-    """Render every template with sample seeds and report every error."""
-    from pipeline.core.resources import shipped
-    from pipeline.stages.prompts import stage as prompting
-
-    problems = prompting.check(Path(folder) if folder else shipped("prompts"))
-    for problem in problems:
-        say(problem.message)
-    if problems:
-        raise typer.Exit(2)
-    say("all templates render")
-
-
 @prompts_app.command("preview")
 def prompts_preview(
     recipe: RecipeArgument,
@@ -72,9 +57,10 @@ def prompts_preview(
 ) -> None:
     """Print the first prompts that a recipe would send."""
     from pipeline.recipe_text import load
-    from pipeline.stages.prompts import stage as prompting
+    from pipeline.stages.prompts.stage import rendered
 
     one_of("--kind", kind, ("textbook", "exercise"))
-    for prompt in prompting.preview(load(recipe, overrides or []).recipe.prompts, kind, n):
+    loaded = load(recipe, overrides or []).recipe
+    for prompt in islice((prompt for prompt in rendered(loaded) if prompt.seed.kind == kind), n):
         for message in prompt.messages:
             say(f"[{message.role}]\n{message.content}\n")

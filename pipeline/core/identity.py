@@ -11,6 +11,8 @@ import json
 import random
 from typing import Any
 
+LATER = {"later": True}
+"""Metadata of a dataclass' field that came later: where it is empty, what has it keeps the identity of before."""
 DEEPEST = 100
 """Most levels of lists and objects that are read of anybody's JSON: what comes deeper is refused by name, where Python
 and Arrow would give up at a depth that depends on who calls."""
@@ -29,10 +31,19 @@ def canonical_json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return identified(value)
     if isinstance(value, frozenset | set):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def identified(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are part of its identity."""
+    return {
+        f.name: getattr(value, f.name)
+        for f in dataclasses.fields(value)
+        if "later" not in f.metadata or getattr(value, f.name)
+    }
 
 
 def digest(value: Any) -> str:

@@ -1,9 +1,9 @@
-"""Words that settings take in the place of a path: the names of models and of benchmarks."""
+"""Words that settings take in the place of a path: the names of models, of benchmarks and of domains."""
 
 from functools import cache
 from typing import Any
 
-from pipeline.core.resources import shipped_table
+from pipeline.core.resources import shipped, shipped_table
 
 BENCHMARKS = (
     "humaneval",
@@ -16,6 +16,12 @@ BENCHMARKS = (
     "understanding",
 )
 """The benchmarks that have a name; `pipeline.benchmarks.problems` says what each is."""
+
+
+@cache
+def domains() -> tuple[str, ...]:
+    """The names of the shipped domains; each that has problems is a benchmark, too."""
+    return tuple(sorted(path.parent.name for path in shipped("prompts").glob("*/domain.toml")))
 
 
 @cache

@@ -17,7 +17,7 @@ from operator import attrgetter
 from types import MemberDescriptorType
 from typing import Any, ClassVar, Literal
 
-from pipeline.core.identity import content_id
+from pipeline.core.identity import LATER, content_id, identified
 
 DocumentKind = Literal["textbook", "exercise"]
 TestOwner = Literal["teacher", "seed", "agreement"]
@@ -33,7 +33,7 @@ class Record:
     id: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        hashed = {name: value for name, value in self.content().items() if name not in self.found}
+        hashed = {name: value for name, value in identified(self).items() if name != "id" and name not in self.found}
         object.__setattr__(self, "id", content_id(self.type, hashed))
 
     def content(self) -> dict[str, Any]:
@@ -89,15 +89,32 @@ class Task(Record):
     test: str
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A text about the value of an axis."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The value that a seed has on one axis of its domain. columns: further texts about it, by name, sorted."""
+
+    axis: str
+    name: str
+    columns: tuple[Column, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed(Record):
-    """What a teacher is asked for, before any words: one point of topic x audience x form x constraints.
+    """What a teacher is asked for, before any words: one point of topic x axes x constraints.
 
     number: the seed's place in the draw, which keeps seeds with equal constraints apart. topic: path in the topic
-    tree, "strings/slicing/steps". title: the leaf in words. function_name: the name the exercise must define
+    tree, "strings/slicing/steps". title: the leaf in words. function_name: the name the exercise must use
     (exercises only). words: words that the text must use (TinyStories' device). teacher: name of the teacher to ask.
-    task: set where the pipeline owns the tests. audience_note, form_note: how the text differs for this audience and in
-    this form, as the template tells the teacher.
+    task: set where the pipeline owns the tests. audience, form: the values on the axes of these names, with their
+    columns `note`: how the text differs for this audience and in this form. axes: the values on all other axes.
     """
 
     type: ClassVar[str] = "seed"
@@ -113,6 +130,7 @@ class Seed(Record):
     task: Task | None = None
     audience_note: str = ""
     form_note: str = ""
+    axes: tuple[Choice, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

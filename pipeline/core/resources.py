@@ -11,7 +11,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
 _PLACES = {
     "prompts": _CHECKOUT / "prompts",
-    "seeds": _CHECKOUT / "data" / "seeds",
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
     "models.toml": _CHECKOUT / "data" / "models.toml",
     "references.toml": _CHECKOUT / "data" / "references.toml",

@@ -24,10 +24,9 @@ from pipeline.core.records import Message
 
 TemplateKind = Literal["textbook", "exercise", "judge"]
 
-SEED_VARIABLES = frozenset(
-    {"title", "topic", "path", "audience", "audience_note", "form", "form_note", "function_name", "words", "task"}
-)
-"""What a textbook or exercise template may use; `pipeline.stages.prompts.stage.variables` gives them their values."""
+SEED_VARIABLES = frozenset({"title", "topic", "path", "name", "function_name", "words", "task"})
+"""What a textbook or exercise template of any domain may use, beside its axes; `stages.prompts.stage.variables` gives
+them their values."""
 
 _FENCE = "+++"
 _ROLE = re.compile(r"^=== (system|user|assistant) ===[ \t]*$", re.MULTILINE)
@@ -108,13 +107,16 @@ def template_digest(path: Path) -> str:
     return digest(_read(path))
 
 
-def load(path: Path) -> Template:
-    """Read and check a template. Raises InputError that names the file and line of what is wrong first."""
-    return _load(path, _read(path))
+def load(path: Path, axes: frozenset[str] = frozenset()) -> Template:
+    """Read and check a template. Raises InputError that names the file and line of what is wrong first.
+
+    axes: the variables that the domain's axes give a textbook or exercise template.
+    """
+    return _load(path, _read(path), SEED_VARIABLES | axes)
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, text: str) -> Template:
+def _load(path: Path, text: str, known: frozenset[str]) -> Template:
     front, body, body_line = _split(path, text)
     _check_front(path, text, front)
     env = environment()
@@ -132,7 +134,7 @@ def _load(path: Path, text: str) -> Template:
                 f"{path}:{line + error.lineno - 1}: {error.message}", hint="see prompts/README.md"
             ) from None
     variables = frozenset(front["variables"])
-    _check_variables(path, text, front["kind"], variables, frozenset(used), front.get("sample", {}))
+    _check_variables(path, text, front, frozenset(used), known if front["kind"] != "judge" else frozenset())
     return Template(
         path=path,
         name=front["name"],
@@ -156,7 +158,7 @@ def _read(path: Path) -> str:
         near = difflib.get_close_matches(path.name, beside, n=1)
         raise InputError(
             f"template {path} is missing" + (f"; did you mean '{near[0]}'?" if near else ""),
-            hint="'prompts.folder' is the folder and the other keys of [prompts] are paths below it",
+            hint="a domain's templates lie in its folder; [templates] of domain.toml says where they have other names",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"template {path} cannot be read: {error}", hint="it should be Markdown in UTF-8") from None
@@ -220,11 +222,12 @@ def _pieces(body: str, first_line: int) -> list[tuple[str, str, int]]:
 
 
 def _check_variables(
-    path: Path, text: str, kind: str, declared: frozenset[str], used: frozenset[str], sample: Mapping[str, Any]
+    path: Path, text: str, front: Mapping[str, Any], used: frozenset[str], known: frozenset[str]
 ) -> None:
+    kind, declared, sample = front["kind"], frozenset(front["variables"]), front.get("sample", {})
     line = _line_of(text, "variables")
     for name in sorted(used - declared):
-        near = difflib.get_close_matches(name, sorted(declared | (SEED_VARIABLES if kind != "judge" else set())), n=1)
+        near = difflib.get_close_matches(name, sorted(declared | known), n=1)
         guess = f"; did you mean '{near[0]}'?" if near else ""
         where = re.search(rf"\{{[{{%].*\b{re.escape(name)}\b", text)
         at = text.count("\n", 0, where.start()) + 1 if where else line
@@ -234,10 +237,10 @@ def _check_variables(
             f"{path}:{line}: 'variables' lists '{name}', which the text does not use; remove one or use it"
         )
     if kind != "judge":
-        for name in sorted(declared - SEED_VARIABLES):
+        for name in sorted(declared - known):
             raise InputError(
                 f"{path}:{line}: '{name}' is no variable of a {kind} template",
-                hint=f"there are {', '.join(sorted(SEED_VARIABLES))}",
+                hint=f"there are {', '.join(sorted(known))}",
             )
     elif set(sample) != declared:
         wrong = sorted(set(sample) ^ declared)[0]

@@ -98,7 +98,7 @@ class Understanding:
 
 def template(folder: Path | None = None) -> Template:
     """The judge's template, from a folder of prompts or the shipped one."""
-    return load_template((folder or shipped("prompts")) / TEMPLATE)
+    return load_template((folder or shipped("prompts") / "python") / TEMPLATE)
 
 
 def grade(

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.records import Prompt, Seed
+from pipeline.core.records import Prompt
 from pipeline.models.named import located, named
 from pipeline.recipe import Recipe, SeedsTable
 from pipeline.recipe_teachers import TeacherTable
@@ -31,7 +31,7 @@ SOLUTION_TOKENS = 200
 """Tokens of a solution of an exercise that has its signature and docstring, which it repeats."""
 
 GRADE_TOKENS = 80
-"""Tokens of a judge's answer: two sentences and a grade (`prompts/judge/value.md`)."""
+"""Tokens of a judge's answer: two sentences and a grade (`judge/value.md` of the domain`)."""
 
 SAMPLED_PROMPTS = 64
 """Prompts rendered per teacher and kind to estimate the mean length."""
@@ -228,12 +228,12 @@ def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_to
 def _solutions(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
     """What further solutions take at most: of an exercise that cannot be parsed, or shows no calls, none are asked."""
     from pipeline.core.money import token_estimate
-    from pipeline.stages.prompts.stage import preview
+    from pipeline.domains.loading import load
+    from pipeline.stages.prompts.stage import with_task
 
     exercises = _counts(recipe, table)["exercise"] * recipe.completions.samples_per_prompt
     requests = exercises * recipe.agreement.solutions
-    (prompt,) = preview(recipe.prompts, "exercise_with_task", 1)
-    each = token_estimate(prompt.messages)
+    each = token_estimate(with_task(load(recipe.domain)).messages)
     return _asked(table, requests, round(requests * each), requests * min(SOLUTION_TOKENS, table.max_tokens))
 
 
@@ -248,7 +248,7 @@ def _judge(recipe: Recipe) -> dict[str, Any] | None:
         return None
     requests = table.annotate + min(table.repeats, table.annotate)
     document = "x" * min(MAX_CHARACTERS, 4 * DOCUMENT_TOKENS)
-    each = token_estimate(load(template_path()).messages(document=document))
+    each = token_estimate(load(template_path(recipe.domain)).messages(document=document))
     judge = teacher_of(recipe)
     return _asked(judge, requests, round(requests * each), requests * min(GRADE_TOKENS, judge.max_tokens))
 
@@ -271,16 +271,12 @@ def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float
 
 
 def _prompts(recipe: Recipe, table: TeacherTable, kind: str) -> Iterator[Prompt]:
-    from pipeline.core.stage import Kept
-    from pipeline.stages.prompts.stage import Render
-    from pipeline.stages.seeds.sampling import draw
-    from pipeline.teacher.composer import tasks
+    from pipeline.stages.prompts.stage import rendered
 
     alone = table.model_copy(update={"exercise_share": 1.0, "textbook_share": 1.0})
     settings = {"exercises": 0, "textbooks": 0, f"{kind}s": SAMPLED_PROMPTS}
     sampled = SeedsTable(**{**recipe.seeds.model_dump(), **settings})
-    seeds: Iterable[Seed] = draw(sampled, [alone], recipe.seed, tasks)
-    return (outcome.record for outcome in Render(recipe.prompts)(seeds) if isinstance(outcome, Kept))
+    return rendered(recipe, sampled, [alone])
 
 
 def _source_tokens(recipe: Recipe) -> int:

@@ -73,19 +73,14 @@ def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) 
 
 def _prompts(loaded: Loaded, whole: Plan, places: Places) -> Iterator[Prompt]:
     """The recipe's prompts: those in the store, else drawn and rendered as the stages do."""
-    from pipeline.core.stage import Kept
-    from pipeline.stages.prompts.stage import Render
-    from pipeline.stages.seeds.sampling import draw
-    from pipeline.teacher.composer import tasks
+    from pipeline.stages.prompts.stage import rendered
 
     if places.store.manifest("prompts", whole["prompts"].key) is not None:
         yield from (
             record for record in places.store.kept("prompts", whole["prompts"].key) if isinstance(record, Prompt)
         )
         return
-    recipe = loaded.recipe
-    seeds = draw(recipe.seeds, recipe.teachers, recipe.seed, tasks)
-    yield from (outcome.record for outcome in Render(recipe.prompts)(seeds) if isinstance(outcome, Kept))
+    yield from rendered(loaded.recipe)
 
 
 def annotated(loaded: Loaded, whole: Plan, places: Places) -> int:

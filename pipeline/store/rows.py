@@ -88,6 +88,12 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 @cache
+def _lacking(cls: Any) -> frozenset[str]:
+    later = {f.name for f in dataclasses.fields(cls) if "later" in f.metadata}
+    return frozenset(getattr(cls, "found", ())) | later
+
+
+@cache
 def _fields(cls: Any) -> dict[str, pa.DataType]:
     return {name: _arrow(hint) for name, hint in _hints(cls).items()}
 
@@ -111,8 +117,8 @@ def _arrow(hint: Any) -> pa.DataType:
 
 
 def _build(cls: Any, row: Mapping[str, Any]) -> Any:
-    # A row of an earlier version lacks what was not found out then.
-    known = {name: hint for name, hint in _hints(cls).items() if name in row or name not in cls.found}
+    # A row of an earlier version lacks what was not found out then, and fields that came later.
+    known = {name: hint for name, hint in _hints(cls).items() if name in row or name not in _lacking(cls)}
     return cls(**{name: _value(hint, row[name]) for name, hint in known.items() if name != "id"})
 
 

@@ -132,7 +132,7 @@ def test_a_traceback_is_shown_on_request_and_holds_no_key(capsys, monkeypatch):
         (["run", "tiny", "--nope"], "No such option:? '?--nope"),
         (["show", "LATEST"], "Missing argument 'STAGE'"),
         (["show", "LATEST", "seeds", "-n", "x"], "Invalid value for '-n'"),
-        (["prompts", "check"], "No such option:? '?--json"),
+        (["prompts", "preview", "tiny"], "No such option:? '?--json"),
     ],
 )
 def test_what_the_grammar_refuses_is_an_object_too(capsys, arguments, message):

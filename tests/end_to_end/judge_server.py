@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint on this machine that grades documents as `prompts/judge/value.md` asks.
+"""An OpenAI-compatible endpoint on this machine that grades documents as `prompts/python/judge/value.md` asks.
 
 It likes docstrings and short functions, wavers where a document is asked about twice, and misbehaves on request: rate
 limits, answers without a grade, answers that are cut. `python judge_server.py PORT [FAULTS]` serves by hand.

@@ -8,15 +8,17 @@ from pipeline.store.manifest import Manifest
 
 
 def _reads(recipe: Recipe) -> str:
+    from pipeline.domains.loading import load
     from pipeline.stages.prompts.stage import digest
 
-    return digest(recipe.prompts)
+    return digest(load(recipe.domain))
 
 
 def _make(making: Making) -> Manifest:
+    from pipeline.domains.loading import load
     from pipeline.stages.prompts.stage import Render
 
-    return making.through(Render(making.recipe.prompts), alone=True)
+    return making.through(Render(load(making.recipe.domain)), alone=True)
 
 
 STEP = TextStep(
@@ -26,7 +28,7 @@ STEP = TextStep(
     make=_make,
     inputs=("seeds",),
     wanted=wanted,
-    settings=lambda recipe: {"prompts": recipe.prompts},
+    settings=lambda recipe: {},
     reads=_reads,
     kept=(Prompt,),
     dropped=(Seed,),

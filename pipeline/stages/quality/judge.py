@@ -1,4 +1,4 @@
-"""The judge of the value classifier: any teacher, asked with `prompts/judge/value.md`.
+"""The judge of the value classifier: any teacher, asked with the template `judge/value.md` of the domain.
 
 Answers go through the completions machinery, so they are journaled, resumable and budgeted like every other answer.
 """
@@ -12,9 +12,9 @@ from typing import Any
 
 from pipeline.core.errors import HornbookError
 from pipeline.core.records import Completion, Document, Prompt, Seed
-from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept
 from pipeline.core.template import load
+from pipeline.domains.loading import load as load_domain
 from pipeline.languages.grade import read_grade
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import TeacherTable
@@ -72,7 +72,7 @@ class _Watch:
 
 
 BETTER_JUDGE = (
-    "name a judge in quality.judge that answers prompts/judge/value.md with a line `Grade: N` (a model of 135M "
+    "name a judge in quality.judge that answers judge/value.md with a line `Grade: N` (a model of 135M "
     "parameters does not), or raise its max_tokens where answers are truncated; what was answered is kept"
 )
 STRONGER_JUDGE = "name a stronger judge in quality.judge, or set quality.classifier = false"
@@ -95,18 +95,19 @@ def teacher_of(recipe: Recipe) -> TeacherTable:
     return next(table for table in recipe.teachers if table.name == name)
 
 
-def template_path(template: Path | None = None) -> Path:
-    """The judge's template: the shipped one unless another is given."""
-    return template or shipped("prompts") / "judge" / "value.md"
+def template_path(domain: str = "python") -> Path:
+    """The judge's template of a domain, by name or folder; that of Python where the domain has none."""
+    found = load_domain(domain)
+    return (found if "value" in found.templates else load_domain("python")).template("value")
 
 
-def questions(documents: Sequence[Document], teacher: str, template: Path | None = None) -> list[Prompt]:
+def questions(documents: Sequence[Document], teacher: str, domain: str = "python") -> list[Prompt]:
     """One prompt for each document, for the teacher of that name.
 
     Equal documents give equal prompts, whatever stands beside them, so an answer that an earlier run paid for is found
     again; the same document several times in a row asks for as many samples.
     """
-    loaded = load(template_path(template))
+    loaded = load(template_path(domain))
     return [
         Prompt(
             seed=Seed(
@@ -129,7 +130,7 @@ def questions(documents: Sequence[Document], teacher: str, template: Path | None
 def annotator(
     complete: Callable[[Iterable[Prompt]], Generator[Any]],
     teacher: str,
-    template: Path | None = None,
+    domain: str = "python",
 ) -> Callable[[Sequence[Document]], Sequence[Annotation]]:
     """The `annotate` of `Quality`: asks `teacher` through a completions stage and reads the grades.
 
@@ -138,7 +139,7 @@ def annotator(
     """
 
     def annotate(documents: Sequence[Document]) -> Sequence[Annotation]:
-        asked = questions(documents, teacher, template)
+        asked = questions(documents, teacher, domain)
         answered: dict[tuple[str, int], Annotation] = {}
         silent: dict[str, list[Annotation]] = {}
         watch = _Watch(len(asked))

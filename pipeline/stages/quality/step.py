@@ -48,7 +48,7 @@ def _reads(recipe: Recipe) -> Any:
         from pipeline.teacher.building import identity
 
         judge = identity(teacher_of(recipe), recipe.seed)
-        read |= {"judge": judge, "template": load(template_path()).digest, "grades": READING}
+        read |= {"judge": judge, "template": load(template_path(recipe.domain)).digest, "grades": READING}
     return read
 
 
@@ -132,7 +132,7 @@ def _judge(making: Making) -> tuple[Any, dict[str, Any]]:
         every = list(prompts)
         yield from replace(asked.complete, total=len(every))(every)
 
-    return annotator(answers, judge.name), asked.spent[judge.name].facts
+    return annotator(answers, judge.name, making.recipe.domain), asked.spent[judge.name].facts
 
 
 def _write_values(path: Path, valuation: Any) -> None:

@@ -1,9 +1,9 @@
-"""Coverage sampling: which topic, audience, form, name and words each seed gets, and which teacher it goes to.
+"""Coverage sampling: which topic, axes, name and words each seed gets, and which teacher it goes to.
 
 Independent draws leave holes: of 300 topics, 300 draws miss 110. So everything is dealt like cards: no topic comes
-twice before all have come once, and the same holds for audiences, forms, words and, within a topic's group, names.
-Where a hand leaves a choice, the card that this topic has seen least is taken, so a topic meets every audience and
-form before it meets one twice, as nearly as the deck allows.
+twice before all have come once, and the same holds for the values of an axis, words and, within a topic's group, names.
+Where a hand leaves a choice, the card that this topic has seen least is taken, so a topic meets every value of an axis
+before it meets one twice, as nearly as the deck allows.
 
 A deck depends on the recipe's seed and on what was dealt before, never on how many seeds are wanted: asking for more
 keeps those that there were. The one exception is the teacher of the last few seeds, because exact shares of n and of
@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
+from typing import Any
 
 from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.identity import rng
-from pipeline.core.records import DocumentKind, Seed, Task
+from pipeline.core.records import Choice, DocumentKind, Seed, Task
+from pipeline.domains.domain import Axis, Domain, Value, below, prefixes
+from pipeline.domains.faults import nearest
+from pipeline.domains.items import task_of
 from pipeline.recipe import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
-from pipeline.stages.seeds.curriculum import Curriculum, load
 
 TaskSource = Callable[[int, int], Iterator[Task]]
 """tasks(seed, count): `count` tasks; more of them must begin with the same ones for seeds to stay as they were."""
@@ -48,16 +51,20 @@ class Deck:
     _left: list[str] = field(default_factory=list)
     _met: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def deal(self, partner: str = "") -> str:
-        if not self._left:
-            self._left = list(self.items)
-            rng(self.seed, "seeds", *self.scope, self._round).shuffle(self._left)
-            self._left.reverse()
+    def deal(self, partner: str = "", suits: Callable[[str], bool] | None = None) -> str:
+        """The next card; suits: those that may come, at least one of the items.
+
+        What does not suit stays for later, one card of each: what seldom suits comes when it does.
+        """
+        if not self._left or (suits and not any(map(suits, self._left))):
+            cards = list(self.items)
+            rng(self.seed, "seeds", *self.scope, self._round).shuffle(cards)
+            self._left = [*reversed(cards), *dict.fromkeys(self._left)]
             self._round += 1
         if not partner:
             return self._left.pop()
         place = min(
-            range(len(self._left) - 1, -1, -1),
+            (i for i in range(len(self._left) - 1, -1, -1) if not suits or suits(self._left[i])),
             key=lambda i: (self._met[partner, self._left[i]], -self.likeness(partner, self._left[i])),
         )
         card = self._left.pop(place)
@@ -120,19 +127,42 @@ def turns(total: int, shares: Sequence[float]) -> Iterator[int]:
 
 
 def draw(
-    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None = None
+    domain: Domain, table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None = None
 ) -> Iterator[Seed]:
     """Draw `table.textbooks` textbook seeds and `table.exercises` exercise seeds, the two kinds evenly mixed.
 
     teachers: each kind's seeds are shared out by `textbook_share` and `exercise_share`. seed: the recipe's.
-    tasks: where exercises for teachers with tests = "seed" come from. A seed's number counts within its kind.
+    tasks: where exercises for teachers with tests = "seed" come from, where the domain has no tasks of its own. A
+    seed's number counts within its kind.
 
-    Everything that can be wrong is checked before the first seed is drawn: raises RecipeError for counts that no
-    teacher takes, InputError for a data folder that cannot be used.
+    What can be wrong is checked before the first seed is drawn: raises RecipeError for counts that no teacher takes,
+    and for topics that there are none of.
     """
+    tasks = _own_tasks(domain) if domain.tasks else tasks if domain.language == "python" else None
     _check_teachers(table, teachers, tasks)
-    curriculum = load(table)
-    return _draw(table, teachers, seed, tasks, curriculum)
+    return _draw(table, teachers, seed, tasks, domain, _selected(domain, table.topics))
+
+
+def _own_tasks(domain: Domain) -> TaskSource:
+    """The domain's tasks in shuffled order, each once."""
+
+    def tasks(seed: int, count: int) -> Iterator[Task]:
+        deck = Deck([str(number) for number in range(len(domain.tasks))], seed, ("tasks",))
+        return (task_of(domain.tasks[int(deck.deal())], domain) for _ in range(min(count, len(domain.tasks))))
+
+    return tasks
+
+
+def _selected(domain: Domain, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The topics at or below those wanted, all for none."""
+    cut = tuple(prefix.strip("/") for prefix in wanted)
+    unknown = [prefix for prefix in cut if not any(below(topic, prefix) for topic in domain.topics)]
+    if unknown:
+        known = prefixes(domain.topics)
+        lines = [f"'seeds.topics': no topic is at or below '{prefix}'{nearest(prefix, known)}" for prefix in unknown]
+        branches = sorted({topic.split("/")[0] for topic in domain.topics})
+        raise RecipeError("\n".join(lines), hint=f"the branches are {', '.join(branches)}")
+    return tuple(topic for topic in domain.topics if not cut or any(below(topic, prefix) for prefix in cut))
 
 
 def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: TaskSource | None) -> None:
@@ -148,76 +178,119 @@ def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: 
     if table.exercises and tasks is None:
         for teacher in teachers:
             if teacher.tests == "seed" and teacher.exercise_share:
-                raise RecipeError(f"teacher '{teacher.name}' has tests = 'seed', and there is no source of tasks here")
+                raise RecipeError(
+                    f"teacher '{teacher.name}' has tests = 'seed', and there is no source of tasks here",
+                    hint="add a tasks.jsonl to the domain, or set tests = 'teacher'",
+                )
 
 
 def _draw(
-    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None, curriculum: Curriculum
+    table: SeedsTable,
+    teachers: Sequence[TeacherTable],
+    seed: int,
+    tasks: TaskSource | None,
+    domain: Domain,
+    topics: tuple[str, ...],
 ) -> Iterator[Seed]:
-    textbooks = _textbooks(table, teachers, seed, curriculum)
-    exercises = _exercises(table, teachers, seed, tasks, curriculum)
+    dealers = [_Dealer(domain, topics, kind, seed, table.words) for kind in ("textbook", "exercise")]
+    textbooks = _textbooks(table, teachers, dealers[0])
+    exercises = _exercises(table, teachers, seed, tasks, dealers[1])
     kinds = (textbooks, exercises)
     for turn in turns(table.textbooks + table.exercises, (table.textbooks, table.exercises)):
         yield next(kinds[turn])
 
 
+class _Hand:
+    """The deck of one axis for documents of one kind."""
+
+    def __init__(self, axis: Axis, kind: DocumentKind, seed: int) -> None:
+        self.axis = axis
+        self.values = axis.of(kind)
+        self.restricted = any(value.only for value in self.values.values())
+        self.deck = Deck(tuple(self.values), seed, (kind, f"{axis.name}s"))
+
+    def deal(self, topic: str, chosen: dict[str, str]) -> Value | None:
+        """A value that suits a topic and what was chosen before, which it joins; None where documents of this kind
+        have none. Raises RecipeError where there are values but none suits."""
+        if not self.values:
+            return None
+
+        def suits(key: str) -> bool:
+            return self.values[key].suits(topic, chosen)
+
+        if self.restricted and not any(map(suits, self.values)):
+            met = ", ".join([f"topic {topic!r}", *(f"{axis} {key!r}" for axis, key in chosen.items())])
+            raise RecipeError(
+                f"axis '{self.axis.name}' has no value for {met}",
+                hint="widen 'only' in axes.toml, or add a value; `hornbook domain check` tries them all",
+            )
+        key = self.deck.deal(topic, suits if self.restricted else None)
+        chosen[self.axis.name] = key
+        return self.values[key]
+
+
 class _Dealer:
     """The decks of one document kind."""
 
-    def __init__(self, curriculum: Curriculum, kind: DocumentKind, seed: int, words: int) -> None:
-        self.curriculum = curriculum
+    def __init__(self, domain: Domain, topics: tuple[str, ...], kind: DocumentKind, seed: int, words: int) -> None:
+        self.domain = domain
         self.kind = kind
-        self.seed = seed
         self.words = words
-        self.topics = Deck(tuple(curriculum.topics), seed, (kind, "topics"))
-        self.audiences = {note.key: note for note in curriculum.audiences}
-        self.forms = {note.key: note for note in curriculum.forms[kind]}
-        self.audience_deck = Deck(tuple(self.audiences), seed, (kind, "audiences"))
-        self.form_deck = Deck(tuple(self.forms), seed, (kind, "forms"))
-        self.word_deck = Deck(curriculum.words, seed, (kind, "words"))
+        self.topics = Deck(topics, seed, (kind, "topics"))
+        self.hands = [_Hand(axis, kind, seed) for axis in domain.axes]
+        self.word_deck = Deck(domain.words, seed, (kind, "words"))
         self.name_decks = {
-            group: Deck(names, seed, (kind, "names", group), shared_stems) for group, names in curriculum.names.items()
+            group: Deck(names, seed, (kind, "names", group), shared_stems) for group, names in domain.names.items()
         }
 
     def seed_record(self, number: int, teacher: str) -> Seed:
         topic = self.topics.deal()
-        audience = self.audiences[self.audience_deck.deal(topic)]
-        form = self.forms[self.form_deck.deal(topic)]
+        chosen: dict[str, str] = {}
+        dealt = [(hand.axis, hand.deal(topic, chosen)) for hand in self.hands]
         name = ""
         if self.kind == "exercise":
-            group = self.curriculum.name_group(topic)
+            group = self.domain.name_group(topic)
             name = self.name_decks[group].deal(topic) if group is not None else ""
-        return Seed(
-            kind=self.kind,
-            number=number,
-            topic=topic,
-            title=self.curriculum.topics[topic],
-            audience=audience.name,
-            audience_note=audience.differs,
-            form=form.name,
-            form_note=form.differs,
+        return seed_of(
+            self.kind,
+            number,
+            topic,
+            self.domain.topics[topic],
+            [axis.choice(value) for axis, value in dealt if value is not None],
             function_name=name,
             words=self.word_deck.hand(self.words),
             teacher=teacher,
         )
 
 
-def _textbooks(
-    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, curriculum: Curriculum
-) -> Iterator[Seed]:
-    dealer = _Dealer(curriculum, "textbook", seed, table.words)
+def seed_of(kind: DocumentKind, number: int, topic: str, title: str, choices: Sequence[Choice], **more: Any) -> Seed:
+    """A seed with its choices where they belong: audience and form, with their notes, in fields of their own."""
+    own: dict[str, str] = {}
+    others = []
+    for choice in choices:
+        columns = choice.columns
+        if choice.axis in ("audience", "form"):
+            own[choice.axis] = choice.name
+            own |= {f"{choice.axis}_note": column.text for column in columns if column.name == "note"}
+            columns = tuple(column for column in columns if column.name != "note")
+        if choice.axis not in own or columns:
+            others.append(Choice(axis=choice.axis, name=choice.name, columns=columns))
+    fixed: dict[str, Any] = {"audience": "", "form": "", **own}
+    return Seed(kind=kind, number=number, topic=topic, title=title, axes=tuple(others), **fixed, **more)
+
+
+def _textbooks(table: SeedsTable, teachers: Sequence[TeacherTable], dealer: _Dealer) -> Iterator[Seed]:
     for number, turn in enumerate(turns(table.textbooks, [teacher.textbook_share for teacher in teachers])):
         yield dealer.seed_record(number, teachers[turn].name)
 
 
 def _exercises(
-    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None, curriculum: Curriculum
+    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None, dealer: _Dealer
 ) -> Iterator[Seed]:
     shares = [teacher.exercise_share for teacher in teachers]
     counts = apportion(table.exercises, shares) if table.exercises else [0] * len(teachers)
     wanted = sum(count for count, teacher in zip(counts, teachers, strict=True) if teacher.tests == "seed")
     supply = iter(tasks(seed, wanted)) if tasks is not None and wanted else iter(())
-    dealer = _Dealer(curriculum, "exercise", seed, table.words)
     given = 0
     for number, turn in enumerate(turns(table.exercises, shares)):
         teacher = teachers[turn]
@@ -228,7 +301,7 @@ def _exercises(
         if task is None:
             raise HornbookError(
                 f"the source of tasks gave {given} of {wanted} tasks",
-                hint="lower seeds.exercises or the teacher's share",
+                hint="lower seeds.exercises or the teacher's share, or add to the domain's tasks.jsonl",
             )
         given += 1
         yield Seed(

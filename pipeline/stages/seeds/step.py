@@ -24,28 +24,33 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _reads(recipe: Recipe) -> dict[str, Any]:
-    """The data folder, and who makes tasks where a teacher is given them."""
-    from pipeline.stages.seeds.curriculum import data_digest
+    """What seeds are dealt from, and who makes tasks where a teacher is given them."""
+    from pipeline.core.identity import digest
+    from pipeline.domains.loading import load
     from pipeline.teacher.composer import Composer
 
-    read: dict[str, Any] = {"data": data_digest(recipe.seeds)}
+    domain = load(recipe.domain)
+    read: dict[str, Any] = {"data": digest([domain.topics, domain.axes, domain.names, domain.words])}
     if any(teacher.tests == "seed" for teacher in recipe.teachers):
-        read["tasks"] = Composer("composer", 0).identity()
+        own = [[task.prompt, task.check] for task in domain.tasks]
+        read["tasks"] = digest(own) if own else Composer("composer", 0).identity()
     return read
 
 
 def _make(making: Making) -> Manifest:
+    from pipeline.domains.loading import load
     from pipeline.stages.seeds.sampling import draw
     from pipeline.teacher.composer import tasks
 
     tally, recipe = Tally(), making.recipe
-    return making.write(made(draw(recipe.seeds, recipe.teachers, recipe.seed, tasks), tally), tally)
+    seeds = draw(load(recipe.domain), recipe.seeds, recipe.teachers, recipe.seed, tasks)
+    return making.write(made(seeds, tally), tally)
 
 
 STEP = TextStep(
     name="seeds",
     version=1,
-    caption="what the teachers are asked for: topic, audience, form, words",
+    caption="what the teachers are asked for: topic, axes, names, words",
     make=_make,
     wanted=wanted,
     settings=_settings,

@@ -11,13 +11,14 @@ from typing import ClassVar
 
 from pipeline.core.records import Completion, Document, Exercise, Prompt, Seed, Task
 from pipeline.core.stage import Dropped, Kept
+from pipeline.domains.domain import Domain
 from pipeline.languages.normalise import read_answer
 from pipeline.languages.python.answer import code_of
 from pipeline.languages.python.calls import edge_calls, shown_calls
 from pipeline.languages.python.exercise import Reject
 from pipeline.languages.python.said import without_values
 from pipeline.languages.python.task import body_for
-from pipeline.recipe import AgreementTable, PromptsTable
+from pipeline.recipe import AgreementTable
 from pipeline.stages.completions.stage import expand
 from pipeline.stages.prompts.stage import Render
 from pipeline.stages.seeds.sampling import TASK_FORM
@@ -45,7 +46,7 @@ class Solve:
     reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     teachers: frozenset[str]
     table: AgreementTable
-    prompts: PromptsTable
+    domain: Domain
     complete: Callable[[Iterable[Prompt]], Iterator[Kept[Completion] | Dropped]]
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
@@ -75,7 +76,7 @@ class Solve:
 
         Read by the thread that asks, which is not the one that takes out.
         """
-        render = Render(self.prompts)
+        render = Render(self.domain)
         for number, record in enumerate(records):
             if not isinstance(record, Exercise) or record.teacher not in self.teachers:
                 passed.append(record)

@@ -32,6 +32,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 def _make(making: Making) -> Manifest:
     """Ask the teachers again."""
+    from pipeline.domains.loading import load
     from pipeline.stages.completions.stage import asking
     from pipeline.stages.solutions.stage import Solve, asks
 
@@ -41,7 +42,7 @@ def _make(making: Making) -> Manifest:
     total = table.solutions * sum(asks(record, names, table) for record in making.read())
     asked = asking(making, tables, total)
     tally = Tally()
-    solve = Solve(names, table, recipe.prompts, asked.complete)
+    solve = Solve(names, table, load(recipe.domain), asked.complete)
     return asked.write(checked(solve, making.read(), tally), tally, total)
 
 

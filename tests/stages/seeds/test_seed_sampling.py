@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -9,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import HornbookError, RecipeError
-from pipeline.core.records import Seed, Task
+from pipeline.core.records import Column, Seed, Task
+from pipeline.domains.domain import Axis, Domain, Value
+from pipeline.domains.loading import load
 from pipeline.recipe import SeedsTable
 from pipeline.recipe_teachers import ReplayTable, TeacherTable
-from pipeline.stages.seeds.curriculum import load
 from pipeline.stages.seeds.sampling import Deck, apportion, draw, shared_stems, turns
 
 STRONG = ReplayTable(name="strong")
 WEAK = ReplayTable(name="weak", tests="seed", textbook_share=0.0)
+
+PYTHON = load("python")
+AXES = {axis.name: axis for axis in PYTHON.axes}
 
 shares = st.lists(st.integers(0, 20).map(lambda n: n / 20), min_size=1, max_size=5).filter(any)
 
@@ -33,28 +38,26 @@ def flat(values: list[str], universe: int) -> bool:
 
 
 def drawn(teachers: tuple[TeacherTable, ...] = (STRONG,), seed: int = 0, **table: int) -> list[Seed]:
-    return list(draw(SeedsTable(**table), teachers, seed, tasks))  # type: ignore[arg-type]
+    return list(draw(PYTHON, SeedsTable(**table), teachers, seed, tasks))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [7, 436, 500, 1000])
 @pytest.mark.parametrize("kind", ["textbooks", "exercises"])
 def test_topics_audiences_and_forms_are_flat(kind: str, count: int) -> None:
     seeds = drawn(**{kind: count})
-    curriculum = load(SeedsTable())
     assert len(seeds) == count
-    assert flat([seed.topic for seed in seeds], len(curriculum.topics))
-    assert flat([seed.audience for seed in seeds], len(curriculum.audiences))
-    assert flat([seed.form for seed in seeds], len(curriculum.forms[seeds[0].kind]))
-    assert flat([word for seed in seeds for word in seed.words], len(curriculum.words))
+    assert flat([seed.topic for seed in seeds], len(PYTHON.topics))
+    assert flat([seed.audience for seed in seeds], len(AXES["audience"].values))
+    assert flat([seed.form for seed in seeds], len(AXES["form"].of(seeds[0].kind)))
+    assert flat([word for seed in seeds for word in seed.words], len(PYTHON.words))
 
 
 def test_names_are_flat_within_their_section() -> None:
-    curriculum = load(SeedsTable())
     by_group: dict[str, list[str]] = {}
     for seed in drawn(exercises=3000):
         by_group.setdefault(seed.topic.rsplit("/", 1)[0], []).append(seed.function_name)
     for group, names in by_group.items():
-        assert flat(names, len(curriculum.names[group])), group
+        assert flat(names, len(PYTHON.names[group])), group
 
 
 def test_names_go_to_topics_that_share_a_word() -> None:
@@ -75,12 +78,11 @@ def test_a_topic_meets_different_audiences_and_forms() -> None:
 
 
 def test_a_seed_carries_how_its_text_differs() -> None:
-    curriculum = load(SeedsTable())
-    notes = {note.name: note.differs for note in (*curriculum.audiences, *curriculum.forms["exercise"])}
+    notes = {value.name: value.columns[0].text for axis in AXES.values() for value in axis.of("exercise").values()}
     for seed in drawn(exercises=40):
         assert seed.audience_note == notes[seed.audience]
         assert seed.form_note == notes[seed.form]
-        assert seed.title == curriculum.topics[seed.topic]
+        assert seed.title == PYTHON.topics[seed.topic]
         assert len(set(seed.words)) == 2
         assert seed.task is None
 
@@ -130,7 +132,7 @@ def test_exercises_for_weak_teachers_carry_a_task() -> None:
 
 
 def test_more_words_than_there_are_take_them_all() -> None:
-    words = load(SeedsTable()).words
+    words = PYTHON.words
     assert set(drawn(textbooks=1, words=len(words) + 5)[0].words) == set(words)
     assert drawn(textbooks=1, words=0)[0].words == ()
 
@@ -141,16 +143,63 @@ def test_nothing_is_drawn_for_zero() -> None:
 
 def test_counts_without_a_teacher_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"'seeds.textbooks' is 3, but no teacher has textbook_share above 0"):
-        draw(SeedsTable(textbooks=3), [WEAK], 0)
+        draw(PYTHON, SeedsTable(textbooks=3), [WEAK], 0)
     with pytest.raises(RecipeError, match="'seeds.exercises' is 1"):
-        draw(SeedsTable(exercises=1), [], 0)
+        draw(PYTHON, SeedsTable(exercises=1), [], 0)
 
 
 def test_a_weak_teacher_needs_tasks() -> None:
     with pytest.raises(RecipeError, match="no source of tasks"):
-        draw(SeedsTable(exercises=3), [WEAK], 0, None)
+        draw(PYTHON, SeedsTable(exercises=3), [WEAK], 0, None)
     with pytest.raises(HornbookError, match="gave 2 of 3 tasks"):
-        list(draw(SeedsTable(exercises=3), [WEAK], 0, lambda seed, count: islice(tasks(seed, count), 2)))
+        list(draw(PYTHON, SeedsTable(exercises=3), [WEAK], 0, lambda seed, count: islice(tasks(seed, count), 2)))
+
+
+def test_topics_cut_the_tree_down() -> None:
+    seeds = draw(PYTHON, SeedsTable(textbooks=60, topics=("strings/slicing", "lists")), [STRONG], 0)
+    assert all(seed.topic.startswith(("strings/slicing/", "lists/")) for seed in seeds)
+    with pytest.raises(RecipeError, match="'string'; did you mean 'strings'"):
+        draw(PYTHON, SeedsTable(textbooks=1, topics=("string",)), [STRONG], 0)
+
+
+def with_axes(**axes: dict[str, dict[str, tuple[str, ...]]]) -> Domain:
+    """Python's topics with axes of their own: axis -> value -> `only`."""
+
+    def value(key: str, only: dict[str, tuple[str, ...]]) -> Value:
+        return Value(key, key, (Column("note", f"note of {key}"),), ("textbook", "exercise"), only)
+
+    made = tuple(Axis(n, tuple(value(k, o) for k, o in sorted(v.items())), ("note",)) for n, v in axes.items())
+    return replace(PYTHON, axes=made)
+
+
+def test_axes_of_any_name_are_in_the_seed_and_are_flat() -> None:
+    domain = with_axes(level={"easy": {}, "hard": {}}, audience={"child": {}, "adult": {}, "elder": {}})
+    seeds = list(draw(domain, SeedsTable(textbooks=120), [STRONG], 0))
+    assert Counter(seed.audience for seed in seeds) == {"child": 40, "adult": 40, "elder": 40}
+    levels = Counter(choice.name for seed in seeds for choice in seed.axes if choice.axis == "level")
+    assert levels == {"easy": 60, "hard": 60}
+    assert (seeds[0].audience_note, seeds[0].form) == (f"note of {seeds[0].audience}", "")
+
+
+def test_only_is_kept() -> None:
+    domain = with_axes(
+        level={"easy": {}, "hard": {"topic": ("strings", "lists")}},
+        style={"terse": {"level": ("hard",)}, "chatty": {}},
+    )
+    seeds = list(draw(domain, SeedsTable(textbooks=500), [STRONG], 0))
+    for seed in seeds:
+        level, style = (choice.name for choice in seed.axes)
+        assert level == "easy" or seed.topic.startswith(("strings/", "lists/"))
+        assert style == "chatty" or level == "hard"
+    assert {tuple(choice.name for choice in seed.axes) for seed in seeds} == {
+        ("easy", "chatty"), ("hard", "chatty"), ("hard", "terse")
+    }  # fmt: skip
+
+
+def test_a_combination_without_a_value_is_refused() -> None:
+    domain = with_axes(level={"easy": {"topic": ("strings",)}})
+    with pytest.raises(RecipeError, match="axis 'level' has no value for topic '"):
+        list(draw(domain, SeedsTable(textbooks=50), [STRONG], 0))
 
 
 @given(st.integers(0, 500), shares)

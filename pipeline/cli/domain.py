@@ -1,0 +1,48 @@
+"""`hornbook domain`: a domain of your own, from its first copy to the proof that it holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import JsonOption, SandboxOption, one_of, print_json, print_result, say
+
+domain_app = typer.Typer(help="Write a domain of your own, and prove what it claims.", no_args_is_help=True)
+FolderArgument = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="A domain's folder, or the name of a shipped one.")
+]
+
+
+@domain_app.command("new")
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="What to write; its last part is the domain's name.")
+    ],
+    copied: Annotated[str, typer.Option("--from", help="The domain to copy, by name or folder.")] = "python",
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a domain that works, to be changed."""
+    from pipeline.proving.starting import start
+
+    print_result(start(folder, copied), as_json)
+
+
+@domain_app.command("check")
+def check(
+    folder: FolderArgument,
+    teacher: Annotated[str, typer.Option("--teacher", help="Model whose price is shown.")] = "",
+    sandbox: SandboxOption = "strong",
+    as_json: JsonOption = False,
+) -> None:
+    """Execute every claim of a domain: templates, axes, gold examples, wrong twins, problems."""
+    from pipeline.checkers.protocol import Means
+    from pipeline.domains.loading import load
+    from pipeline.proving import checking
+
+    checked = checking.check(load(folder), Means(workers=1, mode=one_of("--sandbox", sandbox, ("strong", "weak"))))
+    if as_json:
+        print_json(checked.to_json())
+    else:
+        say(checked.to_text(teacher))
+    if checked.faults:
+        raise typer.Exit(1)
