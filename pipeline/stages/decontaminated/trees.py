@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from pipeline.core.records import Problem
 from pipeline.languages.python.normal_form import parse, tree_form
+from pipeline.languages.python.shape import node_kinds
 from pipeline.stages.decontaminated.wording import statement, words
 
 Array = npt.NDArray[Any]
@@ -45,29 +46,11 @@ _KINDS = {
         sorted(n for n, c in vars(ast).items() if isinstance(c, type) and issubclass(c, ast.AST) and n[0] != "_")
     )
 }
-_SKIPPED = frozenset({"ctx", "annotation", "returns", "decorator_list", "type_comment", "kind"})
 
 
 def node_sequence(function: ast.AST) -> Array:
     """(nodes,) int32 node types in pre-order, without docstrings, annotations, decorators and contexts."""
-    sequence: list[int] = []
-    stack: list[ast.AST] = [function]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            continue
-        sequence.append(_KINDS[type(node).__name__])
-        children: list[ast.AST] = []
-        for name in node._fields:
-            if name in _SKIPPED:
-                continue
-            value = getattr(node, name)
-            if isinstance(value, ast.AST):
-                children.append(value)
-            elif isinstance(value, list):
-                children.extend(item for item in value if isinstance(item, ast.AST))
-        stack.extend(reversed(children))
-    return np.array(sequence, dtype=np.int32)
+    return np.array([_KINDS[kind] for kind in node_kinds(function)], dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Text that no parser knows: prose, numbers, JSON."""
