@@ -72,6 +72,9 @@ class ValidatedTable(Table):
     """CPU time of one program."""
     memory_mb: Positive = 512
     """Address space of one program, MiB."""
+    keep: Literal["passed", "failed", "all"] = "passed"
+    """Which exercises go on: those whose test passed; for controls of an experiment those whose test did not, or all,
+    as the teacher wrote them and without running anything."""
     require_test: bool = True
     """Drop exercises without a test, or whose test compares nothing, as no-test; false keeps them."""
     unexecuted: Literal["keep", "drop"] = "keep"
@@ -103,6 +106,8 @@ class AgreementTable(Table):
 class DistinctTable(Table):
     """Near-duplicate removal (Broder 1997 MinHash; Lee et al. 2022 for its use on corpora)."""
 
+    duplicates: Literal["drop", "keep"] = "drop"
+    """"keep" lets every document pass, as a control of an experiment."""
     permutations: Positive = 128
     """MinHash permutations."""
     bands: Positive = 32
@@ -143,6 +148,8 @@ class QualityTable(Table):
     usual."""
     classifier: bool = False
     """Train and apply the educational-value classifier."""
+    valued: Literal["all", "raw-code"] = "all"
+    """What the classifier is trained on and applied to: "raw-code" lets what teachers wrote pass, as in the paper."""
     annotate: Positive = 200
     """Documents that the judge annotates when classifier is true."""
     repeats: Count = 20
@@ -195,6 +202,8 @@ class TokensTable(Table):
     """"answer": loss on an exercise's body only; passages always carry loss on all tokens."""
     repeat_corpus: Positive = 1
     """Epochs over the corpus."""
+    topics: tuple[str, ...] = ()
+    """Topic paths or prefixes of the exercises and textbooks used; empty for all. Real code has none and stays."""
     max_documents: Count = 0
     """Most documents used, drawn at random; 0 for all."""
     mask_documents: bool = True
@@ -248,6 +257,9 @@ class StudentTable(Table):
     """Phases of training, one after the other."""
     dropout: Fraction = 0.0
     """Attention and residual dropout of a student from scratch."""
+    seed: Seed | None = None
+    """Root of training's own randomness: first weights, order of the documents, dropout. None for the recipe's seed;
+    another one trains anew on the same corpus."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of the forward pass; "auto" measures this machine, and then two machines may differ."""
     held_out: Fraction = 0.02

@@ -50,6 +50,12 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
+    def keyed(self, *later: str) -> dict[str, Any]:
+        """The values that enter a key, as JSON: all, but those of `later` only where they are not the default. A
+        setting that was added later so leaves the keys of recipes that do not use it."""
+        unused = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=unused)
+
 
 def tables_in(annotation: Any) -> dict[str, type[BaseModel]]:
     """The table that a field holds, or holds several of, under ""; where it is one of a union, all by their `kind`.

@@ -38,6 +38,11 @@ def inconsistencies(recipe: Recipe) -> list[str]:
             f"validated.min_mutants_killed = {recipe.validated.min_mutants_killed:g} without mutants; "
             "set validated.mutants, e.g. 12"
         )
+    if recipe.validated.mutants and recipe.validated.keep != "passed":
+        problems.append(
+            f"validated.mutants = {recipe.validated.mutants} with keep = {recipe.validated.keep!r}: tests that "
+            "need not pass are not measured; set validated.mutants = 0"
+        )
     if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
@@ -119,6 +124,11 @@ def _distillation(recipe: Recipe) -> list[str]:
 
 def _value_model_problems(recipe: Recipe, names: Sequence[str]) -> list[str]:
     quality = recipe.quality
+    if quality.valued == "raw-code" and quality.flatten < 1:
+        return [
+            f"quality.valued = 'raw-code' with flatten = {quality.flatten}, which thins the whole corpus; set "
+            "flatten = 1.0"
+        ]
     if quality.model and not quality.classifier:
         return [f"quality.model = {quality.model!r} needs quality.classifier = true; set it, or leave model empty"]
     if not quality.classifier or quality.model:

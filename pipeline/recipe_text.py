@@ -7,6 +7,7 @@ here, and from then on no object holds both.
 import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -33,38 +34,57 @@ class Loaded:
     source: str
 
 
-def shipped_recipes() -> dict[str, str]:
-    """Text of each recipe that comes with Hornbook, by name, in alphabetical order."""
-    folder = resources.files("pipeline") / "recipes"
+def shipped_recipes(folder_name: str = "recipes") -> dict[str, str]:
+    """Text of each recipe that comes with Hornbook, or of each TOML file in another folder of the package, by name, in
+    alphabetical order."""
+    folder = resources.files("pipeline").joinpath(folder_name)
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
 
 
-def load(name_or_path: str, overrides: Sequence[str] = ()) -> Loaded:
-    """Read a recipe by shipped name or path, apply overrides, and check it.
+class Layer(NamedTuple):
+    """Values that are laid over a recipe's, as a recipe has them: tables in tables, whole lists.
+
+    Of a list of tables one may be named, by its number or its name (`teachers.composer.model`). folder: where relative
+    paths in it begin, None for values without any.
+    """
+
+    values: Mapping[str, Any]
+    folder: Path | None = None
+
+
+def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Layer] = ()) -> Loaded:
+    """Read a recipe by shipped name or path, lay `layers` over it in their order, then overrides, and check it.
 
     A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
     unknown keys with the nearest known one, wrong types, overrides that name no key.
     """
-    text, source, folder = _read(name_or_path)
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a ValueError that is no TOMLDecodeError: a number too long to read
-        raise RecipeError(f"{source} is not valid TOML: {error}", hint="mend the line it names") from error
+    text, source, folder = read(name_or_path, "recipe", shipped_recipes())
+    data = parsed(text, source)
     problems: list[str] = []
-    _override(Recipe, data, overrides, folder, problems)
+    _override(Recipe, data, overrides, folder, problems, layers)
     execution_data = data.pop("execution", {})
-    recipe = _validated(Recipe, data, "", problems)
-    execution = _validated(Execution, execution_data, "execution", problems)
+    recipe = validated(Recipe, data, "", problems)
+    execution = validated(Execution, execution_data, "execution", problems)
     if recipe is not None:
         problems.extend(inconsistencies(recipe))
     if problems or recipe is None or execution is None:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         listing = "".join(f"\n  - {problem}" for problem in problems)
         raise RecipeError(
-            f"{source} has {count}:{listing}", hint="nothing was run; `hornbook recipes` lists recipes that work"
+            f"{source} has {count}:{listing}",
+            hint="nothing was run; `hornbook recipes` lists recipes that work",
+            problems=problems,
         )
     return Loaded(recipe, execution, source)
+
+
+def parsed(text: str, source: str) -> dict[str, Any]:
+    """TOML as raw data; RecipeError that names the line where it is none."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError that is no TOMLDecodeError: a number too long to read
+        raise RecipeError(f"{source} is not valid TOML: {error}", hint="mend the line it names") from error
 
 
 def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
@@ -78,8 +98,8 @@ def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
     problems += [
         f"{name}: not a table that counts here; use {', '.join(tables)}" for name in data if name not in tables
     ]
-    execution = _validated(Execution, data.pop("execution", {}), "execution", problems)
-    recipe = _validated(Recipe, {name: data[name] for name in data if name in tables}, "", problems)
+    execution = validated(Execution, data.pop("execution", {}), "execution", problems)
+    recipe = validated(Recipe, {name: data[name] for name in data if name in tables}, "", problems)
     if problems or recipe is None or execution is None:
         raise RecipeError(
             f"the settings have {len(problems)} problem{'s' if len(problems) != 1 else ''}:"
@@ -103,8 +123,16 @@ LARGEST = 16 * 2**20
 """Bytes of the largest file that is read as a recipe; what is larger is something else, named by mistake."""
 
 
-def _read(name_or_path: str) -> tuple[str, str, Path | None]:
-    """Text, name and folder of a recipe; the folder is None for a shipped one, which has no paths in it."""
+class Text(NamedTuple):
+    """A recipe or another TOML file as it stands. folder: where it lies, None for a shipped one, which has no paths."""
+
+    text: str
+    source: str
+    folder: Path | None
+
+
+def read(name_or_path: str, what: str, shipped: Mapping[str, str]) -> Text:
+    """A file, or the text that is shipped under that name. what: what it is, in errors. Raises RecipeError."""
     path = Path(name_or_path)
     try:
         if path.is_file():
@@ -113,38 +141,70 @@ def _read(name_or_path: str) -> tuple[str, str, Path | None]:
                     f"{path} has {path.stat().st_size:,} bytes, more than the {LARGEST:,} of the largest recipe",
                     hint="name a TOML file; `hornbook recipes copy NAME FILE` gives you one to edit",
                 )
-            return path.read_text(encoding="utf-8"), str(path), path.absolute().parent
+            return Text(path.read_text(encoding="utf-8"), str(path), path.absolute().parent)
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8") from error
     except OSError as error:
         raise RecipeError(
             f"{name_or_path!r:.200} cannot be read: {error.strerror}", hint="name a file that can be read"
         ) from error
-    shipped = shipped_recipes()
     if name_or_path in shipped:
-        return shipped[name_or_path], name_or_path, None
+        return Text(shipped[name_or_path], name_or_path, None)
     near = difflib.get_close_matches(name_or_path[:100], shipped, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     raise RecipeError(
-        f"no recipe {name_or_path!r:.200}: neither a file nor one of {', '.join(shipped)}",
+        f"no {what} {name_or_path!r:.200}: neither a file nor one of {', '.join(shipped)}",
         hint=f"{guess}`hornbook recipes copy NAME FILE` gives you one to edit",
     )
 
 
 def _override(
-    model: type[BaseModel], data: dict[str, Any], overrides: Sequence[str], folder: Path | None, problems: list[str]
+    model: type[BaseModel],
+    data: dict[str, Any],
+    overrides: Sequence[str],
+    folder: Path | None,
+    problems: list[str],
+    layers: Sequence[Layer] = (),
 ) -> None:
-    """Apply `key=value` overrides to raw data, then make its paths absolute.
+    """Apply layers and `key=value` overrides to raw data, then make its paths absolute.
 
-    Those of overrides are relative to the current folder, others to `folder`, the recipe's (None: left as they are).
+    Those of overrides are relative to the current folder, those of a layer to its own, others to `folder`, the recipe's
+    (None: left as they are).
     """
     here = Path.cwd()
-    given = {place for override in overrides if (place := _apply(data, override, problems))}
+    given: dict[tuple[str, ...], Path | None] = {}
+    for layer in layers:
+        given |= dict.fromkeys(_lay(data, layer.values, (), problems), layer.folder)
+    given |= {place: here for override in overrides if (place := _apply(data, override, problems))}
 
     def base(place: tuple[str, ...]) -> Path | None:
-        return here if any(place[:length] in given for length in range(1, len(place) + 1)) else folder
+        set_at = (place[:length] for length in range(len(place), 0, -1) if place[:length] in given)
+        return next((given[one] for one in set_at), folder)
 
     locate(model, data, base, problems)
+
+
+def _lay(
+    holder: Any, values: Mapping[str, Any], above: tuple[str, ...], problems: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Lay values over raw data; the places that were set."""
+    for key, value in values.items():
+        below, step = _step(holder, key) if isinstance(holder, list) or key in holder else (None, key)
+        place = (*above, step)
+        if isinstance(value, Mapping) and isinstance(below, dict | list):
+            yield from _lay(below, value, place, problems)
+        elif isinstance(holder, dict):
+            holder[key] = deepcopy(value)
+            yield place
+        elif below is not None:
+            holder[int(step)] = deepcopy(value)
+            yield place
+        else:
+            names = [str(one.get("name", number)) for number, one in enumerate(holder) if isinstance(one, dict)]
+            problems.append(
+                f"{'.'.join(above)}: {key!r} is none of them; there are {', '.join(names) or 'none'}: name one, or "
+                "give the whole list"
+            )
 
 
 def _apply(data: dict[str, Any], override: str, problems: list[str]) -> tuple[str, ...]:
@@ -200,7 +260,8 @@ def _is_index(part: str, entries: Sequence[Any]) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(entries)
 
 
-def _validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -> Model | None:
+def validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -> Model | None:
+    """The table that raw data is, None where there is something wrong with it, which is added to `problems`."""
     try:
         return model.model_validate(data)
     except ValidationError as error:

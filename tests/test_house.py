@@ -52,6 +52,7 @@ FLOORS = (
     "proving",
     "report",
     "export",
+    "sweep",
     "cli",
 )
 """Every room may import from those above it in this list, and from no other; so no two can know each other."""

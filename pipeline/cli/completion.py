@@ -45,6 +45,16 @@ def shipped(incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def experiments(incomplete: str) -> Iterable[str]:
+    """Shipped experiments, and TOML files."""
+    from pathlib import Path
+
+    from pipeline.sweep.file import shipped
+
+    return [*shipped(), *sorted(path.name for path in Path().glob("*.toml"))]
+
+
+@_silent
 def runs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     """Runs of the data folder that the line names, the newest first, and LATEST."""
     from pipeline.core.names import LATEST

@@ -135,6 +135,7 @@ def _writable(places: Places) -> dict[str, Any]:
 _PARTS = {
     "store": "what stages made; deleting a folder costs making it again, and answers of teachers their price",
     "runs": "reports and events; deleting costs `hornbook report`",
+    "sweeps": "tables and pages of experiments; deleting costs `hornbook sweep`",
     "models/embeddings": "kept by text; deleting costs reading the texts again",
     "models": "converted weights; deleting costs converting them again",
 }

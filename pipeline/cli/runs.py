@@ -1,6 +1,7 @@
 """`hornbook runs` and `hornbook store`: what there is, and getting rid of it."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from pipeline.cli import completion
 from pipeline.cli.options import DataOption, JsonOption, print_json, say, stderr, with_data
 
-runs_app = typer.Typer(help="List the runs, or remove some.", invoke_without_command=True)
+runs_app = typer.Typer(help="List the runs, compare or remove some.", invoke_without_command=True)
 store_app = typer.Typer(help="Look after what stages have made.", no_args_is_help=True)
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it, and do not ask.")]
@@ -64,6 +65,40 @@ def runs_rm(
         them = "it" if len(found) == 1 else "them"
         said = f"nothing removed: `hornbook runs rm {' '.join(found)} --yes` removes {them}"
     say(with_data(said, data))
+
+
+@runs_app.command("compare")
+def runs_compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names of runs, or the beginnings of them; the first is what the others are compared with.",
+            metavar="RUN...",
+            autocompletion=completion.runs,
+        ),
+    ],
+    page: Annotated[str, typer.Option("--page", help="Write a page of it, too.", metavar="FILE")] = "",
+    data: DataOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Runs side by side: rates with intervals, differences on the same problems, cost. Runs that differ in nothing but
+    a seed are one arm."""
+    from pipeline.report.experiment import of_runs
+    from pipeline.report.experiment_page import render
+    from pipeline.report.experiment_text import text
+    from pipeline.run.reading import open_run, resolve
+    from pipeline.store.disk import disk_errors, write_atomically
+    from pipeline.store.places import places
+
+    where = places(data)
+    found = of_runs([open_run(resolve(where.runs, name), where.store) for name in names])
+    if page:
+        with disk_errors(page):
+            write_atomically(Path(page), render(found).encode("utf-8", "replace"))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        say(with_data(text(found), data))
 
 
 @store_app.command("gc")

@@ -16,6 +16,7 @@ from pipeline.stages.student.objective import NamedLoss
 from pipeline.stages.student.soft_loss import SoftLoss
 from pipeline.stages.student.soft_targets import SoftTargets
 from pipeline.stages.student.stage import train
+from pipeline.stages.student.step import seed_of
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.store.places import places
 
@@ -35,7 +36,7 @@ def main() -> int:
             options.tokens,
             loaded.recipe.student,
             loaded.recipe.tokens,
-            seed=loaded.recipe.seed,
+            seed=seed_of(loaded.recipe),
             out=options.out,
             cache=places().models,
             execution=loaded.execution,

@@ -25,6 +25,7 @@ libraries are wrapped at the edges only (teacher, tokens, sandbox, store).
 """
 
 import contextlib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -49,7 +50,14 @@ class UsageError(HornbookError):
 
 
 class RecipeError(UsageError):
-    """A recipe cannot be used. The message lists every problem of the recipe, not the first."""
+    """A recipe cannot be used. The message lists every problem of the recipe, not the first.
+
+    problems: each of them, for whoever reads several recipes and tells what is wrong with all.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", problems: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems) or (message,)
 
 
 class MissingExtra(UsageError):

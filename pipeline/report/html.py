@@ -81,14 +81,14 @@ class Board:
 
 def render(summary: Summary) -> str:
     """The whole page."""
-    return _template().render(
+    return template("page.html").render(
         s=summary,
         student=summary.student,
         tokens=summary.tokens,
         provenance=_Facts(summary.provenance),
         sampling=summary.sampling,
         benchmarks=[_Facts(benchmark) for benchmark in summary.benchmarks],
-        css=Markup(_resource("page.css")),
+        css=css(),
         boards=boards(summary),
         lede=lede(summary),
         chart=plots.loss_chart(summary.curve),
@@ -234,8 +234,14 @@ def _resource(name: str) -> str:
     return (resources.files("pipeline.report") / name).read_text(encoding="utf-8")
 
 
+def css() -> Markup:
+    """How all pages look."""
+    return Markup(_resource("page.css"))
+
+
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page of this folder, with all filters that pages use; text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "code": code,
@@ -252,4 +258,4 @@ def _template() -> Template:
         "text_of": text_of,
         "ticks": ticks,
     }
-    return environment.from_string(_resource("page.html"))
+    return environment.from_string(_resource(name))

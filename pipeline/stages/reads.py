@@ -17,7 +17,11 @@ _SEEN: ContextVar[dict[tuple[Any, str], Any] | None] = ContextVar("seen", defaul
 
 @contextlib.contextmanager
 def looking_once() -> Iterator[None]:
-    """Inside, a model or a benchmark that several stages read is looked at once: its files may be gigabytes."""
+    """Inside, a model or a benchmark that several stages read is looked at once: its files may be gigabytes. Also
+    inside another such block, so that several recipes can share what was seen."""
+    if _SEEN.get() is not None:
+        yield
+        return
     token = _SEEN.set({})
     try:
         yield

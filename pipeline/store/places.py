@@ -34,6 +34,11 @@ class Places:
         return self.data / "runs"
 
     @property
+    def sweeps(self) -> Path:
+        """Folder of experiments' results, one folder each."""
+        return self.data / "sweeps"
+
+    @property
     def models(self) -> Path:
         """Cache of converted and downloaded models, and of work in progress for a remote store."""
         return self.data / "models"

@@ -73,6 +73,9 @@ class Distinct:
         from pipeline.stages.distinct.index import Index
 
         table = self.table
+        if table.duplicates == "keep":
+            yield from map(Kept, records)
+            return
         run = _Run(table, self.index if self.index is not None else Index(table), self.index is not None)
         batches = _featured(ordered(records, keeper_key), table, self.executor)
         if self.executor.parallel and (table.clones or table.max_constant_variants):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pipeline.core.errors import HornbookError
-from pipeline.core.records import Document, Exercise
+from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.models.embeddings import Embedding
 from pipeline.recipe import QualityTable
@@ -55,12 +55,16 @@ class Quality:
         passed: list[Document] = []
         for document in records:
             outcome = self._judged(document)
-            if isinstance(outcome, Dropped) or not whole:
+            if isinstance(outcome, Dropped) or not whole or not self._is_valued(document):
                 yield outcome
             else:
                 passed.append(outcome.record)
         if whole and passed:
             yield from self._selected(passed)
+
+    def _is_valued(self, document: Document) -> bool:
+        raw = isinstance(document, Passage) and not document.completion_id
+        return raw or self.table.valued == "all"
 
     def _judged(self, document: Document) -> Kept[Document] | Dropped:
         text, table = document.text, self.table

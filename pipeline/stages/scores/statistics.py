@@ -1,10 +1,11 @@
 """The arithmetic of scores: pass@k, intervals and the paired test. Pure functions, no records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core.identity import rng_seed
 
@@ -89,3 +90,120 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> McNemar:
     from scipy.stats import binomtest
 
     return McNemar(gained, lost, float(binomtest(min(gained, lost), gained + lost).pvalue))
+
+
+Rates = NDArray[np.float64]
+"""pass@1 by run and problem, (runs, problems): the runs are of one recipe and differ in their seed."""
+
+_BLOCK = 1_000
+"""Resamples drawn at once: with 1,000 problems 8 MB."""
+
+
+def crossed_interval(rates: Rates, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """95% bootstrap interval of the mean over runs and problems, both resampled (Owen 2007, the pigeonhole bootstrap).
+
+    Of one run it is `interval`. With two or three runs the spread between them is underestimated, as that of any sample
+    so small is. Where every rate is 0 or every one is 1 the ends are Wilson's, of one run's problems. Raises ValueError
+    without problems.
+    """
+    if rates.shape[0] == 1 or not rates.size or (rates.min() == rates.max() and rates.flat[0] in (0.0, 1.0)):
+        return interval(rates[0].tolist() if len(rates) else [], seed, resamples)
+    draws = _draws(rates.shape, rates.shape, True, seed, resamples)
+    return _ends(np.concatenate([_means(rates, runs, problems) for runs, _, problems in draws]))
+
+
+class Difference(NamedTuple):
+    """How much more the second of two recipes solves. value, interval: in the unit of a rate; p: two-sided."""
+
+    value: float
+    interval: Interval
+    p: float
+
+
+def paired_difference(
+    first: Rates, second: Rates, seed: int, *, same_seeds: bool = True, resamples: int = RESAMPLES
+) -> Difference:
+    """Paired bootstrap over problems, and over runs where there are several: `second` minus `first`.
+
+    The same problems are drawn for both (Efron and Tibshirani 1993, 16; Koehn 2004), and where they have the same seeds
+    (same_seeds) the same runs. The interval is the percentiles'; p is twice the smaller share of resamples on one side
+    of 0. Of recipes that nowhere differ the interval is [0, 0] and p is 1. Raises ValueError for other problems.
+    """
+    if first.shape[1] != second.shape[1] or (same_seeds and len(first) != len(second)):
+        raise ValueError(f"a paired difference needs equal problems on both sides, got {first.shape}, {second.shape}")
+    value = float(second.mean() - first.mean())
+    found = []
+    for one, two, problems in _draws(first.shape, second.shape, same_seeds, seed, resamples):
+        found.append(_means(second, two, problems) - _means(first, one, problems))
+    differences = np.concatenate(found)
+    below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
+    p = min(1.0, 2 * (min(below, above) + 1) / (resamples + 1))
+    return Difference(value, _ends(differences), p)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values of several comparisons, adjusted so that the chance of one false claim among all stays below the level
+    that they are held against (Holm 1979)."""
+    order = sorted(range(len(ps)), key=lambda place: ps[place])
+    adjusted, highest = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+class Fit(NamedTuple):
+    """rate = at_one + slope * log2(x). slope: rate gained by each doubling, with its 95% interval."""
+
+    at_one: float
+    slope: float
+    interval: Interval
+
+
+def log_fit(xs: Sequence[float], rates: Sequence[Rates], seed: int, resamples: int = RESAMPLES) -> Fit:
+    """Least squares of the mean rate on log2(x) over several recipes, one x each; the interval resamples the problems,
+    the same for all of them. Raises ValueError for fewer than two different xs."""
+    if len(set(xs)) < 2:
+        raise ValueError(f"a fit needs two different xs at least, got {sorted(set(xs))}")
+    logs = np.log2(np.asarray(xs, dtype=np.float64))
+    weights = (logs - logs.mean()) / ((logs - logs.mean()) ** 2).sum()
+    by_problem = np.stack([one.mean(axis=0) for one in rates])
+    slope = float(weights @ by_problem.mean(axis=1))
+    per_problem = weights @ by_problem  # of each problem its own slope; theirs is the mean
+    generator = np.random.default_rng(rng_seed(seed, "evaluation", "fit"))
+    count = len(per_problem)
+    drawn = [
+        generator.multinomial(count, [1 / count] * count, size=min(_BLOCK, resamples - done)) @ per_problem / count
+        for done in range(0, resamples, _BLOCK)
+    ]
+    return Fit(float(by_problem.mean() - slope * logs.mean()), slope, _ends(np.concatenate(drawn)))
+
+
+Shares = NDArray[np.float64]
+"""Of each resample, how often each run or problem was drawn, as a share: (resamples, runs or problems)."""
+
+
+def _draws(
+    first: tuple[int, ...], second: tuple[int, ...], together: bool, seed: int, resamples: int
+) -> Iterator[tuple[Shares, Shares, Shares]]:
+    """Runs of the first, runs of the second, problems."""
+    generator = np.random.default_rng(rng_seed(seed, "evaluation", "crossed"))
+
+    def shares(count: int, size: int) -> Shares:
+        return generator.multinomial(count, [1 / count] * count, size=size) / count
+
+    for done in range(0, resamples, _BLOCK):
+        size = min(_BLOCK, resamples - done)
+        one = shares(first[0], size)
+        two = one if together else shares(second[0], size)
+        yield one, two, shares(first[1], size)
+
+
+def _means(rates: Rates, runs: Shares, problems: Shares) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = ((runs @ rates) * problems).sum(axis=1)
+    return found
+
+
+def _ends(values: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Interval(float(low), float(high))

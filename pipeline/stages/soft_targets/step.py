@@ -12,7 +12,7 @@ from pipeline.store.manifest import Manifest
 def _settings(recipe: Recipe) -> dict[str, Any]:
     # What is on disk does not depend on how it is used, so another alpha or divergence does not make it anew.
     written = recipe.soft_targets.model_dump(mode="json", include={"teacher", "top_k", "temperature"})
-    return {"soft_targets": written, "tokens": recipe.tokens}
+    return {"soft_targets": written, "tokens": recipe.tokens.keyed("topics")}
 
 
 def _make(making: Making) -> Manifest:

@@ -17,7 +17,8 @@ def agreeing(recipe: Recipe) -> tuple[TeacherTable, ...]:
 
 def wanted(recipe: Recipe) -> bool:
     """Whether solutions are asked for at all."""
-    return bool(recipe.seeds.exercises and any(table.exercise_share for table in agreeing(recipe)))
+    asked = recipe.seeds.exercises and any(table.exercise_share for table in agreeing(recipe))
+    return bool(asked) and recipe.validated.keep != "all"
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

@@ -12,7 +12,7 @@ class StudentFacts(Facts):
     """As `TrainingSummary`, without the folder of the weights.
 
     held_out_by_kind: of "exercises" and "passages" the "documents" measured and their "loss", nats per loss token;
-    curve: {"step", "loss", "lr"} of at most 400 steps.
+    curve: {"step", "loss", "lr"} of at most 400 steps. device: torch's kind of it, "cpu" or "cuda".
     """
 
     parameters: int | None = None
@@ -28,6 +28,7 @@ class StudentFacts(Facts):
     products: str | None = None
     seconds: float | None = None
     curve: Sequence[Mapping[str, Any]] | None = None
+    device: str | None = None
 
     def without_curve(self) -> dict[str, Any]:
         """As `to_json`, for those who have the curve elsewhere."""

@@ -13,7 +13,12 @@ from pipeline.training import curve
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     distilled = {"soft_targets": recipe.soft_targets} if recipe.soft_targets.teacher else {}
-    return {"student": recipe.student, "seed": recipe.seed, **distilled}
+    return {"student": recipe.student.keyed("seed"), "seed": recipe.seed, **distilled}
+
+
+def seed_of(recipe: Recipe) -> int:
+    """Root of training's randomness."""
+    return recipe.seed if recipe.student.seed is None else recipe.student.seed
 
 
 def _reads(recipe: Recipe) -> Any:
@@ -28,6 +33,7 @@ def _make(making: Making) -> Manifest:
     """Train, or go on training; the artifact is the model's folder."""
     recipe, places = making.recipe, making.places
     making.loading("torch" if recipe.student.init == "scratch" else recipe.student.init)
+    from pipeline.models.loading import pick_device
     from pipeline.stages.student.held_out_judge import judge_of
     from pipeline.stages.student.stage import train
     from pipeline.stages.tokens.shards import TokenStore
@@ -45,7 +51,7 @@ def _make(making: Making) -> Manifest:
         tokens,
         recipe.student,
         recipe.tokens,
-        seed=recipe.seed,
+        seed=seed_of(recipe),
         out=folder,
         cache=places.models,
         execution=making.execution,
@@ -67,6 +73,7 @@ def _make(making: Making) -> Manifest:
         products=summary.products,
         seconds=summary.seconds,
         curve=[point._asdict() for point in curve.read(steps)],
+        device=pick_device(making.execution.device).type,
     )
     return making.folder(folder, making.count("tokens"), facts, keep=("model",))
 

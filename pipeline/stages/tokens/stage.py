@@ -107,6 +107,12 @@ def pack(
     return writer.finish(table.repeat_corpus)
 
 
+def is_about(document: Document, topics: Sequence[str]) -> bool:
+    """Whether a document is below one of `topics`; all are where there are none, and real code, which has no topic."""
+    wanted = [topic.strip("/") for topic in topics]
+    return not wanted or not document.topic or any(f"{document.topic}/".startswith(f"{one}/") for one in wanted)
+
+
 def is_held_out(document_id: str, share: float, seed: int) -> bool:
     """Whether a document is kept out of training; depends on its id and the seed alone."""
     return rng_seed(seed, "held-out", document_id) < share * _SCALE

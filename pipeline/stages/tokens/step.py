@@ -14,7 +14,8 @@ from pipeline.store.manifest import Manifest
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     student = recipe.student
-    return {"tokens": recipe.tokens, "init": student.init, "held_out": student.held_out, "seed": recipe.seed}
+    table = recipe.tokens.keyed("topics")
+    return {"tokens": table, "init": student.init, "held_out": student.held_out, "seed": recipe.seed}
 
 
 def _reads(recipe: Recipe) -> Any:
@@ -43,12 +44,12 @@ def _makes_tokenizer(name: str) -> bool:
 
 
 def _make(making: Making) -> Manifest:
-    from pipeline.stages.tokens.stage import pack
+    from pipeline.stages.tokens.stage import is_about, pack
 
     recipe = making.recipe
     folder = making.scratch()
     summary = pack(
-        making.read(),
+        (document for document in making.read() if is_about(document, recipe.tokens.topics)),
         table=recipe.tokens,
         student=recipe.student,
         seed=recipe.seed,

@@ -63,6 +63,12 @@ class Validate:
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         table = self.table
+        if table.keep == "all":
+            yield from map(Kept, records)
+            return
+        if table.keep == "failed":
+            yield from map(_turned, self._judged(records))
+            return
         if not table.mutants:
             yield from self._judged(records)
             return
@@ -156,6 +162,20 @@ class ValidateBlocks:
         table = self.table
         with Sandbox(limits_of(table), workers=1, mode=self.mode, packages=table.packages) as sandbox:
             yield from Validate(table, sandbox, self.agreement)(records)
+
+
+_FAILED = ("test-failed", "no-agreement")
+"""Reasons of drops that `validated.keep = "failed"` keeps: programs that run, and do not do what was asked."""
+
+
+def _turned(outcome: Kept[Document] | Dropped) -> Kept[Document] | Dropped:
+    """Exercises that failed in place of those that passed; what is no exercise, or failed in another way, as it was."""
+    record = outcome.record
+    if not isinstance(record, Exercise):
+        return outcome
+    if isinstance(outcome, Kept):
+        return Dropped(record, "passed", "1 of 1 tests passed, 0 are wanted")
+    return Kept(replace(record, attempts=None)) if outcome.reason in _FAILED else outcome
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from pipeline.store.manifest import Manifest
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """Without the keys of mutants and of agreement where they are not used: recipes that do not know them keep their
     keys."""
-    unused = set() if recipe.validated.mutants else {"mutants", "min_mutants_killed"}
-    used = {"validated": recipe.validated.model_dump(mode="json", exclude=unused)}
+    unused = () if recipe.validated.mutants else ("mutants", "min_mutants_killed")
+    used = {"validated": recipe.validated.keyed("keep", *unused)}
     return used | ({"agreement": recipe.agreement} if agreed_on(recipe) else {})
 
 
@@ -54,6 +54,7 @@ STEP = TextStep(
         "uncomparable": "the verdict would rest on a comparison that the program's own types define",
         "weak-test": "its test accepts too many wrong variants of the solution, see validated.min_mutants_killed",
         "no-agreement": "too few solutions that differ as programs return the same, where that makes the test",
+        "passed": "its test passed, where validated.keep is failed",
         "not-executed": "a teacher's passage of which no code could be run, where validated.unexecuted is drop",
     },
     corpus=True,

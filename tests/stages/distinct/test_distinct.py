@@ -401,3 +401,8 @@ def test_a_clone_carries_the_similarity_that_dropped_it_and_that_of_its_text() -
     _, (drop,) = run(passages(first, second))
     assert (drop.reason, drop.similarity) == ("clone", 1.0)
     assert drop.detail == f"equal normal form: 1.00 = 1.00; text {jaccard(first, second):.2f}"
+
+
+def test_a_control_keeps_every_duplicate_in_its_place() -> None:
+    documents = passages("the same text", "another", "the same text")
+    assert run(documents, duplicates="keep") == (documents, [])

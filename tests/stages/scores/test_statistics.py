@@ -1,10 +1,20 @@
 from itertools import combinations, product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stages.scores.statistics import interval, mcnemar, pass_at_k, wilson
+from pipeline.stages.scores.statistics import (
+    crossed_interval,
+    holm,
+    interval,
+    log_fit,
+    mcnemar,
+    paired_difference,
+    pass_at_k,
+    wilson,
+)
 
 
 @given(st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
@@ -111,3 +121,65 @@ def test_mcnemar_without_a_change_says_nothing() -> None:
 def test_mcnemar_needs_the_same_problems() -> None:
     with pytest.raises(ValueError, match="same problems"):
         mcnemar([True], [])
+
+
+def rates(*runs: list[float]) -> "np.typing.NDArray[np.float64]":
+    return np.array(runs, dtype=np.float64)
+
+
+def test_the_interval_of_one_run_is_that_over_problems() -> None:
+    values = [1.0, 0.0, 0.5] * 10
+    assert crossed_interval(rates(values), 0) == interval(values, 0)
+
+
+def test_runs_that_differ_widen_the_interval_and_equal_ones_do_not() -> None:
+    half = [1.0, 0.0] * 40
+    equal = crossed_interval(rates(half, half, half), 0)
+    apart = crossed_interval(rates([1.0] * 40 + [0.0] * 40, [1.0] * 20 + [0.0] * 60, [1.0] * 60 + [0.0] * 20), 0)
+    assert equal == pytest.approx(interval(half, 0), abs=0.02)
+    assert apart.high - apart.low > 1.3 * (equal.high - equal.low)
+
+
+def test_nothing_solved_in_any_run_is_not_known_exactly() -> None:
+    assert crossed_interval(rates([0.0] * 20, [0.0] * 20), 0) == wilson(0, 20)
+
+
+def test_a_paired_difference_is_narrower_than_that_of_two_samples_where_the_same_problems_are_hard() -> None:
+    one = [1.0] * 20 + [0.0] * 60
+    two = [1.0] * 26 + [0.0] * 54
+    found = paired_difference(rates(one), rates(two), 0)
+    assert found.value == pytest.approx(6 / 80)
+    assert 0 < found.interval.low < found.value < found.interval.high < 0.14
+    assert found.p < 0.01
+    assert paired_difference(rates(two), rates(one), 0).value == -found.value
+
+
+def test_recipes_that_nowhere_differ_have_no_difference() -> None:
+    same = rates([1.0, 0.0, 1.0])
+    assert paired_difference(same, same, 0) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_a_paired_difference_is_of_the_same_problems() -> None:
+    with pytest.raises(ValueError, match="equal problems on both sides"):
+        paired_difference(rates([1.0]), rates([1.0, 0.0]), 0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_an_adjusted_p_is_no_smaller_keeps_the_order_and_is_that_of_bonferroni_at_most(ps: list[float]) -> None:
+    adjusted = holm(ps)
+    assert all(p <= a <= min(1.0, len(ps) * p) + 1e-12 for p, a in zip(ps, adjusted, strict=True))
+    for one, two in combinations(range(len(ps)), 2):
+        assert ps[one] > ps[two] or adjusted[one] <= adjusted[two]
+
+
+def test_holm_of_a_textbooks_case() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_a_fit_finds_the_line_that_the_rates_were_made_of() -> None:
+    fit = log_fit([1, 2, 4], [rates([0.1] * 10), rates([0.2] * 10), rates([0.3] * 10)], 0)
+    assert fit.at_one == pytest.approx(0.1)
+    assert fit.slope == pytest.approx(0.1)
+    assert fit.interval == pytest.approx((0.1, 0.1))
+    with pytest.raises(ValueError, match="two different xs"):
+        log_fit([2, 2], [rates([0.1]), rates([0.2])], 0)

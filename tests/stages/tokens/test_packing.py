@@ -16,7 +16,7 @@ from pipeline.models.prompts import encode_prompt
 from pipeline.recipe import StudentTable, TokensTable
 from pipeline.stages.tokens import stage as packing
 from pipeline.stages.tokens.shards import TokenStore
-from pipeline.stages.tokens.stage import TokensSummary, is_held_out, pack
+from pipeline.stages.tokens.stage import TokensSummary, is_about, is_held_out, pack
 from pipeline.stages.tokens.text import parts, split_prompt
 from pipeline.stages.tokens.tokenizers import train_bpe
 
@@ -114,6 +114,22 @@ def test_a_draw_of_documents_does_not_depend_on_their_order(tmp_path: Path) -> N
     second, _ = packed(tmp_path / "b", DOCUMENTS[::-1], max_documents=10)
     assert set(first.spans.document_id) == set(second.spans.document_id)
     assert len(first.spans) == 10
+
+
+@pytest.mark.parametrize(
+    ("topic", "topics", "used"),
+    [
+        ("strings/slicing", ("strings",), True),
+        ("strings/slicing", ("strings/slicing/",), True),
+        ("strings/slicing", ("string", "lists"), False),
+        ("lists", (), True),
+        ("", ("strings",), True),
+    ],
+)
+def test_documents_of_other_topics_are_left_out_and_real_code_never(
+    topic: str, topics: tuple[str, ...], used: bool
+) -> None:
+    assert is_about(Passage(text="x", topic=topic), topics) is used
 
 
 def test_shards_hold_whole_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

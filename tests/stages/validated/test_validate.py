@@ -169,3 +169,18 @@ def test_the_recipe_decides_what_becomes_of_passages_that_were_not_executed() ->
 def test_wrong_code_is_dropped_whatever_its_fence_is_called(stage: Validate, info: str) -> None:
     text = f"Prose.\n\n```{info}\nassert 1 == 2\n```\n"
     assert run(stage, [passage(text)])[0][1] == "test-failed"
+
+
+def test_a_control_keeps_what_failed_in_place_of_what_passed(stage: Validate) -> None:
+    records: list[Document] = [exercise(), exercise("    return x\n"), exercise("    return (\n"), passage("prose")]
+    turned = Validate(ValidatedTable(keep="failed"), stage.sandbox)
+    assert [reason for _, reason in run(turned, records)] == ["passed", "", "syntax-error", ""]
+
+
+def test_a_control_without_verification_keeps_all_and_runs_nothing() -> None:
+    records: list[Document] = [exercise("    return (\n"), passage("prose")]
+    tally = Tally()
+    closed = Sandbox(limits_of(ValidatedTable()), workers=1)
+    outcomes = list(checked(Validate(ValidatedTable(keep="all"), closed), records, tally))
+    assert [outcome.record for outcome in outcomes] == records
+    assert not closed.is_open

@@ -1,0 +1,130 @@
+"""An experiment for a terminal: a line an arm, then a line a pair."""
+
+from collections.abc import Iterator
+
+from pipeline.core.money import dollars
+from pipeline.report.arms import ArmResult, Pair, Part
+from pipeline.report.card import compact
+from pipeline.report.costs import Cost
+from pipeline.report.experiment import Curve, Experiment
+from pipeline.report.scoring import format_p
+
+
+def text(found: Experiment) -> str:
+    """The tables in plain text."""
+    blocks = [_head(found)]
+    blocks += [_board(found, benchmark) for benchmark in found.benchmarks]
+    blocks += [_costs(found)] + ([_failed(found)] if found.failed else [])
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def points(value: float) -> str:
+    """A difference of rates, in points: "+2.4"."""
+    return f"{100 * value:+.1f}"
+
+
+def part_text(part: Part) -> str:
+    """ "12.2% [7.3, 17.1]"."""
+    if part.value is None or part.interval is None:
+        return "-"
+    return f"{part.value:.1%} [{100 * part.interval.low:.1f}, {100 * part.interval.high:.1f}]"
+
+
+def pair_text(pair: Pair) -> str:
+    """ "+2.4 [-1.2, 6.1] points, p = 0.21 (paired bootstrap), adjusted = 0.42"."""
+    low, high = pair.interval
+    names = {"mcnemar": "McNemar", "paired bootstrap": "paired bootstrap"}
+    lone = pair.by_seed[0][1] if pair.test == "mcnemar" else None
+    changes = f", {lone.gained} gained, {lone.lost} lost" if lone else ""
+    adjusted = f", adjusted {format_p(pair.adjusted)}" if pair.adjusted != pair.p else ""
+    return (
+        f"{points(pair.difference)} [{points(low)}, {points(high)}] points{changes}; {names[pair.test]} "
+        f"p {format_p(pair.p)}{adjusted}"
+    )
+
+
+def verdict(pair: Pair) -> str:
+    """What may be said of a pair."""
+    return {"rise": "a rise", "fall": "a fall", "none": "no claim"}[pair.claim]
+
+
+def cost_text(cost: Cost) -> str:
+    """ "$1.20, 3.4 CPU h, 0.5 GPU h"."""
+    parts = [dollars(cost.usd)] if cost.usd else []
+    parts += [hours_text(cost.cpu_hours, "CPU")] + ([hours_text(cost.gpu_hours, "GPU")] if cost.gpu_hours else [])
+    return ", ".join(parts)
+
+
+def hours_text(hours: float, what: str) -> str:
+    """ "3.4 CPU h", "12 CPU min" below an hour, "40 CPU s" below two minutes."""
+    if hours >= 1:
+        return f"{hours:,.1f} {what} h"
+    return f"{hours * 60:.0f} {what} min" if hours * 60 >= 2 else f"{hours * 3600:.0f} {what} s"
+
+
+def fit_text(curve: Curve) -> str:
+    """ "+2.1 [0.4, 3.9] points a doubling of tokens"."""
+    if curve.fit is None:
+        return "no fit: fewer than two different numbers of tokens"
+    low, high = curve.fit.interval
+    return f"{points(curve.fit.slope)} [{points(low)}, {points(high)}] points for each doubling of the tokens"
+
+
+def _head(found: Experiment) -> list[str]:
+    title = " ".join(filter(None, [found.name or "Runs side by side", f"({found.state})" * (found.state != "done")]))
+    return [title, *([f"  {found.description}"] if found.description else [])]
+
+
+def _board(found: Experiment, benchmark: str) -> list[str]:
+    arms = [(one, score) for one in found.arms if (score := one.score(benchmark)) is not None]
+    width = max(len(one.arm.name) for one, _ in arms)
+    sizes = {score.whole.problems for _, score in arms}
+    size = f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,} to {max(sizes):,}"
+    lines = [f"{benchmark}, pass@1 of {size} problems, 95% intervals over seeds and problems"]
+    for one, score in arms:
+        count = len(score.seeds)
+        trained = f"{compact(one.tokens)} tokens" if one.tokens else ""
+        seeds = f"{count} seed{'s' * (count != 1)}" if one.arm.runs else ""
+        lines.append(
+            f"  {one.arm.name:<{width}}  {part_text(score.whole):<22} {seeds:<9} {trained:<14} {one.arm.caption}"
+        )
+    for one, score in arms:
+        for tau, similar, others in score.split:
+            if similar.problems:
+                lines.append(
+                    f"    {one.arm.name}, tau {tau}: {similar.problems} similar {part_text(similar)}, "
+                    f"{others.problems} others {part_text(others)}"
+                )
+    lines += [line for pair in found.pairs if pair.benchmark == benchmark for line in _pair(pair)]
+    lines += [
+        f"  {curve.series or 'all arms'}: {fit_text(curve)}" for curve in found.curves if curve.benchmark == benchmark
+    ]
+    return lines
+
+
+def _pair(pair: Pair) -> Iterator[str]:
+    where = f" (from {pair.stage})" if pair.stage else ""
+    yield f"  {pair.second} against {pair.first}{where}: {verdict(pair)}"
+    yield f"    {pair_text(pair)}; costs {cost_text(pair.cost)} more"
+
+
+def _costs(found: Experiment) -> list[str]:
+    arms = [one for one in found.arms if one.arm.runs]
+    if not arms:
+        return []
+    width = max(len(one.arm.name) for one in arms)
+    lines = ["Cost of each arm by itself, and what it adds to those before it"]
+    lines += [f"  {one.arm.name:<{width}}  {_both(one)}" for one in arms]
+    return [*lines, f"  {'together':<{width}}  {cost_text(found.total)}"]
+
+
+def _both(one: ArmResult) -> str:
+    return f"{cost_text(one.alone):<24} adds {cost_text(one.added)}"
+
+
+def _failed(found: Experiment) -> list[str]:
+    lines = ["Not made"]
+    for arm, one in found.failed:
+        lines.append(f"  {arm}, seed {one.seed}: {one.stage + ': ' if one.stage else ''}{one.message}")
+        lines += [f"    {one.hint}"] if one.hint else []
+    return lines

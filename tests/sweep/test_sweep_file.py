@@ -1,0 +1,149 @@
+"""A sweep's file: what it says of each run's recipe, and everything that is wrong with it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import RecipeError, UsageError
+from pipeline.sweep.file import Sweep, read_sweep, shipped
+
+HEAD = 'name = "mine"\nrecipe = "tiny"\nseeds = [1, 2]\n'
+ARMS = """
+[set]
+evaluation.limit = 3
+
+[[arms]]
+name = "first"
+
+[[arms]]
+name = "second"
+set.student.phases.0.lr = 0.5
+set.teachers.composer.model = "basic"
+"""
+
+
+def sweep(tmp_path: Path, text: str, *overrides: str, **options: object) -> Sweep:
+    path = tmp_path / "sweep.toml"
+    path.write_text(text)
+    return read_sweep(str(path), overrides, **options)  # type: ignore[arg-type]
+
+
+def problems(tmp_path: Path, text: str, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(RecipeError) as refused:
+        sweep(tmp_path, text, *overrides)
+    return refused.value.problems
+
+
+def test_an_arm_is_the_base_with_what_is_set_for_all_then_by_the_arm_then_on_the_command_line(tmp_path: Path) -> None:
+    found = sweep(tmp_path, HEAD + ARMS, "seeds.exercises=5")
+    assert [(t.arm, t.seed, t.run) for t in found.trials] == [
+        ("first", 1, "mine.first.1"),
+        ("first", 2, "mine.first.2"),
+        ("second", 1, "mine.second.1"),
+        ("second", 2, "mine.second.2"),
+    ]
+    first, second = found.trials[0].loaded.recipe, found.trials[3].loaded.recipe
+    assert (first.evaluation.limit, second.evaluation.limit) == (3, 3)
+    assert (first.student.phases[0].lr, second.student.phases[0].lr) == (1e-3, 0.5)
+    assert second.student.phases[0].steps == 8  # the rest of the table is the base's
+    assert getattr(second.teachers[0], "model", None) == "basic"
+    assert (second.seed, second.student.seed) == (1, 2)
+    assert second.seeds.exercises == 5
+
+
+def test_a_seed_may_be_that_of_the_whole_recipe(tmp_path: Path) -> None:
+    recipe = sweep(tmp_path, HEAD + 'seed_key = "seed"\n' + ARMS).trials[1].loaded.recipe
+    assert (recipe.seed, recipe.student.seed) == (2, None)
+
+
+def test_without_pairs_each_arm_is_compared_with_the_one_before_it(tmp_path: Path) -> None:
+    assert sweep(tmp_path, HEAD + ARMS).pairs == (("first", "second"),)
+    assert sweep(tmp_path, HEAD + 'pairs = [["before", "second"]]\n' + ARMS).pairs == (("before", "second"),)
+
+
+def test_a_scale_has_its_own_recipe_seeds_and_settings_below_those_of_the_arms(tmp_path: Path) -> None:
+    scale = '[scales.big]\nrecipe = "first-run"\nseeds = [7]\nset.student.phases.0.lr = 0.25\n'
+    found = sweep(tmp_path, HEAD + ARMS + scale, scale="big")
+    assert (found.name, found.seeds) == ("mine-big", (7,))
+    assert [t.loaded.recipe.student.phases[0].lr for t in found.trials] == [0.25, 0.5]
+    assert found.trials[0].loaded.recipe.student.init == "smollm2"
+
+
+def test_a_base_recipe_and_the_paths_of_an_arm_lie_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('[sources]\nkind = "folder"\npath = "code"\n')
+    text = (
+        'name = "mine"\nrecipe = "base.toml"\n[[arms]]\nname = "a"\n[[arms]]\nname = "b"\nset.sources.path = "more"\n'
+    )
+    paths = [trial.loaded.recipe.sources.path for trial in sweep(tmp_path, text).trials]
+    assert paths == [str(tmp_path / "code"), str(tmp_path / "more")]
+
+
+def test_everything_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        'name = "mine"\nrecipe = "tiny"\nseeds = [1, 1]\nsplit_by = "none"\npairs = [["a", "c"], ["a", "a"]]\n'
+        '[[arms]]\nname = "a"\n[[arms]]\nname = "a"\n[[arms]]\nname = "before"\n'
+    )
+    assert problems(tmp_path, text) == (
+        "arms: the name 'a' is used 2 times; names must differ",
+        "arms: the name 'before' is the untrained student's; choose another",
+        "pairs.0 = ['a', 'c']: there is no arm 'c'; arms: a, a, before",
+        "pairs.1 = ['a', 'a']: an arm beside itself; name two arms",
+        "split_by = 'none': there is no such arm; arms: a, a, before",
+        "seeds = [1, 1]: a seed is named twice; name each once",
+    )
+
+
+def test_what_is_wrong_with_an_arms_recipe_is_told_with_its_name_and_what_with_all_once(tmp_path: Path) -> None:
+    arms = (
+        HEAD + '[set]\nevaluation.limt = 3\n[[arms]]\nname = "a"\n[[arms]]\nname = "b"\nset.student.phases.9.lr = 1\n'
+    )
+    assert problems(tmp_path, arms) == (
+        "every arm: evaluation.limt: unknown key; did you mean 'limit'?",
+        "arm b: student.phases: '9' is none of them; there are pretrain: name one, or give the whole list",
+    )
+
+
+def test_a_wrong_value_and_an_unknown_key_of_the_file_itself_are_told_like_those_of_a_recipe(tmp_path: Path) -> None:
+    assert problems(tmp_path, 'name = "a b"\nrecipe = "tiny"\nseed = [1]\n[[arms]]\nnam = "x"\n') == (
+        'name: \'a b\' has \' \' in it; a name is a letter or digit, then letters, digits, ".", "_" and "-" (ASCII, at '
+        "most 100 characters); LATEST is reserved for the newest run",
+        "arms.0.name: missing; it must be given",
+        "arms.0.nam: unknown key; did you mean 'name'?",
+        "seed: unknown key; did you mean 'seeds'?",
+    )
+
+
+def test_a_sweep_of_nothing_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, 'name = "mine"\nrecipe = "tiny"\nseeds = []\narms = []\n') == (
+        "arms = []: there is nothing to make; add an [[arms]] table with a name",
+        "seeds = []: there is nothing to make; name one seed or more, e.g. [1, 2, 3]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"arms": ["third"]}, "--arm = 'third': the sweep has no such arm"),
+        ({"scale": "big"}, "--scale = 'big': the sweep has no such scale"),
+    ],
+)
+def test_an_option_that_names_nothing_of_the_file_is_refused(
+    tmp_path: Path, options: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        sweep(tmp_path, HEAD + ARMS, **options)
+    assert refused.value.message == said
+
+
+def test_a_name_that_makes_a_runs_name_too_long_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, HEAD.replace("mine", "m" * 95) + ARMS)
+    assert problem.startswith("name = 'mmm")
+    assert "104 characters; at most 100" in problem
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_experiment_can_be_read_at_each_of_its_scales(name: str) -> None:
+    found = read_sweep(name)
+    assert found.table.description
+    for scale in found.table.scales:
+        assert read_sweep(name, scale=scale).trials
