@@ -4,14 +4,16 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 from pipeline.checkers import python
+from pipeline.checkers.json_schema import checker as json_schema
 from pipeline.checkers.protocol import Kind
+from pipeline.checkers.python_check import checker as python_check
 from pipeline.checkers.regex import checker as regex
 from pipeline.checkers.sqlite import checker as sqlite
 from pipeline.core.errors import RecipeError
 
 GROUP = "hornbook.checkers"
 """The entry-point group under which a package brings a `Kind`."""
-SHIPPED = {kind.name: kind for kind in (python.KIND, sqlite.KIND, regex.KIND)}
+SHIPPED = {kind.name: kind for kind in (python.KIND, sqlite.KIND, regex.KIND, json_schema.KIND, python_check.KIND)}
 
 
 def known() -> list[str]:

@@ -1,0 +1,191 @@
+"""In the sandbox: documents against schemas, by the library jsonschema."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Answer = dict[str, Any]
+"""`fault`: why the check does not hold; or `reason` ("" for right), `expected`, `found` and `where`."""
+_MOST_TWINS = 300
+_OTHER_TYPES: tuple[Any, ...] = (None, "text", -1, 1.5, True, [], {})
+
+
+class _NoSchema(Exception):
+    """What should be a schema is none."""
+
+
+class _Schema:
+    """A schema of the draft that it names, 2020-12 where it names none; `format` is checked."""
+
+    def __init__(self, schema: Any) -> None:
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import validator_for
+
+        kind = validator_for(schema, default=Draft202012Validator)
+        try:
+            kind.check_schema(schema)
+        except SchemaError as error:
+            raise _NoSchema(f"{_place(error)}{error.message}") from None
+        self.validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
+
+    def objection(self, document: Any) -> str:
+        """Why it refuses a document, "" where it does not. Raises _NoSchema for a reference that leads nowhere."""
+        from jsonschema.exceptions import best_match
+        from referencing.exceptions import Unresolvable
+
+        try:
+            error = best_match(self.validator.iter_errors(document))
+        except Unresolvable as unresolvable:
+            raise _NoSchema(f"the reference {unresolvable.ref!r} leads nowhere") from None
+        return "" if error is None else f"{_place(error)}{error.message}"
+
+
+def _place(error: Any) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    return f"at {path.lstrip('.')}: " if path else ""
+
+
+def _wrong(reason: str, expected: str, found: str, where: str = "") -> Answer:
+    return {"reason": reason, "expected": expected, "found": found, "where": where}
+
+
+def document(text: str, schema: Any, equals: list[Any], invalid: list[Any]) -> Answer:
+    """Judge a document. equals: what it must be, in a list, [] for anything. invalid: what the schema must refuse."""
+    try:
+        held = _Schema(schema)
+        for number, twin in enumerate(invalid, start=1):
+            if not held.objection(twin):
+                return {"fault": f"'invalid' {number} is valid by the schema: {_told(twin)}"}
+        try:
+            given = parsed(text)
+        except (ValueError, RecursionError) as error:
+            return _wrong("no-json", "", str(error) or "it is nested too deeply")
+        objection = held.objection(given)
+        if objection:
+            return _wrong("invalid", "", objection)
+        if equals and not _equal(equals[0], given):
+            return _wrong("not-equal", _told(equals[0]), _told(given))
+        made = list(twins(given))
+        if not equals and made and not any(map(held.objection, made)):
+            return {"fault": f"the schema refuses none of {len(made)} documents made from the answer: it says nothing"}
+    except _NoSchema as error:
+        return {"fault": f"'schema' is none: {error}"}
+    return {"reason": ""}
+
+
+def schema(text: str, valid: list[Any], invalid: list[Any], reference: list[Any]) -> Answer:
+    """Judge a schema. reference: a right one, in a list, [] for none."""
+    right = None
+    if reference:
+        try:
+            right = _Schema(reference[0])
+            for number, one in enumerate(valid, start=1):
+                if right.objection(one):
+                    return {"fault": f"the reference refuses 'valid' {number}: {right.objection(one)}"}
+            for number, one in enumerate(invalid, start=1):
+                if not right.objection(one):
+                    return {"fault": f"the reference accepts 'invalid' {number}: {_told(one)}"}
+        except _NoSchema as error:
+            return {"fault": f"'reference' is no schema: {error}"}
+    try:
+        given = _Schema(parsed(text))
+        for one in valid:
+            if objection := given.objection(one):
+                return _wrong("refuses-valid", f"{_told(one)} is valid", objection)
+        for one in invalid:
+            if not given.objection(one):
+                return _wrong("accepts-invalid", f"{_told(one)} is refused", "it is valid")
+        for one in sorted((twin for each in valid for twin in twins(each)), key=lambda twin: len(_told(twin))):
+            wanted, found = (right.objection(one), given.objection(one)) if right is not None else ("", "")
+            if wanted and not found:
+                return _wrong("accepts-invalid", f"{_told(one)} is refused ({wanted})", "it is valid")
+            if found and not wanted:
+                return _wrong("refuses-valid", f"{_told(one)} is valid", found)
+    except (ValueError, RecursionError) as error:
+        return _wrong("no-json", "", str(error) or "it is nested too deeply")
+    except _NoSchema as error:
+        return _wrong("no-schema", "", str(error))
+    return {"reason": ""}
+
+
+def answer(kind: str, **given: Any) -> Answer:
+    """Judge one item. kind: "document" or "schema"."""
+    return document(**given) if kind == "document" else schema(**given)
+
+
+def parsed(text: str) -> Any:
+    """A JSON text, as RFC 8259 has it: no NaN, no name twice. Raises ValueError and RecursionError."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no JSON")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} stands twice in one object")
+        return found
+
+    return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+
+
+def twins(document: Any) -> Iterator[Any]:
+    """Documents with one thing changed: a property or an item left out, put in or doubled, a value of another type, a
+    number moved far, a text emptied or grown."""
+    for count, twin in enumerate(_twins(document, document, [])):
+        if count >= _MOST_TWINS:
+            return
+        yield twin
+
+
+def _twins(whole: Any, part: Any, path: list[Any]) -> Iterator[Any]:
+    for other in (*_OTHER_TYPES, *_neighbours(part)):
+        if not _equal(other, part):
+            yield _with(whole, path, other)
+    if isinstance(part, dict):
+        for name in part:
+            yield _with(whole, path, {key: value for key, value in part.items() if key != name})
+        yield _with(whole, path, part | {"unexpected": 1})
+    if isinstance(part, list) and part:
+        yield _with(whole, path, part[:-1])
+        yield _with(whole, path, [*part, part[-1]])
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        yield from _twins(whole, value, [*path, key])
+
+
+def _neighbours(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        return "", value + value, value + "!", value.upper(), value[:-1]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value + 1, value - 1, 0, -value, value * 1000, value + 0.5
+    return ()
+
+
+def _with(whole: Any, path: list[Any], value: Any) -> Any:
+    """A copy of `whole` with `value` at `path`."""
+    if not path:
+        return value
+    changed = copy.deepcopy(whole)
+    inner = changed
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return changed
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """As JSON has it: numbers by value, true is no 1, the order of names does not count."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _told(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:120]}..."
