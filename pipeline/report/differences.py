@@ -97,10 +97,15 @@ def _line(run: RunView, name: str) -> StageLine | None:
 
 
 def _recipe_differences(a: RunView, b: RunView) -> Iterator[KeyDifference]:
-    flat = [dict(_flatten(run.loaded.recipe.model_dump(mode="json"), "")) if run.loaded else {} for run in (a, b)]
+    flat = [settings(run) for run in (a, b)]
     for key in dict.fromkeys([*flat[0], *flat[1]]):
         if flat[0].get(key) != flat[1].get(key):
             yield KeyDifference(key, flat[0].get(key), flat[1].get(key))
+
+
+def settings(run: RunView) -> dict[str, Any]:
+    """A run's recipe by dotted keys; empty where its folder has none."""
+    return dict(_flatten(run.loaded.recipe.model_dump(mode="json"), "")) if run.loaded else {}
 
 
 def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:

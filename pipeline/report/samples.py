@@ -1,9 +1,10 @@
 """Answers to look at: problems beside what the student wrote before and after, chosen by a rule, never by hand."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pipeline.core.errors import HornbookError
 from pipeline.core.records import Problem
@@ -69,25 +70,44 @@ def problems(names_or_paths: Iterable[str]) -> dict[str, tuple[Problem, ...]]:
 
 def shown(run: RunView, scores: Sequence[Mapping[str, Any]], known: Mapping[str, Sequence[Problem]]) -> list[Shown]:
     """A few problems of each benchmark, of every kind of change that occurs."""
+    taken: dict[tuple[str, Change], int] = defaultdict(int)
+    chosen: list[_Answered] = []
+    for one in _answered(scores):
+        benchmark, change = one.head["benchmark"], one.change
+        if taken[benchmark, change] < WANTED[change]:
+            taken[benchmark, change] += 1
+            chosen.append(one)
+    order, names = list(WANTED), list(dict.fromkeys(row["benchmark"] for row in scores))
+    return _shown(run, sorted(chosen, key=lambda o: (names.index(o.head["benchmark"]), order.index(o.change))), known)
+
+
+def every(run: RunView, scores: Sequence[Mapping[str, Any]], known: Mapping[str, Sequence[Problem]]) -> list[Shown]:
+    """All problems, by benchmark and task."""
+    in_order = sorted(_answered(scores), key=lambda one: (one.head["benchmark"], _natural(one.head["task_id"])))
+    return _shown(run, in_order, known)
+
+
+class _Answered(NamedTuple):
+    """A problem's first score of each model."""
+
+    change: Change
+    by_model: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        return next(iter(self.by_model.values()))
+
+
+def _answered(scores: Sequence[Mapping[str, Any]]) -> list[_Answered]:
     first: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for row in sorted(scores, key=lambda row: int(row.get("number") or 0)):
         first[row["benchmark"], row["problem_id"]].setdefault(row["model"], row)
-    chosen: dict[str, list[tuple[Change, Mapping[str, Mapping[str, Any]]]]] = defaultdict(list)
-    taken: dict[tuple[str, Change], int] = defaultdict(int)
-    for (benchmark, _), by_model in sorted(first.items()):
-        change = _change(by_model)
-        if taken[benchmark, change] < WANTED[change]:
-            taken[benchmark, change] += 1
-            chosen[benchmark].append((change, by_model))
-    wanted = {row["sample_id"] for entries in chosen.values() for _, rows in entries for row in rows.values()}
-    answers = _samples(run, wanted)
-    prompts = {problem.id: problem.prompt for entries in known.values() for problem in entries}
-    order = list(WANTED)
-    return [
-        _shown(change, by_model, answers, prompts)
-        for benchmark in dict.fromkeys(row["benchmark"] for row in scores)
-        for change, by_model in sorted(chosen[benchmark], key=lambda entry: order.index(entry[0]))
-    ]
+    return [_Answered(_change(by_model), by_model) for _, by_model in sorted(first.items())]
+
+
+def _natural(task_id: str) -> list[tuple[int, str]]:
+    """A key that sorts "mine/10" after "mine/9"."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", task_id)]
 
 
 def _change(by_model: Mapping[str, Mapping[str, Any]]) -> Change:
@@ -108,28 +128,26 @@ def _samples(run: RunView, wanted: set[str]) -> dict[str, Mapping[str, Any]]:
     return {row["id"]: row for name in names for row in run.rows(name, columns=columns) if row["id"] in wanted}
 
 
-def _shown(
-    change: Change,
-    by_model: Mapping[str, Mapping[str, Any]],
-    samples: Mapping[str, Mapping[str, Any]],
-    prompts: Mapping[str, str],
-) -> Shown:
-    rows = sorted(by_model.values(), key=lambda row: row["model"] != "before")
-    answers = []
-    for row in rows:
-        sample = samples.get(row["sample_id"], {})
-        answers.append(
-            Answer(
-                model=row["model"],
-                text=str(sample.get("completion") or ""),
-                passed=row["passed"],
-                verdict=row["verdict"],
-                detail=row.get("detail") or "",
-                finish_reason=str(sample.get("finish_reason") or ""),
-                sample_id=row["sample_id"],
-                score_id=row["id"],
-            )
-        )
-    head = rows[0]
-    prompt = prompts.get(head["problem_id"], "")
-    return Shown(head["benchmark"], head["task_id"], head.get("group") or "", prompt, change, tuple(answers))
+def _shown(run: RunView, chosen: Sequence[_Answered], known: Mapping[str, Sequence[Problem]]) -> list[Shown]:
+    answers = _samples(run, {row["sample_id"] for one in chosen for row in one.by_model.values()})
+    prompts = {problem.id: problem.prompt for entries in known.values() for problem in entries}
+    found = []
+    for one in chosen:
+        rows = sorted(one.by_model.values(), key=lambda row: row["model"] != "before")
+        head, own = rows[0], tuple(_answer(row, answers.get(row["sample_id"], {})) for row in rows)
+        prompt = prompts.get(head["problem_id"], "")
+        found.append(Shown(head["benchmark"], head["task_id"], head.get("group") or "", prompt, one.change, own))
+    return found
+
+
+def _answer(row: Mapping[str, Any], sample: Mapping[str, Any]) -> Answer:
+    return Answer(
+        model=row["model"],
+        text=str(sample.get("completion") or ""),
+        passed=row["passed"],
+        verdict=row["verdict"],
+        detail=row.get("detail") or "",
+        finish_reason=str(sample.get("finish_reason") or ""),
+        sample_id=row["sample_id"],
+        score_id=row["id"],
+    )

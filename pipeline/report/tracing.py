@@ -35,23 +35,22 @@ def trace(run_folder: Path, store: Store, identifier: str) -> Trace:
     by_task = _scores_of_task(run, identifier)
     if by_task:
         return _task_trace(run, lineage, identifier, by_task)
-    found = _places(run, identifier) if len(identifier) >= SHORTEST_PREFIX else {}
+    found = places(run, identifier) if len(identifier) >= SHORTEST_PREFIX else {}
     if len(found) > 1:
-        listed = ", ".join(f"{record} ({places[0][0].name})" for record, places in list(found.items())[:6])
+        listed = ", ".join(f"{record} ({where[0][0].name})" for record, where in list(found.items())[:6])
         raise InputError(
             f"{identifier!r} is the start of {len(found)} ids of run {run.name}", hint=f"give more of it: {listed}"
         )
     if not found:
         raise _unknown(run, identifier)
-    record_id, places = next(iter(found.items()))
-    stage, prefix = places[0]
+    record_id, ((stage, prefix), *_) = next(iter(found.items()))
     if prefix == "artifact":
         return Trace(run.name, identifier, artifact_step(run, stage))
     (row, *_) = run.where(stage.name, prefix, "id", {record_id})
     return _record_trace(lineage, identifier, stage, prefix, row)
 
 
-def _places(run: RunView, identifier: str) -> dict[str, list[tuple[StageView, str]]]:
+def places(run: RunView, identifier: str) -> dict[str, list[tuple[StageView, str]]]:
     """Ids that begin with `identifier`, each with the stages and files that hold it, in the order of the walk."""
     found: dict[str, list[tuple[StageView, str]]] = {}
     for stage in run.stages:

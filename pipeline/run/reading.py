@@ -103,7 +103,8 @@ class RunView:
     def where(self, name: str, prefix: str, column: str, values: Collection[str]) -> list[dict[str, Any]]:
         """Whole rows of a finished stage in which `column` ("id", "seed.id") is one of `values`.
 
-        Only files that hold such a row are read whole, so a look-up in a large artifact stays cheap.
+        Of files that hold no such row only the column is read, and of the others a few rows at a time, so a look-up in
+        a large artifact stays cheap.
         """
         stage = self.stage(name)
         if stage is None or stage.manifest is None or not values:
@@ -112,9 +113,8 @@ class RunView:
         found: list[dict[str, Any]] = []
         for file in files_of(self.store, stage.name, stage.key, prefix):
             if column.partition(".")[0] in file.names:
-                mask = pc.is_in(_column(file.read([column]), column), value_set=wanted)
-                if pc.any(mask).as_py():
-                    found += file.read().filter(mask).to_pylist()
+                hits = pc.indices_nonzero(pc.is_in(_column(file.read([column]), column), value_set=wanted)).to_pylist()
+                found += file.take(hits).to_pylist()
         return found
 
     def events(self, *kinds: str) -> Iterator[dict[str, Any]]:

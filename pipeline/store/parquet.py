@@ -7,12 +7,16 @@ it while the interpreter ends aborts the process ("terminate called without an a
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+BATCH = 512
+"""Rows that `take` holds at a time; with documents of a few kB that is a megabyte or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,31 @@ class Parquet:
         """The rows; columns: those to read ("seed.id" is a field of a struct), None for all."""
         return self.file.read(columns=None if columns is None else list(columns), use_threads=self.threads)
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """The rows in batches of at most `rows`."""
-        return self.file.iter_batches(rows, use_threads=self.threads)  # type: ignore[no-any-return]
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of at most `rows`; columns: as of `read`."""
+        chosen = None if columns is None else list(columns)
+        return self.file.iter_batches(rows, columns=chosen, use_threads=self.threads)  # type: ignore[no-any-return]
+
+    def take(self, places: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows at `places`, which are in order; columns: as of `read`. Holds a few rows in memory at a time, and
+        reads no row group that has none of them."""
+        taken, start, left = [], 0, deque(places)
+        for group in range(self.file.num_row_groups if left else 0):
+            stop = start + self.file.metadata.row_group(group).num_rows
+            if left and left[0] < stop:
+                chosen = None if columns is None else list(columns)
+                batches = self.file.iter_batches(BATCH, row_groups=[group], columns=chosen, use_threads=self.threads)
+                for batch in batches:
+                    here = []
+                    while left and left[0] < start + batch.num_rows:
+                        here.append(left.popleft() - start)
+                    if here:
+                        taken.append(batch.take(pa.array(here, pa.int64())))
+                    start += batch.num_rows
+                    if not left or left[0] >= stop:
+                        break
+            start = stop
+        return pa.Table.from_batches(taken) if taken else self.file.schema_arrow.empty_table()
 
 
 @contextlib.contextmanager
