@@ -21,7 +21,9 @@ def export(
             autocompletion=completion.stages,
         ),
     ] = "",
-    format: Annotated[str, typer.Option("--format", help="parquet, jsonl or arrow.")] = "parquet",
+    format: Annotated[
+        str, typer.Option("--format", help="parquet, jsonl or arrow of rows; gguf of the model.")
+    ] = "parquet",
     split: Annotated[
         str,
         typer.Option(

@@ -5,7 +5,7 @@
     DIR/README.md, recipe.toml         the corpus's card, and what the run was made from
     DIR/data/SPLIT-00000.parquet       what the stage kept (arrow: DIR/SPLIT/ and DIR/dataset_dict.json)
     DIR/dropped/train-00000.parquet    what it dropped, a configuration of its own
-    DIR/model/                         the student as a Hugging Face folder, with its card
+    DIR/model/                         the student as a Hugging Face folder, with its card (gguf: RUN.gguf in it, too)
     DIR/export.json                    what was exported, and every file: what is not listed there is never replaced
 
 All is written beside DIR and takes its place at the end. A second call with nothing changed does nothing.
@@ -16,7 +16,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,10 @@ def export(run_folder: Path, places: Places, to: Path, wish: Wish) -> Exported:
     Raises UsageError where `to` holds anything that no export wrote, or changed since; InputError where the run has
     not made what is asked for.
     """
+    if wish.format == "gguf":
+        if wish.only == "corpus" or wish.stage:
+            raise UsageError("--format gguf is of models", hint="leave --only corpus and --stage out")
+        wish = replace(wish, only=MODEL)
     run = open_run(run_folder, places.store)
     to = to.expanduser().resolve()
     stage = None if wish.only == MODEL else _stage(run, wish.stage)
@@ -225,6 +229,10 @@ def _written(
     if student is not None:
         folder = scratch / MODEL
         shutil.copytree(places.store.local("student", student.key, places.models) / MODEL, folder)
+        if wish.format == "gguf":
+            from pipeline.models.gguf_writing import write_gguf
+
+            write_gguf(folder, folder / f"{run.name}.gguf")
         texts = licences.of_corpus(run, _learnt_from(run), said)
         origins = [*licences.of_model(run, said), *texts]
         told = Told(summary, "student", student.key, origins, said.get("", ""))

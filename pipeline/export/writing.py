@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Format = Literal["parquet", "jsonl", "arrow"]
-FORMATS: tuple[Format, ...] = ("parquet", "jsonl", "arrow")
+Format = Literal["parquet", "jsonl", "arrow", "gguf"]
+FORMATS: tuple[Format, ...] = ("parquet", "jsonl", "arrow", "gguf")
+"""gguf is one of models: no rows are written then."""
 ROWS_PER_FILE = 100_000
 DATA, DROPPED = "data", "dropped"
 """Folders of what was kept and of what was dropped."""

@@ -63,7 +63,7 @@ def _split(pattern: str) -> Any:
     )
 
 
-_PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
+PRE_TOKENIZERS: dict[str, Callable[[], Any]] = {
     "smollm": lambda: pre_tokenizers.Sequence([_DIGITS, _GPT2]),
     "gpt-2": lambda: _GPT2,
     "default": lambda: _GPT2,
@@ -209,9 +209,9 @@ def _unpermuted(weight: np.ndarray[Any, Any], heads: int) -> np.ndarray[Any, Any
 def tokenizer_files(file: _File, folder: Path) -> None:
     """Write tokenizer.json and tokenizer_config.json for the BPE table in `file`."""
     pre = file.value("tokenizer.ggml.pre", "default")
-    if pre not in _PRE_TOKENIZERS:
+    if pre not in PRE_TOKENIZERS:
         raise InputError(
-            f"{file.path}: pre-tokenizer {pre!r} is not known; known are {sorted(_PRE_TOKENIZERS)}",
+            f"{file.path}: pre-tokenizer {pre!r} is not known; known are {sorted(PRE_TOKENIZERS)}",
             hint="use the model's Hugging Face folder instead",
         )
     tokens: list[str] = file.value("tokenizer.ggml.tokens")
@@ -220,7 +220,7 @@ def tokenizer_files(file: _File, folder: Path) -> None:
     tokenizer = Tokenizer(BPE({token: i for i, token in enumerate(tokens)}, merges, fuse_unk=False))
     if pre == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = _PRE_TOKENIZERS[pre]()
+    tokenizer.pre_tokenizer = PRE_TOKENIZERS[pre]()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL])
 

@@ -197,3 +197,11 @@ def test_the_record_says_what_was_exported(example, places, tmp_path):
     assert told["files"].keys() == there - {"export.json"}
     assert (told["run"], told["stage"], told["key"]) == ("shown", "decontaminated", found.key)
     assert found.to_json()["bytes"] == sum(told["files"].values())
+
+
+def test_a_student_that_is_not_written_as_gguf_is_told(example, places, tmp_path):
+    with pytest.raises(UsageError, match="of the type None is not written as GGUF"):
+        exported(example, places, tmp_path / "out", format="gguf")
+    with pytest.raises(UsageError, match="--format gguf is of models"):
+        exported(example, places, tmp_path / "out", format="gguf", stage="documents")
+    assert not (tmp_path / "out").exists()
