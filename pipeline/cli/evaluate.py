@@ -46,7 +46,9 @@ def score(
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="HF checkpoint folder or name, smollm2, or the URL of an endpoint.")],
+    model: Annotated[
+        str, typer.Argument(help="A run (its student), an HF checkpoint folder or name, smollm2, or an endpoint's URL.")
+    ],
     benchmark: BenchmarkOption = "humaneval",
     k: KOption = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="First n problems; the score is then partial.")] = 0,
@@ -102,6 +104,7 @@ def evaluate(
     from pipeline.evaluation.references import reference as find_reference
     from pipeline.execution import Execution
     from pipeline.recipe import EvaluationTable
+    from pipeline.run.students import run_named, student_folder
     from pipeline.stages.samples.opening import is_endpoint
     from pipeline.store.places import places
 
@@ -125,8 +128,11 @@ def evaluate(
         memory_mb=memory_mb,
     )
     forms = ("stripped", "raw", "chat")
+    where = places(data)
+    found = run_named(model, where)
     subject = Subject(
-        model,
+        str(student_folder(found, where)) if found else model,
+        name=found.name if found else "",
         endpoint_model=endpoint_model,
         api_key_env=api_key_env,
         prompt_form=one_of("--prompt-form", prompt_form, forms),
@@ -159,7 +165,7 @@ def evaluate(
             beside,
             sandbox=box,
             execution=execution,
-            places=places(data),
+            places=where,
             seed=seed,
             fresh=fresh,
             on_event=watch,

@@ -15,6 +15,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli import completion
 from pipeline.cli.browse import diff, report, show, status, trace
+from pipeline.cli.chat import chat
 from pipeline.cli.domain import domain_app
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
@@ -143,7 +144,7 @@ def plan(
         say(table(estimated))
 
 
-for verb in (status, show, trace, diff, report, view, export, score, evaluate, sweep, ladder, settings, reasons):
+for verb in (status, show, trace, diff, report, view, export, chat, score, evaluate, sweep, ladder, settings, reasons):
     app.command()(verb)
 
 
