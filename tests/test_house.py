@@ -54,6 +54,7 @@ FLOORS = (
     "export",
     "sweep",
     "view",
+    "api",
     "cli",
 )
 """Every room may import from those above it in this list, and from no other; so no two can know each other."""

@@ -30,6 +30,7 @@ def test_data_files_and_licence_are_in_it(installed):
             p.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*") if p.is_file()
         }
     assert (shipped / "prices.toml").is_file()
+    assert {p.name for p in (installed / "hornbook").iterdir()} == {"__init__.py", "py.typed"}
     assert list(installed.glob("hornbook-*.dist-info/licenses/LICENSE"))
 
 

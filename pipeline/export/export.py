@@ -28,7 +28,7 @@ from pipeline.core.errors import InputError, StoreBusy, UsageError
 from pipeline.core.identity import digest
 from pipeline.export import dataset_card, licences, model_card
 from pipeline.export.cards import Told
-from pipeline.export.records import STUDENT, Splits, tables
+from pipeline.export.records import STUDENT, Splits, has_documents, made_stage, tables
 from pipeline.export.writing import DATA, DROPPED, Format, Written, pattern, write
 from pipeline.report.corpus import diversity
 from pipeline.report.summary import summarise
@@ -111,7 +111,7 @@ def export(run_folder: Path, places: Places, to: Path, wish: Wish) -> Exported:
         wish = replace(wish, only=MODEL)
     run = open_run(run_folder, places.store)
     to = to.expanduser().resolve()
-    stage = None if wish.only == MODEL else _stage(run, wish.stage)
+    stage = None if wish.only == MODEL or not (wish.stage or has_documents(run)) else made_stage(run, wish.stage)
     student = None if wish.only == "corpus" else _student(run, wish.only == MODEL)
     if stage is None and student is None:
         raise InputError(f"the run {run.name} has neither documents nor a student yet", hint="run its recipe further")
@@ -138,19 +138,6 @@ def _identity(run: RunView, stage: StageView | None, student: StageView | None, 
     """Of all that changes what is written; the cards speak of the whole run, scores included."""
     keys = [[one.name, one.key, one.manifest is not None] for one in run.stages]
     return digest([__version__, run.name, keys, stage.name if stage else "", bool(student), asdict(wish)])
-
-
-def _stage(run: RunView, name: str) -> StageView | None:
-    """The stage to export: the one named, or the last with documents; None where the run has none of those."""
-    made = [one for one in run.stages if one.manifest is not None and walk.named(one.name).kept]
-    if not name:
-        documents = [one for one in made if one.name in walk.documents()]
-        return documents[-1] if documents else None
-    found = next((one for one in made if one.name == name), None)
-    if found is None:
-        there = ", ".join(one.name for one in made) or "none yet"
-        raise InputError(f"the run {run.name} has no records of a stage {name!r}", hint=f"stages with records: {there}")
-    return found
 
 
 def _student(run: RunView, needed: bool) -> StageView | None:

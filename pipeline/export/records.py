@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.errors import UsageError
+from pipeline import walk
+from pipeline.core.errors import InputError, UsageError
 from pipeline.core.identity import rng_seed
 from pipeline.core.stage import Dropped
 from pipeline.report.corpus import text_of
@@ -23,6 +24,22 @@ TRAIN, HELD_OUT = "train", "validation"
 _OF_COMPLETION = {"prompt_id": "prompt_id", "model": "model", "teacher_kind": "teacher_kind", "seed_id": "seed.id"}
 _OF_PROMPT = {"template": "template", "template_digest": "template_digest", "asked": "messages"}
 _WHY = tuple(name for name in Dropped.__dataclass_fields__ if name != "record")
+
+
+def made_stage(run: RunView, name: str = "") -> StageView:
+    """The stage called `name`, "" for the last one with documents. Raises InputError that lists those with records."""
+    made = [one for one in run.stages if one.manifest is not None and walk.named(one.name).kept]
+    wanted = [one for one in made if one.name == name or (not name and one.name in walk.documents())]
+    if not wanted:
+        there = ", ".join(one.name for one in made) or "none yet"
+        what = f"records of a stage {name!r}" if name else "documents yet"
+        raise InputError(f"the run {run.name} has no {what}", hint=f"stages with records: {there}")
+    return wanted[-1]
+
+
+def has_documents(run: RunView) -> bool:
+    """Whether a stage with documents is made."""
+    return any(one.manifest is not None and one.name in walk.documents() for one in run.stages)
 
 
 def tables(run: RunView, stage: StageView, prefix: str) -> Iterator[pa.Table]:
