@@ -361,6 +361,8 @@ GONE = {
 class Recipe(Table):
     """A whole recipe."""
 
+    walk: Literal["text"] = "text"
+    """Which walk the recipe is of: "text" from seeds to a scored student, "images" for one of images."""
     name: Name = "recipe"
     """With what its runs' names begin: a letter or digit, then letters, digits, ".", "_" and "-"."""
     description: str = ""

@@ -17,6 +17,7 @@ from pipeline.core.errors import UsageError
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_base import MOST, Located, tables_in
+from pipeline.recipe_images import ImageRecipe
 from pipeline.recipe_text import to_toml
 
 NUMBERED = "N"
@@ -65,7 +66,15 @@ class SettingsTable(NamedTuple):
 
 def tables() -> tuple[SettingsTable, ...]:
     """All tables in the order of a recipe, `execution` last."""
-    return (*_tables(Recipe, ""), *_tables(Execution, "execution"))
+    return (*_tables(Recipe, ""), *_image_tables(), *_tables(Execution, "execution"))
+
+
+def _image_tables() -> Iterator[SettingsTable]:
+    """What a recipe over images has in the place of the tables before; its name, seed and the like are theirs."""
+    when = 'walk = "images"'
+    for table in _tables(ImageRecipe, ""):
+        if table.name:
+            yield table._replace(settings=tuple(replace(one, when=when) for one in table.settings), when=when)
 
 
 def find(key: str) -> tuple[SettingsTable, ...]:

@@ -8,7 +8,6 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -19,19 +18,14 @@ from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import GONE, Recipe
 from pipeline.recipe_base import tables_in
-from pipeline.recipe_checks import inconsistencies
+from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A recipe ready to plan. source: the file or shipped name it came from."""
-
-    recipe: Recipe
-    execution: Execution
-    source: str
+Loaded = LoadedOf[Recipe]
+"""A recipe of the walk over text."""
 
 
 def shipped_recipes(folder_name: str = "recipes") -> dict[str, str]:
@@ -53,8 +47,9 @@ class Layer(NamedTuple):
     folder: Path | None = None
 
 
-def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Layer] = ()) -> Loaded:
-    """Read a recipe by shipped name or path, lay `layers` over it in their order, then overrides, and check it.
+def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Layer] = ()) -> LoadedOf[Any]:
+    """Read a recipe by shipped name or path, lay `layers` over it in their order, then overrides, and check it:
+    of a kind of `pipeline.recipe_kinds`, as its `walk` says.
 
     A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
     unknown keys with the nearest known one, wrong types, overrides that name no key.
@@ -62,12 +57,12 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
     text, source, folder = read(name_or_path, "recipe", shipped_recipes())
     data = parsed(text, source)
     problems: list[str] = []
-    _override(Recipe, data, overrides, folder, problems, layers)
+    model = kind_of(data)
+    _override(model, data, overrides, folder, problems, layers)
     execution_data = data.pop("execution", {})
-    recipe = validated(Recipe, data, "", problems)
+    recipe = validated(model, data, "", problems)
     execution = validated(Execution, execution_data, "execution", problems)
-    if recipe is not None:
-        problems.extend(inconsistencies(recipe))
+    problems.extend(inconsistencies(recipe))
     if problems or recipe is None or execution is None:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         listing = "".join(f"\n  - {problem}" for problem in problems)
@@ -76,7 +71,7 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
             hint="nothing was run; `hornbook recipes` lists recipes that work",
             problems=problems,
         )
-    return Loaded(recipe, execution, source)
+    return LoadedOf(recipe, execution, source)
 
 
 def parsed(text: str, source: str) -> dict[str, Any]:
@@ -109,7 +104,7 @@ def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
     return Loaded(recipe, execution, "")
 
 
-def dump(recipe: Recipe, execution: Execution | None = None) -> str:
+def dump(recipe: BaseModel, execution: Execution | None = None) -> str:
     """TOML text of a fully resolved recipe; `load` of it gives an equal recipe (keys that are None are left out)."""
     import tomlkit
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import walk
+from pipeline import walk, walks
 from pipeline.execution import Execution
 from pipeline.recipe_text import load, shipped_recipes
 from pipeline.run.run import run
@@ -21,7 +21,7 @@ from pipeline.stages.making import TextStep
 from pipeline.store.places import places as places_at
 
 GOLDEN = Path(__file__).parent / "golden"
-READS = {name: f"what {name} reads" for name in walk.names()}
+READS = {name: f"what {name} reads" for name in walks.names()}
 """In place of the digests of files and weights, which are other things' golden values."""
 VARIANTS = {
     "tiny with every stage": (
@@ -55,8 +55,8 @@ def keys() -> dict[str, dict[str, str]]:
     """Key by stage, of every shipped recipe and of variants that need the stages no recipe has."""
     wanted = {name: (name, []) for name in shipped_recipes()} | VARIANTS
     return {
-        title: {stage.name: stage.key for stage in walk.plan(load(name, overrides).recipe, READS).stages}
-        for title, (name, overrides) in wanted.items()
+        title: {stage.name: stage.key for stage in walks.of(recipe).plan(recipe, READS).stages}
+        for title, recipe in ((title, load(name, overrides).recipe) for title, (name, overrides) in wanted.items())
     }
 
 

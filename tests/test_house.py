@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import walk
+from pipeline import walk, walks
 from pipeline.core.records import Record
 from pipeline.stages.making import TextStep
 
@@ -45,7 +45,9 @@ FLOORS = (
     "stages/scores",
     "stages/student",
     "stages/soft_targets",
+    "vision",
     "walk",
+    "walks",
     "run",
     "evaluation",
     "clean",
@@ -130,13 +132,13 @@ def test_no_two_modules_of_a_room_know_each_other(room: str) -> None:
 
 
 def test_steps_come_after_what_they_read_and_their_names_are_their_own() -> None:
-    names = walk.names()
+    names = walks.names()
     assert len(set(names)) == len(names)
-    for place, step in enumerate(walk.WALK):
+    for place, step in enumerate(walks.steps()):
         assert set(step.inputs) <= set(names[:place]), step.name
 
 
-@pytest.mark.parametrize("step", walk.WALK, ids=lambda step: step.name)
+@pytest.mark.parametrize("step", walks.steps(), ids=lambda step: step.name)
 def test_a_step_that_may_drop_says_why_and_of_what_type(step: TextStep) -> None:
     assert bool(step.reasons) <= bool(step.dropped)
     assert all(meaning and meaning[0].islower() and not meaning.endswith(".") for meaning in step.reasons.values())
@@ -146,7 +148,7 @@ def test_a_step_that_may_drop_says_why_and_of_what_type(step: TextStep) -> None:
 
 def test_a_reason_belongs_to_one_step() -> None:
     owners = defaultdict(list)
-    for step in walk.WALK:
+    for step in walks.steps():
         for reason in step.reasons:
             owners[reason].append(step.name)
     assert {reason: steps for reason, steps in owners.items() if len(steps) > 1} == {}
@@ -187,7 +189,7 @@ def test_files_and_functions_are_short() -> None:
 
 
 def test_the_walk_and_what_asks_teachers_import_nothing_heavy() -> None:
-    code = "import sys, pipeline.walk, pipeline.stages.completions.stage, pipeline.stages.documents.stage\n"
+    code = "import sys, pipeline.walks, pipeline.stages.completions.stage, pipeline.stages.documents.stage\n"
     code += "print(*{'numba', 'numpy', 'sklearn', 'torch', 'datasets', 'pyarrow', 'fsspec'} & sys.modules.keys())"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

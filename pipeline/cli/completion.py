@@ -67,10 +67,10 @@ def runs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
 
 @_silent
 def stages(incomplete: str) -> Iterable[str]:
-    """Stages of the walk, in its order."""
-    from pipeline import walk
+    """Stages of the walks, in their order."""
+    from pipeline import walks
 
-    return walk.names()
+    return walks.names()
 
 
 @_silent

@@ -7,6 +7,7 @@ reached (resumable), 130 interrupted (resumable).
 import os
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pipeline.cli import completion
 from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.chat import chat
 from pipeline.cli.domain import domain_app
+from pipeline.cli.embed import embed
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
 from pipeline.cli.export import export
@@ -133,18 +135,22 @@ def plan(
 ) -> None:
     """Stages, keys, what is stored, what is left to ask of teachers and to pay, student FLOPs and memory; touches
     nothing."""
+    from pipeline.recipe import Recipe
     from pipeline.recipe_text import load
-    from pipeline.run.costs import estimate, table
     from pipeline.store.places import places
 
-    estimated = estimate(load(recipe, overrides or []), places(data), name)
+    loaded = load(recipe, overrides or [])
+    costs = import_module("pipeline.run.costs" if isinstance(loaded.recipe, Recipe) else "pipeline.run.image_costs")
+    estimated = costs.estimate(loaded, places(data), name)
     if as_json:
         print_json(estimated)
     else:
-        say(table(estimated))
+        say(costs.table(estimated))
 
 
-for verb in (status, show, trace, diff, report, view, export, chat, score, evaluate, sweep, ladder, settings, reasons):
+for verb in (
+    status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, settings, reasons
+):  # fmt: skip
     app.command()(verb)
 
 

@@ -16,18 +16,25 @@ def reasons(
     as_json: JsonOption = False,
 ) -> None:
     """The closed set of reasons for which each stage may drop a record, with what they mean."""
-    from pipeline import walk
+    from pipeline import walks
 
-    if stage and stage not in walk.names():
-        raise UsageError(f"there is no stage {stage!r}", hint=f"the stages are {', '.join(walk.names())}")
-    found = {step.name: dict(step.reasons) for step in walk.WALK if step.reasons and stage in ("", step.name)}
+    if stage and stage not in walks.names():
+        raise UsageError(f"there is no stage {stage!r}", hint=f"the stages are {', '.join(walks.names())}")
+    found = {step.name: dict(step.reasons) for step in walks.steps() if step.reasons and stage in ("", step.name)}
     if as_json:
         print_json(found)
         return
     if not found:
         say(f"{stage} drops nothing")
     for name, meanings in found.items():
-        say(f"{name}  (pipeline/stages/{name.replace('-', '_')}/step.py)")
+        say(f"{name}  ({_declared(name)})")
         width = max(map(len, meanings))
         for reason, meaning in meanings.items():
             say(f"  {reason:<{width}}  {meaning}")
+
+
+def _declared(stage: str) -> str:
+    """The file that declares a stage."""
+    from pipeline import walk
+
+    return f"pipeline/stages/{stage.replace('-', '_')}/step.py" if stage in walk.names() else "pipeline/vision/steps.py"

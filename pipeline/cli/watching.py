@@ -178,6 +178,7 @@ def _training(event: Event) -> list[Part]:
     parts += [Part(5, str(event["phase"]))] if event.get("phase") else []
     parts += [Part(3, f"loss {event['loss']:.3f}")] if event.get("loss") is not None else []
     parts += [Part(2, f"{event['tokens_per_second']:,.0f} tokens/s")] if event.get("tokens_per_second") else []
+    parts += [Part(2, f"{event['images_per_second']:,.0f} images/s")] if event.get("images_per_second") else []
     rest = (("lr", "lr"), ("grad_norm", "gradient norm"), ("mfu", "MFU"))
     parts += [Part(6, f"{said} {_number(event[name])}") for name, said in rest if event.get(name) is not None]
     left = event.get("eta_seconds")

@@ -218,7 +218,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
             s.name: SamplesFacts.from_json(s.facts) for s in run.stages if s.name.startswith("samples") and s.facts
         },
         benchmarks=tuple(told.benchmarks or ()),
-        provenance=_provenance(run),
+        provenance=provenance_of(run),
         folder=str(run.folder),
         stopped=run.info.get("stopped") or None,
         stages_diversity=tuple(variety.by_stage(run)),
@@ -256,7 +256,7 @@ def stage_line(stage: StageView, run: RunView) -> StageLine:
     )
 
 
-def _provenance(run: RunView) -> dict[str, Any]:
+def provenance_of(run: RunView) -> dict[str, Any]:
     """Versions, commit and machine, as run.json has them, and the recipe's digest."""
     names = ("hornbook", "commit", "python", "torch", "transformers", "machine")
     found = {name: run.info[name] for name in names if run.info.get(name)}

@@ -18,7 +18,7 @@ from typing import Any
 
 import fsspec
 
-from pipeline import walk
+from pipeline import walks
 from pipeline.core.contents import size_text
 from pipeline.core.errors import HornbookError
 from pipeline.core.plan import KEY_LENGTH
@@ -91,7 +91,7 @@ def _needed(places: Places) -> set[tuple[str, str]]:
         needed |= {(str(entry["name"]), str(entry["key"])) for entry in run_record.entries(run_record.read(folder))}
         with contextlib.suppress(OSError):
             recipe = (folder / "recipe.toml").read_text(encoding="utf-8", errors="replace")
-            needed |= {(stage, key) for key in _KEY.findall(recipe) for stage in walk.names()}
+            needed |= {(stage, key) for key in _KEY.findall(recipe) for stage in walks.names()}
     waiting = list(needed)
     while waiting:
         stage, key = waiting.pop()
@@ -105,7 +105,7 @@ def _needed(places: Places) -> set[tuple[str, str]]:
 
 def _found(places: Places, needed: set[tuple[str, str]], paid: bool) -> Iterator[Found]:
     fs = places.store.filesystem
-    for stage in walk.names():
+    for stage in walks.names():
         for path in _children(fs, f"{places.store.base}/{stage}"):
             key, _, suffix = path.rpartition("/")[2].partition(".")
             if (stage, key) in needed or not _KEY.fullmatch(key) or suffix not in ("", "partial") or not fs.isdir(path):

@@ -46,7 +46,7 @@ def by_teacher(stage: StageView, run: RunView) -> Mapping[str, Journalled]:
     """The same by teacher's name, for a stage that asks teachers; "" for answers that are none of the recipe's."""
     if stage.manifest is not None or stage.name not in ASKING:
         return {}
-    recipe = run.loaded.recipe if run.loaded else None
+    recipe: Recipe | None = run.loaded.recipe if run.loaded else None
     tables, seed = (asked_in(stage.name, recipe), recipe.seed) if recipe else ((), 0)
     return answers_in(run.store.partial_folder(stage.name, stage.key), tables, seed)
 

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from pipeline.core.errors import InputError
 from pipeline.core.facts import Facts
 from pipeline.core.names import LATEST, checked
-from pipeline.recipe_text import Loaded, load
+from pipeline.recipe_kinds import LoadedOf
+from pipeline.recipe_text import load
 from pipeline.run import record as run_record
 from pipeline.store import jsonl
 from pipeline.store.manifest import Manifest
@@ -81,7 +82,7 @@ class RunView:
         return kind.from_json(stage.facts if stage else {})
 
     @cached_property
-    def loaded(self) -> Loaded | None:
+    def loaded(self) -> LoadedOf[Any] | None:
         """The run's resolved recipe, None where the folder has none."""
         path = self.folder / "recipe.toml"
         return load(str(path)) if path.is_file() else None

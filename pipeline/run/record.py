@@ -20,7 +20,8 @@ from typing import Any
 from pipeline import __version__
 from pipeline.core.errors import EmptyCorpus, HornbookError, StoreBusy, UsageError
 from pipeline.core.plan import Plan
-from pipeline.recipe_text import Loaded, dump
+from pipeline.recipe_kinds import LoadedOf
+from pipeline.recipe_text import dump
 from pipeline.store import locks
 from pipeline.store.disk import disk_errors, write_atomically
 from pipeline.store.manifest import Manifest
@@ -135,7 +136,7 @@ class RunRecord:
     """
 
     def __init__(
-        self, folder: Path, loaded: Loaded, whole: Plan, until: str, again: Mapping[str, str], fresh: set[str]
+        self, folder: Path, loaded: LoadedOf[Any], whole: Plan, until: str, again: Mapping[str, str], fresh: set[str]
     ) -> None:
         """whole: the plan of this call. again: generation by stage. fresh: stages that this call was told to make
         again."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import walk
+from pipeline import walks
 from pipeline.core.errors import BudgetReached, EmptyCorpus, HornbookError, Interrupted, happening_in
 from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.interrupts import terminable
@@ -21,6 +21,8 @@ from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
 from pipeline.core.plan import Plan
 from pipeline.models.fitting import check_recipe
+from pipeline.recipe import Recipe
+from pipeline.recipe_kinds import LoadedOf
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
@@ -28,7 +30,7 @@ from pipeline.run.garbage import starting
 from pipeline.run.log import EventLog
 from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
-from pipeline.stages.making import Clock, Making
+from pipeline.stages.making import Clock, MakingOf
 from pipeline.store.disk import disk_errors
 from pipeline.store.manifest import Manifest
 from pipeline.store.places import Places
@@ -55,13 +57,17 @@ class Planned:
     generations: Mapping[str, str]
 
 
-def planned(loaded: Loaded, places: Places, name: str = "", fresh: Sequence[str] = (), until: str = "") -> Planned:
+def planned(
+    loaded: LoadedOf[Any], places: Places, name: str = "", fresh: Sequence[str] = (), until: str = ""
+) -> Planned:
     """The plan of a recipe with the digests of everything it reads, and whose run it is; makes nothing.
 
     name: the run's; by default the recipe's name and the start of its plan's key, so that the same recipe is the same
     run. fresh: stages to make again, in place of what the store has. What a run was once told to make again stays so.
     """
-    check_recipe(loaded.recipe)
+    if isinstance(loaded.recipe, Recipe):
+        check_recipe(loaded.recipe)
+    walk = walks.of(loaded.recipe)
     read = walk.reads(loaded.recipe)
     base = walk.plan(loaded.recipe, read)
     if until:
@@ -72,7 +78,7 @@ def planned(loaded: Loaded, places: Places, name: str = "", fresh: Sequence[str]
 
 
 def run(
-    loaded: Loaded,
+    loaded: LoadedOf[Any],
     places: Places,
     *,
     name: str = "",
@@ -92,12 +98,13 @@ def run(
         checked(name, "--name")
     call = planned(loaded, places, name, fresh, until)
     todo = call.plan.until(until) if until else call.plan
-    _ready_to_ask(loaded, places, todo)
+    if isinstance(loaded.recipe, Recipe):
+        _ready_to_ask(loaded, places, todo)
     places.prepared()
     with disk_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
     with run_record.held(call.folder):
-        trackers = Trackers(loaded.execution.trackers, call.folder, loaded.recipe.student.model_dump(mode="json"))
+        trackers = Trackers(loaded.execution.trackers, call.folder, loaded.recipe.model_dump(mode="json"))
 
         def seen(event: Event) -> None:
             watch(event)
@@ -134,7 +141,7 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
 
 
 def _walked(
-    loaded: Loaded,
+    loaded: LoadedOf[Any],
     places: Places,
     todo: Plan,
     record: RunRecord,
@@ -147,8 +154,8 @@ def _walked(
     try:
         with terminable(), executor(execution) as where:
             for stage in todo.stages:
-                step = walk.named(stage.name)
-                making = Making(
+                step = walks.of(loaded.recipe).named(stage.name)
+                making = MakingOf(
                     step, stage, loaded.recipe, execution, places, log, ledger=ledger, executor=where, run=folder.name
                 )
                 _not_empty(making, _made_or_found(making, record), todo)
@@ -175,7 +182,7 @@ def _walked(
     return Outcome(folder.name, folder, record.names("made"), record.names("reused"))
 
 
-def _made_or_found(making: Making, record: RunRecord) -> Manifest:
+def _made_or_found(making: MakingOf[Any], record: RunRecord) -> Manifest:
     """Make a stage or find it in the store, and say so in the run's record, with what it cost."""
     stage, ledger, started = making.stage, making.ledger, time.monotonic()
     record.at(stage.name)
@@ -213,7 +220,7 @@ def _stopped(
             log({"event": "warning", "text": f"the report could not be written: {second}"})
 
 
-def _one(making: Making, record: RunRecord) -> tuple[Manifest, str]:
+def _one(making: MakingOf[Any], record: RunRecord) -> tuple[Manifest, str]:
     store, stage = making.places.store, making.stage
     manifest = store.manifest(stage.name, stage.key)
     if manifest is None:
@@ -238,7 +245,7 @@ def _numbers(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _not_empty(making: Making, manifest: Manifest, todo: Plan) -> None:
+def _not_empty(making: MakingOf[Any], manifest: Manifest, todo: Plan) -> None:
     """Where nothing of the corpus is left there is nothing for the next stage to work on."""
     stage = making.stage
     if not making.step.corpus or manifest.kept:

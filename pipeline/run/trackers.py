@@ -15,7 +15,8 @@ from pipeline.core.errors import MissingExtra
 
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
-MEASURED = ("loss", "lr", "grad_norm", "tokens_per_second", "mfu", "held_out_loss", "held_out_pass_rate")
+MEASURED = ("loss", "lr", "grad_norm", "tokens_per_second", "mfu", "held_out_loss", "held_out_pass_rate",
+            "images_per_second", "spread", "rank", "knn")  # fmt: skip
 """Fields of training events that are passed on."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pipeline import __version__
 from pipeline.core.events import Event, OnEvent
@@ -24,6 +24,8 @@ from pipeline.work.protocol import SERIAL, Executor, spread
 if TYPE_CHECKING:
     from pipeline.store.places import Places
     from pipeline.store.store import Writer
+
+RecipeT = TypeVar("RecipeT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Clock:
         return cpu_seconds() - self.cpu_started
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+@dataclass(frozen=True)  # without slots, as `Step`
+class MakingOf(Generic[RecipeT]):
     """The stage that is being made, and what its maker needs.
 
     step, stage: its declaration, and its key and inputs in this run. log: takes events. clock: since it was begun.
@@ -55,9 +57,9 @@ class Making:
     run's name.
     """
 
-    step: "TextStep"
+    step: "Step[RecipeT, MakingOf[RecipeT], Manifest]"
     stage: PlannedStage
-    recipe: Recipe
+    recipe: RecipeT
     execution: Execution
     places: "Places"
     log: OnEvent
@@ -199,6 +201,9 @@ class Making:
             reused = f"{earlier:,} of {asked:,} answers are reused from earlier runs"
             self.note(f"{name}: {reused}; --fresh {name} asks for them again")
 
+
+Making = MakingOf[Recipe]
+"""What the maker of a stage of that walk needs."""
 
 TextStep = Step[Recipe, Making, Manifest]
 """A step of the walk from seeds to a scored student."""

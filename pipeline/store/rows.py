@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import StoreError
 from pipeline.core.identity import storable
+from pipeline.core.image_records import IMAGE_RECORDS
 from pipeline.core.records import RECORD_TYPES, Record
 from pipeline.core.stage import Dropped
 
@@ -36,7 +37,7 @@ def dropped_row(dropped: Dropped) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> Record:
     """The record of a row. Raises StoreError where its content does not hash to the id it was stored under."""
-    cls = RECORD_TYPES.get(row["type"])
+    cls = RECORD_TYPES.get(row["type"]) or IMAGE_RECORDS.get(row["type"])
     if cls is None:
         raise StoreError(f"row {row['id']} has the unknown record type {row['type']!r}", hint="use a newer hornbook")
     record: Record = _build(cls, row)

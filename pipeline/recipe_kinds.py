@@ -1,0 +1,39 @@
+"""The kinds of recipes, one for each walk, and a recipe that is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from pipeline import recipe_checks, recipe_images
+from pipeline.execution import Execution
+from pipeline.recipe import Recipe
+from pipeline.recipe_images import ImageRecipe
+
+RecipeT = TypeVar("RecipeT")
+
+RECIPES: Mapping[str, type[BaseModel]] = {"text": Recipe, "images": ImageRecipe}
+"""What a recipe is, by its `walk`."""
+
+
+@dataclass(frozen=True)  # without slots, as `Step`
+class LoadedOf(Generic[RecipeT]):
+    """A recipe ready to plan. source: the file or shipped name it came from."""
+
+    recipe: RecipeT
+    execution: Execution
+    source: str
+
+
+def kind_of(data: Mapping[str, Any]) -> type[BaseModel]:
+    """What the raw data of a recipe is to be; of a walk that there is not, a recipe whose check says so."""
+    walk = data.get("walk", "text")
+    return RECIPES.get(walk, Recipe) if isinstance(walk, str) else Recipe
+
+
+def inconsistencies(recipe: BaseModel | None) -> list[str]:
+    """What no single key of a recipe shows."""
+    if isinstance(recipe, Recipe):
+        return recipe_checks.inconsistencies(recipe)
+    return recipe_images.inconsistencies(recipe) if isinstance(recipe, ImageRecipe) else []

@@ -1,0 +1,1 @@
+"""What is minimised, one loss a file, named by the paper's term."""

