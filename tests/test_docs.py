@@ -164,6 +164,15 @@ def test_python_that_a_page_shows_can_be_parsed(page: Path) -> None:
         ast.parse(block)
 
 
+TROUBLES = ROOT / "pipeline/cli/TROUBLESHOOTING.md"
+
+
+@pytest.mark.parametrize("said", re.findall(r"^\| `(.+?)` \|", TROUBLES.read_text(encoding="utf-8"), re.MULTILINE))
+def test_messages_of_the_page_of_troubles_are_said_somewhere(said: str) -> None:
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "pipeline").rglob("*.py"))
+    assert any(said in source for source in sources)
+
+
 def test_make_has_the_targets_that_the_readme_names() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     pages = [page.read_text(encoding="utf-8") for page in PAGES]
