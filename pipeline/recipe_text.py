@@ -32,8 +32,8 @@ def shipped_recipes(folder_name: str = "recipes") -> dict[str, str]:
     """Text of each recipe that comes with Hornbook, or of each TOML file in another folder of the package, by name, in
     alphabetical order."""
     folder = resources.files("pipeline").joinpath(folder_name)
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
+    found = {f.name.removesuffix(".toml"): f for f in folder.iterdir() if f.name.endswith(".toml")}
+    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
 class Layer(NamedTuple):

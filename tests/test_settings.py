@@ -179,7 +179,7 @@ def complete(capsys, monkeypatch, line):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("hornbook run ph", ["phi-1-small", "phi-1"]),
+        ("hornbook run ph", ["phi-1", "phi-1-small"]),
         ("hornbook run mi", ["mine.toml"]),
         ("hornbook recipes copy ti", ["tiny"]),
         ("hornbook run tiny student.in", ["student.init="]),

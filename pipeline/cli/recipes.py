@@ -35,17 +35,20 @@ def recipes_copy(
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.shipped)],
     file: Annotated[Path, typer.Argument(metavar="FILE")],
 ) -> None:
-    """Copy a shipped recipe to a file of your own."""
+    """Copy a shipped recipe or experiment to a file of your own."""
     from pipeline.recipe_text import shipped_recipes
+    from pipeline.sweep.file import shipped
 
-    found = shipped_recipes()
+    experiments = shipped()
+    found = shipped_recipes() | experiments
     if name not in found:
-        raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes: {', '.join(found)}")
+        raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes and experiments: {', '.join(found)}")
     if file.exists():
         raise UsageError(f"{file} exists already", hint="choose another file name, or remove it first")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(found[name], encoding="utf-8")
-    stderr.print(f"wrote {file}; run it with: hornbook run {file}", markup=False, soft_wrap=True)
+    verb = "sweep" if name in experiments else "run"
+    stderr.print(f"wrote {file}; run it with: hornbook {verb} {file}", markup=False, soft_wrap=True)
 
 
 @prompts_app.command("preview")

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def size_of(spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size | Non
     place = _place(spec, models)
     if place is None:
         return None
-    return _of_gguf(place, layers) if place.is_file() else _of_folder(place, layers)
+    return _of_gguf(place, place.stat().st_mtime_ns, layers) if place.is_file() else _of_folder(place, layers)
 
 
 def required_size(key: str, spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size:
@@ -102,7 +103,9 @@ def _of_folder(folder: Path, layers: tuple[int, ...]) -> Size:
     return Size(parameters, len(layers) or numbers["layers"], numbers["hidden"], numbers["vocabulary"])
 
 
-def _of_gguf(path: Path, layers: tuple[int, ...]) -> Size:
+@cache
+def _of_gguf(path: Path, changed: int, layers: tuple[int, ...]) -> Size:
+    """Read once, as it takes ten seconds: the plan of an experiment asks for each of its arms. changed: of the file."""
     import gguf
 
     try:

@@ -66,7 +66,7 @@ class SweepTable(Table):
     """Settings of all arms."""
     arms: tuple[ArmTable, ...]
     """The arms, in the order in which they are made and shown."""
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, ...], ...] = ()
     """Arms to compare, the second with the first; empty for each arm with the one before it."""
     split_by: str = ""
     """The arm by whose corpus problems are told apart that have something similar in it, and others; "" for none."""
@@ -143,7 +143,7 @@ def read_sweep(
     if problems:
         raise _refused(given.source, problems)
     chosen = _chosen(table, arms)
-    pairs = table.pairs or tuple(pairwise(arm.name for arm in table.arms))
+    pairs = tuple((first, second) for first, second in table.pairs) or tuple(pairwise(a.name for a in table.arms))
     return Sweep(name, table, chosen, pairs, tuple(trials), given.source, recipe, scale)
 
 
@@ -195,7 +195,9 @@ def _inconsistencies(table: SweepTable, name: str, seeds: Sequence[int]) -> list
     for number, pair in enumerate(table.pairs):
         for one in (one for one in pair if one not in known and one != BEFORE):
             problems.append(f"pairs.{number} = {list(pair)}: there is no arm {one!r}; arms: {', '.join(known)}")
-        if pair[0] == pair[1]:
+        if len(pair) != 2:
+            problems.append(f"pairs.{number} = {list(pair)}: {len(pair)} names; a pair has two")
+        elif pair[0] == pair[1]:
             problems.append(f"pairs.{number} = {list(pair)}: an arm beside itself; name two arms")
     if table.split_by and table.split_by not in known:
         problems.append(f"split_by = {table.split_by!r}: there is no such arm; arms: {', '.join(known)}")

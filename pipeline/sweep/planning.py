@@ -98,7 +98,13 @@ def text(found: dict[str, Any]) -> str:
         lines.append(f"  {arm['arm']:<{width}}  stages: {', '.join(counts)}; {_costs(arm['teacher'] | arm['student'])}")
     total = found["total"]
     lines += ["", f"  {total['runs']} runs, {total['stages_to_make']} stages to make; {_costs(total)}"]
-    return "\n".join([*lines, "", "  tokens are estimated by length; every answer is taken to be kept"])
+    return "\n".join([*lines, "", _NOTE])
+
+
+_NOTE = (
+    "  tokens are estimated by length; every answer is taken to be kept; what several arms of different corpora ask\n"
+    "  alike is counted for each of them here, and asked once"
+)
 
 
 def _costs(part: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def test_a_base_recipe_and_the_paths_of_an_arm_lie_beside_the_file(tmp_path: Pat
 
 def test_everything_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path) -> None:
     text = (
-        'name = "mine"\nrecipe = "tiny"\nseeds = [1, 1]\nsplit_by = "none"\npairs = [["a", "c"], ["a", "a"]]\n'
+        'name = "mine"\nrecipe = "tiny"\nseeds = [1, 1]\nsplit_by = "none"\npairs = [["a", "c"], ["a", "a"], ["a"]]\n'
         '[[arms]]\nname = "a"\n[[arms]]\nname = "a"\n[[arms]]\nname = "before"\n'
     )
     assert problems(tmp_path, text) == (
@@ -88,6 +88,7 @@ def test_everything_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path)
         "arms: the name 'before' is the untrained student's; choose another",
         "pairs.0 = ['a', 'c']: there is no arm 'c'; arms: a, a, before",
         "pairs.1 = ['a', 'a']: an arm beside itself; name two arms",
+        "pairs.2 = ['a']: 1 names; a pair has two",
         "split_by = 'none': there is no such arm; arms: a, a, before",
         "seeds = [1, 1]: a seed is named twice; name each once",
     )
