@@ -124,14 +124,26 @@ class LocalTable(SampledTable):
         return self.model or "smollm2"
 
 
+Fault = Literal[
+    "refused", "truncated", "failed", "no-code", "unclosed-fence", "no-signature", "unparsable", "test-failed",
+    "no-test", "timeout", "crash", "uncomparable", "exact-duplicate", "near-duplicate", "clone", "too-short",
+    "repeated", "low-value", "secret", "ngram-overlap", "tree-overlap",
+]  # fmt: skip
+
+
 class ComposerTable(TeacherTable):
-    """Verified program fragments, put together without a language model."""
+    """A fixture for smoke runs and tests, with no model in it: what it answers is not about what it is asked."""
 
     has_model: ClassVar[bool] = False
 
     kind: Literal["composer"] = "composer"
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with faulty exercises, dealt in turn, each by the reason that it is dropped for. The last two leak
+    the benchmark "composed"."""
+    fault_share: Fraction = 0.5
+    """Share of the exercises that are faulty, where `faults` names any."""
     model: Literal["", "full", "basic"] = ""
-    """Repertoire: "basic" for the shorter programs; "" is "full"."""
+    """Does nothing: the repertoires of an earlier version."""
     seed: Seed | None = None
     """Root of what is drawn; None for the recipe's seed."""
 

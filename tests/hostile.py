@@ -21,7 +21,7 @@ TEXTS = [
     "$HOME/x", "$(id)", "`id`", ";id", "|id", "file:///etc/passwd", "http://127.0.0.1:1/x",
     "https://user:secret@127.0.0.1:1/v1", "s3://bucket/x", "memory://x", "naïve", "é" * 60, "日本語", "💥", "\udcff",
     "\u202eevil", "x" * 101, "x" * 300, "x" * 5000, "%s%n", "{}", "{0.__class__}", "[[", "]]", "'", "\"", "nan",
-    "inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "null", "true", "tiny", "phi-1", "held-out", "humaneval", "seeds",
+    "inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "null", "true", "tiny", "phi-1", "composed", "humaneval", "seeds",
     "completions", "broken.toml", "deep.toml", "latin.toml", "huge.toml", "numbers.toml", "folder", "fifo", "loop",
     "dangling", "empty", "rows.jsonl", "half.parquet", "half.gz", "names.toml", "good.toml",
 ]  # fmt: skip
@@ -45,14 +45,14 @@ init = 'scratch'
 [tokens]
 tokenizer = 'train'
 [decontaminated]
-benchmarks = ['held-out']
+benchmarks = ['composed']
 [evaluation]
-benchmarks = ['held-out']
+benchmarks = ['composed']
 """
 """One that plans in a moment."""
 
-SAMPLES = '{"task_id": "held-out/000", "completion": "    return 1\\n"}\n'
-"""One answer to a problem of the benchmark held-out."""
+SAMPLES = '{"task_id": "composed/0", "completion": "    return 1\\n"}\n'
+"""One answer to a problem of the benchmark composed."""
 
 OUT_OF_DATA = {"out", "index", "copied.toml", "saved.jsonl", "samples.jsonl_results.jsonl"}
 """What calls are told to write beside the data folder."""

@@ -89,6 +89,18 @@ def test_a_recipe_that_an_earlier_version_resolved_is_read(tmp_path):
     assert loaded(tmp_path, text).recipe == load("tiny").recipe
 
 
+def test_another_kind_takes_what_only_the_old_one_knows_with_it():
+    asked = ["teachers.0.kind=local", "teachers.0.temperature=0.5", "teachers.0.max_tokens=9"]
+    (table,) = load("tiny", asked).recipe.teachers
+    assert (table.kind, table.temperature, table.max_tokens) == ("local", 0.5, 9)
+    assert load("tiny", asked[::-1]).recipe.teachers == (table,)
+    for wrong in ("faults=['crash']", "fault_share=0.1"):
+        with pytest.raises(
+            RecipeError, match=r"teachers.0.fault\w+: unknown key where kind = 'local'; only 'composer'"
+        ):
+            load("tiny", ["teachers.0.kind=local", f"teachers.0.{wrong}"])
+
+
 def test_what_a_fallback_leaves_out_is_the_teachers(tmp_path):
     text = ENDPOINT + 'weight = 3.0\n[[teachers.fallbacks]]\nmodel = "m"\n[[teachers.fallbacks]]\nweight = 2\n'
     (table,) = loaded(tmp_path, text).recipe.teachers

@@ -225,6 +225,12 @@ def _held_out(name: str) -> ProblemSet:
     return _problem_set(name, "hornbook", list(held_out.problems()))
 
 
+def _composed(name: str) -> ProblemSet:
+    from pipeline.teacher.composer.problems import problems
+
+    return _problem_set(name, "hornbook", list(problems()))
+
+
 def _understanding(name: str) -> ProblemSet:
     return replace(from_file(shipped("understanding") / "problems.jsonl", name), source="hornbook")
 
@@ -273,5 +279,6 @@ _NAMED: dict[str, Callable[[str], ProblemSet]] = {
     "mbpp-sanitized": _mbpp_sanitized,
     "mbpp+": _plus("MbppPlus.jsonl.gz", "MbppPlus*.jsonl*"),
     "held-out": _held_out,
+    "composed": _composed,
     "understanding": _understanding,
 }

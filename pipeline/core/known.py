@@ -13,9 +13,14 @@ BENCHMARKS = (
     "mbpp-sanitized",
     "mbpp+",
     "held-out",
+    "composed",
     "understanding",
 )
 """The benchmarks that have a name; `pipeline.benchmarks.problems` says what each is."""
+
+
+COMPOSER = "hornbook-composer"
+"""What the answers of the composer name as their model. It reads no topic, so its documents are about none."""
 
 
 @cache

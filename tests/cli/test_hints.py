@@ -8,7 +8,6 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.cli.options import given_data, with_data
-from pipeline.teacher.composer import Composer
 
 
 def cli(capsys, *arguments):
@@ -49,10 +48,10 @@ def test_what_was_given_for_data(arguments, wanted):
     assert given_data(arguments) == wanted
 
 
-def test_the_commands_of_a_card_and_of_an_error_can_be_given_as_they_are(capsys, tmp_path, monkeypatch):
+def test_the_commands_of_a_card_and_of_an_error_can_be_given_as_they_are(capsys, tmp_path):
+    bad = ('teachers.composer.faults=["no-code"]', "teachers.composer.fault_share=1.0")
     data, small = tmp_path / "my data", ("seeds.exercises=6", "seeds.textbooks=0")
-    monkeypatch.setattr(Composer, "compose", lambda *_: "Here is no code at all.")
-    code, _, err = cli(capsys, "run", "tiny", *small, "--until", "documents", "--data", data)
+    code, _, err = cli(capsys, "run", "tiny", *small, *bad, "--until", "documents", "--data", data)
     assert code == 1
     command = re.search(r"`hornbook (show [^`]*)`", err)
     assert command is not None

@@ -70,17 +70,17 @@ CALLS = [
 ]
 
 
-EVALUATE = ["evaluate", "model", "--benchmark", "held-out", "--limit", "1", "--max-new-tokens", "2"]
-SCORE = ["score", "samples.jsonl", "--benchmark", "held-out"]
+EVALUATE = ["evaluate", "model", "--benchmark", "composed", "--limit", "1", "--max-new-tokens", "2"]
+SCORE = ["score", "samples.jsonl", "--benchmark", "composed"]
 SCORING = [
-    ["score", "{}", "--benchmark", "held-out"],
+    ["score", "{}", "--benchmark", "composed"],
     ["score", "rows.jsonl", "--benchmark", "{}"],
     [*SCORE, "-k", "{}"],
     [*SCORE, "--packages", "{}"],
     [*SCORE, "--sandbox", "{}"],
     [*SCORE, "--cpu-seconds", "{}"],
     [*SCORE, "{}"],
-    ["evaluate", "{}", "--benchmark", "held-out", "--limit", "1"],
+    ["evaluate", "{}", "--benchmark", "composed", "--limit", "1"],
     ["evaluate", "model", "--benchmark", "{}", "--limit", "1", "--max-new-tokens", "2"],
     *(
         [*EVALUATE, option, "{}"]
@@ -106,7 +106,7 @@ SCORING = [
         "evaluate",
         "http://127.0.0.1:1/v1",
         "--benchmark",
-        "held-out",
+        "composed",
         "--limit",
         "1",
         "--model",

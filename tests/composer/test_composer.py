@@ -1,186 +1,191 @@
-"""The composer as a teacher: whole answers, the same for the same prompt, spread over everything it can do."""
+"""The fixture: whole answers, the same for the same prompt, and each fault dropped for the reason that names it."""
 
-import ast
+import builtins
+import json
+import keyword
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.benchmarks.problems import load as problem_set
 from pipeline.core.identity import rng
-from pipeline.core.records import Prompt, Seed, Task
+from pipeline.core.records import Exercise, Problem, Prompt, Seed, Task
+from pipeline.core.stage import Kept
+from pipeline.execution import Execution
+from pipeline.recipe_teachers import Fault
+from pipeline.recipe_text import load
+from pipeline.run.run import run
+from pipeline.stages.decontaminated.stage import Decontaminate
+from pipeline.store.places import places as places_at
 from pipeline.teacher.composer import Composer, tasks
-from pipeline.teacher.composer.composer import answer_task, literal_calls
-from pipeline.teacher.composer.families import families, fits, match, stems
-from pipeline.teacher.composer.fragments import natural_names, split
+from pipeline.teacher.composer.apart import APART
+from pipeline.teacher.composer.chains import chains
+from pipeline.teacher.composer.families import FAMILIES
+from pipeline.teacher.composer.faults import FAULTS
+from pipeline.teacher.composer.writing import Family, write
+from pipeline.teacher.composer.writing import load as function_of
 
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
-FORMS = (
-    "a worked example",
-    "an explanation of one concept",
-    "a study of a common mistake",
-    "a comparison of two solutions",
-    "a dialogue between a tutor and a learner",
-    "questions with answers",
-    "an exercise in reading code",
-    "an experiment",
-    "a small case study",
-)
+EVERY = tuple(get_args(Fault))
 
 
-def prompt(number: int = 0, **fields: object) -> Prompt:
-    given = {"kind": "exercise", "topic": "", "title": "", "audience": "", "form": "", **fields}
-    return Prompt(seed=Seed(number=number, **given), messages=(), template="t", template_digest="d")  # type: ignore[arg-type]
+def prompt(number: int = 0, kind: str = "exercise", topic: str = "", task: Task | None = None) -> Prompt:
+    seed = Seed(kind=kind, number=number, topic=topic, title=topic, audience="", form="", task=task)  # type: ignore[arg-type]
+    return Prompt(seed=seed, messages=(), template="t", template_digest="d")
 
 
-def blocks(answer: str) -> list[str]:
-    return FENCE.findall(answer)
+def answer(composer: Composer, number: int, kind: str = "exercise") -> str:
+    return composer.compose(prompt(number, kind)).text
 
 
-def test_an_exercise_is_a_function_and_its_asserts() -> None:
-    composer = Composer("c", 0)
-    for number in range(120):
-        function, test = blocks(composer.compose(prompt(number)))
-        node = ast.parse(function).body[-1]
-        assert isinstance(node, ast.FunctionDef)
-        assert ast.get_docstring(node)
-        asserts = ast.parse(test).body
-        assert all(isinstance(statement, ast.Assert) for statement in asserts)
-        assert 3 <= len(asserts) <= 10
-        exec(function + test, {})  # noqa: S102
+@pytest.mark.parametrize("family", [*FAMILIES, *APART, *chains()[::37]], ids=lambda family: family.name)
+def test_all_bodies_of_a_family_do_the_same_under_every_choice(family: Family) -> None:
+    for number, choice in enumerate(family.choices):
+        pieces = [write(rng(7, number), family, choice, body) for body in range(len(family.bodies))]
+        assert len(pieces[0].cases) >= 2
+        for piece in pieces:
+            assert [case.call for case in piece.cases] == [case.call for case in pieces[0].cases]
+            assert [eval(c.result) for c in piece.cases] == [eval(c.result) for c in pieces[0].cases]  # noqa: S307
+            assert "$" not in piece.prompt + piece.body
+            assert piece.prompt.count("\n    >>> ") <= 2
+            function_of(piece.prompt + piece.body + piece.test, piece.entry_point)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_passage_runs_from_top_to_bottom(form: str) -> None:
-    composer = Composer("c", 0)
-    for number in range(6):
-        seed = prompt(
-            number,
-            kind="textbook",
-            topic="strings/slicing/steps",
-            title="Slices with a step",
-            audience="a first-year mathematics student",
-            form=form,
-            words=("otter", "willow"),
-        )
-        answer = composer.compose(seed)
-        assert answer.startswith("# ")
-        assert 180 <= len(answer.split()) <= 1100
+def test_a_wrong_body_fails_the_tests() -> None:
+    piece = write(rng(0), FAMILIES[0], FAMILIES[0].choices[0])
+    with pytest.raises(AssertionError):
+        exec(f"{piece.prompt}    return None\n{piece.test}", {})  # noqa: S102
+
+
+def test_a_name_tells_family_and_choice_and_hides_no_builtin() -> None:
+    every = [(family, choice) for family in (*FAMILIES, *APART, *chains()) for choice in family.choices]
+    names = [write(rng(0), family, choice).entry_point for family, choice in every]
+    assert len(set(names)) == len(names) > 1900
+    assert all(name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name) for name in names)
+
+
+def test_an_answer_says_that_it_is_not_about_what_was_asked() -> None:
+    composer = Composer(0)
+    about = [composer.compose(prompt(3, topic=topic)).text for topic in ("lists/numeric/normalise", "strings/slicing")]
+    assert about[0] == about[1]
+    assert about[0].startswith("An exercise of the composer, which does not read what it is asked.")
+
+
+def test_exercises_in_a_row_are_of_different_families() -> None:
+    names = [re.findall(r"^def (\w+)", answer(Composer(1), number), re.M)[0] for number in range(38)]
+    assert len(set(names)) == 38
+
+
+def test_a_passage_runs_from_top_to_bottom_and_shows_what_it_says() -> None:
+    for number in range(12):
+        text = answer(Composer(0), number, "textbook")
+        assert text.startswith("# ")
         namespace: dict[str, object] = {}
-        for block in blocks(answer):
-            if ">>>" in block.splitlines()[0]:
-                lines = block.splitlines()
-                for call, result in pairwise(lines):
-                    if call.startswith(">>> ") and not result.startswith(">>> "):
+        shown = 0
+        for block in FENCE.findall(text):
+            if block.startswith(">>> "):
+                for call, result in pairwise(block.splitlines()):
+                    if call.startswith(">>> "):
                         assert repr(eval(call[4:], namespace)) == result  # noqa: S307
+                        shown += 1
             else:
                 exec(block, namespace)  # noqa: S102
+        assert shown >= 3
 
 
-def test_the_same_prompt_has_the_same_answer_and_another_number_another_one() -> None:
-    composer = Composer("c", 3)
-    seed = prompt(1, topic="lists/search", function_name="find_second_largest")
-    assert composer.compose(seed) == Composer("other name", 3).compose(seed)
-    assert len({composer.compose(seed, number) for number in range(5)}) == 5
-    assert composer.compose(seed) != Composer("c", 4).compose(seed)
+def test_the_same_prompt_has_the_same_answer_and_another_seed_or_sample_another_one() -> None:
+    composer = Composer(3)
+    assert answer(composer, 1) == answer(Composer(3), 1)
+    assert len({composer.compose(prompt(2), sample).text for sample in range(5)}) > 1
+    assert any(answer(composer, number) != answer(Composer(4), number) for number in range(3))
 
 
 def test_the_identity_holds_what_decides_the_answers() -> None:
-    assert Composer("a", 1).identity() == Composer("b", 1).identity()
-    assert Composer("a", 1).identity() != Composer("a", 2).identity()
+    every = [Composer(1), Composer(2), Composer(1, ("crash",)), Composer(1, ("clone",)), Composer(1, ("crash",), 0.2)]
+    assert len({json.dumps(one.identity(), sort_keys=True) for one in every}) == len(every)
+    assert Composer(1).identity() == Composer(1, (), 0.2).identity()
 
 
-def test_a_wanted_name_is_borne_where_it_fits() -> None:
-    answer = Composer("c", 0).compose(prompt(0, topic="strings/words", function_name="find_longest_word"))
-    assert "def find_longest_word(" in answer
+def test_tasks_are_different_and_more_of_them_begin_with_the_same_ones() -> None:
+    made = [task.id for task in tasks(0, 300)]
+    assert len(set(made)) == 300
+    assert [task.id for task in tasks(0, 60)] == made[:60]
 
 
-def test_a_name_that_does_not_fit_is_declined_in_words() -> None:
-    answer = Composer("c", 0).compose(prompt(0, topic="objects/classes", function_name="open_bank_vault"))
-    assert "def open_bank_vault(" not in answer
-    assert "`open_bank_vault`" in answer.split("```")[0]
-
-
-@pytest.mark.parametrize("name", ["sum", "max", "list", "class", "not a name"])
-def test_builtins_and_keywords_never_fit(name: str) -> None:
-    assert not any(fits(name, match(rng(number), name, name)) for number in range(20))
-
-
-def test_seeds_without_a_topic_reach_every_family_and_many_compositions() -> None:
-    functions = Counter()
-    composer = Composer("c", 0)
-    for number in range(1000):
-        functions[re.search(r"^def (\w+)", composer.compose(prompt(number)), re.M)[1]] += 1  # type: ignore[index]
-    named = {name for family in families() for choice in split(family).open for name in _names(family, choice)}
-    compositions = sum(count for name, count in functions.items() if name not in named)
-    assert 0.3 <= compositions / 1000 <= 0.45
-    assert max(functions.values()) < 30
-
-
-def _names(family, choice) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-    return natural_names(family, choice)
-
-
-def test_tasks_are_different_and_deterministic() -> None:
-    made = list(tasks(0, 60))
-    assert len({task.id for task in made}) == 60
-    assert [task.id for task in made] == [task.id for task in tasks(0, 60)]
-    assert all(task.prompt.endswith('"""\n') or task.prompt.endswith("'''\n") for task in made)
-
-
-def test_its_own_tasks_are_answered() -> None:
-    composer = Composer("c", 0)
-    for number, task in enumerate(tasks(1, 60)):
-        answer = composer.compose(prompt(number, task=task, function_name=task.entry_point))
-        (function,) = blocks(answer)
+def test_its_own_tasks_are_answered_and_others_are_declined() -> None:
+    for number, task in enumerate(tasks(1, 80)):
+        (function,) = FENCE.findall(Composer(0).compose(prompt(number, task=task)).text)
         assert function.startswith(task.prompt)
         exec(function + task.test, {})  # noqa: S102
+    foreign = Task(entry_point="launch", prompt='def launch(x):\n    """Go."""\n', test="assert launch(1) == 2\n")
+    said = Composer(0).compose(prompt(task=foreign)).text
+    assert "`launch` is none of them" in said
+    assert "```" not in said
 
 
-def test_a_foreign_task_is_declined() -> None:
-    task = Task(entry_point="launch", prompt='def launch(x):\n    """Go."""\n', test="assert launch(1) == 2\n")
-    answer = answer_task(rng(0), task)
-    assert answer.startswith("I can only answer")
-    assert "```" not in answer
+@given(st.integers(0, 400), st.sampled_from([0.0, 0.07, 0.33, 0.5, 1.0]))
+def test_faults_are_dealt_in_turn_and_evenly(count: int, share: float) -> None:
+    dealt = [fault for number in range(count) if (fault := Composer(0, ("a", "b", "c"), share).fault(number))]
+    assert abs(len(dealt) - count * share) < 1
+    assert dealt == [("a", "b", "c")[place % 3] for place in range(len(dealt))]
 
 
-def test_asserts_are_read_as_literals_only() -> None:
-    task = Task(entry_point="f", prompt="def f(x):\n", test="assert f([1, 2]) == (3, 'a')\nassert f([]) is None\n")
-    assert literal_calls(task) == (([[1, 2]], (3, "a")), ([[]], None)) or literal_calls(task)  # type: ignore[comparison-overlap]
-    assert literal_calls(Task(entry_point="f", prompt="", test="assert f(open('x')) == 1\n")) is None
-    assert literal_calls(Task(entry_point="f", prompt="", test="x = 1\n")) is None
+def test_every_fault_of_a_recipe_is_known() -> None:
+    assert tuple(FAULTS) == EVERY
 
 
-@given(topic=st.text(max_size=40), name=st.text(max_size=30), number=st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
-def test_every_seed_gets_an_answer(topic: str, name: str, number: int) -> None:
-    answer = Composer("c", 0).compose(prompt(number, topic=topic, title=topic, function_name=name))
-    assert len(blocks(answer)) == 2
+def dropped(tmp_path: Path, *overrides: str) -> tuple[Counter[str], int]:
+    """Reasons of the drops of `tiny` up to `decontaminated`, and how many documents are left."""
+    places = places_at(str(tmp_path))
+    wanted = load("tiny", ["seeds.textbooks=4", "validated.cpu_seconds=0.5", *overrides])
+    run(replace(wanted, execution=Execution(workers=1)), places, name="r", until="decontaminated")
+    stages = json.loads((places.runs / "r" / "run.json").read_text())["stages"]
+    manifests = [places.store.manifest(stage["name"], stage["key"]) for stage in stages]
+    reasons = Counter(reason for one in manifests if one for reason in Counter(one.dropped).elements())
+    return reasons, sum(1 for _ in places.store.kept(stages[-1]["name"], stages[-1]["key"]))
 
 
-@given(st.text())
-def test_stems_are_lower_case_words(text: str) -> None:
-    assert all(re.fullmatch(r"[a-z]+|\d+", stem) for stem in stems(text))
+@pytest.mark.parametrize("faults", [EVERY[:11], EVERY[11:]], ids=["first", "second"])
+def test_each_fault_is_dropped_for_the_reason_that_names_it_and_nothing_else_is(
+    tmp_path: Path, faults: tuple[str, ...]
+) -> None:
+    asked = 2 * len(faults)
+    settings = [f"seeds.exercises={asked}", f"teachers.0.faults={list(faults)}", "teachers.0.fault_share=0.5"]
+    reasons, left = dropped(tmp_path, *settings)
+    assert reasons == Counter(faults)
+    assert left == asked - len(faults) + 4
 
 
-def test_the_basics_answer_every_seed_with_a_short_typed_exercise():
-    composer = Composer("c", 0, "basic")
-    names = set()
-    for number in range(150):
-        asked = prompt(
-            number, topic="lists/basics", function_name="count_words_longer_than" if number % 5 == 0 else "x1"
-        )
-        answer = composer.compose(asked)
-        assert answer == composer.compose(asked)
-        code = answer.split("```python\n")[1].split("```")[0]
-        (function,) = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
-        assert function.returns is not None
-        names.add(function.name)
-    assert len(names) > 60
-    assert "count_words_longer_than" in names
+def test_without_faults_nothing_is_dropped(tmp_path: Path) -> None:
+    assert dropped(tmp_path, "seeds.exercises=38", "teachers.0.faults=[]") == (Counter(), 42)
 
 
-def test_the_repertoire_is_part_of_the_identity():
-    assert Composer("a", 1, "basic").identity() != Composer("a", 1).identity()
+PROBLEMS = problem_set("composed").problems
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.task_id)
+def test_a_problem_s_solution_passes_and_a_stub_does_not(problem: Problem) -> None:
+    namespace: dict[str, object] = {}
+    exec(problem.prompt + problem.canonical_solution + "\n" + problem.test, namespace)  # noqa: S102
+    check = namespace["check"]
+    assert callable(check)
+    check(namespace[problem.entry_point])
+    with pytest.raises((AssertionError, TypeError)):
+        check(lambda *_: "no answer")
+    assert problem.test.count("assert candidate(") >= 4
+
+
+def test_no_exercise_without_a_fault_gives_a_problem_away() -> None:
+    pieces = [Composer(5).exercise(number) for number in range(400)]
+    records = [
+        Exercise(prompt=p.prompt, solution=p.body, entry_point=p.entry_point, test=p.test, test_owner="teacher")
+        for p in pieces
+    ]
+    assert all(isinstance(outcome, Kept) for outcome in Decontaminate(problems=PROBLEMS)(records))

@@ -33,7 +33,7 @@ embedding_tokens = 64
 init = "scratch"
 
 [decontaminated]
-benchmarks = ["held-out"]
+benchmarks = ["composed"]
 embedding = 0.9975
 encoder = "{encoder}"
 """

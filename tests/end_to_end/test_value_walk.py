@@ -34,7 +34,7 @@ embedding_tokens = 64
 init = "scratch"
 
 [decontaminated]
-benchmarks = ["held-out"]
+benchmarks = ["composed"]
 
 [execution]
 concurrency = 4

@@ -51,7 +51,7 @@ def test_the_report_has_what_programs_rely_on(tiny):
     report = result.json
     assert set(report) >= {"run", "funnel", "scores", "teachers", "seconds"}
     (score,) = report["scores"]
-    assert (score["benchmark"], score["model"], score["problems"]) == ("held-out", "after", 4)
+    assert (score["benchmark"], score["model"], score["problems"]) == ("composed", "after", 4)
     low, high = score["interval"]
     assert 0 <= low <= score["pass@1"] <= high <= 1
     assert [split["tau"] for split in score["splits"]] == [0.95, 0.9, 0.85, 0.8]
@@ -224,10 +224,10 @@ def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, m
     stage = PlannedStage("scores", 2, "", {"decontaminated": folder.name}, {})
     making = Making(walk.named("scores"), stage, Recipe(), Execution(), places(str(data)), log=lambda _: None)
     facts = json.loads((folder / "manifest.json").read_text())["facts"]["closest"]
-    whole = load("held-out")
-    assert facts["held-out"]["digest"] == whole.digest
+    whole = load("composed")
+    assert facts["composed"]["digest"] == whole.digest
     found = closest([whole], making)
-    assert found["held-out"]
+    assert found["composed"]
 
     def compared(benchmarks, documents, executor):
         asked.extend(benchmarks)
@@ -240,6 +240,6 @@ def test_the_decontaminated_corpus_knows_what_is_closest_to_each_problem(tiny, m
     assert not asked
     other = dataclasses.replace(whole, digest="of other data")
     assert closest([other], making) == found
-    part = closest([whole.limited(4)], making)["held-out"]
-    assert part == {task: found["held-out"][task] for task in part}
-    assert asked == ["held-out", "held-out"]
+    part = closest([whole.limited(4)], making)["composed"]
+    assert part == {task: found["composed"][task] for task in part}
+    assert asked == ["composed", "composed"]

@@ -73,8 +73,8 @@ def test_it_is_told_to_a_person_and_to_a_program() -> None:
 
 
 def test_nothing_published_on_a_benchmark_is_an_error_that_names_what_there_is() -> None:
-    with pytest.raises(UsageError, match="no published score on 'held-out' is known") as caught:
-        verdict(result(1, benchmark="held-out"))
+    with pytest.raises(UsageError, match="no published score on 'composed' is known") as caught:
+        verdict(result(1, benchmark="composed"))
     assert "it has humaneval, mbpp" in str(caught.value)
 
 

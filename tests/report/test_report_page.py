@@ -95,7 +95,7 @@ def test_all_parts_of_a_run_are_on_it(page: str, summary: Summary) -> None:
         assert line.key in page
     for drop in summary.drops:
         assert f"<b>{drop.reason}</b>" in page
-    for text in ("a teacher with no model in it", "partial", "not counted as failed", "McNemar p", "0123456789ab"):
+    for text in ("a fixture with no model in it", "partial", "not counted as failed", "McNemar p", "0123456789ab"):
         assert text in page
 
 

@@ -46,8 +46,8 @@ def test_a_model_and_a_benchmark_that_several_stages_read_are_looked_at_once(mon
     recipe = load("tiny", ["student.init=smollm2", "tokens.tokenizer=student"]).recipe
     found = walk.reads(recipe)
     assert found["tokens"] == found["student"] == found["samples-before"][0] == {"weights": "smollm2"}
-    assert found["decontaminated"] == found["scores"] == {"held-out": "of held-out"}
-    assert sorted(looked) == ["held-out", "smollm2"]
+    assert found["decontaminated"] == found["scores"] == {"composed": "of composed"}
+    assert sorted(looked) == ["composed", "smollm2"]
     assert walk.reads(recipe) == found
     assert len(looked) == 4, "what lies there may be another thing by the next call"
 
@@ -112,7 +112,7 @@ def test_a_saved_value_model_is_its_bytes(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("weighed")
 def test_an_encoder_is_read_where_hidden_states_are_compared() -> None:
     benchmarks = reads("decontaminated")
-    assert benchmarks.keys() == {"held-out"}
+    assert benchmarks.keys() == {"composed"}
     compared = ("decontaminated.embedding=0.9", "decontaminated.encoder=e")
     assert reads("decontaminated", *compared) == [benchmarks, {"weights": "e"}]
 

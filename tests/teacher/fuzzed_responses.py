@@ -209,7 +209,7 @@ init = "scratch"
 benchmarks = []
 
 [decontaminated]
-benchmarks = ["held-out"]
+benchmarks = ["composed"]
 
 [execution]
 retries = 0

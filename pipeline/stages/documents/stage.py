@@ -14,10 +14,11 @@ helpers and all that these need after it. `assembly` says what is needed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from pipeline.core.records import Completion, Exercise, Passage
+from pipeline.core.known import COMPOSER
+from pipeline.core.records import Completion, Exercise, Passage, Seed
 from pipeline.core.stage import Dropped, Kept
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.normalise import read_answer
@@ -49,6 +50,12 @@ class Parse:
                 yield Dropped(completion, "unparsable", "expressions nested too deeply to compare")
 
 
+def _about(completion: Completion) -> Seed:
+    """The seed that the answer goes by: one that asks for no topic where the composer gave it, which reads none."""
+    seed = completion.seed
+    return replace(seed, topic="", audience="") if completion.model == COMPOSER else seed
+
+
 def _passage(completion: Completion) -> Passage:
     text, unfinished = read_answer(completion.text)
     blocks = code_blocks(text)
@@ -61,8 +68,8 @@ def _passage(completion: Completion) -> Passage:
         raise Reject("no-code", found + _ENDS_THINKING * unfinished)
     return Passage(
         text=text.strip() + "\n",
-        topic=completion.seed.topic,
-        audience=completion.seed.audience,
+        topic=_about(completion).topic,
+        audience=_about(completion).audience,
         teacher=completion.teacher,
         completion_id=completion.id,
     )
@@ -92,8 +99,8 @@ def _exercise(completion: Completion) -> Exercise:
         entry_point=entry_point,
         test=test,
         test_owner="teacher" if task is None else "seed",
-        topic=completion.seed.topic,
-        audience=completion.seed.audience,
+        topic=_about(completion).topic,
+        audience=_about(completion).audience,
         teacher=completion.teacher,
         completion_id=completion.id,
     )

@@ -33,7 +33,7 @@ def _reads(recipe: Recipe) -> dict[str, Any]:
     read: dict[str, Any] = {"data": digest([domain.topics, domain.axes, domain.names, domain.words])}
     if any(teacher.tests == "seed" for teacher in recipe.teachers):
         own = [[task.prompt, task.check] for task in domain.tasks]
-        read["tasks"] = digest(own) if own else Composer("composer", 0).identity()
+        read["tasks"] = digest(own) if own else Composer(0).identity()
     return read
 
 

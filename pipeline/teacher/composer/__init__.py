@@ -1,10 +1,12 @@
-"""A teacher with no model in it: it answers by composing verified program fragments and prose about them.
+"""A fixture: a teacher with no model in it that answers every prompt alike, well or badly as a recipe asks.
 
-`fragments.py` says what a family is; the modules named after areas (numbers, strings, lists, ...) hold the families;
-`steps.py` chains steps into functions of two and three steps; `phrasing.py` and `docstring.py` word an exercise;
-`exercise.py` writes it and computes its tests by running it; `passages.py` writes textbook passages.
+It reads of a prompt only whether a passage or an exercise is wanted, its number, and the task where there is one; what
+it answers is about something else than the topic that was asked for. `families.py` and `chains.py` are what its
+exercises are about; `writing.py` writes one and computes its tests by running it; `passages.py` writes prose around
+two; `faults.py` spoils an answer; `problems.py` is a benchmark that its answers give away only where they shall.
 """
 
 from pipeline.teacher.composer.composer import Composer, tasks
+from pipeline.teacher.composer.faults import Composed
 
-__all__ = ["Composer", "tasks"]
+__all__ = ["Composed", "Composer", "tasks"]

@@ -1,4 +1,4 @@
-"""The composer as a teacher: verified program fragments and phrasings, put together in this process at no cost."""
+"""The composer as a teacher: a fixture whose answers cost nothing."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core.identity import digest
+from pipeline.core.known import COMPOSER
 from pipeline.core.records import Prompt
 from pipeline.recipe_teachers import ComposerTable
 from pipeline.teacher.content import chat_body
@@ -37,7 +38,7 @@ class ComposerTeacher:
         return {"name": self.name, **self.composer.identity()}
 
     def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
-        """By prompt and sample, as the composer draws: two prompts with equal messages never swap their answers."""
+        """By prompt and sample: two prompts with equal messages never swap their answers."""
         drawn = [messages, number] if question is None else [question.record.id, question.sample]
         return (digest([self.kind, self.composer.identity(), *drawn]),)
 
@@ -74,22 +75,24 @@ class _ComposerWorker:
         prompt = ticket.question.record
         if not isinstance(prompt, Prompt):
             return Failure(Trouble.BAD_REQUEST, f"the composer answers prompts, not a {prompt.type}")
-        text = self._teacher.composer.compose(prompt, ticket.question.sample)
-        body = chat_body(text, "stop", "composer")
+        composed = self._teacher.composer.compose(prompt, ticket.question.sample)
+        if composed.finish == "failed":
+            return Failure(Trouble.NO_ANSWER, "a fault that the recipe asks for")
+        body = chat_body(composed.text, composed.finish, COMPOSER)
         (key,) = self._teacher.keys(ticket.messages, ticket.number, ticket.question)
-        return Reply(key, "", "composer", json.dumps(body).encode(), body, self._teacher.max_tokens)
+        return Reply(key, "", COMPOSER, json.dumps(body).encode(), body, self._teacher.max_tokens)
 
 
 def _build(table: ComposerTable, setup: Setup) -> ComposerTeacher:
     from pipeline.teacher.composer import Composer
 
     drawn = setup.seed if table.seed is None else table.seed
-    return ComposerTeacher(table.name, Composer(table.name, drawn, table.model or "full"), table.max_tokens)
+    return ComposerTeacher(table.name, Composer(drawn, table.faults, table.fault_share), table.max_tokens)
 
 
 KIND = Kind(
     table=ComposerTable,
-    what="a teacher with no model in it: it composes verified program fragments and phrasings",
+    what="a fixture with no model in it: it reads no topic, and answers well or badly as the recipe asks",
     build=_build,
     keyed="prompts",
 )

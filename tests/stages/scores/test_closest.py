@@ -19,7 +19,7 @@ from pipeline.stages.scores.step import closest
 from pipeline.store.places import places
 from pipeline.store.store import Writer
 
-WHOLE = load("held-out")
+WHOLE = load("composed")
 TASKS = [problem.task_id for problem in WHOLE.problems[:2]]
 
 
