@@ -4,6 +4,7 @@ A kind's table has the keys that it reads and no other, so a key of another kind
 teacher of a table, and what else there is to know of its kind, is declared in `pipeline/teacher/kinds/NAME.py`.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -162,6 +163,18 @@ class ReplayTable(TeacherTable):
 
 AnyTeacher = Annotated[OpenAITable | LocalTable | ComposerTable | ReplayTable, Field(discriminator="kind")]
 """A teacher of any kind: its `kind` says which table it is."""
+
+
+def forget_other_kinds(teachers: Any, given: Collection[tuple[str, ...]]) -> None:
+    """Where an override changed a teacher's kind, what the recipe says of it that only other kinds know goes too."""
+    tables = tables_in(AnyTeacher)
+    known = {key for table in tables.values() for key in table.model_fields}
+    for number, entry in enumerate(teachers if isinstance(teachers, list) else ()):
+        place = ("teachers", str(number))
+        if isinstance(entry, dict) and (*place, "kind") in given and str(entry["kind"]) in tables:
+            own = tables[str(entry["kind"])].model_fields
+            for key in [key for key in entry if key in known - own.keys() and (*place, key) not in given]:
+                del entry[key]
 
 
 def _is_idle(key: str, value: object) -> bool:

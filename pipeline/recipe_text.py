@@ -6,7 +6,7 @@ here, and from then on no object holds both.
 
 import difflib
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipeline.recipe import GONE, Recipe
 from pipeline.recipe_base import tables_in
 from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
-from pipeline.recipe_teachers import AnyTeacher
+from pipeline.recipe_teachers import forget_other_kinds
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -172,7 +172,7 @@ def _override(
     for layer in layers:
         given |= dict.fromkeys(_lay(data, layer.values, (), problems), layer.folder)
     given |= {place: here for override in overrides if (place := _apply(data, override, problems))}
-    _forget_other_kinds(data.get("teachers"), given)
+    forget_other_kinds(data.get("teachers"), given)
 
     def base(place: tuple[str, ...]) -> Path | None:
         set_at = (place[:length] for length in range(len(place), 0, -1) if place[:length] in given)
@@ -202,18 +202,6 @@ def _lay(
                 f"{'.'.join(above)}: {key!r} is none of them; there are {', '.join(names) or 'none'}: name one, or "
                 "give the whole list"
             )
-
-
-def _forget_other_kinds(teachers: Any, given: Collection[tuple[str, ...]]) -> None:
-    """Where an override changed a teacher's kind, what the recipe says of it that only other kinds know goes too."""
-    tables = tables_in(AnyTeacher)
-    known = {key for table in tables.values() for key in table.model_fields}
-    for number, entry in enumerate(teachers if isinstance(teachers, list) else ()):
-        place = ("teachers", str(number))
-        if isinstance(entry, dict) and (*place, "kind") in given and str(entry["kind"]) in tables:
-            own = tables[str(entry["kind"])].model_fields
-            for key in [key for key in entry if key in known - own.keys() and (*place, key) not in given]:
-                del entry[key]
 
 
 def _apply(data: dict[str, Any], override: str, problems: list[str]) -> tuple[str, ...]:

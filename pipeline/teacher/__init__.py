@@ -6,7 +6,7 @@ what a kind of teacher is, `kinds/NAME.py` declares one, `building.py` lists the
 `online.py` is the lane, `sites.py` says which endpoint is next, `pace.py`, `limits.py` and `breaker.py` how fast,
 `transport.py` has the bytes, `wire.py` the format; `batch.py`, `batch_api.py` and `batch_book.py` are the Batch API.
 Teachers without a network live in a thread (`threaded.py`): `local_model.py` with `generating.py` or `llamacpp.py`,
-`composer/`, and `recorded.py`. `redaction.py` serves all of them.
+the fixture `composer/`, and `recorded.py`. `redaction.py` serves all of them.
 
 Nothing heavy is imported before it is used.
 """

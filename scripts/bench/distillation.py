@@ -95,7 +95,7 @@ class Study:
     def _documents(self) -> Iterator[Document]:
         """The corpus, by the pipeline's own stages."""
         overrides = [
-            "teachers.composer.model=basic",
+            "teachers.composer.faults=[]",
             "distinct.clones=false",
             "seeds.textbooks=0",
             f"seeds.exercises={self.options.exercises}",
