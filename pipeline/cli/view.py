@@ -1,12 +1,13 @@
-"""`hornbook view`: the browser of runs, as a server on this machine."""
+"""`hornbook view`: the browser of runs, as a server on this machine or as a folder of files."""
 
 import socket
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import completion
-from pipeline.cli.options import DataOption, JsonOption, print_json, say
+from pipeline.cli.options import DataOption, JsonOption, print_json, say, stderr
 from pipeline.core.errors import UsageError
 
 
@@ -15,6 +16,10 @@ def view(
         str,
         typer.Argument(help="The run to open; all by default.", metavar="[RUN]", autocompletion=completion.runs),
     ] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write the same as a folder of files for any web server.", metavar="DIR"),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the server; 0 for a free one.")] = 0,
     data: DataOption = "",
     as_json: JsonOption = False,
@@ -28,6 +33,15 @@ def view(
 
     where = places(data)
     name = resolve(where.runs, run).name if run else ""
+    if export is not None:
+        from pipeline.view.export import export as write
+
+        written = write(where, [name] if name else [], export, lambda text: stderr.print(text, markup=False))
+        if as_json:
+            print_json(written.to_json())
+        else:
+            say(written.to_text())
+        return
     from pipeline.view.server import Door, app
 
     try:

@@ -16,7 +16,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.facts import Facts
 from pipeline.core.names import LATEST, checked
 from pipeline.recipe_kinds import LoadedOf
@@ -83,9 +83,12 @@ class RunView:
 
     @cached_property
     def loaded(self) -> LoadedOf[Any] | None:
-        """The run's resolved recipe, None where the folder has none."""
+        """The run's resolved recipe, None where the folder has none, or one that this version reads no more."""
         path = self.folder / "recipe.toml"
-        return load(str(path)) if path.is_file() else None
+        try:
+            return load(str(path)) if path.is_file() else None
+        except RecipeError:
+            return None
 
     def table(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> pa.Table:
         """Columns of a finished stage's PREFIX*.parquet files; columns that a file lacks are left out.

@@ -1,7 +1,6 @@
 """What a person thinks of records: good, bad or a note, beside the run in one file of JSON Lines.
 
 The file is `labels.jsonl` in the run's folder, an object a record: id, label ("good", "bad" or ""), note, stage, time.
-It is what `quality.exclude` of a recipe takes.
 """
 
 from collections.abc import Mapping

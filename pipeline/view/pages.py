@@ -83,7 +83,7 @@ class Viewer:
         run = self.open(name)
         source = self._source(run, stage, kind)
         said = labels.read(run.folder)
-        valued = self._values(run)
+        valued = self.valued(run)
         chosen = query.ids
         if label:
             labelled = {
@@ -102,7 +102,7 @@ class Viewer:
         run = self.open(name)
         source = self._source(run, stage, kind)
         found = self.found.remembered((source, "facets"), lambda: facets(source))
-        return {"facets": found, "valued": bool(self._values(run))}
+        return {"facets": found, "valued": bool(self.valued(run))}
 
     def record(self, name: str, record_id: str, whole: bool = False) -> dict[str, Any]:
         """A record as the first stage that has it knows it, where else it is, and what it came from.
@@ -129,7 +129,7 @@ class Viewer:
             "completion": answer,
             "prompt": _first(run, ("prompts",), (answer or {}).get("prompt_id")),
             "kept": kept,
-            "value": self._values(run).get(record_id),
+            "value": self.valued(run).get(record_id),
             "label": labels.read(run.folder).get(record_id),
         }
         return found if whole else shortened(found)
@@ -183,7 +183,8 @@ class Viewer:
             raise InputError(f"stage {stage} of run {run.name} is not finished (state: {view.state})")
         return Source(run.store, view.name, view.key, PREFIXES[kind])
 
-    def _values(self, run: RunView) -> Mapping[str, float]:
+    def valued(self, run: RunView) -> Mapping[str, float]:
+        """What the classifier of a run has valued, by document id; empty where it has none."""
         stage = run.stage("quality")
         if stage is None or stage.manifest is None or "values.parquet" not in stage.manifest.files:
             return {}

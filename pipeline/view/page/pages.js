@@ -124,7 +124,7 @@ export async function training(name) {
 export async function labels(name) {
   const found = await ask("labels", name);
   return [h("h1", {}, "Labels"),
-    h("p", {}, "Good, bad or a note, by hand. They lie in the run's folder as ", h("code", {}, "labels.jsonl"), ". A recipe with ", h("code", {}, "quality.exclude"), " set to that file leaves out what is bad."),
+    h("p", {}, "Good, bad or a note, by hand. They lie in the run's folder as ", h("code", {}, "labels.jsonl"), "."),
     !exported && found.length > 0 && h("p", {}, h("a", { href: `api/runs/${encodeURIComponent(name)}/labels.jsonl`, download: true }, "Download labels.jsonl")),
     found.length ? h("ol.records", {}, found.toReversed().map((one) => h("li", {}, h("a", { href: to(["run", name, "record", one.id]), "data-row": true },
       h("span.meta", {}, tags({ label: one }), h("span", {}, one.stage), h("code.id", {}, one.id.slice(0, 12))), h("span.detail", {}, one.note || " ")))))
