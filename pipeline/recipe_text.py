@@ -18,6 +18,7 @@ from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import GONE, Recipe
 from pipeline.recipe_base import tables_in
+from pipeline.recipe_domain import recipe_of, with_problems
 from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
 from pipeline.recipe_teachers import forget_other_kinds
@@ -55,11 +56,12 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
     A name that is also a file is the file. Raises RecipeError with every problem found: TOML syntax with its line,
     unknown keys with the nearest known one, wrong types, overrides that name no key.
     """
-    text, source, folder = read(name_or_path, "recipe", shipped_recipes())
+    text, source, folder = read(recipe_of(name_or_path, overrides, shipped_recipes()), "recipe", shipped_recipes())
     data = parsed(text, source)
     problems: list[str] = []
     model = kind_of(data)
     _override(model, data, overrides, folder, problems, layers)
+    with_problems(data)
     execution_data = data.pop("execution", {})
     recipe = validated(model, data, "", problems)
     execution = validated(Execution, execution_data, "execution", problems)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.benchmarks import formats, hub
-from pipeline.core import environment
+from pipeline.core import environment, known
 from pipeline.core.errors import InputError, MissingExtra
 from pipeline.core.identity import digest
 from pipeline.core.records import Problem
 from pipeline.core.resources import shipped
+from pipeline.domains.items import judging, test_of
+from pipeline.domains.loading import TOML
+from pipeline.domains.loading import load as load_domain
 from pipeline.store import jsonl
 
 FOLDER_VARIABLE = environment.BENCHMARKS
@@ -35,7 +38,8 @@ class ProblemSet:
     name: as the user gave it, or the file's stem. digest: SHA-256 of the problems' content, the same whether the data
     came from a wheel, a folder or the hub. source: for a person, where the data came from. answer: whether a model
     continues the prompt or writes the whole program. stop: strings that end an answer, beside those of the
-    post-processing. total: problems of the benchmark, also where `limited` has taken a part of them.
+    post-processing. total: problems of the benchmark, also where `limited` has taken a part of them. language: of the
+    answers. packages: installed ones that answers may import, beside those that the user allows.
     """
 
     name: str
@@ -45,6 +49,8 @@ class ProblemSet:
     answer: Answer = "continuation"
     stop: tuple[str, ...] = ()
     total: int = 0
+    language: str = "python"
+    packages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.total:
@@ -74,12 +80,52 @@ def load(name_or_path: str) -> ProblemSet:
     if name_or_path in _NAMED:
         return _NAMED[name_or_path](name_or_path)
     path = Path(name_or_path).expanduser()
+    if _is_domain(name_or_path):
+        return of_domain(name_or_path)
     if not path.is_file():
         raise InputError(
             f"benchmark {name_or_path!r} is neither a name nor a file",
-            hint=f"use one of {', '.join(_NAMED)}, or the path of a .jsonl or .jsonl.gz file in HumanEval's form",
+            hint=f"use one of {', '.join((*_NAMED, *known.domains()))}, the folder of a domain, or the path of a "
+            ".jsonl or .jsonl.gz file in HumanEval's form",
         )
     return from_file(path, path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json"))
+
+
+def _is_domain(name_or_path: str) -> bool:
+    return name_or_path in known.domains() or (Path(name_or_path).expanduser() / TOML).is_file()
+
+
+def packages_of(name_or_path: str) -> tuple[str, ...]:
+    """Packages that answers to a benchmark may import: those of its domain."""
+    return load_domain(name_or_path).packages if _is_domain(name_or_path) else ()
+
+
+def of_domain(name_or_path: str) -> ProblemSet:
+    """The held-out problems of a domain. Raises InputError where it has none.
+
+    The digest covers what answers are judged by, too.
+    """
+    domain = load_domain(name_or_path)
+    if not domain.problems:
+        raise InputError(f"domain '{domain.name}' has no problems", hint=f"write {domain.folder}/problems.jsonl")
+    python = domain.language == "python"
+    problems = [
+        Problem(
+            benchmark=domain.name,
+            task_id=given.id,
+            prompt=given.prompt,
+            entry_point=str(given.check.get("entry_point", "")) if python else "",
+            test=test_of(given, domain),
+            canonical_solution=given.solution,
+            group=given.group,
+            prelude=str(given.check.get("prelude", "")) if python else "",
+            domain="" if python else name_or_path,
+        )
+        for given in domain.problems
+    ]
+    found = _problem_set(domain.name, str(domain.folder), problems)
+    judged_by = [found.digest, judging(domain)] if not python else [found.digest, domain.packages]
+    return replace(found, digest=digest(judged_by), language=domain.language, packages=domain.packages)
 
 
 def from_file(path: Path, name: str, keep: Callable[[Problem], bool] | None = None) -> ProblemSet:
@@ -134,7 +180,8 @@ def _problem_set(
 
 def data_digest(problems: Sequence[Problem]) -> str:
     """SHA-256 of the problems' content in order, without the benchmark's name."""
-    return digest([{k: v for k, v in problem.content().items() if k != "benchmark"} for problem in problems])
+    left_out = {"benchmark", "domain"}
+    return digest([{k: v for k, v in problem.content().items() if k not in left_out} for problem in problems])
 
 
 def _in_folder(*patterns: str) -> Path | None:

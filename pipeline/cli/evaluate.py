@@ -40,7 +40,7 @@ def score(
 
     execution = Execution(workers=workers, sandbox=_mode(sandbox))
     ks = _numbers(k) or HUMAN_EVAL_KS
-    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box:
+    with _sandbox(execution, cpu_seconds, memory_mb, packages, benchmark) as box:
         print_result(score_file(samples, benchmark, ks, sandbox=box), as_json)
 
 
@@ -156,7 +156,7 @@ def evaluate(
         beside = replace(beside, teacher=other)
     execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
     ks = _numbers(k) or (1,)
-    with _sandbox(execution, cpu_seconds, memory_mb, packages) as box, Watcher(stderr) as watch:
+    with _sandbox(execution, cpu_seconds, memory_mb, packages, benchmark) as box, Watcher(stderr) as watch:
         result = command.run(
             subject,
             benchmark,
@@ -192,8 +192,11 @@ def _numbers(values: list[str] | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, words)))
 
 
-def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int, packages: list[str] | None) -> Any:
+def _sandbox(execution: Any, cpu_seconds: float, memory_mb: int, packages: list[str] | None, benchmark: str) -> Any:
+    """The sandbox that judges; programs may import what the user allows and what the benchmark's domain needs."""
+    from pipeline.benchmarks.problems import packages_of
     from pipeline.sandbox import Limits, Sandbox
 
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
-    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox, packages=tuple(_listed(packages)))
+    allowed = tuple(dict.fromkeys((*_listed(packages), *packages_of(benchmark))))
+    return Sandbox(limits, workers=execution.worker_count(), mode=execution.sandbox, packages=allowed)

@@ -1,6 +1,7 @@
 """Words that settings take in the place of a path: the names of models, of benchmarks and of domains."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pipeline.core.resources import shipped, shipped_table
@@ -27,6 +28,17 @@ COMPOSER = "hornbook-composer"
 def domains() -> tuple[str, ...]:
     """The names of the shipped domains; each that has problems is a benchmark, too."""
     return tuple(sorted(path.parent.name for path in shipped("prompts").glob("*/domain.toml")))
+
+
+def has_problems(domain: str) -> bool:
+    """Whether a domain, by its shipped name or its folder, has held-out problems; False for what is no domain."""
+    place = domain_folder(domain)
+    return (place / "domain.toml").is_file() and (place / "problems.jsonl").is_file()
+
+
+def domain_folder(domain: str) -> Path:
+    """The folder of a shipped domain by its name, or the one named."""
+    return shipped("prompts") / domain if domain in domains() else Path(domain)
 
 
 @cache

@@ -195,6 +195,11 @@ class Passage(Record):
     licence: str = ""
     executed: int | None = field(default=None, compare=False)
 
+    @property
+    def written(self) -> str:
+        """What it is compared with others by: all of it."""
+        return self.text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise(Record):
@@ -205,7 +210,9 @@ class Exercise(Record):
     pipeline owns it, "agreement" if several solutions agree on what it says. mutants, killed: how many wrong variants
     of the solution the stage `validated` made, and how many of them the test refuses; None where it made none on
     purpose, or has not come there. attempts: further solutions of the same prompt, written without sight of this one,
-    where the stage `solutions` has asked for some; None where not.
+    where the stage `solutions` has asked for some; None where not. given: characters at the beginning of the prompt
+    that the domain gives, as a schema that many exercises share. Outside Python `test` is the JSON of the check, and
+    there is no entry point.
     """
 
     type: ClassVar[str] = "exercise"
@@ -222,11 +229,17 @@ class Exercise(Record):
     mutants: int | None = field(default=None, compare=False)
     killed: int | None = field(default=None, compare=False)
     attempts: tuple[str, ...] | None = field(default=None, compare=False)
+    given: int = field(default=0, metadata=LATER)
 
     @property
     def text(self) -> str:
         """What the student reads: the prompt and its solution, without the tests."""
         return self.prompt + self.solution
+
+    @property
+    def written(self) -> str:
+        """What the teacher wrote of it, by which it is compared with others."""
+        return self.text[self.given :]
 
 
 Document = Passage | Exercise
@@ -253,9 +266,12 @@ class Problem(Record):
 
     prompt: what the model completes. test: defines `check(candidate)`, or holds asserts on `entry_point`. group: a
     named part of the benchmark ("new wordings") or "". prelude: code that runs before the answer (MBPP's setup).
+    domain: name or folder of the domain whose checker judges answers, "" for tests in the sandbox; `test` is then the
+    JSON of its check.
     """
 
     type: ClassVar[str] = "problem"
+    found: ClassVar[frozenset[str]] = frozenset({"domain"})
     benchmark: str
     task_id: str
     prompt: str
@@ -264,6 +280,7 @@ class Problem(Record):
     canonical_solution: str = ""
     group: str = ""
     prelude: str = ""
+    domain: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import checkers
 from pipeline.checkers.protocol import Item, Terms
 from pipeline.core.identity import canonical_json
 from pipeline.core.records import Task
@@ -143,9 +144,19 @@ def item_of(given: Given, solution: str, domain: Domain) -> Item:
     )
 
 
+def item_of_test(item_id: str, prompt: str, solution: str, test: str) -> Item:
+    """A solution as a checker takes it, of a record whose test is the JSON of the check."""
+    return Item(item_id, prompt, solution, json.loads(test))
+
+
 def terms_of(domain: Domain, cpu_seconds: float = 5.0, memory_mb: int = 512, packages: tuple[str, ...] = ()) -> Terms:
     """What rulings on the domain's items depend on. packages: beside those of the domain."""
     return Terms(cpu_seconds, memory_mb, tuple(dict.fromkeys((*domain.packages, *packages))), domain.program)
+
+
+def judging(domain: Domain) -> list[Any]:
+    """What a ruling on the domain's items depends on beside limits, for keys."""
+    return [domain.checker, checkers.named(domain.checker).version, domain.packages, domain.program]
 
 
 def ended(text: str) -> str:

@@ -18,10 +18,10 @@ from pipeline.core.template import SEED_VARIABLES
 from pipeline.domains import items, tables
 from pipeline.domains.domain import TEMPLATES, Domain, Part, Shape
 from pipeline.domains.faults import PAGE, Faults, nearest, only_known, read_toml, text_of
+from pipeline.languages.finding import LANGUAGES
 
 GROUP = "hornbook.domains"
 """The entry-point group by which a package brings a domain: a path, or a function without arguments that gives it."""
-LANGUAGES = ("python", "sql", "regex", "text")
 TOML = "domain.toml"
 _TEXTS = ("name", "title", "licence", "text", "language", "checker")
 _PARTS = ("task", "solution", "check")
@@ -93,7 +93,7 @@ def _domain(folder: Path, found: list[Faults]) -> Domain:
         _head(about, faults)
     language, checker = about.get("language", ""), about.get("checker", "")
     kind = checkers.named(checker) if checker in checkers.names() else None
-    if kind and kind.language != language and language in LANGUAGES:
+    if kind and kind.language not in (language, "text") and language in LANGUAGES:
         faults.add("checker", f"checker '{checker}' judges {kind.language}, but the language is '{language}'")
 
     def malformed(check: Mapping[str, Any]) -> list[str]:
@@ -143,7 +143,7 @@ def _optional(path: Path, found: list[Faults], topics: Mapping[str, str]) -> tup
 def _head(about: Mapping[str, str], faults: Faults) -> None:
     if about["name"] and (not tables.is_slug(about["name"]) or objection(about["name"])):
         faults.add("name", f"name '{about['name']}' should be lower-case words joined by dashes")
-    for key, there in (("language", LANGUAGES), ("checker", checkers.names())):
+    for key, there in (("language", list(LANGUAGES)), ("checker", checkers.names())):
         if about[key] and about[key] not in there:
             near = nearest(about[key], there)
             faults.add(key, f"{key} '{about[key]}' is none{near or '; there are ' + ', '.join(there)}")

@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from pipeline.core.words import split
-
 _NO_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores"})
 _WRITTEN: dict[type, tuple[str, ...]] = {
@@ -294,6 +292,8 @@ class Wording(NamedTuple):
 
 def wording(text: str) -> Wording:
     """The words of all docstrings of `text`; no words where it has none, or is not Python."""
+    from pipeline.core.words import split  # with numpy, which a language is found without
+
     tree = parse(text)
     said: list[str] = []
     bound: set[str] = set()

@@ -10,7 +10,7 @@ import keyword
 import re
 import symtable
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -30,8 +30,8 @@ class Stop(Protocol):
 class StopRule(Protocol):
     """Makes the stop of one answer."""
 
-    def after(self, prompt: str) -> "CodeStop":
-        """A stop for what continues `prompt`."""
+    def after(self, prompt: str) -> Callable[..., int | None]:
+        """A stop for what continues `prompt`; called with the text so far, and whether it has ended."""
         ...
 
 

@@ -9,6 +9,7 @@ from pipeline.core.records import Document, Problem
 from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
+    from pipeline.stages.decontaminated.forms import ComparedForms
     from pipeline.stages.decontaminated.trees import Compared, ProblemTrees
 
 TAUS = (0.95, 0.9, 0.85, 0.8)
@@ -116,7 +117,7 @@ class Closest:
         return self._best.get((benchmark, task_id)) or ProblemMatch(task_id, 0.0, "")
 
 
-def near(document_id: str, compared: "Compared", least: float) -> Near | None:
+def near(document_id: str, compared: "Compared | ComparedForms", least: float) -> Near | None:
     """A document that was held against the problems of several benchmarks at once; None where it is close to none."""
     matches = tuple(
         (name, ProblemMatch(match.problem.task_id, match.rate, document_id))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import HornbookError
-from pipeline.core.records import Document, Passage, Problem
+from pipeline.core.records import Document, Exercise, Passage, Problem
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import DecontaminatedTable
 from pipeline.stages.decontaminated.split import TAUS, Near, near
@@ -17,6 +17,7 @@ from pipeline.store.spool import Spool
 from pipeline.work.protocol import SERIAL, Executor, blocks
 
 if TYPE_CHECKING:
+    from pipeline.stages.decontaminated.forms import ProblemForms
     from pipeline.stages.decontaminated.ngrams import Gram, NgramMatch, ProblemNgrams
     from pipeline.stages.decontaminated.trees import ProblemTrees, TreeMatch
 
@@ -40,7 +41,7 @@ class Decontaminate:
 
     Which n-grams are stock phrases of the corpus is counted over all documents, so each waits for the last one, on
     disk beyond `spool.MEMORY_CHARACTERS`. Copies of one text make no stock phrase: among the documents that hold one,
-    near-duplicates count once.
+    near-duplicates count once. language: of the corpus; outside Python, solutions are compared in their own language.
     """
 
     name: ClassVar[str] = STEP.name
@@ -50,8 +51,10 @@ class Decontaminate:
     embed: Embed | None = None
     executor: Executor = SERIAL
     similar: Callable[[Near], None] = _unheard
+    language: str = "python"
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        from pipeline.stages.decontaminated.forms import ProblemForms
         from pipeline.stages.decontaminated.ngrams import ProblemNgrams
         from pipeline.stages.decontaminated.trees import ProblemTrees
 
@@ -64,11 +67,13 @@ class Decontaminate:
                 hint="set decontaminated.embedding = 1.0 to go by n-grams and trees alone",
             )
         ngrams = ProblemNgrams(self.problems, self.table.ngram)
-        compare = _Compare(ngrams, ProblemTrees(self.problems), self.table.tree)
+        python = self.language == "python"
+        trees = ProblemTrees(self.problems) if python else ProblemForms(self.problems, self.language)
+        compare = _Compare(ngrams, trees, self.table.tree)
         documents: Spool[Document] = Spool()
         found: dict[int, _Found] = {}
         close: Spool[Near] = Spool()
-        for seen in self.executor.map(compare, _texts(records, documents)):
+        for seen in self.executor.map(compare, _texts(records, documents, self.language)):
             found.update((seen.start + place, what) for place, what in seen.found.items())
             for one in seen.near:
                 close.append(one)
@@ -97,7 +102,7 @@ class Decontaminate:
             from pipeline.stages.distinct.stage import Distinct
 
             wanted = set(numbers)
-            holding = {n: Passage(text=d.text, topic=str(n)) for n, d in enumerate(documents) if n in wanted}
+            holding = {n: Passage(text=d.written, topic=str(n)) for n, d in enumerate(documents) if n in wanted}
             kept = {o.record.id for o in Distinct()(holding.values()) if isinstance(o, Kept)}
             return [holding[n].id in kept for n in numbers]
 
@@ -170,15 +175,15 @@ class _Compare:
     """Holds blocks of (id, text) against the problems, in a form that can travel."""
 
     ngrams: "ProblemNgrams"
-    trees: "ProblemTrees"
+    trees: "ProblemTrees | ProblemForms"
     least: float
 
-    def __call__(self, block: tuple[int, list[tuple[str, str]]]) -> _Seen:
+    def __call__(self, block: tuple[int, list["_Text"]]) -> _Seen:
         start, documents = block
         seen = _Seen(start, {}, [])
-        grams = self.ngrams.hits([text for _, text in documents])
-        for place, ((document_id, text), shared) in enumerate(zip(documents, grams, strict=True)):
-            compared = self.trees.compared(text, min(self.least, *TAUS))
+        grams = self.ngrams.hits([text.written for text in documents])
+        for place, ((document_id, _, code), shared) in enumerate(zip(documents, grams, strict=True)):
+            compared = self.trees.compared(code, min(self.least, *TAUS))
             tree = next(iter(compared.matches(self.least)), None)
             if shared or tree is not None:
                 seen.found[place] = _Found(shared, tree)
@@ -188,13 +193,25 @@ class _Compare:
         return seen
 
 
-def _texts(records: Iterable[Document], documents: Spool[Document]) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Blocks of ids and texts with the number of their first, as the records go into `documents`."""
+class _Text(NamedTuple):
+    """What of a document is compared: its own words, and its code, which in Python is all of it."""
+
+    id: str
+    written: str
+    code: str
+
+
+def _texts(records: Iterable[Document], documents: Spool[Document], language: str) -> Iterator[tuple[int, list[_Text]]]:
+    """Blocks of texts with the number of their first, as the records go into `documents`."""
+    python = language == "python"
     for block in blocks(records):
         start = len(documents)
         for document in block:
             documents.append(document)
-        yield start, [(document.id, document.text) for document in block]
+        yield (
+            start,
+            [_Text(d.id, d.written, d.solution if isinstance(d, Exercise) and not python else d.text) for d in block],
+        )
 
 
 def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -31,6 +31,7 @@ def _make(making: Making) -> Manifest:
     """The manifest says which document kept is closest to each problem, so that the corpus need not be compared again
     where scores are split by what it holds (`stages/scores/step.py`)."""
     from pipeline.benchmarks.problems import load
+    from pipeline.domains.loading import load as load_domain
     from pipeline.models.embeddings import MAX_TOKENS, encoder, remembered
     from pipeline.stages.decontaminated.split import Closest
     from pipeline.stages.decontaminated.stage import Decontaminate
@@ -50,7 +51,9 @@ def _make(making: Making) -> Manifest:
         known = {s.name: {"digest": s.digest, "matches": _matches(s, closest)} for s in sets if named[s.name] == 1}
         return DecontaminatedFacts(known)
 
-    return making.through(Decontaminate(table, problems, embed, making.executor, closest.add), facts=facts)
+    language = load_domain(making.recipe.domain).language
+    stage = Decontaminate(table, problems, embed, making.executor, closest.add, language)
+    return making.through(stage, facts=facts)
 
 
 def _matches(problem_set: "ProblemSet", closest: "Closest") -> dict[str, tuple[float, str]]:

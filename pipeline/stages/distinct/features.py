@@ -65,8 +65,11 @@ def end_to_end(encoded: list[bytes]) -> tuple[Array, Array]:
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), starts
 
 
-def features(texts: Sequence[str], table: DistinctTable) -> Features:
-    """Features of `texts`; pure, and the same for a text whichever batch it is in."""
+def features(texts: Sequence[str], table: DistinctTable, outlines: Sequence[int] | None = None) -> Features:
+    """Features of `texts`; pure, and the same for a text whichever batch it is in.
+
+    outlines: in place of those of Python, which are worked out where clones are looked for.
+    """
     encoded = [_encoded(text) for text in texts]
     digests = b"".join([hashlib.blake2b(part, digest_size=16).digest() for part in encoded])
     data, starts = end_to_end(encoded)
@@ -80,8 +83,10 @@ def features(texts: Sequence[str], table: DistinctTable) -> Features:
     hashes, bounds = kernels.shingle(*words, table.shingle, False)
     multipliers, offsets = permutations(table.permutations)
     bands = kernels.band_keys(hashes, bounds, multipliers, offsets, table.bands)
-    if table.clones or table.max_constant_variants:
-        outlines = lexer.outlines(data, starts, lexer.KEYWORD_HASHES)
+    if outlines is not None:
+        found = np.array(outlines, dtype=np.uint32)
+    elif table.clones or table.max_constant_variants:
+        found = lexer.outlines(data, starts, lexer.KEYWORD_HASHES)
     else:
-        outlines = np.zeros(len(texts), dtype=np.uint32)
-    return Features(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2), hashes, bounds, bands, outlines)
+        found = np.zeros(len(texts), dtype=np.uint32)
+    return Features(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2), hashes, bounds, bands, found)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pipeline.core.records import Document, Exercise
 from pipeline.core.stage import Dropped, Kept
-from pipeline.languages.python.normal_form import Wording, normal_form, wording
+from pipeline.languages.python.normal_form import Wording, normal_form
 from pipeline.recipe import DistinctTable
+from pipeline.stages.distinct.code import Code
 from pipeline.stages.distinct.step import STEP
 from pipeline.store.spool import Texts, ordered
 from pipeline.work.protocol import SERIAL, Executor, blocks
@@ -44,7 +45,8 @@ class Distinct:
 
     table: the recipe's settings. executor: where features and normal forms are worked out; changes nothing in the
     result. index: documents kept before, from `Index.load`: they win over every new one, and the new ones kept are
-    added to it. With an index the normal form of every document is worked out, so that `Index.save` can store it.
+    added to it. language: of the corpus; outside Python clones are exercises whose solutions have equal normal forms.
+    With an index the normal form of every document is worked out, so that `Index.save` can store it.
 
     Two exercises that differ in nothing but the constants of their code are never near-duplicates of each other:
     that difference is wanted. `max_constant_variants` caps how many such variants are kept, of any document. With
@@ -68,6 +70,7 @@ class Distinct:
     table: DistinctTable = field(default_factory=DistinctTable)
     executor: Executor = SERIAL
     index: "Index | None" = None
+    language: str = "python"
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         from pipeline.stages.distinct.index import Index
@@ -76,9 +79,11 @@ class Distinct:
         if table.duplicates == "keep":
             yield from map(Kept, records)
             return
-        run = _Run(table, self.index if self.index is not None else Index(table), self.index is not None)
-        batches = _featured(ordered(records, keeper_key), table, self.executor)
-        if self.executor.parallel and (table.clones or table.max_constant_variants):
+        run = _Run(
+            table, self.index if self.index is not None else Index(table), self.index is not None, Code(self.language)
+        )
+        batches = _featured(ordered(records, keeper_key), table, self.executor, run.code)
+        if self.language == "python" and self.executor.parallel and (table.clones or table.max_constant_variants):
             batches = _with_forms(batches, run, self.executor)
         for batch, features in batches:
             yield from run.outcomes(batch, features)
@@ -92,23 +97,31 @@ class _FeaturesOf:
     """`features` of a list of texts, in a form that can travel."""
 
     table: DistinctTable
+    code: Code
 
-    def __call__(self, texts: list[str]) -> "Features":
+    def __call__(self, texts: list[tuple[str, str]]) -> "Features":
         from pipeline.stages.distinct.features import features
 
-        return features(texts, self.table)
+        written = [text for text, _ in texts]
+        if self.code.language == "python":
+            return features(written, self.table)
+        by_form = self.table.clones or self.table.max_constant_variants
+        forms = [self.code.form(kept) if by_form else b"" for _, kept in texts]
+        return features(written, self.table, [int.from_bytes(form[:4], "little") for form in forms])
 
 
-def _featured(documents: Iterable[Document], table: DistinctTable, executor: Executor) -> Iterator[Featured]:
+def _featured(
+    documents: Iterable[Document], table: DistinctTable, executor: Executor, code: Code
+) -> Iterator[Featured]:
     """Batches with their features, in order."""
     sent: deque[list[Document]] = deque()
 
-    def texts() -> Iterator[list[str]]:
+    def texts() -> Iterator[list[tuple[str, str]]]:
         for batch in blocks(documents, most=BATCH_DOCUMENTS, characters=BATCH_CHARACTERS):
             sent.append(batch)
-            yield [document.text for document in batch]
+            yield [(document.written, code.of(document)) for document in batch]
 
-    for features in executor.map(_FeaturesOf(table), texts()):
+    for features in executor.map(_FeaturesOf(table, code), texts()):
         yield sent.popleft(), features
 
 
@@ -185,6 +198,7 @@ class _Run:
     table: DistinctTable
     index: "Index"
     eager: bool
+    code: Code
     base: int = 0
     texts: Texts = field(default_factory=Texts)
     exercises: set[int] = field(default_factory=set)
@@ -313,7 +327,7 @@ class _Run:
             return None, False, ""
         if cap == 1 or not isinstance(document, Exercise):
             return twins[0], False, same
-        said = wording(document.text)
+        said = self.code.wording(self.code.of(document))
         for number in twins:
             if number < self.base or number not in self.exercises or said.same(self._wording(number)):
                 return number, False, same
@@ -323,13 +337,13 @@ class _Run:
 
     def _wording(self, number: int) -> Wording:
         if number not in self.wordings:
-            self.wordings[number] = wording(self._text(number))
+            self.wordings[number] = self.code.wording(self._text(number))
         return self.wordings[number]
 
     def _remember(self, document: Document, number: int, outlined: bool) -> None:
         """What later documents may ask of this one, which is kept."""
         exercise = isinstance(document, Exercise)
-        self.texts.append(document.text if outlined or exercise else "")
+        self.texts.append(self.code.of(document) if outlined or exercise else "")
         if exercise:
             self.exercises.add(number)
 
@@ -351,13 +365,16 @@ class _Run:
 
     def _form_of(self, document: Document) -> bytes:
         known = self.known.get(document.id)
-        return known.form if known is not None and known.form is not None else normal_form(document.text)
+        return known.form if known is not None and known.form is not None else self._made(document, True)
 
     def _variant_of(self, document: Document) -> bytes:
         known = self.known.get(document.id)
         if known is not None and known.variant is not None:
             return known.variant
-        return normal_form(document.text, constants=False)
+        return self._made(document, False)
+
+    def _made(self, document: Document, constants: bool) -> bytes:
+        return self.code.form(self.code.of(document), constants=constants)
 
     def _form(self, number: int) -> bytes:
         form = self.index.form(number)
@@ -365,7 +382,7 @@ class _Run:
             known = self.known.get(self.index.id(number))
             form = known.form if known is not None else None
             if form is None:
-                form = normal_form(self._text(number)) if number >= self.base else b""
+                form = self.code.form(self._text(number)) if number >= self.base else b""
             self.index.set_form(number, form)
         return form
 
@@ -373,7 +390,7 @@ class _Run:
         variant = self.index.variant(number)
         if variant is None:
             exercise = number in self.exercises
-            variant = normal_form(self._text(number), constants=False) if exercise else b""
+            variant = self.code.form(self._text(number), constants=False) if exercise else b""
             self.index.set_variant(number, variant)
         return variant
 

@@ -6,9 +6,11 @@ from pipeline.store.manifest import Manifest
 
 
 def _make(making: Making) -> Manifest:
+    from pipeline.domains.loading import load
     from pipeline.stages.distinct.stage import Distinct
 
-    return making.through(Distinct(making.recipe.distinct, making.executor))
+    language = load(making.recipe.domain).language
+    return making.through(Distinct(making.recipe.distinct, making.executor, language=language))
 
 
 STEP = TextStep(

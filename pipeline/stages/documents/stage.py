@@ -5,7 +5,9 @@
     no-signature    code without a function that can be asked for: none at all, one inside a class, one without a
                     docstring (an exercise *is* its docstring; none is made up from the prose around it), or one whose
                     parameters are not those of the task
-    unparsable      what should be the function is no Python 3.11
+    unparsable      what should be the function is no Python 3.11, or the solution none of the domain's language
+    no-task         outside Python: the part is missing that says what is asked
+    no-check        outside Python: the check is missing, or its checker cannot read it
 
 A textbook answer is kept as it is. An exercise is cut by `split_function`: its prompt holds what the function needs of
 the answer and that stood before it; what stood after it follows the body. Where the seed carries a task, prompt and
@@ -13,18 +15,22 @@ tests are the task's, and only the body is taken from the answer, with what it n
 helpers and all that these need after it. `assembly` says what is needed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pipeline.core.known import COMPOSER
 from pipeline.core.records import Completion, Exercise, Passage, Seed
 from pipeline.core.stage import Dropped, Kept
-from pipeline.languages.fences import code_blocks
+from pipeline.domains.domain import Domain
+from pipeline.domains.loading import load
+from pipeline.languages.fences import Block, code_blocks
+from pipeline.languages.finding import named
 from pipeline.languages.normalise import read_answer
 from pipeline.languages.python.answer import code_of, has_python
 from pipeline.languages.python.exercise import Reject, cut, find
 from pipeline.languages.python.task import body_for
+from pipeline.stages.documents.parts import exercise_of
 from pipeline.stages.documents.step import STEP
 
 _ENDS_THINKING = "; the answer ends inside its reasoning"
@@ -36,12 +42,15 @@ class Parse:
 
     name: ClassVar[str] = STEP.name
     reasons: ClassVar[Mapping[str, str]] = STEP.reasons
+    domain: Domain = field(default_factory=lambda: load("python"))
 
     def __call__(self, records: Iterable[Completion]) -> Iterator[Kept[Passage] | Kept[Exercise] | Dropped]:
         for completion in records:
             try:
                 if completion.seed.kind == "textbook":
-                    yield Kept(_passage(completion))
+                    yield Kept(_passage(completion, self.domain.language))
+                elif self.domain.language != "python":
+                    yield Kept(exercise_of(completion, self.domain))
                 else:
                     yield Kept(_exercise(completion))
             except Reject as verdict:
@@ -56,15 +65,16 @@ def _about(completion: Completion) -> Seed:
     return replace(seed, topic="", audience="") if completion.model == COMPOSER else seed
 
 
-def _passage(completion: Completion) -> Passage:
+def _passage(completion: Completion, language: str) -> Passage:
     text, unfinished = read_answer(completion.text)
     blocks = code_blocks(text)
     for block in blocks:
         if not block.closed:
             raise Reject("unclosed-fence", f"the fence opened on line {block.line} is not closed")
-    if not has_python(blocks):
+    if not (has_python(blocks) if language == "python" else _holds(language, blocks)):
         tags = ", ".join(sorted({block.tag for block in blocks}))
-        found = f"0 Python blocks of {len(blocks)} ({tags})" if blocks else "0 fenced blocks"
+        what = "Python" if language == "python" else language
+        found = f"0 {what} blocks of {len(blocks)} ({tags})" if blocks else "0 fenced blocks"
         raise Reject("no-code", found + _ENDS_THINKING * unfinished)
     return Passage(
         text=text.strip() + "\n",
@@ -73,6 +83,11 @@ def _passage(completion: Completion) -> Passage:
         teacher=completion.teacher,
         completion_id=completion.id,
     )
+
+
+def _holds(language: str, blocks: Sequence[Block]) -> bool:
+    """Whether a text holds some of its domain's language; prose alone is all that is wanted where that is text."""
+    return language == "text" or any(map(named(language).holds, blocks))
 
 
 def _exercise(completion: Completion) -> Exercise:

@@ -121,11 +121,14 @@ def unbroken_share(text: str) -> float:
     return sum(length for length in map(len, parts) if length > MAX_UNBROKEN) / len(text) if text else 0.0
 
 
-def low_value(text: str) -> str:
-    """Why a text is not worth reading, with both numbers; "" where no heuristic objects."""
+def low_value(text: str, min_alphanumeric: float = MIN_ALPHANUMERIC) -> str:
+    """Why a text is not worth reading, with both numbers; "" where no heuristic objects.
+
+    min_alphanumeric: smallest share of letters and digits, which is its language's.
+    """
     share = alphanumeric_fraction(text)
-    if share < MIN_ALPHANUMERIC:
-        return f"letters and digits {share:.2f} < {MIN_ALPHANUMERIC}"
+    if share < min_alphanumeric:
+        return f"letters and digits {share:.2f} < {min_alphanumeric}"
     share = unbroken_share(text)
     if share > MAX_UNBROKEN_SHARE:
         ordinary = sum(0 < len(line.strip()) <= ORDINARY_CHARACTERS for line in text.splitlines())

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pipeline.core.errors import HornbookError
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
+from pipeline.languages.finding import named
 from pipeline.models.embeddings import Embedding
 from pipeline.recipe import QualityTable
 from pipeline.stages.quality import findings, heuristics
@@ -34,8 +35,9 @@ class Quality:
     annotate and embed are needed where `table.classifier` is set, unless it names a model; embed also where
     `table.flatten` is below 1. seed: root of the choice of the annotated sample. about: what `embed` and `annotate`
     are, for the saved model. found: told what the classifier and the sampler did. executor: where the forest values the
-    documents; changes nothing in the result. With "mask", secrets are replaced in the kept record, which then has a new
-    id.
+    documents; changes nothing in the result. language: of the corpus.
+
+    With "mask", secrets are replaced in the kept record, which then has a new id.
 
     What a crowded cluster gives up is dropped as "repeated": it says again what the documents kept of it say.
     """
@@ -49,6 +51,7 @@ class Quality:
     about: Mapping[str, Any] = field(default_factory=dict)
     found: Callable[[Valuation], None] = _unheard
     executor: Executor = SERIAL
+    language: str = "python"
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         whole = self.table.classifier or self.table.flatten < 1
@@ -74,7 +77,7 @@ class Quality:
         detail = heuristics.repeated(text, table.max_repeated_lines)
         if detail:
             return Dropped(document, "repeated", detail)
-        detail = heuristics.low_value(text)
+        detail = heuristics.low_value(text, named(self.language).min_alphanumeric)
         if detail:
             return Dropped(document, "low-value", detail)
         return self._without_secrets(document)

@@ -52,12 +52,19 @@ def _reads(recipe: Recipe) -> Any:
     return read
 
 
+def _language(recipe: Recipe) -> str:
+    from pipeline.domains.loading import load
+
+    return load(recipe.domain).language
+
+
 def _make(making: Making) -> Manifest:
     from pipeline.stages.quality.stage import Quality
 
     if _whole(making.recipe):
         return _valued(making)
-    return making.through(Quality(making.recipe.quality), alone=True)
+    quality = Quality(making.recipe.quality, language=_language(making.recipe))
+    return making.through(quality, alone=True)
 
 
 def _valued(making: Making) -> Manifest:
@@ -98,6 +105,7 @@ def _valued(making: Making) -> Manifest:
         about={"embedding": embedding, "judge": spent},
         found=found,
         executor=making.executor,
+        language=_language(recipe),
     )
     tally = Tally()
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pipeline.core.errors import InputError
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
+from pipeline.languages.finding import named
 from pipeline.stages.samples.models import NO_CONTENT, Answered, Ask
 from pipeline.stages.samples.postprocess import PROGRAM_STOPS, STOP_STRINGS
 from pipeline.teacher import Answer, Failure, Question, converse, evaluation_teacher
@@ -110,5 +111,8 @@ def _without_content(result: object) -> bool:
 def _stops(ask: Ask) -> tuple[str, ...]:
     stops: tuple[str, ...] = ()
     if not ask.chat and ask.stop != "none":
-        stops = STOP_STRINGS if ask.stop == "code" else PROGRAM_STOPS
+        if ask.language:
+            stops = named(ask.language).stop_strings
+        else:
+            stops = STOP_STRINGS if ask.stop == "code" else PROGRAM_STOPS
     return (*ask.stop_strings, *stops)[:MOST_STOPS]

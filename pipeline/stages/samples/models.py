@@ -1,13 +1,15 @@
 """What can be scored: a local causal LM or an endpoint, as one thing that answers prompts."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+from pipeline.core.identity import LATER
 from pipeline.core.records import Message
 from pipeline.execution import Execution
 
 if TYPE_CHECKING:
+    from pipeline.languages.base import Language
     from pipeline.models.loading import LoadedModel
 
 StopRule = Literal["code", "program", "none"]
@@ -23,7 +25,8 @@ class Ask:
     max_new_tokens: longest answer, tokens. temperature: 0.0 is greedy. stop: "code" ends an answer where the
     function's body ends, "program" where definitions are followed by tests, prints or prose,
     "none" lets it run on. stop_strings: further strings that end an answer. chat: whether
-    prompts are instructions for the model's chat template.
+    prompts are instructions for the model's chat template. language: of the answer, where it is not Python; it then
+    says where an answer ends, unless stop is "none".
     """
 
     max_new_tokens: int
@@ -31,6 +34,7 @@ class Ask:
     stop: StopRule = "code"
     stop_strings: tuple[str, ...] = ()
     chat: bool = False
+    language: str = field(default="", metadata=LATER)
 
 
 NO_CONTENT, NO_ROOM = "no-content", "no-room"
@@ -90,6 +94,17 @@ class Opened(Answerer, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _StopOf:
+    """The stop rule of a language, as generation takes it."""
+
+    language: "Language"
+
+    def after(self, prompt: str) -> Callable[..., int | None]:
+        stop = self.language.stop(prompt)
+        return lambda text, ended=False: stop(text)
+
+
 class LocalModel:
     """A causal LM in this process. Greedy answers in fp32 do not depend on the batch."""
 
@@ -112,6 +127,7 @@ class LocalModel:
         return []
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+        from pipeline.languages.finding import named
         from pipeline.languages.python.stopping import AnswerEnd, Ending
         from pipeline.models.generation import chat_prompt, generate
 
@@ -125,7 +141,9 @@ class LocalModel:
             self._loaded,
             prompts,
             max_new_tokens=ask.max_new_tokens,
-            stop=AnswerEnd(ending, ask.stop_strings),
+            stop=_StopOf(named(ask.language))
+            if ask.language and ask.stop != "none"
+            else AnswerEnd(ending, ask.stop_strings),
             temperature=ask.temperature,
             seeds=seeds,
             batch=self._batch,

@@ -12,6 +12,8 @@ from textwrap import dedent, indent
 from typing import Literal
 
 from pipeline.core.records import Problem
+from pipeline.languages.base import Missing
+from pipeline.languages.finding import named
 from pipeline.languages.normalise import normalised
 from pipeline.languages.python.answer import Code, code_of
 from pipeline.languages.python.assembly import program_of
@@ -153,7 +155,24 @@ CHAT = PostProcessing("answer-module/1", function_from_chat)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 
-def chosen(form: PromptForm, whole: bool, rule: PostRule = "auto", opened: bool = True) -> PostProcessing:
+def of_language(name: str, chat: bool) -> PostProcessing:
+    """For answers in a language other than Python: up to where it says that they end, or out of a chat answer."""
+    language = named(name)
+
+    def cut(problem: Problem, text: str) -> str:
+        place = language.stop(problem.prompt)(text)
+        return (text if place is None else text[:place]).rstrip() + "\n"
+
+    def found(problem: Problem, text: str) -> str:
+        solution = language.solution(text)
+        return normalised(text) if isinstance(solution, Missing) else solution.text
+
+    return PostProcessing(f"{name}-answer/1", found) if chat else PostProcessing(f"{name}-stop/1", cut)
+
+
+def chosen(
+    form: PromptForm, whole: bool, rule: PostRule = "auto", opened: bool = True, language: str = "python"
+) -> PostProcessing:
     """The post-processing that fits a prompt form and a benchmark whose answers are whole programs or not.
 
     rule: "none" scores the text as generated. opened: whether the prompts open the function to be written.
@@ -162,12 +181,14 @@ def chosen(form: PromptForm, whole: bool, rule: PostRule = "auto", opened: bool 
         return PostProcessing("none", lambda problem, text: text, whole=whole)
     if whole:
         return DONE
+    if language != "python":
+        return of_language(language, form == "chat")
     if form == "chat":
         return CHAT
     return BODY if opened else PROGRAM
 
 
-def asked(problem: Problem, form: PromptForm, whole: bool = False) -> str:
+def asked(problem: Problem, form: PromptForm, whole: bool = False, language: str = "python") -> str:
     """The text that a model sees.
 
     "stripped": without the newlines at its end, which tokenisers merge with the indent that follows: a prompt that
@@ -176,6 +197,8 @@ def asked(problem: Problem, form: PromptForm, whole: bool = False) -> str:
     """
     if form == "stripped" and not whole:
         return problem.prompt.rstrip("\n")
+    if form == "chat" and not whole and language != "python":
+        return f"{problem.prompt.rstrip()}\n\nAnswer with one fenced block tagged {language}, and no other text."
     if form == "chat" and not whole:
         task = "Complete the following Python function." if _opens(problem) else "Write the Python function described."
         return f"{task} Answer with the whole function in one code block.\n\n```python\n{problem.prompt.rstrip()}\n```"

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ def sample(
     for problem_set in problem_sets:
         ask = how(problem_set, table, form, stop)
         limited = problem_set.limited(table.limit)
-        processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened)
+        processing = chosen(form, problem_set.answer == "whole", post, problem_set.opened, problem_set.language)
         yield from _set_samples(
             limited, answerer, ask, form, processing, table.samples, model_name, seed, written, on_event, fresh
         )
@@ -86,7 +86,7 @@ def how(problem_set: ProblemSet, table: EvaluationTable, form: PromptForm, stop:
     """How the problems of a set are asked: the stop rule for bodies serves neither whole programs nor chat answers."""
     whole = problem_set.answer == "whole"
     chat = form == "chat" and not whole
-    if stop == "code" and not problem_set.opened:
+    if stop == "code" and problem_set.language == "python" and not problem_set.opened:
         stop = "program"
     return Ask(
         max_new_tokens=table.max_new_tokens,
@@ -94,6 +94,7 @@ def how(problem_set: ProblemSet, table: EvaluationTable, form: PromptForm, stop:
         stop="none" if whole or chat else stop,
         stop_strings=problem_set.stop,
         chat=chat,
+        language="" if problem_set.language == "python" else problem_set.language,
     )
 
 
@@ -112,7 +113,7 @@ def _set_samples(
 ) -> Iterator[Sample]:
     whole = problem_set.answer == "whole"
     wanted = [
-        _wanted(problem, number, asked(problem, form, whole), ask, answerer.checkpoint, seed)
+        _wanted(problem, number, asked(problem, form, whole, problem_set.language), ask, answerer.checkpoint, seed)
         for problem in problem_set.problems
         for number in range(count)
     ]
@@ -189,7 +190,7 @@ def empty_answers(finish_reasons: Iterable[str]) -> list[str]:
 def _wanted(problem: Problem, number: int, prompt: str, ask: Ask, checkpoint: str, seed: int) -> Wanted:
     draw = rng_seed(seed, "samples", problem.id, number)
     # Greedy answers do not depend on the seed, so a new seed does not ask for them again.
-    key = digest([checkpoint, prompt, asdict(ask), STOP_LABELS[ask.stop], [number, draw] if ask.temperature else []])
+    key = digest([checkpoint, prompt, ask, STOP_LABELS[ask.stop], [number, draw] if ask.temperature else []])
     return Wanted(problem, number, prompt, draw, key)
 
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from pipeline import checkers
+from pipeline.checkers.protocol import Item, Means, Ruling
 from pipeline.core.identity import content_id
 from pipeline.core.records import Problem, Sample, Score
+from pipeline.domains.items import item_of_test, terms_of
+from pipeline.domains.loading import load
 from pipeline.sandbox import Program, Sandbox, Verdict
 
-UNSCORED = "infrastructure"
+UNSCORED: Literal["infrastructure"] = "infrastructure"
 """The verdict that says something about the machine, not about the answer."""
 
 
@@ -46,16 +51,24 @@ def judge(samples: Iterable[Sample], problems: Iterable[Problem], sandbox: Sandb
     by_id = {problem.id: problem for problem in problems}
     waiting: list[tuple[Sample, Problem, str]] = []
     programs: dict[str, Program] = {}
+    items: dict[str, dict[str, Item]] = {}
     for sample in samples:
         problem = by_id.get(sample.problem_id)
         if problem is None:
             raise ValueError(
                 f"sample {sample.id} answers problem {sample.problem_id} ({sample.task_id}), which is not scored here"
             )
-        program = program_of(problem, sample)
-        programs.setdefault(program.id, program)
-        waiting.append((sample, problem, program.id))
+        if problem.domain:
+            identity = content_id("item", [problem.prompt, sample.completion, problem.test])
+            item = item_of_test(identity, problem.prompt, sample.completion, problem.test)
+            items.setdefault(problem.domain, {}).setdefault(identity, item)
+        else:
+            program = program_of(problem, sample)
+            identity = programs.setdefault(program.id, program).id
+        waiting.append((sample, problem, identity))
     verdicts: dict[str, Verdict] = {}
+    for domain, asked in items.items():
+        verdicts |= {ruling.id: _verdict(ruling) for ruling in _rulings(domain, asked.values(), sandbox)}
     arriving = iter(sandbox.run(programs.values()))
     for sample, problem, program_id in waiting:
         while program_id not in verdicts:
@@ -64,6 +77,23 @@ def judge(samples: Iterable[Sample], problems: Iterable[Problem], sandbox: Sandb
                 raise ValueError(f"the sandbox gave no verdict on program {program_id} of {sample.task_id}")
             verdicts[verdict.program_id] = verdict
         yield Judged(_score(sample, problem, verdicts[program_id]), sample, problem, verdicts[program_id])
+
+
+def _rulings(domain: str, items: Iterable[Item], sandbox: Sandbox) -> Iterator[Ruling]:
+    """The rulings of a domain's checker, under the limits and with the workers of `sandbox`."""
+    found = load(domain)
+    terms = terms_of(found, sandbox.limits.cpu_seconds, sandbox.limits.memory_mb, sandbox.packages)
+    with checkers.named(found.checker).make(terms, Means(sandbox.workers, sandbox.mode)) as checker:
+        yield from checker.rule(items)
+
+
+def _verdict(ruling: Ruling) -> Verdict:
+    """A ruling in the sandbox's words; the checker's own reason begins the detail. A problem whose check is bad stays
+    unscored, as one that the machine could not judge does."""
+    if ruling.passed:
+        return Verdict(ruling.id, "passed", cpu_seconds=ruling.cpu_seconds)
+    detail = f"{ruling.reason}: {ruling.detail}" if ruling.reason else ruling.detail
+    return Verdict(ruling.id, UNSCORED if ruling.passed is None else "failed", detail, ruling.cpu_seconds)
 
 
 def score(samples: Iterable[Sample], problems: Iterable[Problem], sandbox: Sandbox) -> Iterator[Score]:

@@ -35,7 +35,8 @@ def _make(making: Making) -> Manifest:
     tally = Tally()
     workers, mode = making.execution.worker_count(), making.execution.sandbox
     limits = Limits(cpu_seconds=table.cpu_seconds, memory_mb=table.memory_mb)
-    with Sandbox(limits, workers=workers, mode=mode, packages=table.packages) as sandbox:
+    packages = tuple(dict.fromkeys((*table.packages, *(package for one in sets for package in one.packages))))
+    with Sandbox(limits, workers=workers, mode=mode, packages=packages) as sandbox:
         split = "decontaminated" in making.stage.inputs
         facts = ScoresFacts(
             benchmarks=[{"name": s.name, "digest": s.digest, "problems": len(s.problems)} for s in sets],

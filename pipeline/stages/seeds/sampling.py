@@ -140,6 +140,7 @@ def draw(
     """
     tasks = _own_tasks(domain) if domain.tasks else tasks if domain.language == "python" else None
     _check_teachers(table, teachers, tasks)
+    _check_language(table, teachers, domain)
     return _draw(table, teachers, seed, tasks, domain, _selected(domain, table.topics))
 
 
@@ -182,6 +183,19 @@ def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: 
                     f"teacher '{teacher.name}' has tests = 'seed', and there is no source of tasks here",
                     hint="add a tasks.jsonl to the domain, or set tests = 'teacher'",
                 )
+
+
+def _check_language(table: SeedsTable, teachers: Sequence[TeacherTable], domain: Domain) -> None:
+    """Composers write Python, and agreement is reached by calls of Python functions."""
+    for teacher in teachers if domain.language != "python" else ():
+        asked = (table.exercises and teacher.exercise_share) or (table.textbooks and teacher.textbook_share)
+        if asked and (teacher.kind == "composer" or teacher.tests == "agreement"):
+            what = "kind = 'composer'" if teacher.kind == "composer" else "tests = 'agreement'"
+            raise RecipeError(
+                f"teacher '{teacher.name}' has {what}, which is for Python; domain '{domain.name}' is of language "
+                f"'{domain.language}'",
+                hint="name a teacher with a model, and tests = 'teacher' or 'seed'",
+            )
 
 
 def _draw(
