@@ -3,7 +3,8 @@ of Zhong, Yu and Klein 2020, "Semantic Evaluation for Text-to-SQL").
 
 They are valid by the schema: rows that break NOT NULL, UNIQUE, CHECK or REFERENCES are left out. So what a task takes
 for granted has to stand in its schema; a column that may be NULL will be. Text is the shown data's and that of the
-literals in both queries; numbers are those too, and their neighbours. All of it is drawn from `seed`.
+literals in both queries, and one text more where no value of a column comes twice, so that it is no enumeration;
+numbers and days are those too, and their neighbours. All of it is drawn from `seed`.
 """
 
 import random
@@ -138,7 +139,8 @@ class _Draw:
         """What a column may be drawn from: its values, literals like them, and their neighbours."""
         key = (table.name, column)
         if key not in self.pools:
-            self.pools[key] = _pool(table.values(column), self.literals)
+            given = sum(row[column] is not None for row in table.rows)
+            self.pools[key] = _pool(table.values(column), self.literals, given)
         return self.pools[key]
 
     def value(self, table: Table, column: int) -> Any:
@@ -190,7 +192,9 @@ def literals(*queries: str) -> list[Any]:
     return list(found)
 
 
-def _pool(known: list[Any], literals: Sequence[Any]) -> list[Any]:
+def _pool(known: list[Any], literals: Sequence[Any], given: int) -> list[Any]:
+    """given: how many rows have a value; 0 for no neighbours but the literals'. Text is invented only where no value
+    comes twice: others may be all there are."""
     if not known:
         return []
     if all(isinstance(value, int | float) for value in known):
@@ -199,7 +203,7 @@ def _pool(known: list[Any], literals: Sequence[Any]) -> list[Any]:
         near = [value for value in literals if isinstance(value, int | float)]
         whole = all(isinstance(value, int) for value in known)
         steps: tuple[float, ...] = (-1, 0, 1) if whole else (-1, -0.01, 0, 0.01, 1)
-        numbers = [value + step for value in [*near, *known[:10]] for step in steps] + [0, 1]
+        numbers = [value + step for value in [*near, *(known[:10] if given else ())] for step in steps] + [0, 1]
         if whole:
             numbers = [int(value) for value in numbers if value == int(value)]
         lowest = min([0, *known, *near])
@@ -212,10 +216,12 @@ def _pool(known: list[Any], literals: Sequence[Any]) -> list[Any]:
         days += [f"{text}-01" for text in texts if re.fullmatch(r"\d{4}-\d\d", text)]
         days += [f"{n}-{day}" for n in literals for day in ("01-01", "12-31") if _is_year(n)]
         beside = [_moved(day + suffix, step) for day in days for step in (-1, 0, 1)]
+        beside += [_moved(str(value), step) for value in known[:10] if given for step in (-1, 31)]
         return list(dict.fromkeys([*known, *beside]))
     if any(isinstance(value, bytes) for value in known):
         return list(known)
-    return list(dict.fromkeys([*known, *texts]))
+    invented = [f"{known[0]}{known[-1]}"] if 2 < given == len(known) else []
+    return list(dict.fromkeys([*known, *texts, *invented]))
 
 
 def _is_year(value: Any) -> bool:
@@ -250,7 +256,7 @@ def made(tables: Sequence[Table], queries: Sequence[str], seed: str, kinds: Sequ
     for kind, change, times in _CHANGES:
         if kind in kinds:
             for number in range(times):
-                yield Made(_WORDS[kind], _changed(small, change, draw(f"{kind} {number}")))
+                yield Made(_WORDS[kind], _changed(small, change, draw(f"{kind} {number} {change.__name__}")))
 
 
 Change = Callable[[Table, _Draw], Sequence[Row]]
@@ -288,11 +294,15 @@ def _renewed(table: Table, draw: _Draw) -> Sequence[Row]:
     ]
 
 
-def _nulls(table: Table, draw: _Draw) -> Sequence[Row]:
+def _nulls(table: Table, draw: _Draw, share: float = 0.3) -> Sequence[Row]:
     return [
-        tuple(None if table.nullable[p] and draw.some(0.3) else value for p, value in enumerate(row))
+        tuple(None if table.nullable[p] and draw.some(share) else value for p, value in enumerate(row))
         for row in table.rows
     ]
+
+
+def _mostly_nulls(table: Table, draw: _Draw) -> Sequence[Row]:
+    return _nulls(table, draw, 0.75)
 
 
 def _swapped(table: Table, draw: _Draw) -> Sequence[Row]:
@@ -311,8 +321,8 @@ def _boundaries(table: Table, draw: _Draw) -> Sequence[Row]:
         for place, value in enumerate(row):
             refers = any(place == here for here, _, _ in table.refers)
             if not table.unique[place] and not refers and draw.some(0.5):
-                known = set(table.values(place))
-                news = [other for other in draw.pool(table, place) if other not in known]
+                known = table.values(place)
+                news = [other for other in _pool(known, draw.literals, 0) if other not in known]
                 values[place] = draw.random.choice(news) if news else value
         rows.append(tuple(values))
     return rows
@@ -335,6 +345,7 @@ _CHANGES: tuple[tuple[str, Change, int], ...] = (
     ("new", _new, 3),
     ("doubled", _doubled, 1),
     ("nulls", _nulls, 2),
+    ("nulls", _mostly_nulls, 1),
     ("swapped", _swapped, 2),
     ("boundaries", _boundaries, 3),
     ("ties", _ties, 2),
