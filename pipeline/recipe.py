@@ -101,6 +101,9 @@ class AgreementTable(Table):
     else."""
     min_calls: Positive = 3
     """Fewest calls whose results are written down as the exercise's test; those on which all raise do not count."""
+    solver: str = ""
+    """Name of the teacher that is asked for the further solutions; "" for the one that wrote the exercise. Another
+    model makes other mistakes; one that only solves has exercise_share = 0 and textbook_share = 0."""
 
 
 class DistinctTable(Table):
@@ -174,11 +177,20 @@ class QualityTable(Table):
     ones give up most; 1.0 switches it off."""
 
 
+class HeldOutTable(Table):
+    """Exercises kept back as problems of the benchmark "held-out", where evaluation.benchmarks names it."""
+
+    problems: Positive = 100
+    """Most problems: one of each topic before a second of any, no two functions of one name."""
+    share: Fraction = 0.2
+    """Largest share of the exercises that become problems."""
+
+
 class DecontaminatedTable(Table):
     """Overlap with the benchmarks (Gunasekar et al. 2023, 5)."""
 
-    benchmarks: tuple[BenchmarkText, ...] = ("humaneval", "held-out")
-    """Names of benchmarks, or paths of JSONL files of problems."""
+    benchmarks: tuple[BenchmarkText, ...] = ("humaneval",)
+    """Names of benchmarks, or paths of JSONL files of problems. Those held out of the corpus always count too."""
     ngram: Positive = 13
     """Words of an n-gram."""
     tree: Annotated[float, Field(ge=0.0, le=1.0)] = 0.95
@@ -326,8 +338,9 @@ class SoftTargetsTable(Table):
 class EvaluationTable(Table):
     """What the student is asked."""
 
-    benchmarks: tuple[BenchmarkText, ...] = ("held-out", "humaneval")
-    """Names of benchmarks, or paths of JSONL files of problems; [] for none."""
+    benchmarks: tuple[BenchmarkText, ...] = ("humaneval",)
+    """Names of benchmarks, or paths of JSONL files of problems; [] for none. "held-out": exercises of the run's own
+    corpus (see `held_out`)."""
     before: bool = True
     """Score the untrained student too (skipped for init = "scratch", and where student.layers leaves some out)."""
     limit: Count = 0
@@ -379,6 +392,7 @@ class Recipe(Table):
     validated: ValidatedTable = ValidatedTable()
     distinct: DistinctTable = DistinctTable()
     quality: QualityTable = QualityTable()
+    held_out: HeldOutTable = HeldOutTable()
     decontaminated: DecontaminatedTable = DecontaminatedTable()
     tokens: TokensTable = TokensTable()
     soft_targets: SoftTargetsTable = SoftTargetsTable()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipeline.core.known import HELD_OUT
 from pipeline.recipe import Recipe
 
 
@@ -32,6 +33,16 @@ def inconsistencies(recipe: Recipe) -> list[str]:
             f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
             "set evaluation.temperature, e.g. 0.8"
         )
+    if HELD_OUT in recipe.evaluation.benchmarks and not recipe.seeds.exercises:
+        problems.append(
+            f"evaluation.benchmarks names {HELD_OUT!r}, but seeds.exercises = 0: a corpus without exercises has none "
+            "to keep back; leave it out"
+        )
+    if HELD_OUT in recipe.decontaminated.benchmarks:
+        problems.append(
+            f"decontaminated.benchmarks names {HELD_OUT!r}, which a run makes of its own corpus and always holds it "
+            "against; leave it out"
+        )
     problems.extend(_distillation(recipe))
     if recipe.validated.min_mutants_killed and not recipe.validated.mutants:
         problems.append(
@@ -60,6 +71,17 @@ def _agreement(recipe: Recipe) -> list[str]:
         if not teacher.has_model
     ]
     table = recipe.agreement
+    names = [teacher.name for teacher in recipe.teachers]
+    solver = next((teacher for teacher in recipe.teachers if teacher.name == table.solver), None)
+    if agreeing and table.solver and solver is None:
+        problems.append(
+            f"agreement.solver = {table.solver!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
+        )
+    if agreeing and solver is not None and not solver.has_model:
+        problems.append(
+            f"agreement.solver = {table.solver!r} has kind = {solver.kind!r}, which does not read what it is asked; "
+            "name a teacher of another kind"
+        )
     if agreeing and table.agree > table.solutions + 1:
         problems.append(
             f"agreement.agree = {table.agree}, but there are at most {table.solutions + 1} solutions, one of them the "

@@ -12,6 +12,7 @@ from pipeline.stages.completions.step import STEP as COMPLETIONS
 from pipeline.stages.decontaminated.step import STEP as DECONTAMINATED
 from pipeline.stages.distinct.step import STEP as DISTINCT
 from pipeline.stages.documents.step import STEP as DOCUMENTS
+from pipeline.stages.held_out.step import STEP as HELD_OUT
 from pipeline.stages.making import TextStep
 from pipeline.stages.prompts.step import STEP as PROMPTS
 from pipeline.stages.quality.step import STEP as QUALITY
@@ -37,6 +38,7 @@ WALK: tuple[TextStep, ...] = (
     VALIDATED,
     DISTINCT,
     QUALITY,
+    HELD_OUT,
     DECONTAMINATED,
     TOKENS,
     SOFT_TARGETS,

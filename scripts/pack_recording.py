@@ -22,25 +22,29 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> None:
     """Arguments: the overrides that were given to `hornbook run record`."""
     recipe = load("record", sys.argv[1:]).recipe
-    (table,) = recipe.teachers
-    model = named(table.weights)
-    if not isinstance(table, LocalTable) or model is None:
-        sys.exit(f"recipe record: its teacher should be a local, named model, got {table.kind} {table.answers_with!r}")
-    teacher = build(table, Execution(), recipe.seed)
-    assert isinstance(teacher, LocalTeacher)
-    # Whichever engine answered, on this machine or another, it was the same model.
-    variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
-    about = {
-        "model": model.title,
-        "licence": model.licence,
-        "sha256": model.sha256,
-        "seed": recipe.seed,
-        "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
-        "templates": prompting.digest(load_domain(recipe.domain)),
-    }
     store = Path(str(places().data)) / "store"
-    told = pack([store / "completions", store / "solutions"], variants, ROOT / "data" / "recorded" / table.name, about)
-    print(json.dumps(told, indent=1))
+    for table in recipe.teachers:
+        model = named(table.weights)
+        if not isinstance(table, LocalTable) or model is None:
+            sys.exit(
+                f"recipe record: teacher {table.name!r} should be a local, named model, "
+                f"got {table.kind} {table.answers_with!r}"
+            )
+        teacher = build(table, Execution(), recipe.seed)
+        assert isinstance(teacher, LocalTeacher)
+        # Whichever engine answered, on this machine or another, it was the same model.
+        variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
+        about = {
+            "model": model.title,
+            "licence": model.licence,
+            "sha256": model.sha256,
+            "seed": recipe.seed,
+            "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
+            "templates": prompting.digest(load_domain(recipe.domain)),
+        }
+        folder = ROOT / "data" / "recorded" / table.name
+        told = pack([store / "completions", store / "solutions"], variants, folder, about)
+        print(json.dumps(told, indent=1))
 
 
 if __name__ == "__main__":

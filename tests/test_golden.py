@@ -26,7 +26,13 @@ READS = {name: f"what {name} reads" for name in walks.names()}
 VARIANTS = {
     "tiny with every stage": (
         "tiny",
-        ["sources.kind=stdlib", "student.init=smollm2", "tokens.tokenizer=student", "soft_targets.teacher=smollm2"],
+        [
+            "sources.kind=stdlib",
+            "student.init=smollm2",
+            "tokens.tokenizer=student",
+            "soft_targets.teacher=smollm2",
+            'evaluation.benchmarks=["held-out", "composed"]',
+        ],
     ),
     "tiny online": ("tiny", ["soft_targets.teacher=smollm2", "soft_targets.mode=online"]),
     "tiny of real code alone": ("tiny", ["sources.kind=stdlib", "seeds.exercises=0", "seeds.textbooks=0"]),

@@ -39,6 +39,7 @@ FLOORS = (
     "stages/validated",
     "stages/distinct",
     "stages/quality",
+    "stages/held_out",
     "stages/decontaminated",
     "stages/tokens",
     "stages/samples",

@@ -24,7 +24,7 @@ def installed(tmp_path_factory):
 
 def test_data_files_and_licence_are_in_it(installed):
     shipped = installed / "pipeline" / "shipped"
-    for folder in ("prompts", "data/seeds", "data/held_out", "data/understanding"):
+    for folder in ("prompts", "data/seeds", "data/understanding"):
         there = shipped / folder.removeprefix("data/")
         assert {p.relative_to(there) for p in there.rglob("*") if p.is_file()} == {
             p.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*") if p.is_file()

@@ -13,6 +13,7 @@ from pipeline.benchmarks import formats, hub
 from pipeline.core import environment, known
 from pipeline.core.errors import InputError, MissingExtra
 from pipeline.core.identity import digest
+from pipeline.core.known import HELD_OUT
 from pipeline.core.records import Problem
 from pipeline.core.resources import shipped
 from pipeline.domains.items import judging, test_of
@@ -79,6 +80,11 @@ def load(name_or_path: str) -> ProblemSet:
     """
     if name_or_path in _NAMED:
         return _NAMED[name_or_path](name_or_path)
+    if name_or_path == HELD_OUT:
+        raise InputError(
+            f"benchmark {HELD_OUT!r} is made by each run, of its own corpus",
+            hint="give the path of a run's problems: data/store/held-out/KEY/problems.jsonl",
+        )
     path = Path(name_or_path).expanduser()
     if _is_domain(name_or_path):
         return of_domain(name_or_path)
@@ -266,12 +272,6 @@ def _plus(*patterns: str) -> Callable[[str], ProblemSet]:
     return load_plus
 
 
-def _held_out(name: str) -> ProblemSet:
-    from pipeline.benchmarks import held_out
-
-    return _problem_set(name, "hornbook", list(held_out.problems()))
-
-
 def _composed(name: str) -> ProblemSet:
     from pipeline.teacher.composer.problems import problems
 
@@ -325,7 +325,6 @@ _NAMED: dict[str, Callable[[str], ProblemSet]] = {
     "mbpp-few-shot": _mbpp_few_shot,
     "mbpp-sanitized": _mbpp_sanitized,
     "mbpp+": _plus("MbppPlus.jsonl.gz", "MbppPlus*.jsonl*"),
-    "held-out": _held_out,
     "composed": _composed,
     "understanding": _understanding,
 }

@@ -13,12 +13,13 @@ BENCHMARKS = (
     "mbpp-few-shot",
     "mbpp-sanitized",
     "mbpp+",
-    "held-out",
     "composed",
     "understanding",
 )
 """The benchmarks that have a name; `pipeline.benchmarks.problems` says what each is."""
 
+HELD_OUT = "held-out"
+"""The benchmark that a run makes: exercises of its own corpus that were kept back."""
 
 COMPOSER = "hornbook-composer"
 """What the answers of the composer name as their model. It reads no topic, so its documents are about none."""

@@ -15,7 +15,6 @@ _PLACES = {
     "models.toml": _CHECKOUT / "data" / "models.toml",
     "references.toml": _CHECKOUT / "data" / "references.toml",
     "recorded": _CHECKOUT / "data" / "recorded",
-    "held_out": _CHECKOUT / "data" / "held_out",
     "understanding": _CHECKOUT / "data" / "understanding",
 }
 

@@ -153,5 +153,5 @@ def _limits(told: Told, recipe: Recipe | None) -> list[str]:
     lines += [f"- {one.benchmark}: no rise over the weights it began from is shown."
               for one in told.summary.comparisons if one.claim != "rise"]  # fmt: skip
     if recipe is not None and "held-out" in recipe.evaluation.benchmarks:
-        lines.append("- `held-out` asks for skills that the corpus teaches; it is no measure of anything else.")
+        lines.append("- `held-out` asks what the same teacher asked; it is no measure of anything else.")
     return ["## Limitations", "", *lines] if lines else []

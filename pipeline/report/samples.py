@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from pipeline.core.errors import HornbookError
-from pipeline.core.records import Problem
+from pipeline.core.known import HELD_OUT
+from pipeline.core.records import Exercise, Problem
 from pipeline.run.reading import RunView
+from pipeline.stages.held_out.stage import problem_of
+from pipeline.store.rows import from_row
 
 Change = Literal["gained", "lost", "solved", "failed", "unscored"]
 
@@ -54,18 +57,27 @@ class Shown:
         }
 
 
-def problems(names_or_paths: Iterable[str]) -> dict[str, tuple[Problem, ...]]:
+def problems(run: RunView, names_or_paths: Iterable[str]) -> dict[str, tuple[Problem, ...]]:
     """The problems of each benchmark, under its own name; those whose data is not at hand are left out."""
     from pipeline.benchmarks.problems import load
 
-    found = {}
+    found: dict[str, tuple[Problem, ...]] = {}
     for name_or_path in names_or_paths:
         try:
-            loaded = load(name_or_path)
+            if name_or_path == HELD_OUT:
+                found[HELD_OUT] = _kept_back(run)
+            else:
+                loaded = load(name_or_path)
+                found[loaded.name] = loaded.problems
         except HornbookError:
             continue
-        found[loaded.name] = loaded.problems
     return found
+
+
+def _kept_back(run: RunView) -> tuple[Problem, ...]:
+    """The exercises of the corpus that the run kept back as problems."""
+    exercises = map(from_row, run.where(HELD_OUT, "dropped", "reason", {HELD_OUT}))
+    return tuple(problem_of(exercise) for exercise in exercises if isinstance(exercise, Exercise))
 
 
 def shown(run: RunView, scores: Sequence[Mapping[str, Any]], known: Mapping[str, Sequence[Problem]]) -> list[Shown]:

@@ -230,7 +230,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
 
 def benchmark_problems(run: RunView) -> dict[str, tuple[Problem, ...]]:
     """The problems of the run's benchmarks, as far as their data is at hand."""
-    return samples.problems(run.loaded.recipe.evaluation.benchmarks) if run.loaded else {}
+    return samples.problems(run, run.loaded.recipe.evaluation.benchmarks) if run.loaded else {}
 
 
 def stage_line(stage: StageView, run: RunView) -> StageLine:

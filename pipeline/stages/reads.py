@@ -6,11 +6,17 @@ Everything here is cheap (files are hashed, no model is loaded) and touches noth
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.known import HELD_OUT
 from pipeline.recipe import Recipe
 from pipeline.recipe_paths import last_part
+
+if TYPE_CHECKING:
+    from pipeline.benchmarks.problems import ProblemSet
+    from pipeline.stages.making import Making
 
 _SEEN: ContextVar[dict[tuple[Any, str], Any] | None] = ContextVar("seen", default=None)
 
@@ -39,14 +45,33 @@ def _seen(look: Callable[[str], Any], name: str) -> Any:
 
 
 def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
-    """Digest of each benchmark's data, by its name or its file's; of two files of one name the later is numbered."""
+    """Digest of each benchmark's data, by its name or its file's; of two files of one name the later is numbered.
+
+    What the run holds back of its own corpus is not read from outside the store.
+    """
     from pipeline.benchmarks.problems import load
 
     found: dict[str, str] = {}
     for number, name in enumerate(names):
+        if name == HELD_OUT:
+            continue
         shown = last_part(name)
         found[shown if shown not in found else f"{shown}#{number}"] = _seen(load, name).digest
     return found
+
+
+def problem_sets(making: "Making", names: tuple[str, ...]) -> "list[ProblemSet]":
+    """The benchmarks of those names; `held-out` is what an input of the stage has kept back."""
+    from pipeline.benchmarks.problems import load
+
+    return [held_out(making.local(HELD_OUT)) if name == HELD_OUT else load(name) for name in names]
+
+
+def held_out(folder: Path) -> "ProblemSet":
+    """The problems in an artifact of the stage `held-out`."""
+    from pipeline.benchmarks.problems import from_file
+
+    return from_file(folder / "problems.jsonl", HELD_OUT)
 
 
 def weights(key: str, spec: str) -> Any:

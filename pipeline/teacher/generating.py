@@ -29,6 +29,7 @@ class GenerateWorker:
     def prepare(self) -> None:
         import torch
 
+        from pipeline.models.engines import move_weights
         from pipeline.models.loading import load
 
         teacher = self._teacher
@@ -40,6 +41,8 @@ class GenerateWorker:
         self._loaded = load(
             teacher.model, device=teacher.execution.device, cache=teacher.cache, dtype=dtype, tell=teacher.tell
         )
+        if self._large:
+            move_weights(self._loaded.model, self._loaded.packed)
 
     def close(self) -> None:
         self._loaded = None

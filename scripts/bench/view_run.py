@@ -45,7 +45,7 @@ init = "smollm2"
 [decontaminated]
 benchmarks = []
 [evaluation]
-benchmarks = ["held-out"]
+benchmarks = ["composed"]
 """
 
 HOSTILE = (
@@ -191,10 +191,10 @@ def corpus(store: Store, planned: Plan, documents: int, texts: Sequence[str]) ->
 
 
 def scores(store: Store, planned: Plan, texts: Sequence[str]) -> None:
-    """The held-out problems, answered before and after."""
+    """The composed problems, answered before and after."""
     from pipeline.benchmarks.problems import load as benchmark
 
-    problems = benchmark("held-out").problems
+    problems = benchmark("composed").problems
     draw, found = random.Random(3), []
     for model in ("before", "after"):
         samples = []

@@ -95,9 +95,9 @@ def test_of_equal_texts_the_first_is_kept():
 def test_overlap_with_a_benchmark():
     from pipeline.benchmarks.problems import load
 
-    problem = load("held-out").problems[0]
+    problem = load("composed").problems[0]
     solved = problem.prompt + problem.canonical_solution
-    found = api.run_stage("decontaminated", [solved, LONG.format(1)], benchmarks=["held-out"])
+    found = api.run_stage("decontaminated", [solved, LONG.format(1)], benchmarks=["composed"])
     assert [one.text for one in found.dropped] == [solved]
     with pytest.raises(api.HornbookError, match="none is named"):
         api.run_stage("decontaminated", [solved])
@@ -114,15 +114,15 @@ def test_what_is_no_stage_or_setting_is_told():
 def test_a_callable_is_scored(sandbox):
     from pipeline.benchmarks.problems import load
 
-    known = {problem.prompt.strip(): problem.canonical_solution for problem in load("held-out").problems}
+    known = {problem.prompt.strip(): problem.canonical_solution for problem in load("composed").problems}
 
     def cheat(prompt: str) -> str:
         return known[prompt.strip()]
 
-    result = api.evaluate(cheat, "held-out", limit=3, workers=1, sandbox=sandbox.mode)
+    result = api.evaluate(cheat, "composed", limit=3, workers=1, sandbox=sandbox.mode)
     assert (result.model, result.estimate.value, result.estimate.scored) == ("cheat", 1.0, 3)
     assert "PARTIAL" in result.to_text()
     assert (
-        api.evaluate(lambda _: "    return None\n", "held-out", limit=3, workers=1, sandbox=sandbox.mode).estimate.value
+        api.evaluate(lambda _: "    return None\n", "composed", limit=3, workers=1, sandbox=sandbox.mode).estimate.value
         == 0
     )

@@ -97,6 +97,16 @@ DOCUMENTS = st.one_of(
 )
 
 
+NAMED = ('evaluation.benchmarks=["composed"]',)
+"""A benchmark that no stage of the walk makes."""
+TESTED = [
+    Exercise(prompt=f'def f{n}(x):\n    """{n}."""\n', solution="    return x\n", entry_point=f"f{n}",
+             test="assert f(1)\n", test_owner="teacher", topic="t")
+    for n in range(2)
+]  # fmt: skip
+"""Exercises of which one can be drawn as a problem, whatever else there is."""
+
+
 def several(strategy: st.SearchStrategy[Any], least: int = 0, most: int = 8) -> st.SearchStrategy[list[Any]]:
     return st.lists(strategy, min_size=least, max_size=most, unique_by=lambda record: record.id)
 
@@ -215,8 +225,13 @@ def quality_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Give
     return Given({"distinct": draw(several(DOCUMENTS))}, ["quality.personal_data=drop"])
 
 
+def held_out_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
+    overrides = ["held_out.share=0.5", 'evaluation.benchmarks=["held-out"]']
+    return Given({"quality": [*draw(several(DOCUMENTS)), *TESTED]}, overrides)
+
+
 def decontaminated_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
-    return Given({"quality": draw(several(DOCUMENTS))})
+    return Given({"quality": draw(several(DOCUMENTS))}, [*NAMED])
 
 
 def tokens_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
@@ -253,7 +268,7 @@ def samples_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch, model: 
     patched.setattr("pipeline.models.loading.load", lambda *_, **__: None)
     patched.setattr("pipeline.stages.samples.stage.sample", lambda *_, **__: iter(answers))
     inputs: dict[str, Sequence[Record]] = {"student": []} if model == "after" else {}
-    return Given(inputs, ["student.init=smollm2", "tokens.tokenizer=student"], len(answers))
+    return Given(inputs, [*NAMED, "student.init=smollm2", "tokens.tokenizer=student"], len(answers))
 
 
 def samples_before_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
@@ -265,7 +280,7 @@ def scores_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given
     asked = {"samples-before": samples_of(draw, "before", 2), "samples-after": samples_of(draw, "after", 3)}
     splits = draw(st.booleans())
     read = {"decontaminated": draw(several(DOCUMENTS))} if splits else {}
-    overrides = ["student.init=smollm2", "tokens.tokenizer=student", f"evaluation.splits={str(splits).lower()}"]
+    overrides = [*NAMED, "student.init=smollm2", "tokens.tokenizer=student", f"evaluation.splits={str(splits).lower()}"]
     return Given({**asked, **read}, overrides, sum(map(len, asked.values())))
 
 
@@ -279,6 +294,7 @@ GIVEN: dict[str, Callable[[Draw, Path, pytest.MonkeyPatch], Given]] = {
     "validated": validated_given,
     "distinct": distinct_given,
     "quality": quality_given,
+    "held-out": held_out_given,
     "decontaminated": decontaminated_given,
     "tokens": tokens_given,
     "soft-targets": soft_targets_given,

@@ -43,7 +43,14 @@ def test_a_model_and_a_benchmark_that_several_stages_read_are_looked_at_once(mon
 
     monkeypatch.setattr("pipeline.models.loading.model_identity", identity)
     monkeypatch.setattr("pipeline.benchmarks.problems.load", load_problems)
-    recipe = load("tiny", ["student.init=smollm2", "tokens.tokenizer=student"]).recipe
+    recipe = load(
+        "tiny",
+        [
+            "student.init=smollm2",
+            "tokens.tokenizer=student",
+            'evaluation.benchmarks=["composed", "held-out"]',
+        ],
+    ).recipe
     found = walk.reads(recipe)
     assert found["tokens"] == found["student"] == found["samples-before"][0] == {"weights": "smollm2"}
     assert found["decontaminated"] == found["scores"] == {"composed": "of composed"}

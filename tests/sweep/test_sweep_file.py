@@ -62,7 +62,9 @@ def test_without_pairs_each_arm_is_compared_with_the_one_before_it(tmp_path: Pat
 
 
 def test_a_scale_has_its_own_recipe_seeds_and_settings_below_those_of_the_arms(tmp_path: Path) -> None:
-    scale = '[scales.big]\nrecipe = "first-run"\nseeds = [7]\nset.student.phases.0.lr = 0.25\n'
+    big = '[[teachers]]\nname = "composer"\nkind = "composer"\n[[student.phases]]\n[student]\ninit = "smollm2"\n'
+    (tmp_path / "big.toml").write_text(f"[seeds]\nexercises = 3\n{big}")
+    scale = '[scales.big]\nrecipe = "big.toml"\nseeds = [7]\nset.student.phases.0.lr = 0.25\n'
     found = sweep(tmp_path, HEAD + ARMS + scale, scale="big")
     assert (found.name, found.seeds) == ("mine-big", (7,))
     assert [t.loaded.recipe.student.phases[0].lr for t in found.trials] == [0.25, 0.5]

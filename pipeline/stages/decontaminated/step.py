@@ -3,11 +3,13 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.known import HELD_OUT
 from pipeline.core.records import Exercise, Passage
 from pipeline.recipe import Recipe
 from pipeline.stages.decontaminated.facts import DecontaminatedFacts
+from pipeline.stages.held_out.step import wanted as holding_out
 from pipeline.stages.making import Making, TextStep
-from pipeline.stages.reads import benchmark_digests, embedding_identity, own_reader, weights
+from pipeline.stages.reads import benchmark_digests, embedding_identity, own_reader, problem_sets, weights
 from pipeline.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ def _reads(recipe: Recipe) -> Any:
 def _make(making: Making) -> Manifest:
     """The manifest says which document kept is closest to each problem, so that the corpus need not be compared again
     where scores are split by what it holds (`stages/scores/step.py`)."""
-    from pipeline.benchmarks.problems import load
     from pipeline.domains.loading import load as load_domain
     from pipeline.models.embeddings import MAX_TOKENS, encoder, remembered
     from pipeline.stages.decontaminated.split import Closest
@@ -42,7 +43,8 @@ def _make(making: Making) -> Manifest:
         spec, cache = _reader(making.recipe), making.places.models
         reads = encoder(spec, cache, making.execution.device, loading=making.loading)
         embed = remembered(reads, embedding_identity(spec, MAX_TOKENS), cache, executor=making.executor)
-    sets = [load(name) for name in table.benchmarks]
+    kept_back = (HELD_OUT,) if HELD_OUT in making.stage.inputs else ()
+    sets = problem_sets(making, (*table.benchmarks, *kept_back))
     problems = [problem for one in sets for problem in one.problems]
     closest = Closest()
     named = Counter(one.name for one in sets)
@@ -67,7 +69,8 @@ STEP = TextStep(
     version=4,
     caption="overlap with the benchmarks removed",
     make=_make,
-    inputs=("quality",),
+    inputs=("held-out", "quality"),
+    unread=lambda recipe: ("quality",) if holding_out(recipe) else (),
     settings=lambda recipe: {"decontaminated": recipe.decontaminated},
     reads=_reads,
     kept=(Passage, Exercise),

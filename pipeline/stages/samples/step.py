@@ -9,7 +9,7 @@ from pipeline.core.records import Sample
 from pipeline.core.stage import Dropped, Kept, Tally, made
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
-from pipeline.stages.reads import benchmark_digests, student_weights
+from pipeline.stages.reads import benchmark_digests, problem_sets, student_weights
 from pipeline.stages.samples.facts import SamplesFacts
 from pipeline.store.manifest import Manifest
 
@@ -44,14 +44,13 @@ def _make(making: Making, name: str, spec: str, checkpoint: str) -> Manifest:
     """Answers are journaled as they come."""
     if name == "before":
         making.loading(spec)
-    from pipeline.benchmarks.problems import load as load_problems
     from pipeline.models.loading import load
     from pipeline.stages.samples.stage import sample
 
     recipe, table = making.recipe, making.recipe.evaluation
     folder = making.partial()
     samples = sample(
-        [load_problems(name) for name in table.benchmarks],
+        problem_sets(making, table.benchmarks),
         load(spec, cache=making.places.models, device=making.execution.device),
         table,
         model_name=name,
@@ -85,6 +84,7 @@ BEFORE = TextStep(
     version=4,
     caption="answers of the untrained student",
     make=_make_before,
+    inputs=("held-out",),
     wanted=_before_wanted,
     settings=_before_settings,
     reads=lambda recipe: [student_weights(recipe), benchmark_digests(recipe.evaluation.benchmarks)],
@@ -95,7 +95,7 @@ AFTER = TextStep(
     version=4,
     caption="answers of the trained student",
     make=_make_after,
-    inputs=("student",),
+    inputs=("student", "held-out"),
     wanted=lambda recipe: bool(recipe.evaluation.benchmarks),
     settings=lambda recipe: {"evaluation": _sampling(recipe)},
     reads=lambda recipe: benchmark_digests(recipe.evaluation.benchmarks),

@@ -8,7 +8,7 @@ from pipeline.core.stage import Tally, made
 from pipeline.recipe import Recipe
 from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.stages.making import Making, TextStep
-from pipeline.stages.reads import benchmark_digests
+from pipeline.stages.reads import benchmark_digests, problem_sets
 from pipeline.stages.scores.facts import ScoresFacts
 from pipeline.store.manifest import Manifest
 
@@ -25,12 +25,11 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 def _make(making: Making) -> Manifest:
     """Judge the samples in the sandbox, and find what the corpus has that is like the benchmarks' problems."""
-    from pipeline.benchmarks.problems import load
     from pipeline.sandbox import Limits, Sandbox
     from pipeline.stages.scores.stage import score
 
     table = making.recipe.evaluation
-    sets = [load(name) for name in table.benchmarks]
+    sets = problem_sets(making, table.benchmarks)
     problems = [problem for problem_set in sets for problem in problem_set.problems]
     tally = Tally()
     workers, mode = making.execution.worker_count(), making.execution.sandbox
@@ -76,7 +75,7 @@ STEP = TextStep(
     version=3,
     caption="answers executed against the benchmark's tests",
     make=_make,
-    inputs=(*SAMPLES, "decontaminated"),
+    inputs=(*SAMPLES, "decontaminated", "held-out"),
     unread=lambda recipe: () if recipe.evaluation.splits else ("decontaminated",),
     wanted=lambda recipe: bool(recipe.evaluation.benchmarks),
     settings=_settings,

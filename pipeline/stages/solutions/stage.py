@@ -1,4 +1,4 @@
-"""The stage `solutions`: of each exercise whose test is to be agreed on, further solutions are asked of its teacher.
+"""The stage `solutions`: of each exercise whose test is to be agreed on, its teacher or the solver writes further ones.
 
 They are asked blind, from the signature and the docstring alone, and the docstring shows no value that a call is said
 to return: the solution and the test that came with the exercise, and whatever is wrong in them, are not seen.
@@ -84,7 +84,7 @@ class Solve:
             if not asks(record, self.teachers, self.table):
                 passed.append(replace(record, attempts=()))
                 continue
-            (outcome,) = render([seed_of(record, number)])
+            (outcome,) = render([seed_of(record, number, self.table.solver)])
             assert isinstance(outcome, Kept)
             waiting[outcome.record.id] = _Open(record, self.table.solutions)
             yield outcome.record
@@ -98,8 +98,11 @@ def asks(record: Document, teachers: frozenset[str], table: AgreementTable) -> b
     return len(calls) + len(edge_calls(calls, record.entry_point)) >= table.min_calls
 
 
-def seed_of(exercise: Exercise, number: int) -> Seed:
-    """The seed that asks for the body of an exercise, its docstring without values. number: keeps equal ones apart."""
+def seed_of(exercise: Exercise, number: int, solver: str = "") -> Seed:
+    """The seed that asks for the body of an exercise, its docstring without values.
+
+    number: keeps equal ones apart. solver: the teacher that is asked, "" for the exercise's own.
+    """
     prompt = without_values(exercise.prompt, exercise.entry_point)
     return Seed(
         kind="exercise",
@@ -109,7 +112,7 @@ def seed_of(exercise: Exercise, number: int) -> Seed:
         audience="",
         form=TASK_FORM,
         function_name=exercise.entry_point,
-        teacher=exercise.teacher,
+        teacher=solver or exercise.teacher,
         task=Task(entry_point=exercise.entry_point, prompt=prompt, test=""),
     )
 

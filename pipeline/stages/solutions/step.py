@@ -21,6 +21,12 @@ def wanted(recipe: Recipe) -> bool:
     return bool(asked) and recipe.validated.keep != "all"
 
 
+def solving(recipe: Recipe) -> tuple[TeacherTable, ...]:
+    """The teachers that are asked: the solver where one is named, else those whose exercises they are."""
+    solver = recipe.agreement.solver
+    return tuple(one for one in recipe.teachers if one.name == solver) if solver else agreeing(recipe)
+
+
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """How many are asked, and of which exercises. What a teacher is, and the template, is in the documents' key."""
     table = recipe.agreement
@@ -28,6 +34,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "teachers": [one.name for one in agreeing(recipe)],
         "solutions": table.solutions,
         "min_calls": table.min_calls,
+        **({"solver": table.solver} if table.solver else {}),
     }
 
 
@@ -38,10 +45,9 @@ def _make(making: Making) -> Manifest:
     from pipeline.stages.solutions.stage import Solve, asks
 
     recipe, table = making.recipe, making.recipe.agreement
-    tables = agreeing(recipe)
-    names = frozenset(one.name for one in tables)
+    names = frozenset(one.name for one in agreeing(recipe))
     total = table.solutions * sum(asks(record, names, table) for record in making.read())
-    asked = asking(making, tables, total)
+    asked = asking(making, solving(recipe), total)
     tally = Tally()
     solve = Solve(names, table, load(recipe.domain), asked.complete)
     return asked.write(checked(solve, making.read(), tally), tally, total)

@@ -1,0 +1,52 @@
+"""Held-out in the walk."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.core.known import HELD_OUT
+from pipeline.core.records import Exercise, Passage
+from pipeline.recipe import Recipe
+from pipeline.stages.making import Making, TextStep
+from pipeline.store.manifest import Manifest
+
+
+def wanted(recipe: Recipe) -> bool:
+    """Whether the student is asked exercises of its own corpus."""
+    return HELD_OUT in recipe.evaluation.benchmarks
+
+
+def _make(making: Making) -> Manifest:
+    """The problems lie beside the records, in HumanEval's form, so that any model can be asked them by their path."""
+    from pipeline.core.stage import Tally, checked
+    from pipeline.stages.held_out.stage import PROBLEMS, HoldOut
+    from pipeline.store import jsonl
+
+    drawn = HoldOut(making.recipe.held_out, making.recipe.seed)
+    tally = Tally()
+    folder = making.scratch()
+
+    def files() -> list[Path]:
+        jsonl.write(folder / PROBLEMS, (problem.content() for problem in drawn.problems))
+        return [folder / PROBLEMS]
+
+    manifest = making.write(checked(drawn, making.read(), tally), tally, files=files)
+    shutil.rmtree(folder)
+    return manifest
+
+
+STEP = TextStep(
+    name="held-out",
+    version=1,
+    caption="exercises kept back as problems",
+    make=_make,
+    inputs=("quality",),
+    wanted=wanted,
+    settings=lambda recipe: {"held_out": recipe.held_out, "seed": recipe.seed},
+    kept=(Passage, Exercise),
+    dropped=(Passage, Exercise),
+    reasons={
+        "held-out": "drawn as a problem that the student is asked, so it must not be trained on",
+        "same-name": "its function has the name of a problem's",
+    },
+    corpus=True,
+)
