@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import random
+from collections.abc import Collection
 from typing import Any
 
 LATER = {"later": True}
@@ -37,12 +38,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
 
 
-def identified(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are part of its identity."""
+def identified(value: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of a dataclass that are part of its identity; those of `without` are not even read."""
     return {
         f.name: getattr(value, f.name)
         for f in dataclasses.fields(value)
-        if "later" not in f.metadata or getattr(value, f.name)
+        if f.name not in without and ("later" not in f.metadata or getattr(value, f.name))
     }
 
 

@@ -33,7 +33,7 @@ class Record:
     id: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        hashed = {name: value for name, value in identified(self).items() if name != "id" and name not in self.found}
+        hashed = identified(self, {"id", *self.found})
         object.__setattr__(self, "id", content_id(self.type, hashed))
 
     def content(self) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _is_key(name: str) -> bool:
 
 def redact(text: str) -> str:
     """`text` with every key of this process masked."""
-    for value in _known:
+    for value in sorted(_known, key=len, reverse=True):  # one may hold another
         if value in text:
             text = text.replace(value, MASK)
     return text
@@ -89,7 +89,7 @@ def mask_body(line: bytes) -> bytes:
     An answer is never changed for a placeholder ("secret", "EMPTY", "sk-no-key-required"), whose letters are words of
     any text. A real key in an answer means that the server sent back what it was given.
     """
-    keys = [value for value in _known if looks_random(value)]
+    keys = sorted((value for value in _known if looks_random(value)), key=len, reverse=True)
     if not keys:
         return line
     if _ESCAPED.search(line):

@@ -207,7 +207,7 @@ def test_a_recipe_asks_the_domain_s_problems_and_is_held_against_them(pets: Doma
     recipe = load_recipe(str(path), [f"domain={pets.folder}", 'decontaminated.benchmarks=["humaneval"]']).recipe
     assert recipe.evaluation.benchmarks == (str(pets.folder),)
     assert recipe.decontaminated.benchmarks == ("humaneval", str(pets.folder))
-    assert load_recipe(str(path)).recipe.evaluation.benchmarks == ("held-out", "humaneval")
+    assert load_recipe(str(path)).recipe.evaluation.benchmarks == ("humaneval",)
 
 
 def test_teachers_that_know_python_alone_are_refused(pets: Domain) -> None:

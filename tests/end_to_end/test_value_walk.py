@@ -124,6 +124,7 @@ def test_the_judge_is_asked_once_for_each_document_and_everything_is_in_the_repo
     assert funnel["in"] == funnel["kept"] + sum(funnel["dropped"].values())
     assert abs(funnel["kept"] - funnel["dropped"]["low-value"]) <= 1
     assert sorted(path.name for path in shop.artifact("first").iterdir()) == [
+        "README.md",
         "dropped-00000.parquet",
         "journal.jsonl",
         "manifest.json",

@@ -138,7 +138,7 @@ def test_files_asked_for_at_the_end_go_with_the_records(making: Making, tmp_path
         yield tmp_path / "journal.jsonl"
 
     manifest = making.write([Kept(ONE[0])], Tally(1, 1), files=files)
-    assert manifest.files.keys() == {"part-00000.parquet", "journal.jsonl"}
+    assert manifest.files.keys() == {"part-00000.parquet", "journal.jsonl", "README.md"}
 
 
 @pytest.mark.parametrize(
