@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from pipeline.checkers.protocol import Check, Item, Ruling, bad_check, unscored
+from pipeline.checkers.protocol import Check, Item, Ruling, bad_check, right, unscored, wrong
 from pipeline.sandbox import Example, Program, Sandbox, Verdict
 
 BLOCK = 1024
@@ -98,6 +98,24 @@ def answered(verdict: Verdict) -> Any:
     """What the module's `answer` returned; None where the program ended before, which the verdict tells of."""
     shown = verdict.observed[0] if verdict.observed else None
     return json.loads(shown.text) if shown is not None and verdict.passed and not shown.raised else None
+
+
+def ruled(item: Item, verdict: Verdict) -> Ruling:
+    """The ruling that the module's `answer` returned: "fault" for a bad check, else "reason", "" where the item is
+    right, with "expected", "found" and "where"."""
+    said = answered(verdict)
+    if said is None:
+        return ended(item, verdict)
+    if "fault" in said:
+        return bad_check(item, [said["fault"]])
+    if not said["reason"]:
+        return right(item, verdict.cpu_seconds)
+    return wrong(item, said["reason"], said["expected"], said["found"], said["where"], verdict.cpu_seconds)
+
+
+def oversize(item: Item, text: str, most: int) -> Ruling:
+    """The item is wrong, for its text is longer than `most` characters and is not run."""
+    return wrong(item, "too-large", f"at most {most:,} characters", f"{len(text):,}")
 
 
 def ended(item: Item, verdict: Verdict) -> Ruling:

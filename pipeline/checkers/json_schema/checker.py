@@ -11,13 +11,10 @@ from pipeline.checkers.protocol import (
     Means,
     Ruling,
     Terms,
-    bad_check,
-    right,
-    wrong,
 )
-from pipeline.checkers.running import Executing, Work, answered, calling, ended
+from pipeline.checkers.running import Executing, Work, calling, oversize, ruled
 from pipeline.checkers.shapes import Key, malformed
-from pipeline.sandbox import Limits, Program, Sandbox, Verdict
+from pipeline.sandbox import Limits, Program, Sandbox
 
 LONGEST = 100_000
 """Characters of an answer at most."""
@@ -63,7 +60,7 @@ def _faults(check: Check) -> list[str]:
 
 def _program(item: Item) -> Program | Ruling:
     if len(item.solution) > LONGEST:
-        return wrong(item, "too-large", f"at most {LONGEST:,} characters", f"{len(item.solution):,}")
+        return oversize(item, item.solution, LONGEST)
     check = item.check
     given: dict[str, Any] = {"text": item.solution, "invalid": check.get("invalid", [])}
     if "schema" in check:
@@ -73,22 +70,11 @@ def _program(item: Item) -> Program | Ruling:
     return calling(item, _MODULE, kind="schema", valid=check["valid"], reference=reference, **given)
 
 
-def _ruling(item: Item, verdict: Verdict) -> Ruling:
-    said = answered(verdict)
-    if said is None:
-        return ended(item, verdict)
-    if "fault" in said:
-        return bad_check(item, [said["fault"]])
-    if not said["reason"]:
-        return right(item, verdict.cpu_seconds)
-    return wrong(item, said["reason"], said["expected"], said["found"], said["where"], verdict.cpu_seconds)
-
-
 def _make(terms: Terms, means: Means) -> Executing:
     limits = Limits(cpu_seconds=terms.cpu_seconds, memory_mb=terms.memory_mb)
     packages = ("jsonschema",)
     sandbox = Sandbox(limits, workers=means.workers, mode=means.mode, packages=packages, modules=(_MODULE,))
-    return Executing(KIND.name, Work(_faults, _program, _ruling), sandbox)
+    return Executing(KIND.name, Work(_faults, _program, ruled), sandbox)
 
 
 KIND = Kind(

@@ -16,7 +16,7 @@ from pipeline.checkers.protocol import (
     right,
     wrong,
 )
-from pipeline.checkers.running import Executing, Work, answered, ended
+from pipeline.checkers.running import Executing, Work, answered, ended, oversize
 from pipeline.core.errors import RecipeError
 from pipeline.sandbox import Example, Limits, Program, Sandbox, Verdict
 
@@ -40,7 +40,7 @@ def _faults(check: Check) -> list[str]:
 
 def _program(source: str, item: Item) -> Program | Ruling:
     if len(item.solution) > LONGEST:
-        return wrong(item, "too-large", f"at most {LONGEST:,} characters", f"{len(item.solution):,}")
+        return oversize(item, item.solution, LONGEST)
     given = {"id": item.id, "prompt": item.prompt, "solution": item.solution, "check": item.check}
     call = f"import {_MODULE} as told; told.tell(check, {json.dumps(given)!r})"
     return Program(item.id, source, examples=(Example(call),), observe=True)

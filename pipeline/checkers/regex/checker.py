@@ -11,13 +11,10 @@ from pipeline.checkers.protocol import (
     Means,
     Ruling,
     Terms,
-    bad_check,
-    right,
-    wrong,
 )
-from pipeline.checkers.running import Executing, Work, answered, calling, ended
+from pipeline.checkers.running import Executing, Work, calling, oversize, ruled
 from pipeline.checkers.shapes import Key, malformed
-from pipeline.sandbox import Limits, Program, Sandbox, Verdict
+from pipeline.sandbox import Limits, Program, Sandbox
 
 LONGEST = 5_000
 """Characters of a pattern at most."""
@@ -83,7 +80,7 @@ def _program(seconds: float, item: Item) -> Program | Ruling:
     check = item.check
     pattern = item.solution.strip("\n")
     if len(pattern) > LONGEST:
-        return wrong(item, "too-large", f"at most {LONGEST:,} characters", f"{len(pattern):,}")
+        return oversize(item, pattern, LONGEST)
     return calling(
         item,
         _MODULE,
@@ -98,21 +95,10 @@ def _program(seconds: float, item: Item) -> Program | Ruling:
     )
 
 
-def _ruling(item: Item, verdict: Verdict) -> Ruling:
-    said = answered(verdict)
-    if said is None:
-        return ended(item, verdict)
-    if "fault" in said:
-        return bad_check(item, [said["fault"]])
-    if not said["reason"]:
-        return right(item, verdict.cpu_seconds)
-    return wrong(item, said["reason"], said["expected"], said["found"], said["where"], verdict.cpu_seconds)
-
-
 def _make(terms: Terms, means: Means) -> Executing:
     limits = Limits(cpu_seconds=2 * terms.cpu_seconds + 1.0, memory_mb=terms.memory_mb)
     sandbox = Sandbox(limits, workers=means.workers, mode=means.mode, modules=(_MODULE,))
-    return Executing(KIND.name, Work(_faults, lambda item: _program(terms.cpu_seconds, item), _ruling), sandbox)
+    return Executing(KIND.name, Work(_faults, lambda item: _program(terms.cpu_seconds, item), ruled), sandbox)
 
 
 KIND = Kind(

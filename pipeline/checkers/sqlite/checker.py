@@ -11,16 +11,13 @@ from pipeline.checkers.protocol import (
     Means,
     Ruling,
     Terms,
-    bad_check,
-    right,
-    wrong,
 )
-from pipeline.checkers.running import Executing, Work, answered, calling, ended
+from pipeline.checkers.running import Executing, Work, calling, oversize, ruled
 from pipeline.checkers.shapes import Key, malformed
 from pipeline.checkers.sqlite.databases import KINDS
 from pipeline.checkers.sqlite.opening import LONGEST
 from pipeline.languages.sql.order import keyed
-from pipeline.sandbox import Limits, Program, Sandbox, Verdict
+from pipeline.sandbox import Limits, Program, Sandbox
 
 _KEYS = {
     "schema": Key(str, "statements that make the tables, and may fill them", required=True),
@@ -94,7 +91,7 @@ def _plain(row: Any) -> bool:
 def _program(seconds: float, item: Item) -> Program | Ruling:
     check = item.check
     if len(item.solution) > LONGEST:
-        return wrong(item, "too-large", f"at most {LONGEST:,} characters", f"{len(item.solution):,}")
+        return oversize(item, item.solution, LONGEST)
     reference = str(check.get("reference", ""))
     order = keyed(reference) if reference else None
     rules = {
@@ -117,21 +114,10 @@ def _program(seconds: float, item: Item) -> Program | Ruling:
     )
 
 
-def _ruling(item: Item, verdict: Verdict) -> Ruling:
-    said = answered(verdict)
-    if said is None:
-        return ended(item, verdict)
-    if "fault" in said:
-        return bad_check(item, [said["fault"]])
-    if not said["reason"]:
-        return right(item, verdict.cpu_seconds)
-    return wrong(item, said["reason"], said["expected"], said["found"], said["where"], verdict.cpu_seconds)
-
-
 def _make(terms: Terms, means: Means) -> Executing:
     limits = Limits(cpu_seconds=terms.cpu_seconds + 1.0, memory_mb=terms.memory_mb)
     sandbox = Sandbox(limits, workers=means.workers, mode=means.mode, modules=(_MODULE,))
-    return Executing(KIND.name, Work(_faults, lambda item: _program(terms.cpu_seconds, item), _ruling), sandbox)
+    return Executing(KIND.name, Work(_faults, lambda item: _program(terms.cpu_seconds, item), ruled), sandbox)
 
 
 KIND = Kind(
