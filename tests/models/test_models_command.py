@@ -51,6 +51,7 @@ def test_a_name_that_is_not_in_the_table_lists_those_that_are(capsys: pytest.Cap
 def test_plan_says_what_would_be_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "plan", "record", "--data", str(tmp_path), "--json")
     assert code == 0
-    wanted = {"name": "qwen2.5-coder-1.5b", "bytes": 1_117_320_768, "licence": "Apache-2.0"}
-    assert json.loads(out)["downloads"] == [wanted]
+    writes = {"name": "qwen2.5-coder-1.5b", "bytes": 1_117_320_768, "licence": "Apache-2.0"}
+    solves = {"name": "qwen2.5-coder-0.5b", "bytes": 491_400_064, "licence": "Apache-2.0"}
+    assert json.loads(out)["downloads"] == [writes, solves]
     assert list(tmp_path.iterdir()) == []
