@@ -20,6 +20,8 @@ BENCHMARKS = (
 
 HELD_OUT = "held-out"
 """The benchmark that a run makes: exercises of its own corpus that were kept back."""
+HELD_OUT_FILE = "problems.jsonl"
+"""File of the artifact `held-out` with the problems, in HumanEval's form."""
 
 COMPOSER = "hornbook-composer"
 """What the answers of the composer name as their model. It reads no topic, so its documents are about none."""

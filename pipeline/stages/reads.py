@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
-from pipeline.core.known import HELD_OUT
+from pipeline.core.known import HELD_OUT, HELD_OUT_FILE
 from pipeline.recipe import Recipe
 from pipeline.recipe_paths import last_part
 
@@ -62,16 +62,10 @@ def benchmark_digests(names: tuple[str, ...]) -> dict[str, str]:
 
 def problem_sets(making: "Making", names: tuple[str, ...]) -> "list[ProblemSet]":
     """The benchmarks of those names; `held-out` is what an input of the stage has kept back."""
-    from pipeline.benchmarks.problems import load
+    from pipeline.benchmarks.problems import from_file, load
 
-    return [held_out(making.local(HELD_OUT)) if name == HELD_OUT else load(name) for name in names]
-
-
-def held_out(folder: Path) -> "ProblemSet":
-    """The problems in an artifact of the stage `held-out`."""
-    from pipeline.benchmarks.problems import from_file
-
-    return from_file(folder / "problems.jsonl", HELD_OUT)
+    drawn = making.local(HELD_OUT) / HELD_OUT_FILE if HELD_OUT in names else Path()
+    return [from_file(drawn, name) if name == HELD_OUT else load(name) for name in names]
 
 
 def weights(key: str, spec: str) -> Any:

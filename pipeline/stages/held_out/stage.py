@@ -19,9 +19,6 @@ from pipeline.recipe import HeldOutTable
 from pipeline.stages.held_out.step import STEP
 from pipeline.store.spool import Spool
 
-PROBLEMS = "problems.jsonl"
-"""File of the artifact with the problems, in HumanEval's form."""
-
 
 class Candidate(NamedTuple):
     """An exercise that may be drawn: its id, its topic and the name of its function."""
@@ -59,10 +56,10 @@ def drawn(candidates: Iterable[Candidate], most: int, seed: int) -> tuple[str, .
     return tuple(chosen)
 
 
-def problem_of(exercise: Exercise) -> Problem:
-    """The problem that an exercise is."""
+def problem_of(exercise: Exercise, benchmark: str = HELD_OUT) -> Problem:
+    """The problem that an exercise is, by its id."""
     return Problem(
-        benchmark=HELD_OUT,
+        benchmark=benchmark,
         task_id=exercise.id,
         prompt=exercise.prompt,
         entry_point=exercise.entry_point,

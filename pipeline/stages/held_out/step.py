@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from pipeline.core.known import HELD_OUT
+from pipeline.core.known import HELD_OUT, HELD_OUT_FILE
 from pipeline.core.records import Exercise, Passage
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
@@ -18,7 +18,7 @@ def wanted(recipe: Recipe) -> bool:
 def _make(making: Making) -> Manifest:
     """The problems lie beside the records, in HumanEval's form, so that any model can be asked them by their path."""
     from pipeline.core.stage import Tally, checked
-    from pipeline.stages.held_out.stage import PROBLEMS, HoldOut
+    from pipeline.stages.held_out.stage import HoldOut
     from pipeline.store import jsonl
 
     drawn = HoldOut(making.recipe.held_out, making.recipe.seed)
@@ -26,8 +26,8 @@ def _make(making: Making) -> Manifest:
     folder = making.scratch()
 
     def files() -> list[Path]:
-        jsonl.write(folder / PROBLEMS, (problem.content() for problem in drawn.problems))
-        return [folder / PROBLEMS]
+        jsonl.write(folder / HELD_OUT_FILE, (problem.content() for problem in drawn.problems))
+        return [folder / HELD_OUT_FILE]
 
     manifest = making.write(checked(drawn, making.read(), tally), tally, files=files)
     shutil.rmtree(folder)

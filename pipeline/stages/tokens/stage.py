@@ -24,6 +24,7 @@ from pipeline.core.records import Document, Exercise, Problem, Span
 from pipeline.models.loading import save_tokenizer
 from pipeline.models.prompts import encode_documents, start_ids
 from pipeline.recipe import StudentTable, TokensTable
+from pipeline.stages.held_out.stage import problem_of
 from pipeline.stages.tokens.shards import FORMAT, KINDS, PROBLEMS, shard_name
 from pipeline.stages.tokens.text import parts
 from pipeline.stages.tokens.tokenizers import tokenizer_for
@@ -134,17 +135,6 @@ def _encoded(documents: Iterable[Document], tokenizer: Any) -> Iterator[_Encoded
             yield _Encoded(document, given, answer)
 
 
-def _problem(exercise: Exercise) -> Problem:
-    return Problem(
-        benchmark="held-out exercises",
-        task_id=exercise.id,
-        prompt=exercise.prompt,
-        entry_point=exercise.entry_point,
-        test=exercise.test,
-        canonical_solution=exercise.solution,
-    )
-
-
 class _Writer:
     """Writes shards as documents come and the span table and manifest at the end."""
 
@@ -212,7 +202,7 @@ class _Writer:
         for name, value in row.items():
             self.columns[name].append(value)
         if row["held_out"] and isinstance(encoded.document, Exercise) and encoded.document.test:
-            self.problems.append(_problem(encoded.document))
+            self.problems.append(problem_of(encoded.document, "held-out exercises"))
 
     def finish(self, repeat: int) -> TokensSummary:
         spans = [
