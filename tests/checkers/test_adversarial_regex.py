@@ -10,7 +10,7 @@ SET = tomllib.loads((Path(__file__).parents[1] / "data" / "regex.toml").read_tex
 KEYS = ("match", "no_match", "mode")
 
 
-def ruled(items: list[Item], seconds: float = 1.0) -> list[tuple[str, Ruling]]:
+def ruled(items: list[Item], seconds: float = 10.0) -> list[tuple[str, Ruling]]:
     rulings = checkers.named("regex").make(Terms(cpu_seconds=seconds), Means()).rule(items)
     return [(item.solution, ruling) for item, ruling in zip(items, rulings, strict=True)]
 

@@ -24,7 +24,7 @@ def ruled(kind: str, **more) -> list[tuple[str, Ruling]]:
         for number, case in enumerate(SET["case"])
         for query in case[kind]
     ]
-    rulings = checkers.named("sqlite").make(Terms(cpu_seconds=1.0), Means()).rule(items)
+    rulings = checkers.named("sqlite").make(Terms(cpu_seconds=10.0), Means()).rule(items)
     return [(item.solution, ruling) for item, ruling in zip(items, rulings, strict=True)]
 
 

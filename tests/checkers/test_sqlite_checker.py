@@ -20,7 +20,7 @@ BY_TOTAL = "SELECT name, total FROM orders JOIN customers c ON c.id = customer_i
 
 @pytest.fixture(scope="module")
 def checker() -> Iterator[Checker]:
-    with checkers.named("sqlite").make(Terms(cpu_seconds=1.0), Means()) as opened:
+    with checkers.named("sqlite").make(Terms(cpu_seconds=10.0), Means()) as opened:
         yield opened
 
 
