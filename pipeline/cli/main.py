@@ -15,6 +15,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import completion
+from pipeline.cli.agent import agent
 from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.chat import chat
 from pipeline.cli.domain import domain_app
@@ -149,7 +150,8 @@ def plan(
 
 
 for verb in (
-    status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, settings, reasons
+    status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, settings, reasons,
+    agent,
 ):  # fmt: skip
     app.command()(verb)
 

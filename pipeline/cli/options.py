@@ -118,18 +118,24 @@ def with_data(text: str, data: str) -> str:
     return _COMMAND.sub(completed, text) if data else text
 
 
-@functools.cache
-def _taking_data() -> frozenset[str]:
-    """Verbs with the option --data, as "status" and "store gc"."""
+def verbs() -> Iterator[tuple[str, Any]]:
+    """Every verb, as "status" and "store gc", with its command of Typer's; groups that can be called are among them."""
     from pipeline.cli.main import app
 
-    def found(command: Any, path: tuple[str, ...]) -> Iterator[str]:
-        if path and any("--data" in parameter.opts for parameter in command.params):
-            yield " ".join(path)
-        for name, below in getattr(command, "commands", {}).items():
-            yield from found(below, (*path, name))
+    def found(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        below = getattr(command, "commands", {})
+        if path and (not below or command.invoke_without_command):
+            yield " ".join(path), command
+        for name, one in below.items():
+            yield from found(one, (*path, name))
 
-    return frozenset(found(typer.main.get_command(app), ()))
+    return found(typer.main.get_command(app), ())
+
+
+@functools.cache
+def _taking_data() -> frozenset[str]:
+    """Verbs with the option --data."""
+    return frozenset(name for name, command in verbs() if any("--data" in one.opts for one in command.params))
 
 
 def given_data(arguments: Sequence[str]) -> str:

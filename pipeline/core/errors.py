@@ -30,7 +30,10 @@ from typing import ClassVar
 
 
 class HornbookError(Exception):
-    """Root of the tree. `str(error)` is the message, then the hint on a line of its own where there is one."""
+    """Any error that Hornbook raises on purpose; the root of the tree.
+
+    `str(error)` is the message, then the hint on a line of its own where there is one.
+    """
 
     exit_code: ClassVar[int] = 1
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from shapes_held import hold
 
 from pipeline.cli.main import main
 from pipeline.domains.loading import load
@@ -33,4 +34,6 @@ def test_the_command_gives_one_object(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit) as stop:
         main(["domain", "preview", "python", "-n", "1", "--sandbox", "weak", "--json"])
     assert stop.value.code == 0
-    assert json.loads(capsys.readouterr().out)["kept"] == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["kept"] == 1
+    hold("domain preview", told)

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from models_made import TEXT
+from shapes_held import hold
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.cli.main import main
@@ -48,6 +49,7 @@ def test_all_of_a_pipe_is_one_message(folder, capsys, monkeypatch):
     said = "def add(a, b):\n    return"
     code, out, _ = called(capsys, monkeypatch, said + "\n", str(folder), "--max-new-tokens", "8", "--json")
     told = json.loads(out)
+    hold("chat", told)
     assert code == 0
     assert (told["run"], told["model"], told["form"]) == ("", str(folder), "raw")
     (turn,) = told["turns"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapes_held import hold
 
 from pipeline.benchmarks import problems
 from pipeline.cli.main import main
@@ -100,6 +101,7 @@ def test_the_board_holds_student_and_teacher_to_the_same_problems(
     url = f"http://127.0.0.1:{server.server_port}/v1"
     assert evaluate(server, benchmark, "--teacher", url, "--teacher-model", "strong", "--json") == 0
     found = json.loads(capsys.readouterr().out)
+    hold("evaluate", found)
     assert found["pass@k"] == {"1": 0.5}
     teacher, student = found["board"]
     assert (teacher["pass@k"]["1"], teacher["share_of_teacher"]) == (1.0, 1.0)
@@ -256,6 +258,7 @@ def test_saved_samples_are_equal_from_run_to_run_and_score_the_same(
     with pytest.raises(SystemExit):
         main(["score", str(first), "--benchmark", str(benchmark), "--json", "--workers", "1"])
     scored = json.loads(capsys.readouterr().out)
+    hold("score", scored)
     assert scored["results"] == own["results"]
     rows = [json.loads(line) for line in (benchmark.parent / "one.jsonl_results.jsonl").read_text().splitlines()]
     assert [row["passed"] for row in rows] == [True, False, True, False]

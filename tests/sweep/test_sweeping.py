@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapes_held import hold
 
 from pipeline import walk
 from pipeline.core.errors import BudgetReached, Interrupted, TeacherError
@@ -176,6 +177,7 @@ def test_the_report_is_written_with_the_arms_that_there_are(
     page = write(result(mine, at, plans_of(mine, at), {}), at)
     assert "two" in Path(page).read_text()
     found = json.loads((at.sweeps / "mine" / "report.json").read_text())
+    hold("sweep", found)
     assert [arm["runs"] for arm in found["arms"]] == [["mine.one.1", "mine.one.2"], ["mine.two.1", "mine.two.2"]]
     assert found["state"] == "done"
 
@@ -183,6 +185,7 @@ def test_the_report_is_written_with_the_arms_that_there_are(
 def test_a_plan_counts_what_is_shared_once(tmp_path: Path, at: Places) -> None:
     (tmp_path / "mine.toml").write_text(FILE.replace("set.student.dropout = 0.5", "set.student.ema = 0.5"))
     found = plan(read_sweep(str(tmp_path / "mine.toml")), at)
+    hold("ladder", found)
     one, two = found["arms"]
     assert one["teacher"]["requests"] == 28
     assert two["teacher"]["requests"] == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
+from shapes_held import hold
 
 from pipeline import walks
 from pipeline.cli.main import main
@@ -63,11 +64,13 @@ def test_a_recipe_over_images_is_planned_run_found_again_and_reported(
     recipe.write_text(SMALL)
     given = [str(recipe), f"distillation.mode={mode}", "--data", str(tmp_path / "data"), "--json"]
     code, out = called(capsys, "plan", *given)
+    hold("plan", json.loads(out))
     stages = [one["name"] for one in json.loads(out)["stages"]]
     cached = ["teacher-features"] if mode == "features" else []
     assert stages == ["images", "unique-images", "self-distilled", "labelled", *cached, "distilled", "probes"]
     code, out = called(capsys, "run", *given, "--name", "small")
     report = json.loads(out)
+    hold("run", report)
     assert code == 0
     assert {line["features"] for line in report["board"]} == {
         "distilled", "teacher", "labelled", "untrained", "pixels", "pca"
@@ -91,6 +94,7 @@ def _embed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = str(tmp_path / "data")
     code, out = called(capsys, "embed", "small", str(folder), "--to", str(to), "--data", data, "--json")
     said = json.loads(out)
+    hold("embed", said)
     assert (code, said["in"], said["kept"], [one["source"] for one in said["dropped"]]) == (0, 4, 3, ["broken.png"])
     rows = pq.read_table(to)
     assert rows.column_names == ["id", "source", "label", "class_token", "pooled"]
