@@ -131,18 +131,29 @@ def plan(
     recipe: RecipeArgument,
     overrides: OverridesArgument = None,
     name: Annotated[str, typer.Option("--name", help="The run, where it has another name than its recipe gives.")] = "",
+    gpus: Annotated[int, typer.Option("--gpus", min=0, help="Train on so many GPUs of --kind.", metavar="N")] = 0,
+    kind: Annotated[str, typer.Option("--kind", help="a100, h100, h200 and others; by default a100.")] = "",
+    mfu: Annotated[
+        float,
+        typer.Option(
+            "--mfu", min=0, max=1, help="Share of the peak that training reaches, where you measured it.", metavar="X"
+        ),
+    ] = 0,
     data: DataOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Stages, keys, what is stored, what is left to ask of teachers and to pay, student FLOPs and memory; touches
-    nothing."""
+    """Stages, keys, what is stored, what is left to ask of teachers and to pay, student FLOPs, memory, disk, and with
+    --gpus and --kind how long it trains; touches nothing."""
+    from pipeline.models.accelerators import A100, accelerator
     from pipeline.recipe import Recipe
     from pipeline.recipe_text import load
+    from pipeline.run.machine import Machine
     from pipeline.store.places import places
 
+    machine = Machine(accelerator(kind or A100), gpus or 1, mfu or None) if gpus or kind or mfu else None
     loaded = load(recipe, overrides or [])
     costs = import_module("pipeline.run.costs" if isinstance(loaded.recipe, Recipe) else "pipeline.run.image_costs")
-    estimated = costs.estimate(loaded, places(data), name)
+    estimated = costs.estimate(loaded, places(data), name, machine)
     if as_json:
         print_json(estimated)
     else:

@@ -14,6 +14,7 @@ _PLACES = {
     "prices.toml": _CHECKOUT / "data" / "prices.toml",
     "models.toml": _CHECKOUT / "data" / "models.toml",
     "references.toml": _CHECKOUT / "data" / "references.toml",
+    "accelerators.toml": _CHECKOUT / "data" / "accelerators.toml",
     "recorded": _CHECKOUT / "data" / "recorded",
     "understanding": _CHECKOUT / "data" / "understanding",
 }

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.models.sizes import required_size
+from pipeline.models.accelerators import A100, accelerator
+from pipeline.models.sizes import Size, required_size
 from pipeline.recipe import PhaseTable, StudentTable, TokensTable
 
 PHI_VOCABULARY = 51_200
-A100_FLOPS = 312e12
-"""Peak of an NVIDIA A100 in bf16 or fp16 with fp32 accumulation, floating point operations per second."""
-MFU = 0.5
-"""Share of the peak assumed for GPU-hours. phi-1-base's 24,000 steps (50.3B tokens) in 770 A100-hours imply 0.49."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +82,60 @@ def build(architecture: str, *, vocabulary: int, positions: int, dropout: float,
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseCost:
+    """What a phase of training would take. flops: floating point operations. rows, micro_rows: of a step and, where the
+    recipe says so (else 0), of a forward pass."""
+
+    name: str
+    tokens: int
+    flops: float
+    rows: int
+    micro_rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class StudentCost:
-    """What training would take. flops: floating point operations. gpu_hours: on A100s at `MFU`. memory_bytes: of one
-    device holding everything: fp32 weights, gradients and AdamW moments, and the activations of a micro-batch."""
+    """What training would take. layers, hidden, vocabulary: the model's shape; vocabulary is 0 where it is not said."""
 
     parameters: int
-    training_tokens: int
-    flops: float
-    gpu_hours: float
-    memory_bytes: int
+    layers: int
+    hidden: int
+    vocabulary: int
+    length: int
+    phases: tuple[PhaseCost, ...]
+
+    @property
+    def training_tokens(self) -> int:
+        """Tokens that all phases read."""
+        return sum(phase.tokens for phase in self.phases)
+
+    @property
+    def flops(self) -> float:
+        """Floating point operations of all phases."""
+        return sum(phase.flops for phase in self.phases)
+
+    @property
+    def mfu(self) -> float:
+        """Share of an A100's peak that `gpu_hours` takes training to reach."""
+        return accelerator(A100).mfu
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of one A100."""
+        return self.flops / (accelerator(A100).flops * self.mfu) / 3600
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of one device holding everything: fp32 weights, gradients and AdamW moments, and the activations of a
+        micro-batch."""
+        return 16 * self.parameters + max(
+            self.activation_bytes(phase.micro_rows or phase.rows) for phase in self.phases
+        )
+
+    def activation_bytes(self, rows: int) -> int:
+        """What the blocks keep of a forward pass of `rows` rows for the backward pass, without the squares of attention
+        (Korthikanti et al. 2022, eq. 2)."""
+        return 34 * self.layers * self.hidden * rows * self.length
 
 
 def describe(
@@ -106,18 +148,19 @@ def describe(
     FLOPs are 6 per parameter and token (Kaplan et al. 2020, 2.1; forward 2, backward 4; input embeddings not counted)
     and 6 * layers * hidden * sequence length per token for causal attention.
     """
-    parameters, layers, hidden, embedding = _shape(student, tokens, models)
-    trained = sum(phase_tokens(phase, tokens, corpus_tokens) for phase in student.phases)
-    per_token = 6 * (parameters - embedding) + 6 * layers * hidden * tokens.sequence_length
-    flops = float(per_token) * trained
-    micro = max((phase.micro_batch or phase.batch for phase in student.phases), default=1)
-    activations = 34 * layers * hidden * micro * tokens.sequence_length
+    size, embedding = _shape(student, tokens, models)
+    per_token = 6 * (size.parameters - embedding) + 6 * size.layers * size.hidden * tokens.sequence_length
+    counted = [(phase, phase_tokens(phase, tokens, corpus_tokens)) for phase in student.phases]
     return StudentCost(
-        parameters=parameters,
-        training_tokens=trained,
-        flops=flops,
-        gpu_hours=flops / (A100_FLOPS * MFU) / 3600,
-        memory_bytes=16 * parameters + activations,
+        parameters=size.parameters,
+        layers=size.layers,
+        hidden=size.hidden,
+        vocabulary=size.vocabulary,
+        length=tokens.sequence_length,
+        phases=tuple(
+            PhaseCost(phase.name, read, float(per_token) * read, phase.batch, phase.micro_batch)
+            for phase, read in counted
+        ),
     )
 
 
@@ -129,14 +172,14 @@ def phase_tokens(phase: PhaseTable, tokens: TokensTable, corpus_tokens: int) -> 
     return min(read, phase.max_tokens) if phase.max_tokens else read
 
 
-def _shape(student: StudentTable, tokens: TokensTable, models: Path) -> tuple[int, int, int, int]:
-    """(parameters, layers, hidden size, parameters used as input embedding only)."""
+def _shape(student: StudentTable, tokens: TokensTable, models: Path) -> tuple[Size, int]:
+    """The student's size, and its parameters that are used as input embedding only."""
     if student.init == "scratch":
         shape = SHAPES[student.architecture]
-        embedding = 0 if shape.tied else (shape.vocabulary or tokens.vocabulary) * shape.hidden
-        return shape.parameters(tokens.vocabulary), shape.layers, shape.hidden, embedding
-    size = required_size("student.init", student.init, models, student.layers)
-    return size.parameters, size.layers, size.hidden, 0
+        vocabulary = shape.vocabulary or tokens.vocabulary
+        embedding = 0 if shape.tied else vocabulary * shape.hidden
+        return Size(shape.parameters(tokens.vocabulary), shape.layers, shape.hidden, vocabulary), embedding
+    return required_size("student.init", student.init, models, student.layers), 0
 
 
 def positions_of(config: Any) -> int | None:

@@ -16,7 +16,9 @@ from pipeline.models.named import located, named
 from pipeline.recipe import Recipe, SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
-from pipeline.run import remaining
+from pipeline.run import machine as machines
+from pipeline.run import remaining, space
+from pipeline.run.machine import Machine
 from pipeline.run.run import planned, stored
 from pipeline.store.places import Places
 
@@ -40,13 +42,13 @@ SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 """Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
 
 
-def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
+def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | None = None) -> dict[str, Any]:
     """The JSON of `hornbook plan` for the run `name` ("" for the recipe's own).
 
     Stages with their state; what is left to ask of teachers, and `in_all` with what is stored; whether that fits the
-    budget; the student.
+    budget; the student, and how long a `machine` trains it (null for None); disk.
     """
-    from pipeline.models.architectures import MFU, describe
+    from pipeline.models.architectures import describe
 
     recipe = loaded.recipe
     call = planned(loaded, places, name)
@@ -71,21 +73,17 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     corpus = answers + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
+    soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
+    room = space.space(
+        recipe, [stage.name for stage in whole.stages], answers, corpus - answers, student, soft["bytes"] if soft else 0
+    )
     return {
         "recipe": recipe.name,
         "stages": [
             {"name": s.name, "key": s.key, "state": "stored" if there[s.name] else "to-make"} for s in whole.stages
         ],
         "teacher": {
-            "requests": sum(one["requests"] for one in asked),
-            "tokens": tokens,
-            "usd": usd,
-            "stored": sum(one["stored"] for one in asked),
-            "in_all": {
-                "requests": sum(one["in_all"]["requests"] for one in asked),
-                "tokens": sum(one["in_all"]["tokens"] for one in asked),
-                "usd": _total(one["in_all"]["usd"] for one in asked),
-            },
+            **_summed(asked),
             "to_make": not there.get("completions", True),
             "teachers": teachers,
             "solutions": again,
@@ -97,11 +95,28 @@ def estimate(loaded: Loaded, places: Places, name: str = "") -> dict[str, Any]:
             "training_tokens": student.training_tokens,
             "flops": student.flops,
             "gpu_hours": round(student.gpu_hours, 4),
-            "mfu": MFU,
+            "mfu": student.mfu,
             "memory_bytes": student.memory_bytes,
         },
-        "soft_targets": _soft_targets(recipe, corpus, student.training_tokens, places.models),
+        "machine": machines.trained(student, recipe.student, machine) if machine else None,
+        "disk": room,
+        "soft_targets": soft,
         "downloads": _downloads(recipe, there, places),
+    }
+
+
+def _summed(asked: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is asked of all teachers. usd_online, usd_batch: the same if all were asked in that mode."""
+    return {
+        "requests": sum(one["requests"] for one in asked),
+        "tokens": sum(one["tokens"] for one in asked),
+        "stored": sum(one["stored"] for one in asked),
+        **{name: _total(one[name] for one in asked) for name in remaining.PRICES},
+        "in_all": {
+            "requests": sum(one["in_all"]["requests"] for one in asked),
+            "tokens": sum(one["in_all"]["tokens"] for one in asked),
+            "usd": _total(one["in_all"]["usd"] for one in asked),
+        },
     }
 
 
@@ -164,6 +179,9 @@ def table(estimated: dict[str, Any]) -> str:
         lines.append(_asked_line("judge", teacher["judge"]))
         if not teacher["judge"]["to_make"]:
             lines.append("  the annotations are stored: nothing more to pay for them")
+    if teacher["usd_online"] != teacher["usd_batch"]:
+        online, batch = f"${teacher['usd_online']:,.2f}", f"${teacher['usd_batch']:,.2f}"
+        lines.append(f'  all teachers: {online} with mode = "online", {batch} with mode = "batch"')
     if estimated["budget"]:
         lines.append(remaining.budget_line(estimated["budget"], teacher["tokens"], teacher["usd"]))
     lines.append(
@@ -172,6 +190,9 @@ def table(estimated: dict[str, Any]) -> str:
         f"{student['memory_bytes'] / 2**30:,.1f} GiB"
         " on one device"
     )
+    if estimated["machine"]:
+        lines += machines.lines(estimated["machine"])
+    lines.append(space.line(estimated["disk"]))
     if estimated["soft_targets"]:
         lines.append(_soft_targets_line(estimated["soft_targets"]))
     lines += [
@@ -211,9 +232,7 @@ def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
 
 
 def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-    from pipeline.teacher.building import usd
-
-    cost = usd(table, prompt_tokens, completion_tokens)
+    costs = {"usd": table, "usd_online": _in_mode(table, "online"), "usd_batch": _in_mode(table, "batch")}
     return {
         "name": table.name,
         "kind": table.kind,
@@ -221,8 +240,20 @@ def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_to
         "requests": requests,
         "tokens": prompt_tokens + completion_tokens,
         "completion_tokens": completion_tokens,
-        "usd": None if cost is None else round(cost, 4),
+        **{name: _usd(way, prompt_tokens, completion_tokens) for name, way in costs.items()},
     }
+
+
+def _in_mode(table: TeacherTable, mode: str) -> TeacherTable:
+    """The teacher asked in that mode, where it has modes."""
+    return table.model_copy(update={"mode": mode}) if hasattr(table, "mode") else table
+
+
+def _usd(table: TeacherTable, prompt_tokens: int, completion_tokens: int) -> float | None:
+    from pipeline.teacher.building import usd
+
+    cost = usd(table, prompt_tokens, completion_tokens)
+    return None if cost is None else round(cost, 4)
 
 
 def _solutions(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:

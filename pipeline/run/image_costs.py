@@ -2,20 +2,22 @@
 
 from typing import Any
 
+from pipeline.models.accelerators import A100, accelerator
 from pipeline.recipe_images import BackboneTable, ImageRecipe, OptimisationTable
 from pipeline.recipe_kinds import LoadedOf
+from pipeline.run.machine import Machine, Phase, hours_lines, times
 from pipeline.run.run import planned, stored
 from pipeline.store.places import Places
-
-A100_FLOPS = 312e12
-"""bf16 products of an A100 in a second."""
 
 MFU = 0.3
 """Share of them that training is taken to reach."""
 
 
-def estimate(loaded: LoadedOf[ImageRecipe], places: Places, name: str = "") -> dict[str, Any]:
-    """Stages with their state; images read and FLOPs of each training; no teacher is asked anything."""
+def estimate(
+    loaded: LoadedOf[ImageRecipe], places: Places, name: str = "", machine: Machine | None = None
+) -> dict[str, Any]:
+    """Stages with their state; images read and FLOPs of each training, and how long a `machine` takes (null for None);
+    no teacher is asked anything."""
     recipe = loaded.recipe
     plan = planned(loaded, places, name).plan
     there = stored(plan, places)
@@ -32,12 +34,22 @@ def estimate(loaded: LoadedOf[ImageRecipe], places: Places, name: str = "") -> d
             "parameters": parameters(recipe.scored, recipe.images.channels, recipe.images.size),
             "training_tokens": sum(one["images"] for one in networks),
             "flops": flops,
-            "gpu_hours": round(flops / (A100_FLOPS * MFU) / 3600, 6),
+            "gpu_hours": round(flops / (accelerator(A100).flops * MFU) / 3600, 6),
             "mfu": MFU,
             "memory_bytes": memory,
         },
         "networks": networks,
+        "machine": _trained(networks, machine) if machine else None,
     }
+
+
+def _trained(networks: list[dict[str, Any]], machine: Machine) -> dict[str, Any]:
+    """All trainings on one device of the machine: a network of images is not split over several."""
+    share, why = (
+        (MFU, "assumed: small networks, crops made on the CPU") if machine.mfu is None else (machine.mfu, "--mfu")
+    )
+    phases = [Phase(one["stage"], one["images"], one["flops"]) for one in networks]
+    return times(Machine(machine.kind, 1), share, why, phases)
 
 
 _TABLES = ("self-distilled", "labelled", "distilled")
@@ -84,4 +96,5 @@ def table(estimated: dict[str, Any]) -> str:
         f"  {one['stage']:<16} {one['parameters']:,} parameters read {one['images']:,} images, {one['flops']:.3g} FLOPs"
         for one in estimated["networks"]
     ]
+    lines += hours_lines(estimated["machine"]) if estimated["machine"] else []
     return "\n".join([*lines, "", "  FLOPs are of products alone, heads left out; no teacher is asked anything"])

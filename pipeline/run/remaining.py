@@ -14,6 +14,9 @@ from pipeline.run.journalled import ASKING
 from pipeline.run.run import Planned
 from pipeline.store.places import Places
 
+PRICES = ("usd", "usd_online", "usd_batch")
+"""Of what is asked of a teacher: as the recipe asks, all online, all in batches."""
+
 LOOKED_UP = 50_000
 """Most prompts that are rendered to look each up in the journals of other runs; of a larger corpus only the answers in
 the journal of the stage itself are counted."""
@@ -99,13 +102,13 @@ def left(one: dict[str, Any], there: int) -> dict[str, Any]:
     asked = one["requests"]
     there = min(there, asked)
     share = (asked - there) / asked if asked else 0.0
-    whole = {name: one[name] for name in ("requests", "tokens", "completion_tokens", "usd")}
+    whole = {name: one[name] for name in ("requests", "tokens", "completion_tokens", *PRICES)}
     rest = {name: math.ceil(whole[name] * share) for name in ("requests", "tokens", "completion_tokens")}
     return {
         **one,
         **rest,
         "requests": asked - there,
-        "usd": whole["usd"] if whole["usd"] is None else round(whole["usd"] * share, 4),
+        **{name: whole[name] if whole[name] is None else round(whole[name] * share, 4) for name in PRICES},
         "stored": there,
         "in_all": whole,
     }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.recipe_text import load
 from pipeline.run import remaining
-from pipeline.run.remaining import against_budget, left
+from pipeline.run.remaining import PRICES, against_budget, left
 from pipeline.run.run import planned
 from pipeline.store.places import places
 
@@ -20,7 +20,8 @@ dollars = st.none() | st.floats(0, 1000)
 def test_what_is_left_and_what_is_there_are_all_and_never_less_than_nothing(
     asked: int, there: int, usd: float | None
 ) -> None:
-    one = {"requests": asked, "tokens": 10 * asked, "completion_tokens": 7 * asked, "usd": usd, "name": "t"}
+    one = {"requests": asked, "tokens": 10 * asked, "completion_tokens": 7 * asked, "name": "t"}
+    one |= dict.fromkeys(PRICES, usd)
     rest = left(one, there)
     assert rest["requests"] + rest["stored"] == asked == rest["in_all"]["requests"]
     assert (rest["tokens"], rest["completion_tokens"]) == (10 * rest["requests"], 7 * rest["requests"])
