@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.core.located import Located
+
 SPINS = "1000"
 """How often a waiting OpenMP thread looks again before it sleeps: some 10 microseconds."""
 
@@ -22,6 +24,22 @@ def let_waiting_threads_sleep() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+class ServersTable(BaseModel):
+    """Servers that answer in the place of a teacher's `base_url`, all with its model and its key; the load is balanced.
+
+    Where they are changes no answer: answers stay stored under the teacher's `base_url` and `model`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    teacher: str
+    """Name of a teacher of kind "openai", mode "online"."""
+    urls: tuple[str, ...] = ()
+    """Their base URLs, e.g. ["http://node1:8000/v1", "http://node2:8000/v1"]."""
+    file: Annotated[str, Located("path")] = ""
+    """A text file with one base URL a line, read again while the run goes on: servers may come and go."""
 
 
 class Execution(BaseModel):
@@ -43,6 +61,8 @@ class Execution(BaseModel):
     """"weak" lets model-written code run where the kernel refuses a layer of isolation."""
     concurrency: Annotated[int, Field(ge=1, le=65_536)] = 64
     """Most requests in flight per endpoint."""
+    servers: tuple[ServersTable, ...] = ()
+    """Many servers behind one teacher."""
     requests_per_minute: Annotated[float, Field(ge=0)] = 0
     """0 to learn the limit from the endpoint."""
     tokens_per_minute: Annotated[float, Field(ge=0)] = 0

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.located import Located
 from pipeline.core.names import Name
 from pipeline.recipe_base import (
     MOST,
@@ -17,7 +18,6 @@ from pipeline.recipe_base import (
     Count,
     DomainText,
     Fraction,
-    Located,
     ModelText,
     PathText,
     Positive,

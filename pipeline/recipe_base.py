@@ -2,24 +2,11 @@
 
 import json
 import types
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-PathKind = Literal["path", "journal", "model", "dataset", "benchmark", "domain"]
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Marks a setting that may hold a path.
-
-    kind: "path" always is one, "journal" all but recorded:NAME; "model" may be a word of `recipe_paths.WORDS`, a
-    model's name or "owner/name" on the hub; "dataset" is a folder, or also a name on the hub; "benchmark" and "domain"
-    may be a known name.
-    """
-
-    kind: PathKind
+from pipeline.core.located import Located
 
 
 def _json(value: object) -> object:

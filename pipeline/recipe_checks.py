@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from pipeline.core.known import HELD_OUT
+from pipeline.execution import Execution
 from pipeline.recipe import Recipe
+from pipeline.recipe_teachers import OpenAITable, TeacherTable
 
 
 def inconsistencies(recipe: Recipe) -> list[str]:
@@ -167,3 +169,24 @@ def _value_model_problems(recipe: Recipe, names: Sequence[str]) -> list[str]:
             "name a teacher of another kind in quality.judge"
         ]
     return []
+
+
+def misplaced_servers(teachers: Sequence[TeacherTable], execution: Execution) -> list[str]:
+    """What is wrong with `execution.servers`, seen beside the recipe's teachers."""
+    able = [one.name for one in teachers if isinstance(one, OpenAITable) and one.mode == "online"]
+    wanted = f"one of {', '.join(map(repr, able))}" if able else "one of kind 'openai', and the recipe has none online"
+    problems = []
+    seen: set[str] = set()
+    for number, servers in enumerate(execution.servers):
+        key = f"execution.servers.{number}"
+        if servers.teacher in seen:
+            problems.append(
+                f"{key}.teacher = {servers.teacher!r}: this teacher has servers already; list them together"
+            )
+        elif servers.teacher not in able:
+            problems.append(f"{key}.teacher should name a teacher, {wanted}; got {servers.teacher!r}")
+        if bool(servers.urls) == bool(servers.file):
+            both = "both" if servers.urls else "neither"
+            problems.append(f"{key} should have either 'urls' or 'file', got {both}")
+        seen.add(servers.teacher)
+    return problems

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.located import Located
 from pipeline.core.names import Name
-from pipeline.recipe_base import Count, Fraction, Located, Positive, Seed, Table
+from pipeline.recipe_base import Count, Fraction, Positive, Seed, Table
 
 Pair = tuple[Fraction, Fraction]
 

@@ -32,8 +32,13 @@ def kind_of(data: Mapping[str, Any]) -> type[BaseModel]:
     return RECIPES.get(walk, Recipe) if isinstance(walk, str) else Recipe
 
 
-def inconsistencies(recipe: BaseModel | None) -> list[str]:
-    """What no single key of a recipe shows."""
+def inconsistencies(recipe: BaseModel | None, execution: Execution | None) -> list[str]:
+    """What no single key of a recipe shows, or of its execution settings."""
+    found: list[str] = []
     if isinstance(recipe, Recipe):
-        return recipe_checks.inconsistencies(recipe)
-    return recipe_images.inconsistencies(recipe) if isinstance(recipe, ImageRecipe) else []
+        found = recipe_checks.inconsistencies(recipe)
+    elif isinstance(recipe, ImageRecipe):
+        found = recipe_images.inconsistencies(recipe)
+    if recipe is not None and execution is not None:
+        found += recipe_checks.misplaced_servers(getattr(recipe, "teachers", ()), execution)
+    return found

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from pydantic import BaseModel
 
 from pipeline.core import known
+from pipeline.core.located import Located, PathKind
 from pipeline.core.names import objection
-from pipeline.recipe_base import Located, PathKind, tables_in
+from pipeline.recipe_base import tables_in
 
 WORDS = frozenset({"smollm2", "scratch", "student", "train"})
 """Values of a model's or tokenizer's setting that name no place."""
@@ -37,14 +38,18 @@ class _Slot(NamedTuple):
 
 
 def locate(
-    model: type[BaseModel], data: dict[str, Any], base: Callable[[tuple[str, ...]], Path | None], problems: list[str]
+    model: type[BaseModel],
+    data: dict[str, Any],
+    base: Callable[[tuple[str, ...]], Path | None],
+    problems: list[str],
+    above: tuple[str, ...] = (),
 ) -> None:
     """Make the paths in the raw data of a `model` absolute, in place; what can be no path is added to `problems`.
 
-    base: the folder where a path at some place begins, None where nothing is changed. Data that does not fit the model
-    is passed over: validation says so.
+    base: the folder where a path at some place begins, None where nothing is changed. above: the place of `data`. Data
+    that does not fit the model is passed over: validation says so.
     """
-    for slot in list(_slots(model, data, ())):
+    for slot in list(_slots(model, data, above)):
         folder = base(slot.place)
         if folder is None or not slot.text:
             continue

@@ -14,9 +14,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.core.errors import UsageError
+from pipeline.core.located import Located
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
-from pipeline.recipe_base import MOST, Located, tables_in
+from pipeline.recipe_base import MOST, tables_in
 from pipeline.recipe_images import ImageRecipe
 from pipeline.recipe_text import to_toml
 

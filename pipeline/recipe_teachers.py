@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.located import Located
 from pipeline.core.names import Name
-from pipeline.recipe_base import Fraction, Json, Located, ModelText, Positive, Seed, Table, tables_in
+from pipeline.recipe_base import Fraction, Json, ModelText, Positive, Seed, Table, tables_in
 
 
 class TeacherTable(Table):

@@ -65,7 +65,7 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
     execution_data = data.pop("execution", {})
     recipe = validated(model, data, "", problems)
     execution = validated(Execution, execution_data, "execution", problems)
-    problems.extend(inconsistencies(recipe))
+    problems.extend(inconsistencies(recipe, execution))
     if problems or recipe is None or execution is None:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         listing = "".join(f"\n  - {problem}" for problem in problems)
@@ -181,6 +181,8 @@ def _override(
         return next((given[one] for one in set_at), folder)
 
     locate(model, data, base, problems)
+    if isinstance(data.get("execution"), dict):
+        locate(Execution, data["execution"], base, problems, ("execution",))
 
 
 def _lay(

@@ -8,6 +8,7 @@ log stays readable.
 
 import json
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -149,6 +150,8 @@ def _parts(event: Event) -> tuple[str, str, list[Part]]:
         return head, "", [Part(0, f"loading {event['what']}{waited}")]
     if kind == "teacher":
         return head, ", ", _conversation(event)
+    if kind == "servers":
+        return head, "; ", [Part(place, _server(one)) for place, one in enumerate(event["servers"])]
     if kind == "train" and "steps" in event:
         return head, ", ", _training(event)
     done, total = event.get("done", event.get("step")), event.get("total", event.get("steps"))
@@ -199,6 +202,13 @@ def _conversation(event: Event) -> list[Part]:
     left = event["eta_seconds"]
     parts += [Part(1, event["doing"])] if event.get("doing") else []
     return [*parts, Part(1, _left(left))] if left is not None and done != total else parts
+
+
+def _server(figures: Mapping[str, Any]) -> str:
+    """How one of several servers does; see `pipeline.teacher.sites` for the keys."""
+    rate = figures["tokens"] / (figures["busy_seconds"] or 1)
+    state = "left out" if figures["out"] else f"{figures['in_flight']:,} in flight"
+    return f"{figures['server']} {figures['answered']:,} answered, {_number(rate)} tokens/s, {state}"
 
 
 def _dropped(event: Event) -> list[Part]:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import walk
+from pipeline.report.servers import ServerView, servers
 from pipeline.run.journalled import ASKING, by_teacher
 from pipeline.run.reading import RunView
 from pipeline.stages.completions.facts import CompletionsFacts
@@ -38,7 +39,8 @@ class TeacherView:
     prompts included. usd: what this run paid. earlier: how many of its answers were given to earlier runs or are
     replayed; earlier_usd: what those cost then. kept: documents that reached the student's corpus. dropped: by stage
     and reason, of the records that came from this teacher. notes: what is to be known of its answers, and of how many.
-    oldest, newest: days on which answers were given ("2026-11-28", UTC), "" where they do not say.
+    oldest, newest: days on which answers were given ("2026-11-28", UTC), "" where they do not say. servers: how each
+    did, where it has several.
     """
 
     name: str
@@ -56,6 +58,7 @@ class TeacherView:
     notes: Mapping[str, int] = field(default_factory=dict)
     oldest: str = ""
     newest: str = ""
+    servers: tuple[ServerView, ...] = ()
 
     @property
     def remarks(self) -> list[str]:
@@ -102,6 +105,7 @@ class TeacherView:
             "notes": dict(self.notes),
             "oldest": self.oldest or None,
             "newest": self.newest or None,
+            "servers": [server.to_json() for server in self.servers],
         }
 
 
@@ -245,6 +249,7 @@ def teachers(run: RunView) -> list[TeacherView]:
     kinds = {t.name: (t.kind, t.answers_with) for t in run.loaded.recipe.teachers} if run.loaded else {}
     kept = Counter(teacher_of(row) for row in run.rows(_last_corpus(run), columns=["teacher"]))
     dropped = _dropped_by_teacher(run)
+    serving = servers(run.events("servers"))
     found = []
     named = (name for facts in asked.values() for name in facts)
     for name in dict.fromkeys([*kinds, *named, *sorted((kept.keys() | dropped.keys()) - {""})]):
@@ -272,6 +277,7 @@ def teachers(run: RunView) -> list[TeacherView]:
                 notes=sum((Counter(fact.get("notes") or {}) for fact in facts.values()), Counter()),
                 oldest=day(min((fact["oldest"] for fact in facts.values() if fact.get("oldest")), default=0)),
                 newest=day(max((fact["newest"] for fact in facts.values() if fact.get("newest")), default=0)),
+                servers=serving.get(name, ()),
             )
         )
     raw = run.stage("raw-code")

@@ -291,7 +291,7 @@ def _last_progress(run: RunView) -> dict[str, dict[str, Any]]:
     """For a run that is not done, the newest progress event of each stage."""
     if run.info.get("state") == "done":
         return {}
-    passing = ("stage-started", "stage-finished", "stage-reused", "note", "warning")
+    passing = ("stage-started", "stage-finished", "stage-reused", "note", "warning", "servers")
     return {str(event["stage"]): event for event in run.events() if "stage" in event and event["event"] not in passing}
 
 

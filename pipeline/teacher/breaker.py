@@ -10,8 +10,12 @@ class Breaker:
     """Failures in a row that open it; each endpoint has its own."""
     FIRST_SECONDS, LONGEST_SECONDS = 1.0, 60.0
     """Time until the first probe; doubles with each probe that fails."""
+    LONGEST_AMONG_SEVERAL = 2.0
+    """Longest time between probes of one of several servers: its question is asked elsewhere after, so a probe costs
+    little, and a server that is back is put to work soon."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_SECONDS) -> None:
+        self._longest = longest
         self.failures = 0
         self.probes_failed = 0
         self.opened_at: float | None = None
@@ -41,4 +45,4 @@ class Breaker:
             return
         if self.opened_at is None:
             self.opened_at = now
-        self._probe_at = now + min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2**self.probes_failed)
+        self._probe_at = now + min(self._longest, self.FIRST_SECONDS * 2**self.probes_failed)

@@ -8,18 +8,23 @@ from pipeline.core.identity import digest
 from pipeline.core.money import UNKNOWN, Price, price_of
 from pipeline.execution import Execution
 from pipeline.teacher.redaction import Secret
+from pipeline.teacher.servers import Servers
 from pipeline.teacher.wire import Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place that answers. weight: its share of the requests among the teacher's endpoints, relative."""
+    """One place that answers. weight: its share of the requests among the teacher's endpoints, relative.
+
+    servers: those that are asked in the place of `base_url`, under which their answers are stored; None for none.
+    """
 
     base_url: str
     model: str
     key: Secret | None = None
     weight: float = 1.0
     price: Price = UNKNOWN
+    servers: Servers | None = None
 
     def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         """Headers of every request; the only place where the key is revealed."""

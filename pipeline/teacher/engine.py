@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.errors import HornbookError, RecipeError
+from pipeline.core.events import Event
 from pipeline.core.money import Ledger
 from pipeline.teacher.archive import Archive
 from pipeline.teacher.index import Table
@@ -118,6 +119,9 @@ class _Desk:
 
     def rate_limited(self) -> None:
         self.engine.progress.rate_limited += 1
+
+    def tell(self, event: Event) -> None:
+        self.engine.progress.events.append(event)
 
     def stop(self, error: Exception) -> None:
         self.engine.stop(error)

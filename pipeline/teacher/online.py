@@ -32,6 +32,8 @@ PROBES_BEFORE_FIRST_ANSWER = 3
 """Probes that an endpoint which never answered is given before the run stops."""
 LONGEST_SILENCE = 600.0
 """Seconds of trying without one answer after which the run stops; also the longest Retry-After that is waited for."""
+FIGURES_SECONDS = 30.0
+"""Time between two events that tell how each of several servers does."""
 BAD_REQUESTS = 5
 """Requests refused as malformed, before any was answered, that show the recipe to be wrong and not the prompts."""
 
@@ -49,6 +51,8 @@ class OnlineLane:
         self._bad_requests = 0
         self._last_answer = -math.inf
         self._trying_since = math.inf
+        self._figures_at = -math.inf
+        self._servers = len(teacher.endpoints)
         self._path = "/chat/completions" if teacher.sampling.api == "chat" else "/completions"
 
     @property
@@ -57,15 +61,16 @@ class OnlineLane:
 
     @property
     def appetite(self) -> int:
-        return 2 * self._teacher.execution.concurrency * len(self._teacher.endpoints)
+        return 2 * self._teacher.execution.concurrency * max(1, self._servers)
 
     @property
     def doing(self) -> str:
-        return ""
+        return "" if self._servers else "waiting for a server"
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._sites = Sites(self._teacher, self._desk.ledger)
+        self._servers = len(self._sites)
 
     async def close(self) -> None:
         if self._timer:
@@ -73,12 +78,31 @@ class OnlineLane:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for site in self._sites:
+        if self._sites.several:
+            self._desk.tell(self._sites.event(self._loop.time()))
+        for site in self._sites.everyone():
             await site.transport.close()
+
+    def _look(self, now: float) -> None:
+        """Which servers there are; now and then, how they do."""
+        for text in self._sites.look(now):
+            self._note(text)
+        self._servers = len(self._sites)
+        if self._sites.several and now - self._figures_at >= FIGURES_SECONDS:
+            if self._figures_at > -math.inf:
+                self._desk.tell(self._sites.event(now))
+            self._figures_at = now
+
+    def _note(self, text: str) -> None:
+        self._desk.tell({"event": "note", "text": f"teacher {self._teacher.name}: {text}"})
 
     def pump(self) -> None:
         now = self._loop.time()
+        self._look(now)
         while not self._desk.draining:
+            if not self._servers:
+                self._stop_if_none_comes(now)
+                break
             ticket = self._next(now)
             if ticket is None:
                 break
@@ -128,8 +152,7 @@ class OnlineLane:
 
     def _start(self, site: Site, ticket: Ticket, body: bytes, reservation: Reservation, now: float) -> None:
         expected = self._sites.expected(site, ticket)
-        site.pace.started(now, expected)
-        site.breaker.started()
+        site.started(now, expected)
         if self._trying_since == math.inf:
             self._trying_since = now
         task = self._loop.create_task(self._ask(site, ticket, body, reservation, expected, now))
@@ -156,7 +179,7 @@ class OnlineLane:
             except Exception as error:
                 self._desk.stop(error)
         finally:
-            site.pace.ended()
+            site.ended(self._loop.time())
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)
@@ -191,7 +214,10 @@ class OnlineLane:
     def _answered(self, site: Site, ticket: Ticket, parsed: Parsed, started: float, expected: float) -> None:
         now = self._loop.time()
         content = parsed.content
-        site.answered = True
+        site.answered += 1
+        site.tokens += content.completion_tokens
+        if site.breaker.opened_at is not None and self._sites.several:
+            self._note(f"server {site.address} answers again")
         site.breaker.succeeded()
         used = content.prompt_tokens + content.completion_tokens
         site.pace.succeeded(now, started, expected, used, content.completion_tokens)
@@ -199,7 +225,7 @@ class OnlineLane:
         self._last_answer = now
         reply = Reply(
             key=answer_key(site.variant, ticket.messages, ticket.number),
-            endpoint=site.endpoint.base_url,
+            endpoint=site.address,
             model=site.endpoint.model,
             raw=parsed.line,
             body=parsed.body,
@@ -210,18 +236,19 @@ class OnlineLane:
 
     def _failed(self, site: Site, ticket: Ticket, failure: Failure, started: float, wait: float | None = None) -> None:
         now = self._loop.time()
+        site.failed += 1
         trouble = failure.trouble
         failure = Failure(trouble, redact(failure.detail))
         if trouble is Trouble.AUTHENTICATION:
             self._desk.stop(
                 AuthenticationError(
-                    f"{site.endpoint.base_url} refused the key of teacher {self._teacher.name!r}: {failure.detail}",
+                    f"{site.address} refused the key of teacher {self._teacher.name!r}: {failure.detail}",
                     hint=_key_hint(site.endpoint),
                 )
             )
             return
         if trouble in (Trouble.NOT_FOUND, Trouble.QUOTA):
-            site.dead = f"{site.endpoint.base_url} ({site.endpoint.model}): {trouble}: {failure.detail}"
+            site.dead = f"{site.address} ({site.endpoint.model}): {trouble}: {failure.detail}"
             heapq.heappush(self._retries, (now, next(self._order), ticket))
             self._stop_if_all_dead()
             return
@@ -229,7 +256,7 @@ class OnlineLane:
             self._desk.rate_limited()
             ticket.rejections += 1
             delay = min(site.pace.rejected(now, started, wait), LONGEST_SILENCE)
-            ticket.avoid = self._sites.index(site)
+            ticket.avoid = site.number
             if any(other is not site and other.rest(now) < delay for other in self._sites):
                 delay = 0.0  # `_choose` waits for whichever endpoint is free first
             if ticket.rejections > REJECTIONS_PER_RETRY * (self._teacher.execution.retries + 1):
@@ -248,28 +275,31 @@ class OnlineLane:
     def _retry_later(
         self, site: Site, ticket: Ticket, failure: Failure, now: float, started: float, wait: float | None
     ) -> None:
+        was_out = site.breaker.opened_at is not None
         site.breaker.failed(now)
+        if site.breaker.opened_at is not None and not was_out and self._sites.several:
+            self._note(f"server {site.address} is left out and tried now and then: {failure.detail}")
         if failure.trouble in (Trouble.OVERLOAD, Trouble.TIMEOUT):
             site.pace.overloaded(now, started)
         ticket.attempts += 1
-        ticket.avoid = self._sites.index(site)
+        ticket.avoid = site.number
         if ticket.attempts > self._teacher.execution.retries:
             self._desk.failed(ticket, Failure(failure.trouble, f"{failure.detail} (tried {ticket.attempts} times)"))
         else:
             delay = max(_backoff(ticket.attempts), min(wait or 0.0, LONGEST_SILENCE))
             heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
         never = [s for s in self._sites if not s.answered and s.breaker.probes_failed >= PROBES_BEFORE_FIRST_ANSWER]
-        if len(never) == len(self._teacher.endpoints):
+        if len(never) == len(self._sites) and not self._sites.from_files:
             self._desk.stop(
                 TeacherError(
-                    f"teacher {self._teacher.name!r} cannot be reached at {site.endpoint.base_url}: {failure.detail}",
-                    hint="start the server or correct teachers.base_url, then run again",
+                    f"teacher {self._teacher.name!r} cannot be reached at {site.address}: {failure.detail}",
+                    hint="start the server or correct its address, then run again",
                 )
             )
         self._stop_if_silent(now, failure)
 
     def _stop_if_all_dead(self) -> None:
-        if all(site.dead for site in self._sites):
+        if all(site.dead for site in self._sites) and self._servers:
             self._desk.stop(
                 TeacherError(
                     f"teacher {self._teacher.name!r} cannot go on: " + "; ".join(site.dead for site in self._sites),
@@ -279,9 +309,12 @@ class OnlineLane:
 
     def _stop_if_told_to_come_back_later(self, now: float, failure: Failure) -> None:
         """A limit a day, say, is not waited for: nobody watches a run that sleeps for hours."""
-        if min(math.inf if site.dead else site.pace.pause(now) for site in self._sites) > LONGEST_SILENCE:
+        if (
+            min((math.inf if site.dead else site.pace.pause(now) for site in self._sites), default=0.0)
+            > LONGEST_SILENCE
+        ):
             told = ", ".join(
-                f"{site.endpoint.base_url} for {site.pace.pause(now):,.0f} s" for site in self._sites if not site.dead
+                f"{site.address} for {site.pace.pause(now):,.0f} s" for site in self._sites if not site.dead
             )
             self._desk.stop(
                 TeacherError(
@@ -299,6 +332,13 @@ class OnlineLane:
                     hint="what was answered is kept: run again when the endpoint works",
                 )
             )
+
+    def _stop_if_none_comes(self, now: float) -> None:
+        """No server is listed, and no file has named one for too long."""
+        if self._trying_since == math.inf:
+            self._trying_since = now
+        said = self._sites.trouble or f"no server is listed in {self._sites.from_files}"
+        self._stop_if_silent(now, Failure(Trouble.CONNECTION, said))
 
     def _stop_if_recipe_is_wrong(self, trouble: Trouble, failure: Failure) -> None:
         if trouble is not Trouble.BAD_REQUEST or any(site.answered for site in self._sites):

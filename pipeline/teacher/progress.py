@@ -1,8 +1,9 @@
 """How far a conversation is, as events for a progress line and for programs."""
 
 import time
+from collections import deque
 
-from pipeline.core.events import OnEvent
+from pipeline.core.events import Event, OnEvent
 from pipeline.core.money import Ledger
 from pipeline.teacher.lines import Entry
 from pipeline.teacher.protocol import Answer, Failure
@@ -19,6 +20,8 @@ class Progress:
     An event is {"event": "teacher", "done", "total" (None if not known), "kept", "reused", "in_flight",
     "requests_per_second", "tokens_per_second" (both over the time since the last but few events), "rate_limited",
     "usd", "tokens", "eta_seconds" (None if not known), "doing" (what goes on while no answer comes, or "")}.
+
+    events: further ones, which the loop's thread leaves here and the consumer's thread emits.
     """
 
     def __init__(self, on_event: OnEvent, total: int | None, ledger: Ledger) -> None:
@@ -32,6 +35,7 @@ class Progress:
         self._completion_tokens = 0
         self._begun = self._told_at = time.monotonic()
         self._window = [(self._told_at, 0, 0)]
+        self.events: deque[Event] = deque()
 
     def count(self, result: Answer | Failure) -> None:
         """Count an outcome; kept are answers that ended by themselves."""
@@ -47,6 +51,8 @@ class Progress:
 
     def tell(self, in_flight: int, doing: str = "", *, last: bool = False) -> None:
         """Emit an event if the last one is long enough ago, or if it is the last."""
+        while self.events:
+            self._on_event(self.events.popleft())
         now = time.monotonic()
         if now - self._told_at < _SECONDS and not last:
             return

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from pipeline.core.events import Event
 from pipeline.core.identity import digest, storable
 from pipeline.core.money import Ledger
 from pipeline.core.records import Message, Record
@@ -125,7 +126,7 @@ class Ticket:
     """One question on its way through a lane.
 
     messages: digest of the messages. number: n-th time these messages are asked of this teacher. attempts: tries
-    that count against the retries; rejections: waits for a rate limit, which do not. avoid: index of the endpoint
+    that count against the retries; rejections: waits for a rate limit, which do not. avoid: number of the server
     that failed last, or -1.
     """
 
@@ -197,6 +198,9 @@ class Desk(Protocol):
 
     def rate_limited(self) -> None:
         """Count a 429."""
+
+    def tell(self, event: Event) -> None:
+        """An event for whoever watches the run, and for its report."""
 
     def stop(self, error: Exception) -> None:
         """The run cannot go on: nothing new starts, what is in flight is drained, then `error` is raised."""

@@ -1,8 +1,11 @@
-"""The endpoints of an online lane at work: which of them takes a request, and when."""
+"""The servers of an online lane at work: which of them takes a request, and when; which come, go, fail and return."""
 
 import math
+import time
 from collections.abc import Iterator
+from typing import Any
 
+from pipeline.core.errors import HornbookError
 from pipeline.core.money import Ledger
 from pipeline.teacher.breaker import Breaker
 from pipeline.teacher.endpoint import Endpoint, Service
@@ -13,27 +16,36 @@ from pipeline.teacher.wire import BodyWriter
 
 TEMPLATE_TOKENS = 64
 """Tokens that a chat template may add to a prompt (a default system message), for the worst case of a request."""
+LOOK_SECONDS = 1.0
+"""Time between two looks at a file of servers."""
 
 
 class Site:
-    """One endpoint at work."""
+    """One server at work.
 
-    def __init__(self, teacher: Service, endpoint: Endpoint, variant: str) -> None:
+    address: its base URL. number: tells it apart from all others of the lane, as in `Ticket.avoid`. answered, failed:
+    requests so far; tokens: of its answers. dead: why it is never asked again, "" for no reason.
+    """
+
+    def __init__(self, teacher: Service, endpoint: Endpoint, variant: str, address: str, number: int) -> None:
         execution = teacher.execution
         self.endpoint = endpoint
         self.variant = variant
+        self.address = address
+        self.number = number
         self.writer = BodyWriter(endpoint.base_url, endpoint.model, teacher.sampling)
         # With a long queue every endpoint is always as full as it may be, so the weight must bound that.
         heaviest = max(other.weight for other in teacher.endpoints)
         most = max(1, round(execution.concurrency * endpoint.weight / heaviest))
         self.pace = Pace(most, execution.requests_per_minute, execution.tokens_per_minute)
-        self.breaker = Breaker()
+        self.breaker = Breaker(Breaker.LONGEST_AMONG_SEVERAL if endpoint.servers else Breaker.LONGEST_SECONDS)
         self.transport: Transport = transport(
-            endpoint.base_url, endpoint.headers(dict(teacher.headers)), execution.timeout_seconds, execution.concurrency
+            address, endpoint.headers(dict(teacher.headers)), execution.timeout_seconds, execution.concurrency
         )
-        self.credit = 0.0
-        self.answered = False
+        self.started_in_all = self.answered = self.failed = self.tokens = 0
         self.dead = ""
+        self._busy = 0.0
+        self._busy_since = 0.0
 
     def wait(self, now: float, tokens: float) -> float:
         if self.dead:
@@ -44,27 +56,126 @@ class Site:
         """Seconds for which nothing at all is sent here, whatever is in flight."""
         return math.inf if self.dead else max(self.breaker.wait(now), self.pace.pause(now))
 
+    @property
+    def load(self) -> tuple[float, float]:
+        """What is outstanding here for its weight, then what was sent here so far: the least takes the next request.
+
+        Failures in a row count as outstanding: a server that fails at once has nothing in flight, and would draw all.
+        """
+        weight = self.endpoint.weight
+        return (self.pace.in_flight + self.breaker.failures) / weight, self.started_in_all / weight
+
+    def started(self, now: float, tokens: float) -> None:
+        if not self.pace.in_flight:
+            self._busy_since = now
+        self.started_in_all += 1
+        self.pace.started(now, tokens)
+        self.breaker.started()
+
+    def ended(self, now: float) -> None:
+        """A request came back, however."""
+        self.pace.ended()
+        if not self.pace.in_flight:
+            self._busy += now - self._busy_since
+
+    def figures(self, now: float) -> dict[str, Any]:
+        """What it did so far, for events and the report; "busy_seconds": time in which it had something to answer."""
+        busy = self._busy + (now - self._busy_since if self.pace.in_flight else 0.0)
+        return {
+            "server": self.address,
+            "answered": self.answered,
+            "failed": self.failed,
+            "tokens": self.tokens,
+            "busy_seconds": round(busy, 3),
+            "in_flight": self.pace.in_flight,
+            "out": bool(self.dead) or self.breaker.opened_at is not None,
+        }
+
 
 class Sites:
-    """All endpoints of a service."""
+    """All servers of a service: one for each endpoint, or those that are listed in its place.
+
+    Raises RecipeError or InputError where a list cannot be used.
+    """
 
     def __init__(self, service: Service, ledger: Ledger) -> None:
-        self._most = service.max_tokens
+        self._service = service
         self._ledger = ledger
-        self._sites = [
-            Site(service, endpoint, variant)
-            for endpoint, variant in zip(service.endpoints, service.variants, strict=True)
-        ]
+        self._most = service.max_tokens
+        self._sites: list[Site] = []
+        self._left: list[Site] = []
+        self._stamps = [endpoint.servers.stamp() if endpoint.servers else () for endpoint in service.endpoints]
+        self._looked = -math.inf
+        self._began = time.time()
+        self.trouble = ""
+        for place in range(len(service.endpoints)):
+            self._list(place)
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self._sites)
 
-    def index(self, site: Site) -> int:
-        """The place of an endpoint, as in `Ticket.avoid`."""
-        return self._sites.index(site)
+    def __len__(self) -> int:
+        return len(self._sites)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are lists of servers, of which is told how each of them does."""
+        return any(endpoint.servers for endpoint in self._service.endpoints)
+
+    @property
+    def from_files(self) -> str:
+        """The files from which further servers may come, "" for none."""
+        lists = [endpoint.servers for endpoint in self._service.endpoints if endpoint.servers]
+        return ", ".join(one.source for one in lists if one.file)
+
+    def everyone(self) -> list[Site]:
+        """Also those that are listed no more, of which answers may still come."""
+        return [*self._sites, *self._left]
+
+    def look(self, now: float) -> list[str]:
+        """Read again the files that have changed: servers come and go. Returns what to tell a person.
+
+        What is in flight at one that is listed no more is still waited for. A file that cannot be used changes nothing:
+        it may be half written.
+        """
+        if not self.from_files or now - self._looked < LOOK_SECONDS:
+            return []
+        self._looked = now
+        told: list[str] = []
+        for place, endpoint in enumerate(self._service.endpoints):
+            stamp = endpoint.servers.stamp() if endpoint.servers else ()
+            if stamp == self._stamps[place]:
+                continue
+            try:
+                told += self._list(place)
+                self.trouble = ""
+            except HornbookError as error:
+                if self.trouble != error.message:
+                    told.append(f"{error.message}; the servers listed before are asked")
+                self.trouble = error.message
+            self._stamps[place] = stamp
+        return told
+
+    def _list(self, place: int) -> list[str]:
+        """Take the servers of the endpoint at `place` as they are listed now."""
+        endpoint, variant = self._service.endpoints[place], self._service.variants[place]
+        listed = endpoint.servers.listed() if endpoint.servers else (endpoint.base_url,)
+        here = [site for site in self._sites if site.endpoint is endpoint]
+        told = []
+        for site in here:
+            if site.address not in listed:
+                self._sites.remove(site)
+                self._left.append(site)
+                told.append(f"server {site.address} is listed no more")
+        for address in listed:
+            if address not in {site.address for site in here}:
+                number = len(self._sites) + len(self._left)
+                self._sites.append(Site(self._service, endpoint, variant, address, number))
+                told.append(f"server {address} is listed")
+        return told
 
     def affordable(self, ticket: Ticket) -> list[Site]:
-        """The endpoints whose worst case for this request is not beyond the caps for good; dead ones do not count."""
+        """The servers whose worst case for this request is not beyond the caps for good; dead ones do not count."""
         if not self._ledger.capped:
             return self._sites
         asked = ticket.question.messages
@@ -72,29 +183,21 @@ class Sites:
         return [site for site, size in zip(self._sites, sizes, strict=True) if self.can_pay(site, size)]
 
     def can_pay(self, site: Site, prompt_tokens: int = 0) -> bool:
-        """Whether the worst case of a request of so many tokens at an endpoint may ever be paid."""
+        """Whether the worst case of a request of so many tokens at a server may ever be paid."""
         beyond = self._ledger.beyond(prompt_tokens, self._most, site.endpoint.price)
         return not site.dead and not beyond
 
     def choose(self, ticket: Ticket, now: float, sites: list[Site]) -> tuple[Site | None, float]:
-        """The endpoint of `sites` for a request by smooth weighted round robin among those that can take it now.
+        """The server of `sites` with the least outstanding among those that can take the request now.
 
-        Where none can: None and the seconds until one can. A retry goes to another endpoint if there is one.
+        Where none can: None and the seconds until one can. A retry goes to another server if there is one.
         """
-        if len(sites) == 1:
-            wait = sites[0].wait(now, self.expected(sites[0], ticket))
-            return (sites[0], 0.0) if wait <= 0 else (None, wait)
         waits = [site.wait(now, self.expected(site, ticket)) for site in sites]
         able = [site for site, wait in zip(sites, waits, strict=True) if wait <= 0]
         if not able:
             return None, min(waits)
-        if len(able) > 1 and ticket.avoid >= 0 and self._sites[ticket.avoid] in able:
-            able.remove(self._sites[ticket.avoid])
-        for site in able:
-            site.credit += site.endpoint.weight
-        best = max(able, key=lambda site: site.credit)
-        best.credit -= sum(site.endpoint.weight for site in able)
-        return best, 0.0
+        others = [site for site in able if site.number != ticket.avoid]
+        return min(others or able, key=lambda site: site.load), 0.0
 
     def expected(self, site: Site, ticket: Ticket) -> float:
         """Tokens that a request will likely take, 0.0 where nothing counts them."""
@@ -102,3 +205,8 @@ class Sites:
             return 0.0
         prompt = sum(len(message.content) for message in ticket.question.messages) / 4
         return site.pace.expected_tokens(prompt, self._most)
+
+    def event(self, now: float) -> dict[str, Any]:
+        """How each server does, since this conversation `began` (seconds since the epoch)."""
+        servers = [site.figures(now) for site in self.everyone()]
+        return {"event": "servers", "teacher": self._service.name, "began": round(self._began, 3), "servers": servers}

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, object] = {
     "limit_kind": "bucket",  # "bucket", "window" (so many in each second of the clock) or "spaced" (no burst at all)
     "limit_burst": 20,  # of the bucket
     "limit_headers": True,  # whether x-ratelimit-limit-requests tells the limiter's rate
+    "down": [0, 0],  # seconds since the behaviour was set from which and until when every connection is reset
     "seed": 1,
 }
 TEXT = (
@@ -79,7 +80,12 @@ class State:
         names = ("total", "ok", "e429", "e500", "bad", "reset", "inflight", "max_inflight", "conns")
         self.stats: dict[str, float] = dict.fromkeys(names, 0)
         self.first = self.last = 0.0
+        self.since = time.monotonic()
         self.ids: dict[str, int] = {}
+
+    def down(self) -> bool:
+        begin, end = self.config["down"]
+        return begin <= time.monotonic() - self.since < end
 
     def summary(self) -> dict[str, object]:
         counts: dict[int, int] = {}
@@ -177,6 +183,9 @@ class Server(asyncio.Protocol):
         stats["max_inflight"] = max(stats["max_inflight"], stats["inflight"])
         STATE.ids[number] = STATE.ids.get(number, 0) + 1
         drawn, latency = STATE.random.random(), float(config["latency"])
+        if STATE.down():
+            self.finish(b"")
+            return
         bounds = [config["p429"], config["p500"], config["pbad"], config["preset"]]
         edges = [sum(bounds[: i + 1]) for i in range(4)]
         if drawn < edges[0] or (STATE.limiter is not None and not STATE.limiter.accepts()):
@@ -192,18 +201,20 @@ class Server(asyncio.Protocol):
             whole = answer(number)
             out = response(200, whole[: len(whole) // 2])
         elif drawn < edges[3]:
-            stats["reset"] += 1
             out = b""
         else:
-            stats["ok"] += 1
             out = response(200, answer(number))
-        asyncio.get_running_loop().call_later(latency, self.finish, out)
+        whole = drawn >= edges[3] and out.startswith(b"HTTP/1.1 200")
+        asyncio.get_running_loop().call_later(latency, self.finish, out, whole)
 
-    def finish(self, out: bytes) -> None:
+    def finish(self, out: bytes, whole: bool = False) -> None:
+        """Send `out`, or reset the connection. whole: whether it is an answer."""
         STATE.stats["inflight"] -= 1
-        if out:
+        if out and not STATE.down():
+            STATE.stats["ok"] += whole
             self.send(out)
             return
+        STATE.stats["reset"] += 1
         with contextlib.suppress(OSError, AttributeError):
             lingering = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)

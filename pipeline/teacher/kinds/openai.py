@@ -1,9 +1,9 @@
 """OpenAI-compatible endpoints as one teacher: what is asked, where, and what its answers are stored under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.money import Price, read_prices, require_price
@@ -14,6 +14,7 @@ from pipeline.teacher.endpoint import Endpoint, Service, priced
 from pipeline.teacher.kind import Kind, Setup, sampling_of
 from pipeline.teacher.protocol import Desk, Lane, Question, answer_key
 from pipeline.teacher.redaction import from_environment
+from pipeline.teacher.servers import Servers, guarded
 from pipeline.teacher.wire import Api
 
 
@@ -59,8 +60,15 @@ def _teacher(
     if table.extra_body.get("stream"):
         raise RecipeError(f"{where}: extra_body.stream is set, but answers are read whole", hint="leave it out")
     prices = read_prices()
+    servers = _servers(table.name, execution)
     endpoints = [
-        _endpoint(one, where if not number else f"{where}, fallbacks[{number - 1}]", prices, with_keys=with_keys)
+        _endpoint(
+            one,
+            where if not number else f"{where}, fallbacks[{number - 1}]",
+            prices,
+            with_keys=with_keys,
+            servers=None if number else servers,
+        )
         for number, one in enumerate(_places(table))
     ]
     for endpoint in endpoints:
@@ -83,29 +91,27 @@ def _places(table: OpenAITable) -> list[OpenAITable]:
     return [table, *(table.model_copy(update=change) for change in changes)]
 
 
-def _endpoint(table: OpenAITable, where: str, prices: Mapping[str, Price], *, with_keys: bool) -> Endpoint:
+def _servers(teacher: str, execution: Execution) -> Servers | None:
+    """The servers that the execution settings name for a teacher; the first of its endpoints is theirs."""
+    for number, one in enumerate(execution.servers):
+        if one.teacher == teacher:
+            return Servers(f"execution.servers.{number}", one.urls, Path(one.file) if one.file else None)
+    return None
+
+
+def _endpoint(
+    table: OpenAITable, where: str, prices: Mapping[str, Price], *, with_keys: bool, servers: Servers | None
+) -> Endpoint:
     base_url = checked_url(table.base_url, f"{where}: base_url")
     if not table.model:
         raise RecipeError(f"{where}: model should be the model's name at {base_url}, got {table.model!r}")
     key = from_environment(table.api_key_env, where) if with_keys else None
-    if key is not None and urlsplit(base_url).scheme == "http" and not _is_near(base_url):
-        raise RecipeError(
-            f"{where}: the key in {table.api_key_env} would travel unencrypted to {base_url}",
-            hint="use https, or leave api_key_env empty",
-        )
-    return Endpoint(base_url, table.model, key, table.weight, priced(table.model, base_url, prices))
-
-
-def _is_near(base_url: str) -> bool:
-    """Whether a host is this machine or in a private network, by its name alone."""
-    host = urlsplit(base_url).hostname or ""
-    private = ("10.", "192.168.", *(f"172.{n}." for n in range(16, 32)), "127.", "fd", "fe80")
-    return (
-        host.startswith(private)
-        or host in ("localhost", "::1")
-        or "." not in host
-        or host.endswith((".local", ".internal"))
-    )
+    if servers is not None:
+        servers = replace(servers, keyed=key is not None)
+        servers.listed()
+    else:
+        guarded(base_url, f"{where}: base_url", keyed=key is not None)
+    return Endpoint(base_url, table.model, key, table.weight, priced(table.model, base_url, prices), servers)
 
 
 def _usd(table: OpenAITable, prompt_tokens: int, completion_tokens: int) -> float | None:
