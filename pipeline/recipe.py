@@ -144,11 +144,12 @@ class QualityTable(Table):
     """Shorter documents are dropped as too-short."""
     max_repeated_lines: Fraction = 0.5
     """Largest share of repeated lines kept."""
+    exclude: PathText = ""
+    """Labels of `hornbook view` (a run's labels.jsonl); documents labelled bad are dropped as excluded; "" for none."""
     secrets: Literal["drop", "mask", "off"] = "drop"
     """What happens to documents with keys, tokens or passwords in them; "mask" replaces them by a mark."""
     personal_data: Literal["drop", "mask", "off"] = "off"
-    """The same for e-mail addresses, public IP addresses and telephone numbers; meant for real code, where "mask" is
-    usual."""
+    """The same for e-mail addresses, public IP addresses and telephone numbers; "mask" is usual for real code."""
     classifier: bool = False
     """Train and apply the educational-value classifier."""
     valued: Literal["all", "raw-code"] = "all"
@@ -158,8 +159,7 @@ class QualityTable(Table):
     repeats: Count = 20
     """Documents of those annotated that the judge annotates twice, to measure its agreement with itself."""
     judge: str = ""
-    """Name of the teacher that annotates; "" for the first one. One that shall only judge has exercise_share = 0 and
-    textbook_share = 0."""
+    """Teacher that annotates, "" for the first. One that shall only judge has exercise_share and textbook_share 0."""
     embedding: ModelText = ""
     """Model whose hidden states the forest reads: an HF folder or hub name (causal LM or encoder), a GGUF file or
     "smollm2"; "" for the pretrained student, or SmolLM2 where the student starts from scratch."""

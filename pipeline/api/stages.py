@@ -79,11 +79,12 @@ def _distinct(recipe: Recipe, benchmarks: Sequence[str]) -> Any:
 
 
 def _quality(recipe: Recipe, benchmarks: Sequence[str]) -> Any:
+    from pipeline.stages.quality.exclusion import excluded
     from pipeline.stages.quality.stage import Quality
 
     if recipe.quality.classifier:
         raise UsageError("quality.classifier needs a judge", hint="use a recipe and `hornbook run`")
-    return Quality(recipe.quality)
+    return Quality(recipe.quality, excluded=excluded(recipe.quality.exclude))
 
 
 def _decontaminated(recipe: Recipe, benchmarks: Sequence[str]) -> Any:

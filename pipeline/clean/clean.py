@@ -122,6 +122,7 @@ def clean(
     from pipeline.files.rows import Rows
     from pipeline.stages.decontaminated.stage import Decontaminate
     from pipeline.stages.distinct.stage import Distinct
+    from pipeline.stages.quality.exclusion import excluded
     from pipeline.stages.quality.stage import Quality
 
     _check_places(inputs, out, report_only)
@@ -136,7 +137,7 @@ def clean(
     with output.disk(out), contextlib.ExitStack() as open_ones:
         folder = None if out is None or report_only else open_ones.enter_context(output.partial(out))
         kept_before = open_ones.enter_context(opened)
-        stages: list[Any] = [Quality(quality)]
+        stages: list[Any] = [Quality(quality, excluded=excluded(quality.exclude))]
         near: Spool[Near] = Spool()
         if problems:
             stages.append(Decontaminate(decontaminated, problems, embed, executor, near.append))
@@ -279,6 +280,8 @@ def _write_splits(path: Path, problems: Sequence[Problem], near: "Iterable[Near]
 
 def _decided(rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEvent) -> Verdicts:
     """Run the stages one after the other over the distinct texts of `rows`."""
+    from pipeline.stages.quality.exclusion import unmet
+
     verdicts: dict[str, _Verdict] = {}
     records: Iterable[Document] = _distinct_texts(rows)
     for stage in stages:
@@ -296,6 +299,10 @@ def _decided(rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEv
             if (tally.kept + tally.dropped.total()) % 10_000 == 0:
                 tell({"event": "progress", "stage": stage.name, "documents": tally.entered})
         tell(_finished(stage.name, tally.kept, dict(tally.dropped), started))
+        if stage.name == "quality" and (
+            told := unmet(stage.table.exclude, len(stage.excluded), tally.dropped["excluded"])
+        ):
+            tell({"event": "note", "text": told})
         records = kept
     verdicts.update((document.id, _KEPT) for document in records)
     return verdicts

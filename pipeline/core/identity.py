@@ -52,6 +52,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a record's id."""
+    return len(text) == ID_LENGTH and set(text) <= set("0123456789abcdef")
+
+
 def storable(text: str) -> str:
     """`text` in characters that UTF-8 can hold: halves of a surrogate pair are joined, lone ones become U+FFFD."""
     try:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import UsageError
-from pipeline.core.identity import ID_LENGTH, storable
+from pipeline.core.identity import ID_LENGTH, is_id, storable
 from pipeline.run.record import now
+from pipeline.stages.quality.exclusion import LABELS
 from pipeline.store import jsonl
 from pipeline.store.locks import exclusive
 
 FILE = "labels.jsonl"
-LABELS = ("good", "bad", "")
 MOST_NOTE = 10_000
 """Characters of a note."""
 
@@ -35,7 +35,7 @@ def put(folder: Path, record_id: str, given: Mapping[str, Any]) -> dict[str, Any
         raise UsageError(f"label = {label!r:.60}", hint='use "good", "bad" or ""')
     if not all(isinstance(one, str) for one in (note, stage)) or len(note) > MOST_NOTE or len(stage) > MOST_NOTE:
         raise UsageError(f"note and stage are texts of at most {MOST_NOTE:,} characters")
-    if len(record_id) != ID_LENGTH or not set(record_id) <= set("0123456789abcdef"):
+    if not is_id(record_id):
         raise UsageError(f"{record_id!r:.60} is no record's id", hint=f"an id has {ID_LENGTH} hex digits")
     with exclusive(folder / f"{FILE}.lock"):
         found = read(folder)

@@ -278,3 +278,18 @@ def test_every_row_comes_out_once(tmp_path_factory: pytest.TempPathFactory, valu
     assert sorted(row["n"] for row in rows if row["n"] is not None) == list(range(summary.entered))
     originals = dict(enumerate(values))
     assert all(row["text"] == originals[row["n"]] for row in kept(folder / "out"))
+
+
+def test_documents_labelled_bad_are_left_out_and_other_ids_told(tmp_path: Path) -> None:
+    source = jsonl(tmp_path / "in.jsonl", [{"text": long(0)}, {"text": long(1)}])
+    clean([source], tmp_path / "first")
+    (bad,) = [row for row in kept(tmp_path / "first") if row["text"] == long(1)]
+    labels = jsonl(tmp_path / "labels.jsonl", [{"id": bad["id"], "label": "bad", "note": "dull"}])
+    table, told = QualityTable(exclude=str(labels)), list[Any]()
+    summary = clean([source], tmp_path / "second", quality=table, on_event=told.append)
+    assert (summary.kept, summary.dropped) == (1, {"excluded": 1})
+    assert [row["detail"] for row in dropped(tmp_path / "second")] == ["labelled bad in labels.jsonl: dull"]
+    jsonl(labels, [{"id": "f" * 24, "label": "bad"}])
+    clean([source], tmp_path / "third", quality=table, on_event=told.append)
+    (note,) = [event["text"] for event in told if "quality.exclude" in str(event.get("text"))]
+    assert "1 of 1 ids labelled bad in labels.jsonl are of no document" in note

@@ -35,7 +35,8 @@ class Quality:
     annotate and embed are needed where `table.classifier` is set, unless it names a model; embed also where
     `table.flatten` is below 1. seed: root of the choice of the annotated sample. about: what `embed` and `annotate`
     are, for the saved model. found: told what the classifier and the sampler did. executor: where the forest values the
-    documents; changes nothing in the result. language: of the corpus.
+    documents; changes nothing in the result. language: of the corpus. excluded: ids that are not wanted, each with the
+    detail of its drop; the id of a record whose secrets are masked is looked for too.
 
     With "mask", secrets are replaced in the kept record, which then has a new id.
 
@@ -52,6 +53,7 @@ class Quality:
     found: Callable[[Valuation], None] = _unheard
     executor: Executor = SERIAL
     language: str = "python"
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         whole = self.table.classifier or self.table.flatten < 1
@@ -70,6 +72,11 @@ class Quality:
         return raw or self.table.valued == "all"
 
     def _judged(self, document: Document) -> Kept[Document] | Dropped:
+        outcome = self._found(document)
+        unwanted = self.excluded.get(document.id) or self.excluded.get(outcome.record.id)
+        return Dropped(document, "excluded", unwanted) if unwanted else outcome
+
+    def _found(self, document: Document) -> Kept[Document] | Dropped:
         text, table = document.text, self.table
         length = len(text.strip())
         if length < table.min_characters:

@@ -1,16 +1,18 @@
 """Quality in the walk: record by record, or over the whole corpus with a judge, an embedding, a forest, clusters."""
 
 import shutil
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.contents import file_digest
+from pipeline.core.identity import digest
 from pipeline.core.records import Completion, Exercise, Passage, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
+from pipeline.stages.quality.exclusion import excluded, unmet
 from pipeline.stages.reads import embedding_identity, own_reader, weights
 from pipeline.store.manifest import Manifest
 
@@ -29,11 +31,14 @@ def _embedding(recipe: Recipe) -> str:
 
 
 def _reads(recipe: Recipe) -> Any:
-    """The embedding's weights, and what gives the values: a saved model's bytes, or the judge and its template."""
+    """The ids that are not wanted; the embedding's weights, and what gives the values: a saved model's bytes, or the
+    judge and its template."""
     table = recipe.quality
+    unwanted = excluded(table.exclude)
+    read: dict[str, Any] = {"excluded": digest(sorted(unwanted))} if unwanted else {}
     if not _whole(recipe):
-        return None
-    read: dict[str, Any] = {"embedding": weights("quality.embedding", _embedding(recipe))}
+        return read or None
+    read["embedding"] = weights("quality.embedding", _embedding(recipe))
     if table.classifier and table.model:
         from pipeline.stages.quality.classifier import FILE
         from pipeline.stages.quality.valuing import reused
@@ -61,13 +66,19 @@ def _language(recipe: Recipe) -> str:
 def _make(making: Making) -> Manifest:
     from pipeline.stages.quality.stage import Quality
 
+    table = making.recipe.quality
+    unwanted = excluded(table.exclude)
     if _whole(making.recipe):
-        return _valued(making)
-    quality = Quality(making.recipe.quality, language=_language(making.recipe))
-    return making.through(quality, alone=True)
+        manifest = _valued(making, unwanted)
+    else:
+        quality = Quality(table, language=_language(making.recipe), excluded=unwanted)
+        manifest = making.through(quality, alone=True)
+    if told := unmet(table.exclude, len(unwanted), manifest.dropped.get("excluded", 0)):
+        making.note(told)
+    return manifest
 
 
-def _valued(making: Making) -> Manifest:
+def _valued(making: Making, unwanted: Mapping[str, str]) -> Manifest:
     """Judge a sample, fit or load the forest, value and thin the corpus; model, values and journal join the artifact.
 
     The embedding is loaded only when the judge is done, so that the two models need not be in memory at once. What was
@@ -106,6 +117,7 @@ def _valued(making: Making) -> Manifest:
         found=found,
         executor=making.executor,
         language=_language(recipe),
+        excluded=unwanted,
     )
     tally = Tally()
 
@@ -151,13 +163,20 @@ def _write_values(path: Path, valuation: Any) -> None:
     pq.write_table(pa.table({"id": ids, "value": [valuation.values[i] for i in ids]}), path, compression="zstd")
 
 
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The table; where labels lie says nothing, what they say is among what is read."""
+    table = recipe.quality.keyed("valued")
+    del table["exclude"]
+    return {"quality": table, "seed": recipe.seed}
+
+
 STEP = TextStep(
     name="quality",
     version=5,
     caption="heuristics, secrets, educational value",
     make=_make,
     inputs=("distinct",),
-    settings=lambda recipe: {"quality": recipe.quality.keyed("valued"), "seed": recipe.seed},
+    settings=_settings,
     reads=_reads,
     kept=(Passage, Exercise),
     dropped=(Passage, Exercise),
@@ -165,6 +184,7 @@ STEP = TextStep(
         "too-short": "fewer characters than quality.min_characters",
         "repeated": "says the same again, in its own lines or beside the documents kept of its cluster",
         "low-value": "little to learn from: by what it shows of itself, or by the value classifier",
+        "excluded": "labelled bad in the file that quality.exclude names",
         "secret": "holds a credential, or personal data where quality.personal_data is drop",
     },
     corpus=True,
