@@ -16,6 +16,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli import completion
 from pipeline.cli.agent import agent
+from pipeline.cli.bench import bench_app
 from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.chat import chat
 from pipeline.cli.domain import domain_app
@@ -58,6 +59,7 @@ app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 app.add_typer(runs_app, name="runs")
 app.add_typer(store_app, name="store")
+app.add_typer(bench_app, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -152,6 +152,30 @@ SHAPES: Mapping[str, Shape] = {
     "score": _SCORED,
     "evaluate": _SCORED,
     "embed": {"in": int, "kept": int, "dropped": [{"source": str, "detail": str}], "out": str},
+    "bench teacher": {
+        "recipe": str,
+        "run": str,
+        "teacher": str,
+        "model": str,
+        "levels": [
+            {
+                "concurrency": int,
+                "answers": int,
+                "failed": int,
+                "rejected": int,
+                "tokens": int,
+                "usd": float,
+                "seconds": float,
+                "tokens_per_second": float,
+                "few": bool,
+            }
+        ],
+        "best": int,
+        "tokens_per_second": float,
+        "answers": int,
+        "usd": float,
+        "left": {"requests": int, "hours": (float, None), "usd": (float, None)},
+    },
     "sweep": (*_SWEPT, {"<experiment>": str}),
     "ladder": _SWEPT,
     "settings": {

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import ask_all, prompt, table
+from server import Body, Reply, echo, refuse, serving
 
 from pipeline import recipe_text, teacher
 from pipeline.core.errors import InputError, RecipeError, TeacherError
@@ -18,8 +20,6 @@ from pipeline.teacher import online, sites
 from pipeline.teacher.breaker import Breaker
 from pipeline.teacher.lines import heads
 from pipeline.teacher.servers import Servers
-from tests.teacher.asking import ask_all, prompt, table
-from tests.teacher.server import Body, Reply, echo, refuse, serving
 
 NAME = "http://one.name.for.all.of.them/v1"
 """What answers are stored under; nothing listens there."""
