@@ -1,10 +1,16 @@
-"""Packs the answers to the recipe `record`, blind solutions too, into data/recorded/NAME, two files a teacher."""
+"""Packs the answers to the recipe `record`, blind solutions too, into data/recorded/NAME, two files a teacher.
+
+--unpack: the other way. The store gets what is recorded as journals of earlier runs, and `record` asks on from there.
+"""
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
+from pipeline.core.contents import file_digest
+from pipeline.core.plan import KEY_LENGTH
 from pipeline.domains.loading import load as load_domain
 from pipeline.execution import Execution
 from pipeline.models.named import named
@@ -14,15 +20,18 @@ from pipeline.stages.prompts import stage as prompting
 from pipeline.store.places import places
 from pipeline.teacher import build
 from pipeline.teacher.kinds.local import LocalTeacher
-from pipeline.teacher.recorded import pack
+from pipeline.teacher.recorded import JOURNAL, pack, unpacked
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Arguments: the overrides that were given to `hornbook run record`."""
-    recipe = load("record", sys.argv[1:]).recipe
+    """Arguments: the overrides that were given to `hornbook run record`, or --unpack."""
     store = Path(str(places().data)) / "store"
+    if sys.argv[1:2] == ["--unpack"]:
+        unpack(store)
+        return
+    recipe = load("record", sys.argv[1:]).recipe
     for table in recipe.teachers:
         model = named(table.weights)
         if not isinstance(table, LocalTable) or model is None:
@@ -45,6 +54,16 @@ def main() -> None:
         folder = ROOT / "data" / "recorded" / table.name
         told = pack([store / "completions", store / "solutions"], variants, folder, about)
         print(json.dumps(told, indent=1))
+
+
+def unpack(store: Path) -> None:
+    """Each recording as work in progress of the two stages that ask: `earlier_journals` finds it there."""
+    for recording in sorted((ROOT / "data" / "recorded").glob(f"*/{JOURNAL}")):
+        with unpacked(recording.parent) as (plain,):
+            for stage in ("completions", "solutions"):
+                folder = store / stage / f"{file_digest(recording)[:KEY_LENGTH]}.partial"
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(plain, folder / "journal.jsonl")
 
 
 if __name__ == "__main__":
