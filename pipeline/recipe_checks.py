@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pipeline.core.known import HELD_OUT
+from pipeline.core.known import HELD_OUT, models
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
-from pipeline.recipe_teachers import OpenAITable, TeacherTable
+from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, TeacherTable
 
 
 def inconsistencies(recipe: Recipe) -> list[str]:
@@ -20,9 +20,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
                 f"seeds.{kind}s = {count}, but no teacher has {kind}_share > 0; "
                 f"add a [[teachers]] table or set seeds.{kind}s = 0"
             )
-    for number, teacher in enumerate(recipe.teachers):
-        if teacher.lacking:
-            problems.append(f"teachers.{number}.{teacher.lacking}")
+    problems.extend(_teachers(recipe, names))
     problems.extend(_agreement(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
@@ -60,6 +58,29 @@ def inconsistencies(recipe: Recipe) -> list[str]:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
         problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
+    return problems
+
+
+def _teachers(recipe: Recipe, names: Sequence[str]) -> list[str]:
+    """What a teacher lacks, and what it says of others that is not so."""
+    problems = []
+    for number, teacher in enumerate(recipe.teachers):
+        if teacher.lacking:
+            problems.append(f"teachers.{number}.{teacher.lacking}")
+        if isinstance(teacher, ReplayTable) and teacher.otherwise:
+            other = next((one for one in recipe.teachers if one.name == teacher.otherwise), None)
+            where = f"teachers.{number}.otherwise = {teacher.otherwise!r}"
+            if other is None:
+                problems.append(f"{where}: no teacher of that name; teachers are {', '.join(names)}")
+            elif isinstance(other, ReplayTable) or not other.has_model:
+                problems.append(
+                    f"{where} has kind = {other.kind!r}; name one that can answer anything, openai or local"
+                )
+        if isinstance(teacher, LocalTable) and teacher.optional and teacher.model not in models():
+            problems.append(
+                f"teachers.{number}.optional = true with model = {teacher.model!r}, not fetched: optional is for "
+                f"{', '.join(sorted(models()))}"
+            )
     return problems
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.core.located import Located
 from pipeline.core.names import Name
-from pipeline.recipe_base import Fraction, Json, ModelText, Positive, Seed, Table, tables_in
+from pipeline.recipe_base import Count, Fraction, Json, ModelText, Positive, Seed, Table, tables_in
 
 
 class TeacherTable(Table):
@@ -120,6 +120,8 @@ class LocalTable(SampledTable):
     """HF folder, GGUF file, a model's name, or "smollm2" for the embedded one, which "" is too."""
     engine: Literal["auto", "transformers", "llama.cpp"] = "auto"
     """What runs the model; "auto": llama.cpp for large GGUF files on a CPU where it is installed."""
+    optional: bool = False
+    """Whether a run goes on without this teacher where the file of its named model can be had nowhere."""
 
     @property
     def weights(self) -> str:
@@ -144,8 +146,6 @@ class ComposerTable(TeacherTable):
     the benchmark "composed"."""
     fault_share: Fraction = 0.5
     """Share of the exercises that are faulty, where `faults` names any."""
-    model: Literal["", "full", "basic"] = ""
-    """Does nothing: the repertoires of an earlier version."""
     seed: Seed | None = None
     """Root of what is drawn; None for the recipe's seed."""
 
@@ -156,6 +156,10 @@ class ReplayTable(TeacherTable):
     kind: Literal["replay"] = "replay"
     replay: Annotated[str, Located("journal")] = ""
     """Journal file or folder to answer from, or recorded:NAME for a recording that is shipped."""
+    otherwise: str = ""
+    """Name of the teacher that is asked what is not recorded; "" for none: it is dropped as failed."""
+    most_otherwise: Count = 0
+    """Most questions that it is asked in a stage, the first ones; 0 for any number."""
 
     @property
     def lacking(self) -> str:

@@ -101,7 +101,7 @@ def test_each_kind_of_teacher_lists_its_own_keys(capsys):
     assert "teachers.N.max_tokens" in common
     assert "teachers.N.replay" not in common
     keys = [line.split()[0] for line in replay.splitlines() if " = " in line and line.startswith("  teachers")]
-    assert keys == ["teachers.N.replay"]
+    assert keys == ["teachers.N.replay", "teachers.N.otherwise", "teachers.N.most_otherwise"]
     assert 'teachers.N.fallbacks.N] of kind = "openai"' in blocks
 
 
@@ -185,7 +185,7 @@ def complete(capsys, monkeypatch, line):
         ("hornbook run tiny student.in", ["student.init="]),
         ("hornbook run tiny teachers.0.temp", ["teachers.0.temperature="]),
         ("hornbook run tiny teachers.0.kind=co", ["teachers.0.kind=composer"]),
-        ("hornbook run tiny teachers.0.model=b", ["teachers.0.model=basic"]),
+        ("hornbook run tiny teachers.0.tests=ag", ["teachers.0.tests=agreement"]),
         ("hornbook run tiny sources.kind=st", ["sources.kind=stdlib"]),
         ("hornbook run tiny quality.classifier=t", ["quality.classifier=true"]),
         ("hornbook run tiny --until de", ["decontaminated"]),

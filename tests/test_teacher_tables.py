@@ -53,7 +53,7 @@ def test_keys_of_other_kinds_and_of_fallbacks_are_all_told_at_once(tmp_path):
             ["teachers.0.temperature=0.2"],
             ["temperature: unknown key where kind = 'composer'; only 'openai' or 'local' has it: leave it out"],
         ),
-        (["teachers.0.model=abc"], ["model = 'abc': input should be '', 'full' or 'basic'"]),
+        (["teachers.0.fault_share=2"], ["fault_share = 2: input should be less than or equal to 1"]),
         (
             ["teachers.0.kind=gpt", "teachers.0.max_tokens=no", "teachers.0.tets=seed", "teachers.0.base_url=x"],
             [

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.core.money import dollars
-from pipeline.report.scoring import Comparison, ModelScore, format_p
+from pipeline.report.scoring import Comparison, ModelScore
 from pipeline.report.summary import StageLine, Summary
 
 REASONS = 3
@@ -177,8 +177,9 @@ def _unlike(models: list[ModelScore]) -> list[str]:
 
 def _claim(comparison: Comparison) -> str:
     test = comparison.test
-    counts = f"+{test.gained} -{test.lost}, McNemar p {format_p(test.p)}"
-    return f"{counts}: {'no claim' if comparison.claim == 'none' else 'a ' + comparison.claim}"
+    change = f"+{test.gained} -{test.lost}" if comparison.difference is None else comparison.changes()
+    claim = "no claim" if comparison.claim == "none" else f"a {comparison.claim}"
+    return f"{change}, {comparison.test_name()}: {claim}"
 
 
 def _foot(summary: Summary) -> list[str]:

@@ -4,14 +4,16 @@ A score that is None was not made and is counted apart, never as a failure.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+
 from pipeline.stages.scores.estimates import Estimate, estimated
 from pipeline.stages.scores.splits import SplitScore, split_scores
-from pipeline.stages.scores.statistics import McNemar, mcnemar
+from pipeline.stages.scores.statistics import Difference, McNemar, mcnemar, paired_difference
 
 SIGNIFICANT = 0.05
 """p-value below which a difference may be called one."""
@@ -61,9 +63,11 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the problems that both have a score for (the first sample of each).
+    """Two models on the problems that both have a score for.
 
-    claim: "rise" or "fall" only where the paired test gives p < 0.05 and the two intervals do not overlap.
+    test: of the first sample of each problem. difference: of pass@1 over all samples, where a problem has several.
+    claim: "rise" or "fall" only where the paired test (the difference's, where there is one) gives p < 0.05 and the two
+    intervals do not overlap.
     """
 
     benchmark: str
@@ -73,14 +77,31 @@ class Comparison:
     test: McNemar
     overlap: bool
     claim: Claim
+    difference: Difference | None = None
+
+    @property
+    def p(self) -> float:
+        """Of the test that the claim rests on."""
+        return self.test.p if self.difference is None else self.difference.p
+
+    def changes(self) -> str:
+        """What changed, in numbers: "3 gained, 1 lost" of single answers, "+2.1 points [0.3, 3.9]" of several."""
+        if self.difference is None:
+            return f"{self.test.gained} gained, {self.test.lost} lost"
+        low, high = (100 * end for end in self.difference.interval)
+        return f"{100 * self.difference.value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+    def test_name(self) -> str:
+        """The test that the claim rests on, with its p: "McNemar p = 0.03"."""
+        return f"{'McNemar' if self.difference is None else 'paired bootstrap'} p {format_p(self.p)}"
 
     def sentence(self) -> str:
         """What may be said, and no more."""
-        changes = f"{self.test.gained} gained, {self.test.lost} lost on {_count(self.problems, 'problem')}"
-        p = f"McNemar p {format_p(self.test.p)}"
+        changes = f"{self.changes()} on {_count(self.problems, 'problem')}"
+        p = self.test_name()
         if self.claim != "none":
             return f"A {self.claim} that chance does not explain: {changes}; {p}, intervals apart."
-        if self.test.p < SIGNIFICANT:
+        if self.p < SIGNIFICANT:
             return f"No claim: {p} speaks for a change ({changes}), but the two 95% intervals overlap."
         return f"No claim: {changes}; {p}, a difference that chance alone could give."
 
@@ -93,7 +114,10 @@ class Comparison:
             "problems": self.problems,
             "gained": self.test.gained,
             "lost": self.test.lost,
-            "p": self.test.p,
+            "p": self.p,
+            "difference": None
+            if self.difference is None
+            else {"value": self.difference.value, "interval": list(self.difference.interval)},
             "intervals_overlap": self.overlap,
             "claim": self.claim,
             "sentence": self.sentence(),
@@ -162,23 +186,58 @@ def _model_score(
 
 
 def compare(
-    rows: Iterable[Mapping[str, Any]], scores: Sequence[ModelScore], first: str, second: str
+    rows: Iterable[Mapping[str, Any]], scores: Sequence[ModelScore], first: str, second: str, seed: int = 0
 ) -> list[Comparison]:
-    """`first` against `second` on each benchmark where both were scored on a common problem."""
-    passed: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    """`first` against `second` on each benchmark where both were scored on a common problem. seed: of the bootstrap."""
+    passed: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows, key=lambda row: int(row.get("number") or 0)):
         if row["passed"] is not None:
-            passed[row["benchmark"], row["model"]].setdefault(row["problem_id"], row["passed"])
+            passed[row["benchmark"], row["model"]][row["problem_id"]].append(row["passed"])
     found = []
     for benchmark in dict.fromkeys(score.benchmark for score in scores):
         one, two = passed[benchmark, first], passed[benchmark, second]
         common = sorted(one.keys() & two.keys())
-        if common:
-            test = mcnemar([one[problem] for problem in common], [two[problem] for problem in common])
-            overlap = _overlap(scores, benchmark, first, second)
-            claim = _claim(test, overlap)
-            found.append(Comparison(benchmark, first, second, len(common), test, overlap, claim))
+        if not common:
+            continue
+        test = mcnemar([one[problem][0] for problem in common], [two[problem][0] for problem in common])
+        several = any(len(side[problem]) > 1 for side in (one, two) for problem in common)
+        rates = [np.array([[np.mean(side[problem]) for problem in common]]) for side in (one, two)]
+        difference = paired_difference(rates[0], rates[1], seed) if several else None
+        overlap = _overlap(scores, benchmark, first, second)
+        change = (difference.p, difference.value) if difference else (test.p, test.gained - test.lost)
+        claim = _claim(*change, overlap)
+        found.append(Comparison(benchmark, first, second, len(common), test, overlap, claim, difference))
     return found
+
+
+POOLS = (("humaneval", ("mbpp", "mbpp-few-shot", "mbpp-sanitized")), ("humaneval+", ("mbpp+",)))
+"""What is taken together where a run has both: a benchmark, and the first of others that ask for the same skill with
+problems of their own."""
+
+
+def pools(names: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The pools that benchmarks of these names allow, as "humaneval + mbpp", with their parts.
+
+    164 problems cannot show a rise of under about five points; several benchmarks together show smaller ones.
+    """
+    found = {}
+    for first, others in POOLS:
+        second = next((name for name in others if name in names), None)
+        if first in names and second is not None:
+            found[f"{first} + {second}"] = (first, second)
+    return found
+
+
+def with_pools(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows, and those of each pool as of one benchmark whose groups its parts are."""
+    every = list(rows)
+    for pool, parts in pools({row["benchmark"] for row in rows}).items():
+        every += [
+            {**row, "benchmark": pool, "group": row["benchmark"], "task_id": f"{row['benchmark']}/{row['task_id']}"}
+            for row in rows
+            if row["benchmark"] in parts
+        ]
+    return every
 
 
 def _overlap(scores: Sequence[ModelScore], benchmark: str, first: str, second: str) -> bool:
@@ -187,10 +246,10 @@ def _overlap(scores: Sequence[ModelScore], benchmark: str, first: str, second: s
     return len(known) < 2 or (known[0].low <= known[1].high and known[1].low <= known[0].high)
 
 
-def _claim(test: McNemar, overlap: bool) -> Claim:
-    if test.p >= SIGNIFICANT or overlap:
+def _claim(p: float, change: float, overlap: bool) -> Claim:
+    if p >= SIGNIFICANT or overlap:
         return "none"
-    return "rise" if test.gained > test.lost else "fall"
+    return "rise" if change > 0 else "fall"
 
 
 def _count(number: int, noun: str) -> str:

@@ -194,7 +194,10 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     totals = {name: len(entries) for name, entries in known.items()}
     told = run.facts("scores", ScoresFacts)
     student = run.facts("student", StudentFacts)
-    scores = scoring.model_scores(score_rows, recipe.seed if recipe else 0, totals, told.closest or {})
+    seed = recipe.seed if recipe else 0
+    every = scoring.with_pools(score_rows)
+    totals |= {pool: sum(totals[part] for part in parts) for pool, parts in scoring.pools(totals).items()}
+    scores = scoring.model_scores(every, seed, totals, told.closest or {})
     return Summary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
@@ -212,7 +215,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         student=student,
         curve=curve(student.curve or run.events("train")),
         scores=tuple(scores),
-        comparisons=tuple(scoring.compare(score_rows, scores, "before", "after")),
+        comparisons=tuple(scoring.compare(every, scores, "before", "after", seed)),
         samples=tuple(samples.shown(run, score_rows, known)),
         sampling={
             s.name: SamplesFacts.from_json(s.facts) for s in run.stages if s.name.startswith("samples") and s.facts

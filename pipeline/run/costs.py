@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.plan import Plan
 from pipeline.core.records import Prompt
 from pipeline.models.named import located, named
 from pipeline.recipe import Recipe, SeedsTable
@@ -42,6 +43,10 @@ SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 """Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
 
 
+Routed = Mapping[tuple[str, str], int] | None
+"""Prompts by teacher and kind, where looked up."""
+
+
 def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | None = None) -> dict[str, Any]:
     """The JSON of `hornbook plan` for the run `name` ("" for the recipe's own).
 
@@ -54,23 +59,10 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
     call = planned(loaded, places, name)
     whole = call.plan
     there = stored(whole, places)
-    teachers = [_teacher(recipe, table) for table in recipe.teachers]
-    answers = sum(teacher["completion_tokens"] for teacher in teachers)
-    known = Counter() if there.get("completions") else remaining.answered(loaded, whole, places)
-    teachers = [
-        remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
-    ]
-    again = [
-        _solutions(recipe, table) for table in recipe.teachers if "solutions" in there and table.tests == "agreement"
-    ]
-    solved = remaining.solved(loaded, whole, places) if again and not there["solutions"] else Counter()
-    again = [remaining.left(one, one["requests"] if there["solutions"] else solved[one["name"]]) for one in again]
-    judge = _judge(recipe)
-    if judge:
-        graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
-        judge = remaining.left(judge, graded)
+    teachers, again, judge = _questions(loaded, whole, there, places)
     asked = [*teachers, *again, *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
+    answers = sum(one["in_all"]["completion_tokens"] for one in teachers)
     corpus = answers + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
     soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
@@ -103,6 +95,31 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
         "soft_targets": soft,
         "downloads": _downloads(recipe, there, places),
     }
+
+
+def _questions(
+    loaded: Loaded, whole: Plan, there: Mapping[str, bool], places: Places
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
+    """What is left to ask: of each teacher for documents, of those whose exercises are solved again, of the judge."""
+    recipe = loaded.recipe
+    routed = remaining.routed(loaded, whole, places)
+    teachers = [_teacher(recipe, table, routed) for table in recipe.teachers]
+    known = Counter() if there.get("completions") else remaining.answered(loaded, whole, places)
+    teachers = [
+        remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
+    ]
+    again = [
+        _solutions(recipe, table, routed)
+        for table in recipe.teachers
+        if "solutions" in there and table.tests == "agreement"
+    ]
+    solved = remaining.solved(loaded, whole, places) if again and not there["solutions"] else Counter()
+    again = [remaining.left(one, one["requests"] if there["solutions"] else solved[one["name"]]) for one in again]
+    judge = _judge(recipe)
+    if judge:
+        graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
+        judge = remaining.left(judge, graded)
+    return teachers, again, judge
 
 
 def _summed(asked: list[dict[str, Any]]) -> dict[str, Any]:
@@ -218,9 +235,9 @@ def _soft_targets_line(soft: dict[str, Any]) -> str:
     return f"  soft targets ({soft['mode']}): {soft['teacher']} reads {soft['tokens']:,} tokens, {flops}, {where}"
 
 
-def _teacher(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
+def _teacher(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, Any]:
     requests = prompt_tokens = completion_tokens = 0
-    for kind, counted in _counts(recipe, table).items():
+    for kind, counted in _counts(recipe, table, routed).items():
         if not counted:
             continue
         mean = _mean_prompt_tokens(recipe, table, kind)
@@ -256,13 +273,13 @@ def _usd(table: TeacherTable, prompt_tokens: int, completion_tokens: int) -> flo
     return None if cost is None else round(cost, 4)
 
 
-def _solutions(recipe: Recipe, table: TeacherTable) -> dict[str, Any]:
+def _solutions(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, Any]:
     """What further solutions take at most: of an exercise that cannot be parsed, or shows no calls, none are asked."""
     from pipeline.core.money import token_estimate
     from pipeline.domains.loading import load
     from pipeline.stages.prompts.stage import with_task
 
-    exercises = _counts(recipe, table)["exercise"] * recipe.completions.samples_per_prompt
+    exercises = _counts(recipe, table, routed)["exercise"] * recipe.completions.samples_per_prompt
     requests = exercises * recipe.agreement.solutions
     each = token_estimate(with_task(load(recipe.domain)).messages)
     return _asked(table, requests, round(requests * each), requests * min(SOLUTION_TOKENS, table.max_tokens))
@@ -284,9 +301,13 @@ def _judge(recipe: Recipe) -> dict[str, Any] | None:
     return _asked(judge, requests, round(requests * each), requests * min(GRADE_TOKENS, judge.max_tokens))
 
 
-def _counts(recipe: Recipe, table: TeacherTable) -> dict[str, int]:
-    """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw."""
+def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, int]:
+    """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw, or who is asked where
+    a recording leaves some to another teacher (`remaining.routed`)."""
     from pipeline.stages.seeds.sampling import apportion
+
+    if routed is not None:
+        return {kind: routed[table.name, kind] for kind in ("exercise", "textbook")}
 
     place = recipe.teachers.index(table)
     exercises = apportion(recipe.seeds.exercises, [t.exercise_share for t in recipe.teachers])

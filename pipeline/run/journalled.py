@@ -69,11 +69,11 @@ def answers_in(folder: Path, tables: Sequence[TeacherTable], seed: int) -> dict[
 def asked_in(stage: str, recipe: Recipe) -> tuple[TeacherTable, ...]:
     """The teachers that a stage asks."""
     from pipeline.stages.quality.judge import teacher_of
-    from pipeline.stages.solutions.step import agreeing
+    from pipeline.stages.solutions.step import solving
 
     if stage == "quality":
         return (teacher_of(recipe),)
-    return agreeing(recipe) if stage == "solutions" else recipe.teachers
+    return solving(recipe) if stage == "solutions" else recipe.teachers
 
 
 class _Names:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.core.plan import Plan, PlannedStage
 from pipeline.core.records import Prompt
 from pipeline.execution import Execution
+from pipeline.recipe_teachers import ReplayTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.journalled import ASKING
@@ -35,10 +36,40 @@ def answered(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
     own = partial.is_dir() and bool(shards(partial))
     if not own and not others:
         return Counter()
-    table = loaded.recipe.seeds
-    if others and table.exercises + table.textbooks <= LOOKED_UP:
+    if others and _few(loaded):
         return _looked_up(loaded, whole, places, [partial, *others])
     return Counter({name: one.answers for name, one in _journalled(loaded, stage, places).items()})
+
+
+def _few(loaded: Loaded) -> bool:
+    table = loaded.recipe.seeds
+    return table.exercises + table.textbooks <= LOOKED_UP
+
+
+def routed(loaded: Loaded, whole: Plan, places: Places) -> Counter[tuple[str, str]] | None:
+    """Prompts by the teacher that is asked and the seeds' kind, where a recording leaves what it lacks to another
+    teacher; None where none does, or where the corpus is too large to look each up."""
+    recipe = loaded.recipe
+    if not any(isinstance(table, ReplayTable) and table.otherwise for table in recipe.teachers) or not _few(loaded):
+        return None
+    return Counter(
+        (name, question.record.seed.kind)
+        for name, question in _asked(loaded, whole, places)
+        if isinstance(question.record, Prompt) and question.sample == 0
+    )
+
+
+def _asked(loaded: Loaded, whole: Plan, places: Places) -> Iterator[tuple[str, Any]]:
+    """Each question with the name of the teacher that is asked."""
+    from pipeline.stages.completions.routes import Routes
+    from pipeline.stages.completions.stage import expand, questions
+    from pipeline.teacher.building import keyed
+
+    recipe = loaded.recipe
+    prompts = expand(_prompts(loaded, whole, places), recipe.completions.samples_per_prompt)
+    with Routes([keyed(table, recipe.seed) for table in recipe.teachers]) as route:
+        for question in questions(prompts):
+            yield route(question), question
 
 
 def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
@@ -49,7 +80,6 @@ def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
 
 
 def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
-    from pipeline.stages.completions.stage import expand, questions
     from pipeline.teacher.archive import Archive
     from pipeline.teacher.building import keyed
     from pipeline.teacher.lines import is_void
@@ -61,8 +91,8 @@ def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) 
     found: Counter[str] = Counter()
     asked: Counter[tuple[str, str]] = Counter()
     try:
-        for question in questions(expand(_prompts(loaded, whole, places), recipe.completions.samples_per_prompt)):
-            teacher, digest = teachers[question.teacher], messages_digest(question.messages)
+        for name, question in _asked(loaded, whole, places):
+            teacher, digest = teachers[name], messages_digest(question.messages)
             number = asked[teacher.name, digest]
             asked[teacher.name, digest] += 1
             entries = map(archive.find, teacher.keys(digest, number, question) if teacher.journalled else ())

@@ -28,6 +28,7 @@ from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
 from pipeline.run.log import EventLog
+from pipeline.run.optional import settled
 from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
 from pipeline.stages.making import Clock, MakingOf
@@ -98,7 +99,12 @@ def run(
         checked(name, "--name")
     call = planned(loaded, places, name, fresh, until)
     todo = call.plan.until(until) if until else call.plan
+    left_out: tuple[str, ...] = ()
     if isinstance(loaded.recipe, Recipe):
+        loaded, left_out = settled(loaded, todo, places, lambda text: watch({"event": "note", "text": text}))
+        if left_out:
+            call = planned(loaded, places, name, fresh, until)
+            todo = call.plan.until(until) if until else call.plan
         _ready_to_ask(loaded, places, todo)
     places.prepared()
     with disk_errors(call.folder):
@@ -114,6 +120,8 @@ def run(
             with starting(places):
                 record = RunRecord(call.folder, loaded, call.plan, until, call.generations, set(fresh))
             log = EventLog(call.folder / "events.jsonl", seen)
+            for text in left_out:
+                log({"event": "warning", "text": text})
             for stage in record.going_on:
                 text = "going on with what was begun then, as the run did not come to its end"
                 log({"event": "note", "text": f"--fresh {stage}: {text}"})
@@ -127,12 +135,12 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
     before anything is made, so that a call that cannot come far leaves no run behind."""
     from pipeline import teacher
     from pipeline.stages.quality.judge import teacher_of
-    from pipeline.stages.solutions.step import agreeing
+    from pipeline.stages.solutions.step import solving
 
     recipe, quality = loaded.recipe, loaded.recipe.quality
     missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
     asked: list[TeacherTable] = list(recipe.teachers) if "completions" in missing else []
-    asked += agreeing(recipe) if "solutions" in missing and not asked else ()
+    asked += solving(recipe) if "solutions" in missing and not asked else ()
     if "quality" in missing and quality.classifier and not quality.model:
         asked.append(teacher_of(recipe))
     for table in asked:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.benchmarks.problems import ProblemSet, data_digest
 from pipeline.core.records import Problem, Score
-from pipeline.report.scoring import compare, format_p, model_scores
+from pipeline.report.scoring import compare, format_p, model_scores, pools, with_pools
 from pipeline.stages.scores.estimates import estimated
 from pipeline.stages.scores.results import summarise
 
@@ -55,6 +55,49 @@ def test_no_claim_where_the_intervals_overlap_though_the_paired_test_is_sure() -
 def test_problems_without_a_score_on_one_side_are_not_compared() -> None:
     found = comparison([None, False, False], [True, None, True])
     assert (found.problems, found.test.gained) == (1, 1)
+
+
+def test_several_samples_are_compared_by_their_rates() -> None:
+    before = [row | {"number": n, "passed": n < 1} for row in rows("before", [True] * 40) for n in range(4)]
+    after = [row | {"number": n, "passed": n < 3} for row in rows("after", [True] * 40) for n in range(4)]
+    (found,) = compare([*before, *after], model_scores([*before, *after], 0, {}), "before", "after")
+    assert (found.test.gained, found.difference.value, found.claim) == (0, pytest.approx(0.5), "rise")
+    assert found.sentence().startswith(
+        "A rise that chance does not explain: +50.0 points [+50.0, +50.0] on 40 problems"
+    )
+    assert found.to_json()["p"] == found.difference.p < 0.001
+
+
+def test_one_answer_a_problem_is_compared_by_counts_alone() -> None:
+    found = comparison([False] * 4, [True] * 4)
+    assert found.difference is None
+    assert found.to_json()["p"] == found.test.p
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["humaneval"], []),
+        (["held-out", "humaneval"], []),
+        (["mbpp", "humaneval", "held-out"], ["humaneval + mbpp"]),
+        (["humaneval", "humaneval+", "mbpp", "mbpp-sanitized"], ["humaneval + mbpp"]),
+        (["humaneval", "humaneval+", "mbpp-few-shot", "mbpp+"], ["humaneval + mbpp-few-shot", "humaneval+ + mbpp+"]),
+        (["mine.jsonl", "humaneval"], []),
+    ],
+)
+def test_benchmarks_are_pooled_where_no_problem_is_counted_twice(names: list[str], found: list[str]) -> None:
+    assert list(pools(names)) == found
+
+
+def test_a_pool_is_a_benchmark_whose_groups_are_its_parts() -> None:
+    one = rows("after", [True, False], "humaneval")
+    two = [row | {"problem_id": f"m{row['problem_id']}"} for row in rows("after", [True] * 6, "mbpp")]
+    own = rows("after", [True] * 3, "held-out")
+    scores = {score.benchmark: score for score in model_scores(with_pools([*own, *one, *two]), 0, {})}
+    assert list(scores) == ["held-out", "humaneval", "mbpp", "humaneval + mbpp"]
+    pool = scores["humaneval + mbpp"]
+    assert (pool.overall.problems, pool.overall.passed) == (8, 7)
+    assert {name: part.problems for name, part in pool.groups.items()} == {"humaneval": 2, "mbpp": 6}
 
 
 def test_nothing_to_compare_is_no_comparison() -> None:

@@ -18,7 +18,7 @@ name = "first"
 [[arms]]
 name = "second"
 set.student.phases.0.lr = 0.5
-set.teachers.composer.model = "basic"
+set.teachers.composer.fault_share = 0.25
 """
 
 
@@ -46,7 +46,7 @@ def test_an_arm_is_the_base_with_what_is_set_for_all_then_by_the_arm_then_on_the
     assert (first.evaluation.limit, second.evaluation.limit) == (3, 3)
     assert (first.student.phases[0].lr, second.student.phases[0].lr) == (1e-3, 0.5)
     assert second.student.phases[0].steps == 8  # the rest of the table is the base's
-    assert getattr(second.teachers[0], "model", None) == "basic"
+    assert getattr(second.teachers[0], "fault_share", None) == 0.25
     assert (second.seed, second.student.seed) == (1, 2)
     assert second.seeds.exercises == 5
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import execution, prompt
-from server import chat
+from asking import ask_all, execution, prompt, table
+from server import chat, serving
 
 from pipeline import teacher
 from pipeline.core.errors import InputError, RecipeError
@@ -99,6 +99,42 @@ def test_a_cut_recording_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=f"{path} is not whole"):
         replay(str(tmp_path / "out"), 1)
+
+
+@pytest.mark.parametrize(("most", "live", "failed"), [(0, [1, 3, 4], []), (2, [1, 3], [4])])
+def test_what_is_not_recorded_is_left_to_another_teacher(
+    tmp_path: Path, most: int, live: list[int], failed: list[int]
+) -> None:
+    journalled(tmp_path / "a", {0: "zero", 2: "two"})
+    place = str(tmp_path / "a")
+    recording = ReplayTable(name="mock", replay=place, otherwise="live", most_otherwise=most)
+    asked = [prompt(number) for number in range(5)]
+    with serving() as server:
+        kept, dropped = ask_all(asked, tmp_path / "run", [recording, table(server.url, name="live")])
+    assert {one.id: kept[one.id].teacher for one in asked if one.id in kept} == {
+        asked[n].id: "live" if n in live else "mock" for n in sorted([0, 2, *live])
+    }
+    assert sorted(dropped) == sorted(asked[n].id for n in failed)
+    assert len(server.requests) == len(live)
+
+
+def test_the_second_sample_of_a_prompt_that_is_recorded_once_is_asked_of_the_other(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero"})
+    recording = ReplayTable(name="mock", replay=str(tmp_path / "a"), otherwise="live")
+    with serving() as server:
+        live = teacher.build(table(server.url, name="live"), execution(), 0)
+        teachers = {"mock": teacher.build(recording, execution(), 0), "live": live}
+        outcomes = list(Complete(teachers, tmp_path / "run", execution())([prompt(0), prompt(0)]))
+    found = {(one.record.teacher, one.record.number) for one in outcomes if isinstance(one, Kept)}
+    assert found == {("mock", 0), ("live", 1)}
+
+
+def test_whom_the_rest_is_left_to_is_in_the_identity_where_there_is_one(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero"})
+    alone = teacher.build(ReplayTable(name="mock", replay=str(tmp_path / "a")), execution(), 0).identity()
+    other = ReplayTable(name="mock", replay=str(tmp_path / "a"), otherwise="live", most_otherwise=2)
+    told = {"otherwise": "live", "most_otherwise": 2}
+    assert teacher.build(other, execution(), 0).identity() == alone | told
 
 
 def test_shipped_recordings_are_named_and_others_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """The stage `completions`: each prompt is asked of the teacher that its seed names."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.completions.facts import CompletionsFacts
+from pipeline.stages.completions.routes import Routes
 from pipeline.stages.completions.step import STEP
 from pipeline.stages.making import Making
 from pipeline.store.manifest import Manifest
@@ -59,8 +60,18 @@ class Complete:
     answered: Callable[[str, Answer], None] = uncounted
 
     def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
-        conversation = converse(
-            questions(records),
+        # closing(): whatever ends the stage, what is in flight is drained into the journal first.
+        with Routes(self.teachers.values()) as route, closing(self._conversation(records, route)) as conversation:
+            for outcome in conversation:
+                if isinstance(outcome.result, Answer):
+                    self.answered(outcome.question.teacher, outcome.result)
+                yield completion_of(outcome, self.teachers)
+
+    def _conversation(
+        self, records: Iterable[Prompt], route: Callable[[Question], str]
+    ) -> Generator[Outcome, None, None]:
+        return converse(
+            (replace(question, teacher=route(question)) for question in questions(records)),
             self.teachers,
             journal=self.journal,
             execution=self.execution,
@@ -69,16 +80,11 @@ class Complete:
             ledger=self.ledger,
             total=self.total,
         )
-        # closing(): whatever ends the stage, what is in flight is drained into the journal first.
-        with closing(conversation):
-            for outcome in conversation:
-                if isinstance(outcome.result, Answer):
-                    self.answered(outcome.question.teacher, outcome.result)
-                yield completion_of(outcome, self.teachers)
 
 
 def questions(prompts: Iterable[Prompt]) -> Iterator[Question]:
-    """One question for each prompt; the same prompt several times in a row asks for as many samples."""
+    """One question for each prompt, of the teacher that its seed names; the same prompt several times in a row asks for
+    as many samples."""
     last, sample = "", 0
     for prompt in prompts:
         sample = sample + 1 if prompt.id == last else 0

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.core.records import Exercise, Passage
 from pipeline.core.stage import Tally, checked
 from pipeline.recipe import Recipe
-from pipeline.recipe_teachers import TeacherTable
+from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.stages.making import Making, TextStep
 from pipeline.store.manifest import Manifest
 
@@ -22,9 +22,12 @@ def wanted(recipe: Recipe) -> bool:
 
 
 def solving(recipe: Recipe) -> tuple[TeacherTable, ...]:
-    """The teachers that are asked: the solver where one is named, else those whose exercises they are."""
+    """The teachers that are asked: the solver where one is named, else those whose exercises they are; and whom these
+    leave to others what is not recorded."""
     solver = recipe.agreement.solver
-    return tuple(one for one in recipe.teachers if one.name == solver) if solver else agreeing(recipe)
+    asked = [one for one in recipe.teachers if one.name == solver] if solver else agreeing(recipe)
+    names = {one.name for one in asked} | {one.otherwise for one in asked if isinstance(one, ReplayTable)}
+    return tuple(one for one in recipe.teachers if one.name in names)
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

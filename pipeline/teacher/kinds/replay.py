@@ -24,17 +24,34 @@ class ReplayTeacher:
 
     place: a journal, or a folder with journals or recordings in it. The n-th asking of the same messages gets the n-th
     answer; what is not there is a failure, never a made-up text. Prices and models stay those of the first run.
+    otherwise, most_otherwise: the teacher that is asked what is not there, and how often at most (0: always); who asks
+    sees to it (`pipeline.stages.completions.routes`).
     """
 
     name: str
     place: Path
     max_tokens: int
+    otherwise: str = ""
+    most_otherwise: int = 0
     kind: str = "replay"
     journalled: bool = False
 
     def identity(self) -> dict[str, object]:
         """What its journals hold: one that grew may answer more, a copy elsewhere answers the same."""
-        return {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, "journals": contents(self.place)}
+        others = {"otherwise": self.otherwise, "most_otherwise": self.most_otherwise} if self.otherwise else {}
+        told = {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, **others}
+        return {**told, "journals": contents(self.place)}
+
+    def archive(self) -> Archive:
+        """Its answers by messages; to be closed. Raises InputError where there are none."""
+        with unpacked(self.place) as places:
+            archive = Archive(places, by_messages=True)
+        if not archive.answers:
+            raise InputError(
+                f"teacher {self.name!r}: there is no journalled answer in {self.place}",
+                hint="name the journal.jsonl of an earlier run, or a folder with one in it, in teachers.replay",
+            )
+        return archive
 
     def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
         return ()
@@ -52,13 +69,7 @@ class _ReplayWorker:
         self._archive: Archive | None = None
 
     def prepare(self) -> None:
-        with unpacked(self._teacher.place) as places:
-            self._archive = Archive(places, by_messages=True)
-        if not self._archive.answers:
-            raise InputError(
-                f"teacher {self._teacher.name!r}: there is no journalled answer in {self._teacher.place}",
-                hint="name the journal.jsonl of an earlier run, or a folder with one in it, in teachers.replay",
-            )
+        self._archive = self._teacher.archive()
 
     def close(self) -> None:
         if self._archive is not None:
@@ -88,7 +99,7 @@ def _build(table: ReplayTable, setup: Setup) -> ReplayTeacher:
             hint="journals are the journal*.jsonl files of an earlier run's completions; recorded:NAME names a shipped "
             "recording",
         )
-    return ReplayTeacher(table.name, place, table.max_tokens)
+    return ReplayTeacher(table.name, place, table.max_tokens, table.otherwise, table.most_otherwise)
 
 
 KIND = Kind(table=ReplayTable, what="answers recorded by an earlier run", build=_build, keyed="nothing", dated=True)
