@@ -204,8 +204,8 @@ def compare(
         rates = [np.array([[np.mean(side[problem]) for problem in common]]) for side in (one, two)]
         difference = paired_difference(rates[0], rates[1], seed) if several else None
         overlap = _overlap(scores, benchmark, first, second)
-        change = (difference.p, difference.value) if difference else (test.p, test.gained - test.lost)
-        claim = _claim(*change, overlap)
+        p, change = (difference.p, difference.value) if difference else (test.p, test.gained - test.lost)
+        claim = _claim(p, change, overlap)
         found.append(Comparison(benchmark, first, second, len(common), test, overlap, claim, difference))
     return found
 
