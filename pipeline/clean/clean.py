@@ -34,6 +34,7 @@ from pipeline.core.events import OnEvent, silent
 from pipeline.core.records import Document, Passage, Problem
 from pipeline.core.stage import Kept, Tally, checked
 from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
+from pipeline.stages.quality.exclusion import excluded, unmet
 from pipeline.store import configs
 from pipeline.store.locks import exclusive
 from pipeline.store.spool import Spool
@@ -122,7 +123,6 @@ def clean(
     from pipeline.files.rows import Rows
     from pipeline.stages.decontaminated.stage import Decontaminate
     from pipeline.stages.distinct.stage import Distinct
-    from pipeline.stages.quality.exclusion import excluded
     from pipeline.stages.quality.stage import Quality
 
     _check_places(inputs, out, report_only)
@@ -280,8 +280,6 @@ def _write_splits(path: Path, problems: Sequence[Problem], near: "Iterable[Near]
 
 def _decided(rows: "Rows", stages: Sequence[Any], executor: Executor, tell: OnEvent) -> Verdicts:
     """Run the stages one after the other over the distinct texts of `rows`."""
-    from pipeline.stages.quality.exclusion import unmet
-
     verdicts: dict[str, _Verdict] = {}
     records: Iterable[Document] = _distinct_texts(rows)
     for stage in stages:
