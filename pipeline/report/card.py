@@ -191,6 +191,8 @@ def _foot(summary: Summary) -> list[str]:
     times = ", ".join(f"{line.name} {duration(line.seconds)}" for line in slowest if line.seconds >= 0.05)
     if times:
         lines.append(f"Time    {times}")
+    lines += [f"Corpus  {summary.corpus_at}"] if summary.corpus_at else []
+    lines += [f"Model   {summary.model_at}"] if summary.model_at else []
     lines.append(f"Report  {Path(summary.folder) / 'report.html'}")
     score = next((answer for shown in summary.samples for answer in shown.answers if answer.model == "after"), None)
     if score:

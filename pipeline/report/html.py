@@ -97,6 +97,8 @@ def render(summary: Summary) -> str:
         widest=max((max(line.entered, line.kept) for line in summary.corpus_lines), default=1) or 1,
         drops_by_stage=_drops_by_stage(summary),
         samples_by_benchmark=_by_benchmark(summary.samples),
+        unreached=[line.name for line in summary.funnel if not line.counted and not line.seconds],
+        last_counted=next((line.name for line in reversed(summary.corpus_lines) if line.counted), "STAGE"),
         slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages={step.name: step.caption for step in walk.WALK},

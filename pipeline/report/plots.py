@@ -23,7 +23,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class LossChart:
-    """SVG paths of the loss and of its smoothed form in a box of `WIDTH` x `HEIGHT`, and the ticks of both axes."""
+    """SVG paths of the loss and of its smoothed form in a box of `WIDTH` x `HEIGHT`, and the ticks of both axes.
+
+    smooth: "" for a curve of so few points that nothing is averaged.
+    """
 
     raw: str
     smooth: str
@@ -43,11 +46,12 @@ def loss_chart(points: Sequence[CurvePoint]) -> LossChart | None:
     losses = [point.loss for point in finite]
     y_ticks = nice_ticks(0.0 if min(losses) < max(losses) / 3 else min(losses), max(losses), 6)
     low, high = min(y_ticks[0], min(losses)), max(y_ticks[-1], max(losses))
-    x_ticks = [tick for tick in nice_ticks(steps[0], steps[-1], 5) if steps[0] <= tick <= steps[-1]]
+    marks = (tick for tick in nice_ticks(steps[0], steps[-1], 5) if steps[0] <= tick <= steps[-1])
+    x_ticks = [tick for tick in marks if tick == int(tick)]
     smooth = smoothed(losses)
     return LossChart(
         raw=_path(steps, losses, low, high),
-        smooth=_path(steps, smooth, low, high),
+        smooth=_path(steps, smooth, low, high) if smooth != losses else "",
         x_ticks=tuple(Tick(_share(tick, steps[0], steps[-1]), f"{tick:,.0f}") for tick in x_ticks),
         y_ticks=tuple(Tick(_share(tick, low, high), f"{tick:g}") for tick in y_ticks),
         last=smooth[-1],

@@ -1,7 +1,7 @@
 """The typed summary of a run, from its manifests: what report.json holds, what the card and the page are made of."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ class Summary:
     curve: of a student that is still learning as far as its events tell. stopped: stage, message and hint of a run that
     ended early. stages_diversity: how varied the documents are after each stage. value: what the value classifier and
     the sampler of crowded clusters did. unexecuted: teachers' passages that were kept though none of their code was
-    executed. strength: of the tests, where mutants were made.
+    executed. corpus_at, model_at: folders of the last documents kept and of the student, "" where there is none yet.
+    strength: of the tests, where mutants were made.
     """
 
     run: str
@@ -101,6 +102,8 @@ class Summary:
     stages_diversity: tuple[variety.StageDiversity, ...] = ()
     value: variety.ValueView | None = None
     unexecuted: int = 0
+    corpus_at: str = ""
+    model_at: str = ""
     strength: tuple[Strength, ...] = ()
 
     def line(self, name: str) -> StageLine | None:
@@ -227,8 +230,16 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         stages_diversity=tuple(variety.by_stage(run)),
         value=variety.value(run),
         unexecuted=corpus.unexecuted(run),
+        corpus_at=_folder(run, walk.documents()),
+        model_at=_folder(run, ("student",), "/model"),
         strength=strength(run),
     )
+
+
+def _folder(run: RunView, stages: Sequence[str], below: str = "") -> str:
+    """Where the last of these stages that is finished lies, "" where none is."""
+    done = [stage for stage in run.stages if stage.name in stages and stage.manifest is not None]
+    return f"{run.store.root}/{done[-1].name}/{done[-1].key}{below}" if done else ""
 
 
 def benchmark_problems(run: RunView) -> dict[str, tuple[Problem, ...]]:

@@ -1,10 +1,14 @@
 """report.html: whole, escaped, and in need of nothing else."""
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from example_run import Example, change_run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +16,7 @@ from pipeline.core.money import dollars
 from pipeline.report import html, plots
 from pipeline.report.card import card, compact, duration
 from pipeline.report.html import boards, render
-from pipeline.report.summary import Summary
+from pipeline.report.summary import Summary, summarise
 from pipeline.training.curve import CurvePoint
 
 
@@ -115,6 +119,38 @@ def test_passed_and_failed_answers_stand_beside_their_problem(page: str, summary
         assert all(answer.score_id in page for answer in shown.answers)
 
 
+def test_it_says_where_corpus_and_model_are(page: str, summary: Summary, example: Example) -> None:
+    store = example.store.root
+    corpus = f"{store}/decontaminated/{example.plan['decontaminated'].key}"
+    model = f"{store}/student/{example.plan['student'].key}/model"
+    assert (Path(corpus) / "manifest.json").is_file()
+    assert (Path(model) / "config.json").is_file()
+    assert (summary.corpus_at, summary.model_at) == (corpus, model)
+    for path in (corpus, model):
+        assert f"<code>{path}</code>" in page
+        assert path in card(summary)
+
+
+def test_a_stopped_run_names_what_it_did_not_reach_in_one_line(example: Example, run_copy: Path) -> None:
+    info = json.loads((run_copy / "run.json").read_text())
+    places = {stage["name"]: place for place, stage in enumerate(info["stages"])}
+    for stage in info["stages"][places["validated"] :]:
+        stage |= {"key": "0" * 32, "state": "missing", "seconds": 0.0}
+    change_run(run_copy, state="budget-reached", stages=info["stages"])
+    stopped = summarise(run_copy, example.store)
+    page = render(stopped)
+    (time,) = re.findall('<section id="time">.*?</section>', page, re.DOTALL)
+    assert ">0.0 s" not in time
+    assert f"Not reached: {', '.join(list(places)[places['validated'] :])}." in time
+    assert stopped.model_at == ""
+    assert f"store/documents/{example.plan['documents'].key}</code>" in page
+    assert "hornbook show copy documents -n 3" in page
+
+
+def test_a_table_that_may_be_wide_scrolls_by_itself(page: str) -> None:
+    assert len(re.findall("<table>", page)) == len(re.findall(r'<div class="scroll">\s*<table>', page)) >= 4
+
+
 def test_the_same_run_gives_the_same_page(page: str, summary: Summary) -> None:
     assert render(summary) == page
 
@@ -156,6 +192,15 @@ def test_a_curve_needs_two_finite_points() -> None:
     chart = plots.loss_chart([*points, CurvePoint(3, 1.0, 1e-4)])
     assert chart is not None
     assert chart.raw.count("L") == 1
+    assert [tick.text for tick in chart.x_ticks] == ["1", "2", "3"]
+
+
+def test_a_mean_is_told_of_where_one_is_drawn(page: str, summary: Summary) -> None:
+    assert "the heavy line is the mean" in page
+    short = render(replace(summary, curve=summary.curve[:5]))
+    assert short.count('class="smooth"') == 1
+    assert 'class="raw"' not in short
+    assert "heavy line" not in short
 
 
 def test_smoothing_keeps_a_straight_line_and_both_ends() -> None:
