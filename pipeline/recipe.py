@@ -351,9 +351,9 @@ class EvaluationTable(Table):
     """Sampling temperature; 0 for the likeliest answer."""
     max_new_tokens: Positive = 192
     """Longest answer, tokens."""
-    prompt_form: Literal["stripped", "raw", "chat"] = "stripped"
+    prompt_form: Literal["stripped", "raw", "chat", "evalplus"] = "stripped"
     """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent; "chat" asks through
-    the model's chat template."""
+    the model's chat template, "evalplus" as EvalPlus does, which begins the answer for the model."""
     cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
     """CPU time of one scored program."""
     memory_mb: Annotated[int, Field(ge=64, le=MOST)] = 512

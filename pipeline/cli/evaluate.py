@@ -55,7 +55,7 @@ def evaluate(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Answers per problem.")] = 1,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, tokens.")] = 384,
-    prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw or chat.")] = "stripped",
+    prompt_form: Annotated[str, typer.Option("--prompt-form", help="stripped, raw, chat or evalplus.")] = "stripped",
     stop: Annotated[
         str, typer.Option("--stop", help="code ends an answer with the function's body; or none.")
     ] = "code",
@@ -127,7 +127,7 @@ def evaluate(
         cpu_seconds=cpu_seconds,
         memory_mb=memory_mb,
     )
-    forms = ("stripped", "raw", "chat")
+    forms = ("stripped", "raw", "chat", "evalplus")
     where = places(data)
     found = run_named(model, where)
     subject = Subject(

@@ -40,7 +40,7 @@ class Reference(BaseModel):
     name: str
     title: str
     models: tuple[str, ...] = ()
-    prompt_form: Literal["stripped", "raw", "chat"]
+    prompt_form: Literal["stripped", "raw", "chat", "evalplus"]
     temperature: float = 0.0
     samples: int = Field(default=1, ge=1)
     bits: int = 0

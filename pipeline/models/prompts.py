@@ -28,8 +28,9 @@ class ChatPrompt(str):
     __slots__ = ()
 
 
-def chat_prompt(loaded: Any, messages: Sequence[Message]) -> ChatPrompt:
-    """`messages` in the model's chat template, ready for the answer. The template's own BOS is the only one.
+def chat_prompt(loaded: Any, messages: Sequence[Message], opening: str = "") -> ChatPrompt:
+    """`messages` in the model's chat template, ready for the answer, which begins with `opening`. The template's own
+    BOS is the only one.
 
     Raises InputError where the model has no template (it was not trained to chat), or one that cannot be used.
     """
@@ -41,7 +42,8 @@ def chat_prompt(loaded: Any, messages: Sequence[Message]) -> ChatPrompt:
         )
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
-        return ChatPrompt(loaded.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        asked = loaded.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return ChatPrompt(asked + opening)
     except Exception as error:  # a template is a program: it may raise anything
         if type(error).__module__.partition(".")[0] not in _TEMPLATE_ERRORS:
             raise

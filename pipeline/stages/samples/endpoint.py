@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, UsageError
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
 from pipeline.languages.finding import named
@@ -66,7 +66,13 @@ class EndpointModel:
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored. Where it
-        answers again and again without content, that is the model's answer."""
+        answers again and again without content, that is the model's answer. Raises UsageError where an answer is to be
+        begun for the model."""
+        if ask.opening:
+            raise UsageError(
+                "prompt form 'evalplus' begins the answer for the model, which an endpoint does not let one do",
+                hint="use --prompt-form chat, or name the model's folder",
+            )
         teacher = evaluation_teacher(
             self._url,
             self._model,

@@ -26,7 +26,7 @@ class Ask:
     function's body ends, "program" where definitions are followed by tests, prints or prose,
     "none" lets it run on. stop_strings: further strings that end an answer. chat: whether
     prompts are instructions for the model's chat template. language: of the answer, where it is not Python; it then
-    says where an answer ends, unless stop is "none".
+    says where an answer ends, unless stop is "none". opening: what a chat answer begins with, written for the model.
     """
 
     max_new_tokens: int
@@ -35,6 +35,7 @@ class Ask:
     stop_strings: tuple[str, ...] = ()
     chat: bool = False
     language: str = field(default="", metadata=LATER)
+    opening: str = field(default="", metadata=LATER)
 
 
 NO_CONTENT, NO_ROOM = "no-content", "no-room"
@@ -132,7 +133,7 @@ class LocalModel:
         from pipeline.models.generation import chat_prompt, generate
 
         if ask.chat:
-            prompts = [chat_prompt(self._loaded, [Message("user", prompt)]) for prompt in prompts]
+            prompts = [chat_prompt(self._loaded, [Message("user", prompt)], ask.opening) for prompt in prompts]
         # A chat answer is prose around a code block: the rule for bodies would end it at its first word.
         ending: Ending = (
             "body" if ask.stop == "code" and not ask.chat else "program" if ask.stop == "program" else "none"

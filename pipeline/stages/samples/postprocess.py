@@ -21,23 +21,37 @@ from pipeline.languages.python.source import FunctionNode, parse
 from pipeline.languages.python.stopping import PROGRAM_ENDS, code_stop, program_stop
 from pipeline.languages.python.task import bare_body, gives_a_result
 
-PromptForm = Literal["stripped", "raw", "chat"]
+PromptForm = Literal["stripped", "raw", "chat", "evalplus"]
+CHATS = ("chat", "evalplus")
+"""The forms that ask through the model's chat template."""
 PostRule = Literal["auto", "none"]
 
 FORM_NOTES: Mapping[str, str] = {
     "stripped": "newlines at the prompt's end are not asked: tokenisers merge them with the indent that follows",
     "raw": "the prompt as it is, newline at its end included",
     "chat": "an instruction in the model's chat template",
+    "evalplus": "EvalPlus' instruction in the model's chat template, its answer begun up to the code",
 }
 """What each prompt form does, as results print it."""
 
-FORM_LABELS: Mapping[str, str] = {"stripped": "stripped/1", "raw": "raw/1", "chat": "chat/2"}
+FORM_LABELS: Mapping[str, str] = {"stripped": "stripped/1", "raw": "raw/1", "chat": "chat/2", "evalplus": "evalplus/1"}
 """Name and version of each prompt form. chat/2 does not speak of a function to be completed where there is none."""
 
 STOP_STRINGS = ("\nassert ", "\nif ", "\nprint(", "\n```")
 """Sent to endpoints, which take at most four (after Chen et al. 2021, 2.2, without "\\n#", "\\ndef " and "\\nclass ":
 a body may have comments at column 0, and be followed by the helpers that it needs). Each starts a line at column 0,
 where `BODY` cuts anyway: they save tokens, and change a score only where a string of the answer has such a line."""
+
+EVALPLUS_ASKS = (
+    "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
+)
+EVALPLUS_BEGINS = (
+    "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:\n"
+    "```python\n"
+)
+"""What EvalPlus 0.3.1 asks of chat models, and the beginning of an answer that it writes for them (Liu et al. 2023)."""
+EVALPLUS_STOPS = ("\n```\n", "\nif __name__", "\ndef main(", "\nprint(")
+"""Where it ends an answer, beside the model's own end."""
 
 PROGRAM_STOPS = tuple(f"\n{beginning}" for beginning in PROGRAM_ENDS)
 """What `PROGRAM` cuts before, as strings. Endpoints are sent the first four."""
@@ -91,6 +105,11 @@ def function_from_chat(problem: Problem, text: str) -> str:
     if body is not None:
         return body
     return cut_body(problem, pieces[0].text if pieces else text)
+
+
+def begun_in_a_fence(problem: Problem, text: str) -> str:
+    """A chat answer that was begun with an open fence, as a completion of the prompt."""
+    return function_from_chat(problem, f"```python\n{text}\n```\n")
 
 
 def _method_of(prompt: str, pieces: list[Code], text: str) -> str | None:
@@ -152,6 +171,7 @@ def until_done(problem: Problem, text: str) -> str:
 BODY = PostProcessing("code-stop/2", cut_body)
 PROGRAM = PostProcessing("program-stop/2", cut_program)
 CHAT = PostProcessing("answer-module/1", function_from_chat)
+BEGUN = PostProcessing("begun-answer/1", begun_in_a_fence)
 DONE = PostProcessing("until-done/1", until_done, whole=True)
 
 
@@ -182,7 +202,9 @@ def chosen(
     if whole:
         return DONE
     if language != "python":
-        return of_language(language, form == "chat")
+        return of_language(language, form in CHATS)
+    if form == "evalplus":
+        return BEGUN
     if form == "chat":
         return CHAT
     return BODY if opened else PROGRAM
@@ -192,13 +214,16 @@ def asked(problem: Problem, form: PromptForm, whole: bool = False, language: str
     """The text that a model sees.
 
     "stripped": without the newlines at its end, which tokenisers merge with the indent that follows: a prompt that
-    ends in one is a context that the model has never seen. "raw": as it is. "chat": an instruction. Few-shot prompts
-    (`whole`) are texts of their own and stay as they are, in chat form too.
+    ends in one is a context that the model has never seen. "raw": as it is. "chat": an instruction; "evalplus":
+    EvalPlus' one, which is for Python. Few-shot prompts (`whole`) are texts of their own and stay as they are, in chat
+    form too.
     """
     if form == "stripped" and not whole:
         return problem.prompt.rstrip("\n")
-    if form == "chat" and not whole and language != "python":
+    if form in CHATS and not whole and language != "python":
         return f"{problem.prompt.rstrip()}\n\nAnswer with one fenced block tagged {language}, and no other text."
+    if form == "evalplus" and not whole:
+        return f"{EVALPLUS_ASKS}\n```\n{problem.prompt.strip()}\n```\n"
     if form == "chat" and not whole:
         task = "Complete the following Python function." if _opens(problem) else "Write the Python function described."
         return f"{task} Answer with the whole function in one code block.\n\n```python\n{problem.prompt.rstrip()}\n```"

@@ -15,7 +15,17 @@ from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
 from pipeline.stages.samples.models import EMPTY, NO_CONTENT, STOP_LABELS, Answerer, Ask, LocalModel, StopRule
-from pipeline.stages.samples.postprocess import PostProcessing, PostRule, PromptForm, asked, chosen, joined
+from pipeline.stages.samples.postprocess import (
+    CHATS,
+    EVALPLUS_BEGINS,
+    EVALPLUS_STOPS,
+    PostProcessing,
+    PostRule,
+    PromptForm,
+    asked,
+    chosen,
+    joined,
+)
 from pipeline.store import jsonl
 
 if TYPE_CHECKING:
@@ -85,15 +95,17 @@ def check_samples(table: EvaluationTable) -> None:
 def how(problem_set: ProblemSet, table: EvaluationTable, form: PromptForm, stop: StopRule) -> Ask:
     """How the problems of a set are asked: the stop rule for bodies serves neither whole programs nor chat answers."""
     whole = problem_set.answer == "whole"
-    chat = form == "chat" and not whole
+    chat = form in CHATS and not whole
+    begun = form == "evalplus" and chat and problem_set.language == "python"
     if stop == "code" and problem_set.language == "python" and not problem_set.opened:
         stop = "program"
     return Ask(
         max_new_tokens=table.max_new_tokens,
         temperature=table.temperature,
         stop="none" if whole or chat else stop,
-        stop_strings=problem_set.stop,
+        stop_strings=(*problem_set.stop, *(EVALPLUS_STOPS if begun else ())),
         chat=chat,
+        opening=EVALPLUS_BEGINS if begun else "",
         language="" if problem_set.language == "python" else problem_set.language,
     )
 

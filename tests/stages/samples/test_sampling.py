@@ -5,10 +5,11 @@ import pytest
 from problems_made import mine
 
 from pipeline.benchmarks.problems import ProblemSet
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, UsageError
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
+from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
 from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
 from pipeline.stages.samples.stage import how, sample
@@ -204,6 +205,25 @@ def test_a_stripped_prompt_and_its_answer_make_the_program_that_the_model_saw() 
     text = "\n    return x\n"
     assert MINE.problems[0].prompt + joined(MINE.problems[0], "stripped", False, text) == prompt + text
     assert MINE.problems[0].prompt in asked(MINE.problems[0], "chat") + "\n"
+
+
+def test_evalplus_begins_the_answer_and_what_follows_is_read_as_code() -> None:
+    ask = how(MINE, EvaluationTable(), "evalplus", "code")
+    assert ask.chat
+    assert ask.opening.endswith("corresponding tests:\n```python\n")
+    assert "\n```\n" in ask.stop_strings
+    assert asked(MINE.problems[0], "evalplus").startswith("Please provide a self-contained Python script")
+    problem = Problem(benchmark="b", task_id="t", prompt='def f(x):\n    """Twice."""\n', entry_point="f", test="")
+    text = "import math\n\ndef f(x):\n    return x * 2\n\nprint(f(1))"
+    made = problem.prompt + chosen("evalplus", whole=False).apply(problem, text)
+    assert made.rstrip().endswith("return x * 2")
+    compile(made, "answer", "exec")
+
+
+def test_no_answer_is_begun_for_an_endpoint() -> None:
+    model = EndpointModel("http://127.0.0.1:9/v1", "m", "", Execution())
+    with pytest.raises(UsageError, match="begins the answer for the model, which an endpoint does not let one do"):
+        next(iter(model.answers(["x"], how(MINE, EvaluationTable(), "evalplus", "code"), [0])))
 
 
 def test_an_answer_to_a_docstring_prompt_is_a_program_and_is_not_cut_at_its_first_definition() -> None:
