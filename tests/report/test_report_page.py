@@ -136,7 +136,7 @@ def test_a_stopped_run_names_what_it_did_not_reach_in_one_line(example: Example,
     places = {stage["name"]: place for place, stage in enumerate(info["stages"])}
     for stage in info["stages"][places["validated"] :]:
         stage |= {"key": "0" * 32, "state": "missing", "seconds": 0.0}
-    change_run(run_copy, state="budget-reached", stages=info["stages"])
+    change_run(run_copy, run="copy", state="budget-reached", stages=info["stages"])
     stopped = summarise(run_copy, example.store)
     page = render(stopped)
     (time,) = re.findall('<section id="time">.*?</section>', page, re.DOTALL)
