@@ -38,6 +38,8 @@ class SeedsTable(Table):
     """Topic paths or prefixes to draw from; empty for the whole tree."""
     words: Count = 2
     """Random words that each text must use (Eldan and Li 2023, TinyStories)."""
+    more: tuple[PathText, ...] = ()
+    """Files of further seeds, one JSON object a line, beside those drawn; `hornbook improve` writes such files."""
 
 
 class CompletionsTable(Table):
@@ -184,6 +186,8 @@ class HeldOutTable(Table):
     """Most problems: one of each topic before a second of any, no two functions of one name."""
     share: Fraction = 0.2
     """Largest share of the exercises that become problems."""
+    keep_back: tuple[PathText, ...] = ()
+    """Files of problems that an earlier run has drawn, to be kept back of this corpus too; nothing is drawn then."""
 
 
 class DecontaminatedTable(Table):
@@ -362,13 +366,6 @@ class EvaluationTable(Table):
     """Installed packages that scored programs may import, with what they require; empty for the standard library."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
-
-
-GONE = {
-    "seeds.data": "topics, axes, names and words are files of a domain",
-    "prompts": "templates are files of a domain",
-}
-"""Keys that there were, and what is so instead; `recipe_text` says it of a recipe that still has one."""
 
 
 class Recipe(Table):

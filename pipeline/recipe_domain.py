@@ -6,6 +6,12 @@ from typing import Any
 
 from pipeline.core import known
 
+GONE = {
+    "seeds.data": "topics, axes, names and words are files of a domain",
+    "prompts": "templates are files of a domain",
+}
+"""Keys that there were, and what is so instead; `recipe_text` says it of a recipe that still has one."""
+
 
 def recipe_of(name: str, overrides: Sequence[str], shipped: Container[str]) -> str:
     """Where a domain has a recipe of a shipped recipe's name: `domain=sql` makes `first-run` that of the domain."""

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
-from pipeline.recipe import GONE, Recipe
+from pipeline.recipe import Recipe
 from pipeline.recipe_base import tables_in
-from pipeline.recipe_domain import recipe_of, with_problems
+from pipeline.recipe_domain import GONE, recipe_of, with_problems
 from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
 from pipeline.recipe_teachers import forget_other_kinds

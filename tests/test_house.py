@@ -56,6 +56,7 @@ FLOORS = (
     "report",
     "export",
     "sweep",
+    "improve",
     "view",
     "api",
     "cli",

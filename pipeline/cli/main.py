@@ -24,6 +24,7 @@ from pipeline.cli.embed import embed
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
 from pipeline.cli.export import export
+from pipeline.cli.improve import improve
 from pipeline.cli.models import app as models_app
 from pipeline.cli.options import (
     DataOption,
@@ -163,8 +164,8 @@ def plan(
 
 
 for verb in (
-    status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, settings, reasons,
-    agent,
+    status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, improve, settings,
+    reasons, agent,
 ):  # fmt: skip
     app.command()(verb)
 

@@ -156,6 +156,14 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     return value
 
 
+def whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """The numbers of a list with commas, none for ""; else UsageError."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise UsageError(f"{option} = {text!r:.100}: whole numbers are wanted", hint=f"e.g. {option} 1,2,3") from error
+
+
 def print_result(result: Any, as_json: bool) -> None:
     """A result on stdout by its own `to_json` or `to_text`."""
     if as_json:

@@ -42,6 +42,15 @@ _SCORED = {
     "pass@k": {"<k>": float},
     "results": [{"task_id": str, "passed": (bool, None), "verdict": str, "detail": str}],
 }
+_PAIR = {
+    "first": str,
+    "second": str,
+    "benchmark": str,
+    "difference": float,
+    "interval": [float],
+    "p": float,
+    "claim": ("rise", "fall", "none"),
+}
 _EXPERIMENT = {
     "sweep": str,
     "recipe": str,
@@ -58,10 +67,7 @@ _EXPERIMENT = {
             "cost": _COST,
         }
     ],
-    "pairs": [
-        {"first": str, "second": str, "benchmark": str, "difference": float, "interval": [float], "p": float,
-         "claim": ("rise", "fall", "none")}
-    ],
+    "pairs": [_PAIR],
     "cost": _COST,
 }  # fmt: skip
 _SWEPT = (
@@ -178,6 +184,25 @@ SHAPES: Mapping[str, Shape] = {
     },
     "sweep": (*_SWEPT, {"<experiment>": str}),
     "ladder": _SWEPT,
+    "improve": {
+        "run": str,
+        "rounds": [
+            {
+                "round": int,
+                "clusters": [{"branch": str, "problems": int, "failed": float, "errors": {"<error>": float}}],
+                "weights": {"<branch>": float},
+                "evolutions": {"<evolution>": float},
+                "seeds": {"<kind>": int},
+                "before": _PART,
+                "after": _PART,
+                "gain": _PAIR,
+                "against_undirected": (_PAIR, None),
+            }
+        ],
+        "stopped": str,
+        "experiment": _EXPERIMENT,
+        "page": str,
+    },
     "settings": {
         "settings": [
             {"key": str, "type": str, "default": ANY, "required": bool, "meaning": str, "choices": [ANY], "when": str}

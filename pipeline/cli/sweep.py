@@ -6,8 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli import completion
-from pipeline.cli.options import DataOption, JsonOption, OverridesArgument, print_json, say, stderr, with_data
-from pipeline.core.errors import HornbookError, UsageError
+from pipeline.cli.options import (
+    DataOption,
+    JsonOption,
+    OverridesArgument,
+    print_json,
+    say,
+    stderr,
+    whole_numbers,
+    with_data,
+)
+from pipeline.core.errors import HornbookError
 
 UntilOption = Annotated[
     str, typer.Option("--until", help="Last stage to make.", metavar="STAGE", autocompletion=completion.stages)
@@ -73,7 +82,7 @@ def _sweep(
     from pipeline.store.places import places
     from pipeline.sweep.file import read_sweep
 
-    wanted = read_sweep(file, overrides or [], scale=scale, arms=arms or [], seeds=_seeds(seeds))
+    wanted = read_sweep(file, overrides or [], scale=scale, arms=arms or [], seeds=whole_numbers("--seeds", seeds))
     where = places(data)
     if plan:
         from pipeline.sweep import planning
@@ -129,13 +138,6 @@ def _made(wanted: Any, where: Any, until: str, data: str, as_json: bool) -> None
             f"{len(swept.failed)} of {len(wanted.trials)} runs of {wanted.name} were not made: {names}",
             hint="what they said is above; run the same command again to go on with them",
         )
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(",")) if text else ()
-    except ValueError as error:
-        raise UsageError(f"--seeds = {text!r:.100}: whole numbers are wanted", hint="e.g. --seeds 1,2,3") from error
 
 
 def _list(as_json: bool) -> None:

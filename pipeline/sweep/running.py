@@ -101,7 +101,7 @@ def _is_done(call: Planned, places: Places, until: str) -> bool:
 def _run(sweep: Sweep, trial: Trial, places: Places, until: str, watch: OnEvent) -> Outcome:
     loaded, execution = trial.loaded, trial.loaded.execution
     if execution.budget_usd is not None or execution.budget_tokens is not None:
-        tokens, usd = _spent(sweep, places, but=trial.run)
+        tokens, usd = spent(sweep, places, but=trial.run)
         left = {}
         if execution.budget_usd is not None:
             left["budget_usd"] = max(0.0, execution.budget_usd - usd)
@@ -111,8 +111,8 @@ def _run(sweep: Sweep, trial: Trial, places: Places, until: str, watch: OnEvent)
     return run_recipe(loaded, places, name=trial.run, until=until, watch=watch)
 
 
-def _spent(sweep: Sweep, places: Places, but: str) -> tuple[int, float]:
-    """Tokens and dollars that the sweep's other runs have spent."""
+def spent(sweep: Sweep, places: Places, but: str = "") -> tuple[int, float]:
+    """Tokens and dollars that the sweep's runs have spent. but: one that does not count."""
     tokens, usd = 0, 0.0
     for trial in sweep.trials:
         if trial.run != but:

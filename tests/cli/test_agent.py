@@ -107,6 +107,7 @@ ELSEWHERE = {
     "score": "evaluation/test_command.py",
     "ladder": "sweep/test_sweeping.py",
     "bench teacher": "run/test_teacher_bench.py",
+    "improve": "improve/test_rounds.py",
     "domain preview": "domains/test_domain_preview.py",
 }
 """Verbs that need a model, a sandbox or a walk: the tests that make one hold their output too."""

@@ -72,8 +72,8 @@ def problem_of(exercise: Exercise, benchmark: str = HELD_OUT) -> Problem:
 class HoldOut:
     """Documents to the documents that may be trained on. The documents wait on disk until the last one has come.
 
-    problems: what was drawn, in the order of the documents. Raises EmptyCorpus where the corpus has no exercise with a
-    test that could be drawn.
+    problems: what was drawn, in the order of the documents; those that it holds before are kept back, and nothing is
+    drawn. Raises EmptyCorpus where the corpus has no exercise with a test that could be drawn.
     """
 
     name: ClassVar[str] = STEP.name
@@ -83,6 +83,9 @@ class HoldOut:
     problems: list[Problem] = field(default_factory=list)
 
     def __call__(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        if self.problems:
+            yield from self._kept_back(records)
+            return
         documents: Spool[Document] = Spool()
         candidates: list[Candidate] = []
         for document in records:
@@ -103,8 +106,23 @@ class HoldOut:
                 assert isinstance(document, Exercise)
                 self.problems.append(problem_of(document))
                 yield Dropped(document, "held-out", f"problem {len(self.problems)} of {len(chosen)}")
-            elif isinstance(document, Exercise) and document.entry_point in names:
-                detail = f"{document.entry_point} is the function of problem {names[document.entry_point]}"
-                yield Dropped(document, "same-name", detail)
             else:
-                yield Kept(document)
+                yield _unlike(document, names)
+
+    def _kept_back(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
+        """Without the problems that there are already, each by its id."""
+        names = {problem.entry_point: problem.task_id for problem in self.problems if problem.entry_point}
+        place = {problem.task_id: number for number, problem in enumerate(self.problems, 1)}
+        for document in records:
+            if document.id in place:
+                yield Dropped(document, "held-out", f"problem {place[document.id]} of {len(place)}")
+            else:
+                yield _unlike(document, names)
+
+
+def _unlike(document: Document, names: Mapping[str, str]) -> Kept[Document] | Dropped:
+    """The document, unless its function has the name of a problem's. names: name -> the problem's id."""
+    if isinstance(document, Exercise) and document.entry_point in names:
+        detail = f"{document.entry_point} is the function of problem {names[document.entry_point]}"
+        return Dropped(document, "same-name", detail)
+    return Kept(document)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
 
 from pipeline.core import identity
@@ -15,6 +16,7 @@ from pipeline.domains.loading import load as load_domain
 from pipeline.recipe import Recipe, SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.prompts.step import STEP
+from pipeline.stages.seeds.files import seeds_in
 from pipeline.stages.seeds.sampling import TASK_FORM, draw
 from pipeline.teacher.composer import tasks as composed
 
@@ -97,6 +99,7 @@ def rendered(
     """The prompts of a recipe, drawn and rendered as its stages do. table, teachers: in place of the recipe's."""
     domain = load_domain(recipe.domain)
     drawn = draw(domain, table or recipe.seeds, teachers or recipe.teachers, recipe.seed, composed)
+    drawn = drawn if table else chain(drawn, seeds_in(recipe))
     return (outcome.record for outcome in Render(domain)(drawn) if isinstance(outcome, Kept))
 
 

@@ -206,7 +206,7 @@ def _draw(
     domain: Domain,
     topics: tuple[str, ...],
 ) -> Iterator[Seed]:
-    dealers = [_Dealer(domain, topics, kind, seed, table.words) for kind in ("textbook", "exercise")]
+    dealers = [Dealer(domain, topics, kind, seed, table.words) for kind in ("textbook", "exercise")]
     textbooks = _textbooks(table, teachers, dealers[0])
     exercises = _exercises(table, teachers, seed, tasks, dealers[1])
     kinds = (textbooks, exercises)
@@ -243,7 +243,7 @@ class _Hand:
         return self.values[key]
 
 
-class _Dealer:
+class Dealer:
     """The decks of one document kind."""
 
     def __init__(self, domain: Domain, topics: tuple[str, ...], kind: DocumentKind, seed: int, words: int) -> None:
@@ -258,6 +258,7 @@ class _Dealer:
         }
 
     def seed_record(self, number: int, teacher: str) -> Seed:
+        """The next seed."""
         topic = self.topics.deal()
         chosen: dict[str, str] = {}
         dealt = [(hand.axis, hand.deal(topic, chosen)) for hand in self.hands]
@@ -293,13 +294,13 @@ def seed_of(kind: DocumentKind, number: int, topic: str, title: str, choices: Se
     return Seed(kind=kind, number=number, topic=topic, title=title, axes=tuple(others), **fixed, **more)
 
 
-def _textbooks(table: SeedsTable, teachers: Sequence[TeacherTable], dealer: _Dealer) -> Iterator[Seed]:
+def _textbooks(table: SeedsTable, teachers: Sequence[TeacherTable], dealer: Dealer) -> Iterator[Seed]:
     for number, turn in enumerate(turns(table.textbooks, [teacher.textbook_share for teacher in teachers])):
         yield dealer.seed_record(number, teachers[turn].name)
 
 
 def _exercises(
-    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None, dealer: _Dealer
+    table: SeedsTable, teachers: Sequence[TeacherTable], seed: int, tasks: TaskSource | None, dealer: Dealer
 ) -> Iterator[Seed]:
     shares = [teacher.exercise_share for teacher in teachers]
     counts = apportion(table.exercises, shares) if table.exercises else [0] * len(teachers)

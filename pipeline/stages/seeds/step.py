@@ -1,5 +1,7 @@
 """Seeds in the walk."""
 
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from pipeline.core.records import Seed
@@ -11,7 +13,7 @@ from pipeline.store.manifest import Manifest
 
 def wanted(recipe: Recipe) -> bool:
     """Whether teachers are asked at all."""
-    return bool(recipe.seeds.exercises or recipe.seeds.textbooks)
+    return bool(recipe.seeds.exercises or recipe.seeds.textbooks or recipe.seeds.more)
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -20,13 +22,14 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         [t.name, t.exercise_share, t.textbook_share, "seed" if t.tests == "seed" else "teacher"]
         for t in recipe.teachers
     ]
-    return {"seeds": recipe.seeds, "teachers": asked, "seed": recipe.seed}
+    return {"seeds": recipe.seeds.model_dump(mode="json", exclude={"more"}), "teachers": asked, "seed": recipe.seed}
 
 
 def _reads(recipe: Recipe) -> dict[str, Any]:
     """What seeds are dealt from, and who makes tasks where a teacher is given them."""
     from pipeline.core.identity import digest
     from pipeline.domains.loading import load
+    from pipeline.stages.seeds.files import file_digest
     from pipeline.teacher.composer import Composer
 
     domain = load(recipe.domain)
@@ -34,17 +37,20 @@ def _reads(recipe: Recipe) -> dict[str, Any]:
     if any(teacher.tests == "seed" for teacher in recipe.teachers):
         own = [[task.prompt, task.check] for task in domain.tasks]
         read["tasks"] = digest(own) if own else Composer(0).identity()
+    if recipe.seeds.more:
+        read["more"] = [file_digest(Path(file)) for file in recipe.seeds.more]
     return read
 
 
 def _make(making: Making) -> Manifest:
     from pipeline.domains.loading import load
+    from pipeline.stages.seeds.files import seeds_in
     from pipeline.stages.seeds.sampling import draw
     from pipeline.teacher.composer import tasks
 
     tally, recipe = Tally(), making.recipe
-    seeds = draw(load(recipe.domain), recipe.seeds, recipe.teachers, recipe.seed, tasks)
-    return making.write(made(seeds, tally), tally)
+    drawn = draw(load(recipe.domain), recipe.seeds, recipe.teachers, recipe.seed, tasks)
+    return making.write(made(chain(drawn, seeds_in(recipe)), tally), tally)
 
 
 STEP = TextStep(

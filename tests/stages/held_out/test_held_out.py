@@ -116,3 +116,32 @@ def test_a_recipe_that_cannot_hold_back_is_told_so(override: str, told: str) -> 
 
     with pytest.raises(RecipeError, match=told):
         load("tiny", ['evaluation.benchmarks=["held-out"]', override])
+
+
+def kept_back(documents: list[Document], problems: list[Exercise]) -> tuple[list[Document], dict[str, str]]:
+    stage = HoldOut(HeldOutTable(), problems=[problem_of(problem) for problem in problems])
+    outcomes = list(stage(documents))
+    assert [problem.task_id for problem in stage.problems] == [problem.id for problem in problems]
+    return (
+        [one.record for one in outcomes if isinstance(one, Kept)],
+        {one.record.id: one.reason for one in outcomes if isinstance(one, Dropped)},
+    )
+
+
+@given(exercises)
+def test_problems_of_an_earlier_run_are_kept_back_and_none_is_drawn(documents: list[Exercise]) -> None:
+    problems = documents[:3]
+    if not problems:
+        return
+    kept, dropped = kept_back(list(documents), problems)
+    assert len(kept) + len(dropped) == len(documents)
+    assert {one for one, reason in dropped.items() if reason == "held-out"} == {one.id for one in problems}
+    names = {one.entry_point for one in problems}
+    assert not names & {one.entry_point for one in kept if isinstance(one, Exercise)}
+
+
+def test_problems_that_the_corpus_lacks_are_asked_all_the_same() -> None:
+    other = exercise("elsewhere", TOPICS[0])
+    kept, dropped = kept_back([exercise("here", TOPICS[1]), exercise("elsewhere", TOPICS[2])], [other])
+    assert [one.entry_point for one in kept if isinstance(one, Exercise)] == ["here"]
+    assert list(dropped.values()) == ["same-name"]
