@@ -34,13 +34,13 @@ OVERFLOWING = """
   };
   for (const one of document.body.querySelectorAll("*")) {
     const box = one.getBoundingClientRect();
-    if (box.width && box.height && (box.right > wide + 1 || box.left < -1) && !clipped(one))
+    if (box.width && box.height && box.right > 0 && (box.right > wide + 1 || box.left < -1) && !clipped(one))
       found.push(`${one.tagName}.${one.getAttribute("class") || ""}: ${box.left.toFixed()} to ${box.right.toFixed()}`);
   }
   return found.slice(0, 10);
 })()
 """
-"""What is wider than the window and cannot be scrolled by itself."""
+"""What is wider than the window and cannot be scrolled by itself; what lies wholly beyond its left is meant to."""
 
 PALE = """
 (() => {

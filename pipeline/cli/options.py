@@ -46,13 +46,15 @@ stderr = Console(stderr=True, highlight=False)
 
 
 _held: list[Any] | None = None
+_stdout: Any = None
+"""What stdout is while `holding_json` lasts."""
 
 
 @contextmanager
 def holding_json() -> Iterator[list[Any]]:
     """While it lasts `print_json` keeps what it is given in the list, and what anything else prints goes to stderr."""
-    global _held
-    _held = []
+    global _held, _stdout
+    _held, _stdout = [], sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield _held
@@ -60,10 +62,16 @@ def holding_json() -> Iterator[list[Any]]:
         _held = None
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on stdout; with `holding_json` kept until the command has ended."""
+def print_json(value: Any, *, at_once: bool = False) -> None:
+    """One JSON value on stdout; with `holding_json` kept until the command has ended.
+
+    at_once: not kept, for a command that goes on until it is stopped and whose reader needs the value meanwhile.
+    """
     if _held is None:
         write(json_text(value))
+    elif at_once:
+        with contextlib.redirect_stdout(_stdout):
+            write(json_text(value))
     else:
         _held.append(value)
 

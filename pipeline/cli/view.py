@@ -1,5 +1,6 @@
 """`hornbook view`: the browser of runs, as a server on this machine or as a folder of files."""
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -57,10 +58,11 @@ def view(
 
         url = door.url + (f"#/run/{name}" if name else "")
         if as_json:
-            print_json({"url": url, "data": str(where.data)})
+            print_json({"url": url, "data": str(where.data)}, at_once=True)
         else:
             say(f"{url}\nopens once, in one browser; Ctrl-C ends the server")
         config = uvicorn.Config(
             application, log_level="warning", access_log=False, lifespan="off", server_header=False, date_header=False
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # the way in which it is meant to end
+            uvicorn.Server(config).run(sockets=[listening])
