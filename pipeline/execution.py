@@ -5,9 +5,9 @@ from the recipe as soon as the file is read: no stage that makes content is hand
 """
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.core.located import Located
 
@@ -81,11 +81,27 @@ class Execution(BaseModel):
     """Whether training goes through torch.compile; "auto" tries it where rows have one length and training will last
     over ten minutes, measures, and keeps what is faster. Where nothing can be compiled training goes on without."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """Training under torchrun: whole weights in each process, or split over them (FSDP2) where they do not fit."""
+    """Training in several processes: whole weights in each, or split over them (FSDP2) where they do not fit."""
+    processes: Annotated[int, Field(ge=0, le=4096)] = 1
+    """Processes of a machine that train the student, which the run starts by torchrun; 0 for one per GPU."""
+    nodes: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Machines that train the student together; on all but the first `hornbook join RUN` lends them. They share the
+    data folder."""
+    rendezvous: str = ""
+    """Where the machines of a training meet: host:port, the host one of them. Needed where nodes is above 1."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Where the training curve is shown beside events.jsonl; each must be installed. wandb stays offline."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Time between training checkpoints."""
+
+    @model_validator(mode="after")
+    def _meeting(self) -> Self:
+        host, _, port = self.rendezvous.rpartition(":")
+        if self.rendezvous and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise ValueError(f"rendezvous = {self.rendezvous!r} should be host:port, e.g. node-0:29400")
+        if self.nodes > 1 and not self.rendezvous:
+            raise ValueError(f"nodes = {self.nodes} needs rendezvous, the host:port where they meet")
+        return self
 
     def worker_count(self) -> int:
         """Processes to start, at least 1."""

@@ -83,8 +83,10 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of every `hornbook ...` that a page shows; in a block two blanks begin what explains it."""
+    """The arguments of every `hornbook ...` that a page shows, in scripts and manifests too; in a block without a
+    language two blanks begin what explains it."""
     lines = [re.split(r"\s{2,}", line)[0] for block in blocks(page, "") for line in block.splitlines()]
+    lines += [line.strip() for name in ("bash", "yaml") for block in blocks(page, name) for line in block.splitlines()]
     for text in (*lines, *spans(page)):
         words = shlex.split(text, comments=True) if re.match(r"(\.venv/bin/)?hornbook( |$)", text) else []
         if words[1:]:

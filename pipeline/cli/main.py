@@ -9,7 +9,7 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from pipeline.cli.bench import bench_app
 from pipeline.cli.browse import diff, report, show, status, trace
 from pipeline.cli.chat import chat
 from pipeline.cli.domain import domain_app
+from pipeline.cli.elsewhere import adopt, join
 from pipeline.cli.embed import embed
 from pipeline.cli.ending import guarded
 from pipeline.cli.evaluate import evaluate, score
@@ -36,7 +37,6 @@ from pipeline.cli.options import (
     print_json,
     say,
     stderr,
-    with_data,
 )
 from pipeline.cli.reasons import reasons
 from pipeline.cli.recipes import prompts_app, recipes_app
@@ -94,39 +94,13 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Make what is missing of a recipe; a second call does nothing and says so."""
-    from pipeline.cli.watching import Watcher
+    from pipeline.cli.running import made
     from pipeline.recipe_text import load
-    from pipeline.report import write_report
-    from pipeline.run.run import run as run_recipe
     from pipeline.store.places import places
 
     extra = [f"execution.sandbox={sandbox}"] if sandbox else []
     loaded, where = load(recipe, [*(overrides or []), *extra]), places(data)
-    with Watcher(stderr) as watch:
-        outcome = run_recipe(
-            loaded,
-            where,
-            name=name,
-            until=until,
-            fresh=tuple(fresh or ()),
-            watch=watch,
-            stopped=lambda folder: _report_stopped(folder, where.store),
-        )
-        summary, card = write_report(outcome.folder, where.store)
-    if not outcome.made:
-        stderr.print(f"nothing to make: all {len(outcome.reused)} stages of {outcome.name} are stored", markup=False)
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        say(with_data(card, data))
-
-
-def _report_stopped(folder: Path, store: Any) -> None:
-    """The report of a run that ended early: what there is, and where and why it stopped."""
-    from pipeline.report import write_report
-
-    write_report(folder, store)
-    stderr.print(f"the report of what there is: {folder / 'report.html'}", markup=False, soft_wrap=True)
+    made(loaded, where, name=name, until=until, fresh=tuple(fresh or ()), data=data, as_json=as_json)
 
 
 @app.command()
@@ -165,7 +139,7 @@ def plan(
 
 for verb in (
     status, show, trace, diff, report, view, export, chat, score, evaluate, embed, sweep, ladder, improve, settings,
-    reasons, agent,
+    reasons, agent, adopt, join,
 ):  # fmt: skip
     app.command()(verb)
 

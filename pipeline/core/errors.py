@@ -17,7 +17,7 @@
     ├── BudgetReached                exit 3   a hard cap on tokens or dollars; resumable
     ├── SandboxUnavailable           exit 1   a layer of isolation is missing and `--sandbox=weak` was not given
     ├── EmptyCorpus                  exit 1   cleaning left nothing to train on
-    ├── TrainingError                exit 1   the loss diverged or is not a number
+    ├── TrainingError                exit 1   the loss diverged or is not a number, or a process died
     └── Interrupted                  exit 130 Ctrl-C or SIGTERM, after draining; resumable
 
 A message has one sentence for what was found and one for the next thing to do (`hint`). Exceptions of other
@@ -114,7 +114,7 @@ class EmptyCorpus(HornbookError):
 
 
 class TrainingError(HornbookError):
-    """Training cannot go on: the loss is not finite or has diverged."""
+    """Training cannot go on: the loss is not finite or has diverged, or one of its processes has ended."""
 
 
 class Interrupted(HornbookError):

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from pipeline.store import jsonl
 
+FILE = "curve.jsonl"
+"""Name of the file of a curve, in the folder of the training."""
+
 POINTS = 400
 """Most points of a curve that is kept; a longer one is thinned evenly, first and last kept."""
 

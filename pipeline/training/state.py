@@ -4,6 +4,7 @@ Sharding is FSDP2 (`torch.distributed.fsdp.fully_shard`; Zhao et al. 2023): weig
 are split over the processes, and each block's weights are gathered while it computes.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ def shard(model: Any, device: torch.device, size: int) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    # What the model returns is only read: nothing is done in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor", category=UserWarning)
     mesh = init_device_mesh(device.type, (size,))
     for block in blocks_of(model):
         fully_shard(block, mesh=mesh)
@@ -38,6 +41,14 @@ def whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [whole(entry) for entry in value]
     return value
+
+
+def whole_weights(model: Any) -> dict[str, Tensor]:
+    """A copy on the CPU of all parameters by name, whole; those that are tied once, as a loaded model has them. All
+    processes must call this together."""
+    names = {name for name, _ in [*model.named_parameters(), *model.named_buffers()]}
+    weights: dict[str, Tensor] = whole({name: value for name, value in model.state_dict().items() if name in names})
+    return {name: weight.detach().cpu().clone() for name, weight in weights.items()}
 
 
 def like(value: Tensor, target: Tensor) -> Tensor:

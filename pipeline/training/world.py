@@ -1,6 +1,6 @@
 """Data parallelism: each process takes its share of a step's rows; gradients are summed before the optimiser steps.
 
-Started by torchrun, which sets RANK and WORLD_SIZE::
+Started by torchrun, which sets RANK, LOCAL_RANK and WORLD_SIZE, for a run that has `execution.processes`, or by hand::
 
     torchrun --nproc-per-node 2 -m pipeline.cli.train TOKENS RECIPE OUT
 
@@ -96,11 +96,34 @@ def _sum_bucket(gradients: list[Tensor]) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
+def rank() -> int:
+    """This process' number, also before there is a `World`; the one of 0 writes files and reports."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def gpu_count() -> int:
+    """GPUs that torch sees on this machine."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def own_gpu() -> None:
+    """Let "cuda" mean the GPU with this process' number on its machine: each has its own."""
+    if "LOCAL_RANK" in os.environ and gpu_count():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpu_count())
+
+
+def leave() -> None:
+    """Close what `join` connected."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def join(device: torch.device) -> World:
     """The world that torchrun's environment describes, connected; a world of one without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return World()
+    own_gpu()
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return World(distributed.get_rank(), size)

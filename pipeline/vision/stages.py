@@ -216,7 +216,7 @@ def _trained(
     """Train, or go on training; the artifact is the model's folder."""
     making.loading("torch")
     pool, folder = pool_of(making, "train"), making.partial()
-    steps = folder / "curve.jsonl"
+    steps = folder / curve.FILE
     pool, score_in_training = _apart(pool, making.recipe, how, making.execution.device)
 
     def on_event(event: Event) -> None:

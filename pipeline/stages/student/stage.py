@@ -18,6 +18,7 @@ from pipeline.core.identity import digest, rng_seed
 from pipeline.execution import Execution
 from pipeline.models.loading import LoadedModel, ended_by, load_tokenizer, pick_device, save
 from pipeline.recipe import StudentTable, TokensTable
+from pipeline.stages.student import finished
 from pipeline.stages.student.batches import Loader, held_out_rows
 from pipeline.stages.student.initial import flops_per_token, freeze, initial_model, refuse_unsharded
 from pipeline.stages.student.objective import NamedLoss, Objective
@@ -25,7 +26,7 @@ from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.selection import Candidate, Judge, Selection, weights_digest
 from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.tokens.shards import TokenStore
-from pipeline.training import checkpoint
+from pipeline.training import checkpoint, curve
 from pipeline.training.average import Average
 from pipeline.training.divergence import trouble
 from pipeline.training.eta import Eta
@@ -33,7 +34,7 @@ from pipeline.training.export import export
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 from pipeline.training.precision import agreed_precision, peak_flops, pick_precision
 from pipeline.training.schedule import learning_rate
-from pipeline.training.state import load_optimizer, load_weights, shard, whole
+from pipeline.training.state import load_optimizer, load_weights, shard, whole, whole_weights
 from pipeline.training.world import join
 
 VERSION = 3
@@ -63,8 +64,13 @@ def train(
     is minimised, None for the next-token cross-entropy (which is always what is reported for held-out documents).
     judge: counts the held-out exercises that the student solves; needed where the recipe keeps the best by pass@1.
 
-    Raises TrainingError where the loss is not finite or diverges, naming the last good checkpoint.
+    Where the same training is finished in `out`, nothing is done. The curve is in `out / "curve.jsonl"`. Raises
+    TrainingError where the loss is not finite or diverges, naming the last good checkpoint.
     """
+    found = finished.read(out, lambda: finished.settings_of(VERSION, TokenStore(tokens), student, limits, seed, loss))
+    if found:
+        return found
+    out.mkdir(parents=True, exist_ok=True)
     return _Run(tokens, student, limits, seed, out, cache, execution, on_event, loss, judge).train()
 
 
@@ -109,7 +115,7 @@ class _Run:
         self.held_out = held_out_rows(self.store, limits.sequence_length, HELD_OUT_ROWS)
         self.total = sum(loader.total for loader in self.loaders)
         manifest = {key: value for key, value in self.store.manifest.items() if key != "format"}
-        minimised = loss.settings if loss else None
+        self.loss, minimised = loss, loss.settings if loss else None
         self.settings = digest(
             [VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest, minimised]
         )
@@ -180,9 +186,8 @@ class _Run:
             first += loader.total
         after = self._finally()
         self.seconds += time.monotonic() - clock
-        folder = self._finish()
         tail = self.losses[-max(1, len(self.losses) // 10) :]
-        return TrainingSummary(
+        self.summary = TrainingSummary(
             steps=self.total,
             tokens=self.read,
             loss=sum(tail) / len(tail),
@@ -193,10 +198,12 @@ class _Run:
             seconds=self.seconds,
             precision=self.precision,
             parameters=sum(p.numel() for p in self.model.parameters()),
-            model=folder,
+            model=self.out / "model",
             compiled=bool(self.compiled),
             products="onednn" if self.onednn else "torch",
         )
+        self._finish()
+        return self.summary
 
     def _choose_speed(self) -> None:
         """What multiplies matrices, and whether passes are compiled: measured once, and kept by a resumed run, for each
@@ -266,7 +273,7 @@ class _Run:
             return None
         found = Candidate(done, loss)
         if self.selection.due(done):
-            weights = self._weights()
+            weights = whole_weights(self.model)
             if self.selection.judge:
                 found = found._replace(pass_rate=self._pass_rate(self.selection.judge, weights))
             self.selection.keep_if_best(found, weights, write=self.world.first)
@@ -294,12 +301,12 @@ class _Run:
         with self._scored():
             last = self._candidate(self.total)
             if last is None or not self.selection.chooses:
-                self.exported = self._weights()
+                self.exported = whole_weights(self.model)
                 self.by_kind = self.passes.held_out_by_kind(self.held_out)
                 return last
         self.world.wait()
         self.exported = self.selection.weights()
-        trained = self._weights()
+        trained = whole_weights(self.model)
         load_weights(self.model, self.exported)
         self.by_kind = self.passes.held_out_by_kind(self.held_out)
         load_weights(self.model, trained)
@@ -311,13 +318,6 @@ class _Run:
     def _scored(self) -> AbstractContextManager[None]:
         """Inside, the model has the weights that are scored and exported."""
         return self.average.used() if self.average else nullcontext()
-
-    def _weights(self) -> dict[str, Tensor]:
-        """A copy on the CPU of all parameters by name, whole; those that are tied once, as a loaded model has them."""
-        names = {name for name, _ in [*self.model.named_parameters(), *self.model.named_buffers()]}
-        state = {name: value for name, value in self.model.state_dict().items() if name in names}
-        weights: dict[str, Tensor] = whole(state)
-        return {name: weight.detach().cpu().clone() for name, weight in weights.items()}
 
     def _failed(self, message: str) -> TrainingError:
         last = checkpoint.newest(self.out / "checkpoints", self.settings)
@@ -372,17 +372,18 @@ class _Run:
         self._report({"event": "resume", "step": found.step, "steps": self.total, "folder": str(found.folder)})
         return found.step
 
-    def _finish(self) -> Path:
+    def _finish(self) -> None:
         if self.sharded:
             self._save(self.total)
         if self.world.first:
             export(self.out, self.total, self._write_model, self._keep_trained)
         self.world.wait()
-        return self.out / "model"
 
     def _write_model(self, folder: Path) -> None:
         ended_by(self.model, self.tokenizer.eos_token_id)
         save(self.model.eval(), self.tokenizer, folder, self.exported)
+        trained = finished.settings_of(VERSION, self.store, self.student, self.limits, self.seed, self.loss)
+        finished.write(folder, trained, self.summary)
 
     def _keep_trained(self) -> None:
         """What was trained since the last checkpoint, so that a rerun only exports; weights that are split over the
@@ -394,4 +395,6 @@ class _Run:
 
     def _report(self, event: Event) -> None:
         if self.world.first:
+            if event["event"] == "train":
+                curve.add(self.out / curve.FILE, event)
             self.on_event(event)

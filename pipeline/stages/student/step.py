@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pipeline.core.events import Event
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import student_weights, weights
@@ -34,31 +33,22 @@ def _make(making: Making) -> Manifest:
     recipe, places = making.recipe, making.places
     making.loading("torch" if recipe.student.init == "scratch" else recipe.student.init)
     from pipeline.models.loading import pick_device
-    from pipeline.stages.student.held_out_judge import judge_of
-    from pipeline.stages.student.stage import train
-    from pipeline.stages.tokens.shards import TokenStore
+    from pipeline.stages.student import finished
+    from pipeline.stages.student.job import Job
+    from pipeline.stages.student.launch import launch, several
 
-    tokens = making.local("tokens")
-    folder = making.partial()
-    steps = folder / "curve.jsonl"
-
-    def on_event(event: Event) -> None:
-        if event["event"] == "train":
-            curve.add(steps, event)
-        making.tell(event)
-
-    summary = train(
-        tokens,
-        recipe.student,
-        recipe.tokens,
-        seed=seed_of(recipe),
-        out=folder,
-        cache=places.models,
+    folder = making.partial().absolute()
+    job = Job(
+        recipe=recipe,
         execution=making.execution,
-        on_event=on_event,
-        loss=_loss(making),
-        judge=judge_of(TokenStore(tokens), recipe, making.execution),
+        tokens=making.local("tokens").absolute(),
+        out=folder,
+        models=places.models.absolute(),
+        soft_targets=making.local("soft-targets").absolute() if "soft-targets" in making.stage.inputs else None,
     )
+    summary = finished.read(folder, job.settings)
+    if summary is None:
+        summary = launch(job, making.tell) if several(making.execution) else job.trained(making.tell, making.loading)
     facts = StudentFacts(
         parameters=summary.parameters,
         steps=summary.steps,
@@ -72,29 +62,10 @@ def _make(making: Making) -> Manifest:
         compiled=summary.compiled,
         products=summary.products,
         seconds=summary.seconds,
-        curve=[point._asdict() for point in curve.read(steps)],
+        curve=[point._asdict() for point in curve.read(folder / curve.FILE)],
         device=pick_device(making.execution.device).type,
     )
     return making.folder(folder, making.count("tokens"), facts, keep=("model",))
-
-
-def _loss(making: Making) -> Any:
-    """The loss with soft targets where the recipe has them, None for hard labels alone."""
-    table = making.recipe.soft_targets
-    if not table.teacher:
-        return None
-    if table.mode == "cached":
-        from pipeline.stages.student.soft_loss import SoftLoss
-        from pipeline.stages.student.soft_targets import SoftTargets
-
-        return SoftLoss(SoftTargets(making.local("soft-targets")), table)
-    from pipeline.models.loading import load
-    from pipeline.stages.student.online import online_loss
-    from pipeline.stages.tokens.shards import TokenStore
-
-    making.loading(table.teacher)
-    teacher = load(table.teacher, cache=making.places.models, device=making.execution.device)
-    return online_loss(teacher, table, TokenStore(making.local("tokens")), making.recipe.tokens)
 
 
 STEP = TextStep(

@@ -99,9 +99,9 @@ def test_the_loss_by_kind_is_of_the_weights_that_are_exported(
         seen.append(self.objective.model.get_parameter(WEIGHT).detach().clone())
         return measured(self, rows)
 
-    def finishing(self: Any) -> Path:
+    def finishing(self: Any) -> None:
         seen.append(self.model.get_parameter(WEIGHT).detach().clone())
-        return finished(self)
+        finished(self)
 
     monkeypatch.setattr(Passes, "held_out_by_kind", measuring)
     monkeypatch.setattr(stage._Run, "_finish", finishing)
