@@ -16,7 +16,7 @@ from pipeline.cli.main import app
 from pipeline.recipe_text import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
-WRITTEN_BY_RUNS = ("data/store", "data/runs", "data/sweeps", "data/models", "data/evaluations")
+WRITTEN_BY_RUNS = ("data/store", "data/runs", "data/sweeps", "data/improve", "data/models", "data/evaluations")
 PAGES = sorted(
     page
     for top in ("", "pipeline", "prompts", "data", "tests", "scripts")

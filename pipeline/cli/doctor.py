@@ -137,6 +137,7 @@ _PARTS = {
     "store": "what stages made; deleting a folder costs making it again, and answers of teachers their price",
     "runs": "reports and events; deleting costs `hornbook report`",
     "sweeps": "tables and pages of experiments; deleting costs `hornbook sweep`",
+    "improve": "seeds and decisions of rounds; deleting costs drawing them again, and answers of teachers their price",
     "models/embeddings": "kept by text; deleting costs reading the texts again",
     "models": "converted weights; deleting costs converting them again",
 }

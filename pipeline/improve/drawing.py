@@ -53,8 +53,8 @@ def slots(count: int, direction: Direction, domain: Domain, parents: Sequence[Ex
     found = []
     for turn in turns(count, shares):
         branch = branches[turn]
-        # The kinds are dealt within each branch, or a branch could get one kind alone.
-        kind = kinds[_nth_turn(given[branch])]
+        # Kinds are dealt within each branch, or one could get a single kind; branches begin apart, for small rounds.
+        kind = kinds[_nth_turn(given[branch] + turn)]
         given[branch] += 1
         parent = decks[branch].deal() if kind != "canonical" else None
         found.append(Slot(kind if parent else "canonical", branch, parent))

@@ -25,7 +25,7 @@ from pipeline.improve.drawing import Direction, Slot, seeds, slots
 from pipeline.improve.outcome import Improved, Options, Round
 from pipeline.improve.rewording import can_reword, reword
 from pipeline.recipe import Recipe
-from pipeline.recipe_teachers import TeacherTable
+from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded, load
 from pipeline.report.arms import Failed
 from pipeline.report.experiment import Experiment
@@ -96,6 +96,9 @@ def improve(
         previous = _arms(made, number - 1)[_arm(number - 1)] if number > 1 else (run,)
         benchmark = DEVELOPMENT if number > 1 else HELD_OUT
         found = clusters(previous, benchmark, _topics_of(made.halves))
+        if not any(cluster.failed for cluster in found):
+            stopped = f"no development problem failed before round {number}"
+            break
         direction = _directed(made, number, found)
         kinds = _draw(made, number, direction)
         tell(f"round {number}: {sum(c.failed for c in found):.1f} of {sum(c.problems for c in found)} problems failed")
@@ -114,6 +117,8 @@ def improve(
         if not rounds[-1].rises:
             stopped = f"the rate on the reported problems did not rise in round {number}"
             break
+    if not rounds:
+        raise UsageError(f"{run.name}: {stopped}, so there is nothing to direct", hint="hold more, or harder, ones out")
     return Improved(run.name, tuple(rounds), stopped, told, page)
 
 
@@ -127,7 +132,7 @@ def prepared(run: RunView, places: Places, options: Options, overrides: Sequence
     _scored(run)
     writer_of(loaded, options.writer)
     problems = halves(run, loaded.recipe.seed)
-    folder = places.data / "improve" / run.name
+    folder = places.rounds / run.name
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     _same_as_before(folder / "options.json", {"exercises": options.exercises, "writer": options.writer})
@@ -163,6 +168,14 @@ def writer_of(loaded: Loaded, name: str) -> TeacherTable:
             "teachers.0.model=qwen2.5-coder-1.5b",
         )
     return found
+
+
+def solver_of(loaded: Loaded, writer: TeacherTable) -> str:
+    """Name of the teacher that solves what was reworded: that of `agreement.solver`, where it can be asked, else the
+    writer, which does not see the solution that it has put into words."""
+    named = next((one for one in loaded.recipe.teachers if one.name == loaded.recipe.agreement.solver), writer)
+    asked = KINDS[named.kind].keyed != "nothing" or (isinstance(named, ReplayTable) and named.otherwise)
+    return named.name if asked else writer.name
 
 
 def _same_as_before(file: Path, wanted: Mapping[str, Any]) -> None:
@@ -226,7 +239,7 @@ def _draw_arm(made: Improvement, number: int, arm: str, direction: Direction) ->
             domain,
             tasks,
             writer=writer.name,
-            solver=recipe.agreement.solver or writer.name,
+            solver=solver_of(made.loaded, writer),
             seed=seed,
             first=recipe.seeds.exercises + (number - 1) * options.exercises,
             words=recipe.seeds.words,

@@ -304,6 +304,7 @@ def _judge(recipe: Recipe) -> dict[str, Any] | None:
 def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, int]:
     """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw, or who is asked where
     a recording leaves some to another teacher (`remaining.routed`)."""
+    from pipeline.stages.seeds.files import seeds_in
     from pipeline.stages.seeds.sampling import apportion
 
     if routed is not None:
@@ -312,7 +313,8 @@ def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, in
     place = recipe.teachers.index(table)
     exercises = apportion(recipe.seeds.exercises, [t.exercise_share for t in recipe.teachers])
     textbooks = apportion(recipe.seeds.textbooks, [t.textbook_share for t in recipe.teachers])
-    return {"exercise": exercises[place], "textbook": textbooks[place]}
+    given = Counter(seed.kind for seed in seeds_in(recipe) if seed.teacher == table.name)
+    return {"exercise": exercises[place] + given["exercise"], "textbook": textbooks[place] + given["textbook"]}
 
 
 def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float:

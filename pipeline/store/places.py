@@ -39,6 +39,11 @@ class Places:
         return self.data / "sweeps"
 
     @property
+    def rounds(self) -> Path:
+        """Folder of what `improve` draws and decides, one folder a run."""
+        return self.data / "improve"
+
+    @property
     def models(self) -> Path:
         """Cache of converted and downloaded models, and of work in progress for a remote store."""
         return self.data / "models"

@@ -14,6 +14,7 @@ from writing_teacher import answer
 from pipeline.cli.main import main
 from pipeline.core.errors import BudgetReached, UsageError
 from pipeline.improve import rounds
+from pipeline.improve.clusters import Cluster
 from pipeline.improve.outcome import Improved, Options, Round
 from pipeline.recipe_text import Loaded, load
 from pipeline.run.reading import RunView, open_run
@@ -136,6 +137,16 @@ def made_file(base: Base, number: int) -> Path:
     return base.places.data / "improve" / "base" / f"round-{number}-directed.seeds.jsonl"
 
 
+def test_what_is_reworded_is_kept_where_it_is_solved_blind(base: Base, improved: Improved) -> None:
+    tasks = [seed.task for seed, _ in read(made_file(base, 1)) if seed.task]
+    assert len(tasks) == improved.rounds[0].kinds["reworded"] > 0
+    (directed,) = [arm.arm.runs[1] for arm in improved.experiment.arms if arm.arm.name == "directed-1"]
+    valid = {(row["prompt"], row["test"]) for row in directed.rows("validated")}
+    assert {(task.prompt, task.test) for task in tasks} <= valid
+    written = {row["test"] for row in base.view.rows("decontaminated")}
+    assert {task.test for task in tasks} <= written
+
+
 def test_seeds_ask_for_no_name_of_a_problem(base: Base, improved: Improved) -> None:
     names = {row["entry_point"] for row in base.view.where("held-out", "dropped", "reason", {"held-out"})}
     assert not names & {seed.function_name for seed, _ in read(made_file(base, 1)) if not seed.task}
@@ -163,6 +174,22 @@ def test_a_run_without_problems_of_its_own_directs_nothing(tmp_path: Path) -> No
     made = run(load("tiny", ("execution.threads=1",)), where, name="plain", until="seeds")
     with pytest.raises(UsageError, match="no scores on held-out problems"):
         rounds.improve(open_run(made.folder, where.store), where, OPTIONS)
+
+
+def test_where_all_development_problems_are_solved_nothing_is_drawn(
+    base: Base, improved: Improved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "clusters", lambda *_: (Cluster("lists", 4),))
+    with pytest.raises(UsageError, match="no development problem failed before round 1, so there is nothing to direct"):
+        rounds.improve(base.view, base.places, OPTIONS)
+
+
+def test_the_solver_is_the_recipes_where_it_can_be_asked() -> None:
+    first_run = load("first-run")
+    writer = rounds.writer_of(first_run, "")
+    assert (writer.name, rounds.solver_of(first_run, writer)) == ("live", "solver")
+    alone = load("first-run", ("teachers.solver.otherwise=",))
+    assert rounds.solver_of(alone, writer) == "live"
 
 
 def test_a_teacher_that_replays_writes_nothing_new(base: Base) -> None:

@@ -1,12 +1,15 @@
 """What `hornbook plan` says a teacher will cost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.core.records import Seed
 from pipeline.recipe_text import load
 from pipeline.run.costs import ANSWER_TOKENS, SOURCE_TOKENS, _downloads, _judge, _source_tokens, _total, estimate, table
+from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store.places import places
 
 MODEL = "qwen2.5-coder-0.5b"
@@ -123,3 +126,15 @@ def test_what_will_be_fetched_is_what_a_stage_that_is_to_be_made_needs_and_is_no
     assert _downloads(recipe, made, at) == []
     monkeypatch.setattr("pipeline.run.costs.located", lambda model, models: tmp_path)
     assert _downloads(recipe, to_make, at) == []
+
+
+def test_seeds_that_are_given_are_counted(tmp_path: Path) -> None:
+    base = Seed(kind="exercise", number=0, topic="a/b", title="b", audience="x", form="y", teacher="composer")
+    more = [replace(base, number=n) for n in range(7)]
+    write_seeds(tmp_path / "seeds.jsonl", more)
+    where = places(str(tmp_path / "data"))
+    plain, given = (
+        estimate(load("tiny", overrides), where)["teacher"]["requests"]
+        for overrides in ((), (f'seeds.more=["{tmp_path}/seeds.jsonl"]',))
+    )
+    assert given == plain + 7

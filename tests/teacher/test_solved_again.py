@@ -19,11 +19,13 @@ from server import Body, Reply, Server, chat, serving
 
 from pipeline.core.errors import BudgetReached
 from pipeline.core.records import Exercise
+from pipeline.recipe import AgreementTable
 from pipeline.recipe_text import load
 from pipeline.report.summary import summarise
 from pipeline.report.tracing import trace
 from pipeline.run.costs import estimate, table
 from pipeline.run.run import run
+from pipeline.stages.solutions.stage import asks
 from pipeline.store.places import Places, places
 
 RECIPE = """
@@ -246,3 +248,16 @@ def test_on_ray_the_same_documents_are_kept(tmp_path: Path) -> None:
     run(there, where, name="there", until="validated")
     assert [one.id for one in kept(where, "there", "validated")] == [one.id for one in here]
     assert len(here) == len(KEPT) + 2
+
+
+def test_an_exercise_whose_tests_the_pipeline_owns_is_not_solved_again() -> None:
+    own = Exercise(
+        prompt=HEAD.format(name="f"),
+        solution=SUM,
+        entry_point="f",
+        test=TESTS.format(name="f"),
+        test_owner="teacher",
+        teacher="weak",
+    )
+    assert asks(own, frozenset({"weak"}), AgreementTable())
+    assert not asks(replace(own, test_owner="seed"), frozenset({"weak"}), AgreementTable())

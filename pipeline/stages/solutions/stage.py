@@ -78,7 +78,7 @@ class Solve:
         """
         render = Render(self.domain)
         for number, record in enumerate(records):
-            if not isinstance(record, Exercise) or record.teacher not in self.teachers:
+            if not isinstance(record, Exercise) or record.teacher not in self.teachers or record.test_owner == "seed":
                 passed.append(record)
                 continue
             if not asks(record, self.teachers, self.table):
@@ -91,8 +91,9 @@ class Solve:
 
 
 def asks(record: Document, teachers: frozenset[str], table: AgreementTable) -> bool:
-    """Whether solutions of a record are asked for: it is an exercise of such a teacher, and shows enough calls."""
-    if not isinstance(record, Exercise) or record.teacher not in teachers:
+    """Whether solutions of a record are asked for: it is an exercise of such a teacher, came without tests of the
+    pipeline's own, and shows enough calls."""
+    if not isinstance(record, Exercise) or record.teacher not in teachers or record.test_owner == "seed":
         return False
     calls = shown_calls(record.prompt, record.test, record.entry_point)
     return len(calls) + len(edge_calls(calls, record.entry_point)) >= table.min_calls
