@@ -24,22 +24,8 @@ from pipeline.recipe_base import (
     Seed,
     Table,
 )
+from pipeline.recipe_seeds import SeedsTable, WantTable
 from pipeline.recipe_teachers import AnyTeacher
-
-
-class SeedsTable(Table):
-    """How many seeds are drawn, and from what part of the domain."""
-
-    exercises: Count = 0
-    """Number of exercise seeds, over all teachers."""
-    textbooks: Count = 0
-    """Number of textbook seeds, over all teachers."""
-    topics: tuple[str, ...] = ()
-    """Topic paths or prefixes to draw from; empty for the whole tree."""
-    words: Count = 2
-    """Random words that each text must use (Eldan and Li 2023, TinyStories)."""
-    more: tuple[PathText, ...] = ()
-    """Files of further seeds, one JSON object a line, beside those drawn; `hornbook improve` writes such files."""
 
 
 class CompletionsTable(Table):
@@ -382,6 +368,7 @@ class Recipe(Table):
     domain: DomainText = "python"
     """What the corpus is about: the name of a domain, or a folder (`hornbook domain new`)."""
     seeds: SeedsTable = SeedsTable()
+    want: WantTable = WantTable()
     teachers: tuple[AnyTeacher, ...] = ()
     completions: CompletionsTable = CompletionsTable()
     sources: SourcesTable = SourcesTable()

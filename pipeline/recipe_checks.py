@@ -21,6 +21,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
                 f"add a [[teachers]] table or set seeds.{kind}s = 0"
             )
     problems.extend(_teachers(recipe, names))
+    problems.extend(_wanted(recipe))
     problems.extend(_agreement(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
@@ -82,6 +83,20 @@ def _teachers(recipe: Recipe, names: Sequence[str]) -> list[str]:
                 f"{', '.join(sorted(models()))}"
             )
     return problems
+
+
+def _wanted(recipe: Recipe) -> list[str]:
+    """What keeps a number of documents from being reached, or says nothing without one."""
+    want = recipe.want
+    given = [teacher for teacher in recipe.teachers if teacher.tests == "seed" and teacher.exercise_share]
+    if want.exercises and given:
+        return [
+            f"want.exercises = {want.exercises}, but teacher {given[0].name!r} is given tasks (tests = 'seed'), and no "
+            "topic can be asked again; set want.exercises = 0, or tests = 'teacher'"
+        ]
+    if (want.answers or want.usd) and not want.any:
+        return ["want sets a ceiling and no number; set want.exercises or want.textbooks"]
+    return []
 
 
 def _agreement(recipe: Recipe) -> list[str]:

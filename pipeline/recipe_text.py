@@ -21,6 +21,7 @@ from pipeline.recipe_base import tables_in
 from pipeline.recipe_domain import GONE, recipe_of, with_problems
 from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
+from pipeline.recipe_seeds import ask_first
 from pipeline.recipe_teachers import forget_other_kinds
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,6 +63,7 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
     model = kind_of(data)
     _override(model, data, overrides, folder, problems, layers)
     with_problems(data)
+    ask_first(data)
     execution_data = data.pop("execution", {})
     recipe = validated(model, data, "", problems)
     execution = validated(Execution, execution_data, "execution", problems)

@@ -19,7 +19,7 @@ from pipeline.core.template import load as load_template
 from pipeline.core.words import split
 from pipeline.domains.domain import Axis, Domain, Given
 from pipeline.domains.items import item_of, terms_of
-from pipeline.recipe import SeedsTable
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.run.costs import ANSWER_TOKENS
 from pipeline.stages.prompts.stage import Render, with_task

@@ -14,7 +14,8 @@ from pipeline.core.stage import Dropped, Kept
 from pipeline.domains.domain import Domain
 from pipeline.execution import Execution
 from pipeline.models.fetching import to_stderr
-from pipeline.recipe import SeedsTable, ValidatedTable
+from pipeline.recipe import ValidatedTable
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.completions.stage import Complete

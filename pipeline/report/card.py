@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.core.money import dollars
 from pipeline.report.scoring import Comparison, ModelScore
 from pipeline.report.summary import StageLine, Summary
+from pipeline.run.wanting import to_text
 
 REASONS = 3
 """Most reasons named on one line of the funnel; the rest is summed."""
@@ -67,6 +68,7 @@ def _funnel(summary: Summary) -> list[str]:
             reasons = reasons_text(line)
             dropped = f"  dropped {sum(line.dropped.values()):,}: {reasons}" if reasons else ""
             lines.append(f"  {line.name:<15}{line.kept:>8,}{dropped}")
+    lines += [f"  {to_text(one)}" for one in summary.want[-1:]]
     lines += [f"  {one.to_text()}" for one in summary.strength]
     if summary.unexecuted:
         lines.append(f"  ! {unexecuted_text(summary.unexecuted)}")

@@ -23,6 +23,7 @@ from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
+from pipeline.run import wanting
 from pipeline.stages.quality.facts import QualityFacts
 from pipeline.stages.scores.estimates import Estimate
 
@@ -100,6 +101,8 @@ def render(summary: Summary) -> str:
         unreached=[line.name for line in summary.funnel if not line.counted and not line.seconds],
         last_counted=next((line.name for line in reversed(summary.corpus_lines) if line.counted), "STAGE"),
         slowest=max((line.seconds for line in summary.funnel), default=0.0) or 1.0,
+        wanted=[wanting.to_text(one) for one in summary.want],
+        scarce=wanting.scarce(summary.want[-1]) if summary.want else "",
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,

@@ -73,7 +73,8 @@ class Summary:
     ended early. stages_diversity: how varied the documents are after each stage. value: what the value classifier and
     the sampler of crowded clusters did. unexecuted: teachers' passages that were kept though none of their code was
     executed. corpus_at, model_at: folders of the last documents kept and of the student, "" where there is none yet.
-    strength: of the tests, where mutants were made.
+    strength: of the tests, where mutants were made. want: what was kept after each round of a recipe that wants a
+    number of documents.
     """
 
     run: str
@@ -105,6 +106,7 @@ class Summary:
     corpus_at: str = ""
     model_at: str = ""
     strength: tuple[Strength, ...] = ()
+    want: tuple[Mapping[str, Any], ...] = ()
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -168,6 +170,7 @@ class Summary:
             "drops": [drop.to_json() for drop in self.drops],
             "unexecuted": self.unexecuted,
             "strength": [one._asdict() for one in self.strength],
+            "want": [dict(one) for one in self.want],
             "teachers": [teacher.to_json() for teacher in self.teachers],
             "cost": self.cost(),
             "diversity": self.diversity.to_json() if self.diversity else None,
@@ -233,6 +236,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         corpus_at=_folder(run, walk.documents()),
         model_at=_folder(run, ("student",), "/model"),
         strength=strength(run),
+        want=tuple(run.info.get("want") or ()),
     )
 
 

@@ -6,7 +6,7 @@ taken to keep every answer. The report has what was really spent.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 from pipeline.core.plan import Plan
 from pipeline.core.records import Prompt
 from pipeline.models.named import located, named
-from pipeline.recipe import Recipe, SeedsTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import machine as machines
-from pipeline.run import remaining, space
+from pipeline.run import remaining, space, wanting
 from pipeline.run.machine import Machine
-from pipeline.run.run import planned, stored
+from pipeline.run.run import Planned, planned, stored
 from pipeline.store.places import Places
 
 ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
@@ -55,15 +56,15 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
     """
     from pipeline.models.architectures import describe
 
-    recipe = loaded.recipe
     call = planned(loaded, places, name)
-    whole = call.plan
+    loaded, whole = call.loaded, call.plan
+    recipe: Recipe = loaded.recipe
     there = stored(whole, places)
     teachers, again, judge = _questions(loaded, whole, there, places)
     asked = [*teachers, *again, *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     answers = sum(one["in_all"]["completion_tokens"] for one in teachers)
-    corpus = answers + _source_tokens(recipe)
+    corpus = min(answers, wanting.most_tokens(recipe, ANSWER_TOKENS)) + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
     soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
     room = space.space(
@@ -82,6 +83,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
             "judge": {**judge, "to_make": not there["quality"]} if judge else None,
         },
         "budget": remaining.against_budget(loaded, call, places, tokens, usd),
+        "want": _wanted(call, [*teachers, *again]) if recipe.want.any else None,
         "student": {
             "parameters": student.parameters,
             "training_tokens": student.training_tokens,
@@ -135,6 +137,39 @@ def _summed(asked: list[dict[str, Any]]) -> dict[str, Any]:
             "usd": _total(one["in_all"]["usd"] for one in asked),
         },
     }
+
+
+def _wanted(call: Planned, asked: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a recipe that wants a number of documents may come to. counts: of the rounds that are finished. most: what
+    all answers cost where the ceiling on answers is reached; answers are taken to cost what the plan's do."""
+    want, seeds = call.loaded.recipe.want, call.loaded.recipe.seeds
+    times = want.most_answers / max(1, seeds.total * call.loaded.recipe.completions.samples_per_prompt)
+    tokens, usd = sum(one["in_all"]["tokens"] for one in asked), _total(one["in_all"]["usd"] for one in asked)
+    most = None if usd is None else round(times * usd, 4)
+    return {
+        "exercises": want.exercises,
+        "textbooks": want.textbooks,
+        "round": len(call.rounds) + 1,
+        "counts": [{k: v for k, v in count.to_json().items() if k != "topics"} for count in call.counts],
+        "most": {
+            "answers": want.most_answers,
+            "tokens": round(times * tokens),
+            "usd": most if most is None or want.usd is None else min(most, want.usd),
+        },
+    }
+
+
+def _wanted_line(want: Mapping[str, Any]) -> str:
+    if want["counts"] and want["counts"][-1]["ended"]:
+        return f"  wanted: {wanting.to_text(want['counts'][-1])}"
+    numbers = [f"{want[kind]:,} {kind}" for kind in wanting.KINDS if want[kind]]
+    most = want["most"]
+    price = "price unknown" if most["usd"] is None else f"${most['usd']:,.2f}"
+    so_far = f"{wanting.to_text(want['counts'][-1])}; " if want["counts"] else ""
+    return (
+        f"  wanted: {so_far}{' and '.join(numbers)} that are kept; this is round {want['round']}, others follow until "
+        f"they are there or {most['answers']:,} answers are asked (~{most['tokens']:,} tokens, {price})"
+    )
 
 
 def _downloads(recipe: Recipe, there: Mapping[str, bool], places: Places) -> list[dict[str, Any]]:
@@ -199,6 +234,8 @@ def table(estimated: dict[str, Any]) -> str:
     if teacher["usd_online"] != teacher["usd_batch"]:
         online, batch = f"${teacher['usd_online']:,.2f}", f"${teacher['usd_batch']:,.2f}"
         lines.append(f'  all teachers: {online} with mode = "online", {batch} with mode = "batch"')
+    if estimated["want"]:
+        lines.append(_wanted_line(estimated["want"]))
     if estimated["budget"]:
         lines.append(remaining.budget_line(estimated["budget"], teacher["tokens"], teacher["usd"]))
     lines.append(
@@ -311,10 +348,12 @@ def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, in
         return {kind: routed[table.name, kind] for kind in ("exercise", "textbook")}
 
     place = recipe.teachers.index(table)
-    exercises = apportion(recipe.seeds.exercises, [t.exercise_share for t in recipe.teachers])
-    textbooks = apportion(recipe.seeds.textbooks, [t.textbook_share for t in recipe.teachers])
-    given = Counter(seed.kind for seed in seeds_in(recipe) if seed.teacher == table.name)
-    return {"exercise": exercises[place] + given["exercise"], "textbook": textbooks[place] + given["textbook"]}
+    shares = {kind: [getattr(t, f"{kind}_share") for t in recipe.teachers] for kind in ("exercise", "textbook")}
+    given = Counter(str(seed.kind) for seed in seeds_in(recipe) if seed.teacher == table.name)
+    return {
+        kind: sum(apportion(count, of)[place] for count in recipe.seeds.counts(f"{kind}s")) + given[kind]
+        for kind, of in shares.items()
+    }
 
 
 def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float:
@@ -328,7 +367,7 @@ def _prompts(recipe: Recipe, table: TeacherTable, kind: str) -> Iterator[Prompt]
     from pipeline.stages.prompts.stage import rendered
 
     alone = table.model_copy(update={"exercise_share": 1.0, "textbook_share": 1.0})
-    settings = {"exercises": 0, "textbooks": 0, f"{kind}s": SAMPLED_PROMPTS}
+    settings = {"exercises": 0, "textbooks": 0, "rounds": (), f"{kind}s": SAMPLED_PROMPTS}
     sampled = SeedsTable(**{**recipe.seeds.model_dump(), **settings})
     return rendered(recipe, sampled, [alone])
 

@@ -88,7 +88,9 @@ def _needed(places: Places) -> set[tuple[str, str]]:
                 f"{folder / run_record.FILE} cannot be read, so what that run needs is not known",
                 hint=f"run its recipe again, or remove it with `hornbook runs rm {folder.name}`",
             )
-        needed |= {(str(entry["name"]), str(entry["key"])) for entry in run_record.entries(run_record.read(folder))}
+        said = run_record.read(folder)
+        entries = (*run_record.entries(said), *run_record.rounds(said))
+        needed |= {(str(entry["name"]), str(entry["key"])) for entry in entries}
         with contextlib.suppress(OSError):
             recipe = (folder / "recipe.toml").read_text(encoding="utf-8", errors="replace")
             needed |= {(stage, key) for key in _KEY.findall(recipe) for stage in walks.names()}

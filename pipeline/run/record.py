@@ -4,6 +4,8 @@ A stage's entry says who made its artifact, when, and how long that took; a late
 the entry as it is. `seconds` is the time of all calls that made something, `started` when the first of them began,
 `called` when the newest call did. What was asked for again (`--fresh`) has a generation, the time of that wish, which
 is part of the stage's key: so the next call of the run goes on with the new answers, and the old ones keep their key.
+Where a recipe wants a number of documents, `rounds` has the stages of each round before the last, and `want` says what
+was found after each (`pipeline.run.wanting`).
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from pipeline.core.errors import EmptyCorpus, HornbookError, StoreBusy, UsageErr
 from pipeline.core.plan import Plan
 from pipeline.recipe_kinds import LoadedOf
 from pipeline.recipe_text import dump
+from pipeline.run.wanting import Count
 from pipeline.store import locks
 from pipeline.store.disk import disk_errors, write_atomically
 from pipeline.store.manifest import Manifest
@@ -88,10 +91,21 @@ def entries(said: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for entry in listed if isinstance(entry, dict) and "name" in entry and "key" in entry]
 
 
+def rounds(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of run.json's earlier rounds, one round after the other."""
+    found = said.get("rounds")
+    return [entry for part in found if isinstance(part, list) for entry in entries({"stages": part})] if found else []
+
+
 def spent(said: Mapping[str, Any]) -> dict[str, Spent]:
-    """What each stage that earlier calls of this run finished has cost it, by the stage's key."""
+    """What each stage that earlier calls of this run finished has cost it, by the stage's key. What a round took over
+    from the one before it counts in both."""
+    return _spent(entries(said))
+
+
+def _spent(listed: Iterable[Mapping[str, Any]]) -> dict[str, Spent]:
     found: dict[str, Spent] = {}
-    for entry in entries(said):
+    for entry in listed:
         with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
             prompt, completion, usd = entry["spent"][:3]
             found[entry["key"]] = (int(prompt), int(completion), float(usd))
@@ -136,32 +150,34 @@ class RunRecord:
     """
 
     def __init__(
-        self, folder: Path, loaded: LoadedOf[Any], whole: Plan, until: str, again: Mapping[str, str], fresh: set[str]
+        self,
+        folder: Path,
+        loaded: LoadedOf[Any],
+        whole: Plan,
+        until: str,
+        again: Mapping[str, str],
+        fresh: set[str],
+        rounds_before: Sequence[Plan] = (),
+        counts: Sequence[Count] = (),
     ) -> None:
         """whole: the plan of this call. again: generation by stage. fresh: stages that this call was told to make
-        again."""
+        again. rounds_before: the plans of earlier rounds; counts: what was found after each that is finished."""
         self.folder, self._path = folder, folder / FILE
-        self._before = read(folder)
-        self.paid = spent(self._before)
+        self._before, self._until = read(folder), until
+        self.paid = spent(self._before) | _spent(rounds(self._before))
         text = dump(loaded.recipe, loaded.execution)
         with disk_errors(folder):
             known_files = [path for path in (self._path, folder / "recipe.toml") if path.is_file()]
             self._files = {path: path.read_bytes() for path in known_files}
             write_atomically(folder / "recipe.toml", text)
-        self._same = self._before.get("plan") == whole.key
+        self._same = self._before.get("plan") in {plan.key for plan in (*rounds_before, whole)}
         self._at = ""
         self._states: dict[str, str] = {}
         self._clock = time.monotonic()
-        known = {entry["key"]: entry for entry in entries(self._before) if entry.get("state") in FINISHED}
-        keys = {stage.key for stage in whole.stages}
-        replaced = [entry for key, entry in known.items() if key not in keys] if fresh else []
-        stages = [
-            dict(known.get(s.key, {"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0}))
-            for s in whole.stages
-        ]
-        done = [place for place, entry in enumerate(stages) if entry.get("state") in FINISHED]
-        names = [stage.name for stage in whole.stages]
-        last = max([names.index(until) if until else len(names) - 1, *done])
+        told_of = [*rounds(self._before), *entries(self._before)]
+        self._known = {entry["key"]: entry for entry in told_of if entry.get("state") in FINISHED}
+        keys = {stage.key for plan in (*rounds_before, whole) for stage in plan.stages}
+        replaced = [entry for key, entry in self._known.items() if key not in keys] if fresh else []
         self._called = now()
         told = set(self._before.get("fresh") or ()) | fresh
         self.going_on = sorted(one for one in fresh if generations(self._before).get(one) == again[one])
@@ -178,11 +194,38 @@ class RunRecord:
             "until": until or None,
             "generations": dict(again),
             "fresh": sorted(name for name in told if name in again),
-            "stages": stages[: last + 1],
+            "stages": self._stages(whole),
+            **self._counted(rounds_before, counts),
             "earlier": [*(self._before.get("earlier") or ()), *replaced],
             "calls": list(self._before.get("calls") or ()),
         }
         self._elapsed = self._kept_seconds()
+        self._write()
+
+    def _stages(self, plan: Plan) -> list[dict[str, Any]]:
+        """The entries of a plan's stages up to the last one wanted, or the last that is there."""
+        stages = [
+            dict(self._known.get(s.key, {"name": s.name, "key": s.key, "state": "to-make", "seconds": 0.0}))
+            for s in plan.stages
+        ]
+        done = [place for place, entry in enumerate(stages) if entry.get("state") in FINISHED]
+        names = [stage.name for stage in plan.stages]
+        return stages[: max([names.index(self._until) if self._until else len(names) - 1, *done]) + 1]
+
+    def _counted(self, before: Sequence[Plan], counts: Sequence[Count]) -> dict[str, Any]:
+        """`rounds` and `want`, where the recipe wants a number of documents."""
+        if not counts:
+            return {}
+        finished = [[e for e in self._stages(plan) if e["state"] in FINISHED] for plan in before]
+        return {"rounds": finished, "want": [count.to_json() for count in counts]}
+
+    def counted(self, loaded: LoadedOf[Any], plan: Plan, before: Sequence[Plan], counts: Sequence[Count]) -> None:
+        """What is kept was counted; plan: of the round that is asked next, or the one there was. before: of earlier
+        rounds."""
+        self._known |= {e["key"]: e for e in self._data["stages"] if e.get("state") in FINISHED}
+        self._data |= {"plan": plan.key, "stages": self._stages(plan), **self._counted(before, counts)}
+        with disk_errors(self.folder):
+            write_atomically(self.folder / "recipe.toml", dump(loaded.recipe, loaded.execution))
         self._write()
 
     def _kept_seconds(self) -> float:
@@ -211,6 +254,7 @@ class RunRecord:
             }
         if any(paid):
             entry["spent"] = list(paid)
+            self.paid[entry["key"]] = (int(paid[0]), int(paid[1]), float(paid[2]))
         self._write()
 
     @property

@@ -42,8 +42,7 @@ def answered(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
 
 
 def _few(loaded: Loaded) -> bool:
-    table = loaded.recipe.seeds
-    return table.exercises + table.textbooks <= LOOKED_UP
+    return loaded.recipe.seeds.total <= LOOKED_UP
 
 
 def routed(loaded: Loaded, whole: Plan, places: Places) -> Counter[tuple[str, str]] | None:

@@ -8,6 +8,7 @@ progress of the stages that can go on (completions, solutions, student, samples)
 import contextlib
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +20,13 @@ from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.interrupts import terminable
 from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
-from pipeline.core.plan import Plan
+from pipeline.core.plan import Plan, PlannedStage
 from pipeline.models.fitting import check_recipe
 from pipeline.recipe import Recipe
 from pipeline.recipe_kinds import LoadedOf
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
+from pipeline.run import carrying, wanting
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
 from pipeline.run.log import EventLog
@@ -49,13 +51,42 @@ class Outcome:
     reused: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, as `LoadedOf`
 class Planned:
-    """What a call of `run` would make. folder: the run's. generations: of the stages that it was told to make again."""
+    """What a call of `run` would make. folder: the run's. generations: of the stages that it was told to make again.
+
+    loaded: the recipe, with the rounds that the store tells of where it wants a number of documents. rounds: the plans
+    before each of these; counts: what was found after each that is finished (`pipeline.run.wanting`).
+    """
 
     folder: Path
     plan: Plan
     generations: Mapping[str, str]
+    loaded: LoadedOf[Any]
+    rounds: tuple[Plan, ...] = ()
+    counts: tuple[wanting.Count, ...] = ()
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether a number of documents is wanted, and those of the last round are still to be counted."""
+        recipe = self.loaded.recipe
+        return isinstance(recipe, Recipe) and recipe.want.any and len(self.counts) == len(self.rounds)
+
+    def next_round(self, places: Places) -> "Planned":
+        """Once `wanting.LAST` is made: the same with what was found, and with a further round where one is asked."""
+        recipe = self.loaded.recipe
+        found = wanting.count(recipe, self.plan, places.store)
+        counted = replace(self, counts=(*self.counts, found))
+        if found.more is None:
+            return counted
+        grown = replace(self.loaded, recipe=wanting.with_round(recipe, found.more))
+        plan = _plan(grown.recipe, self.generations)
+        return replace(counted, loaded=grown, plan=plan, rounds=(*self.rounds, self.plan))
+
+
+def _plan(recipe: Any, generations: Mapping[str, str]) -> Plan:
+    walk = walks.of(recipe)
+    return walk.plan(recipe, walk.reads(recipe), generations)
 
 
 def planned(
@@ -75,7 +106,11 @@ def planned(
         base.until(until)
     folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
     generations = run_record.renewed(run_record.read(folder), base, fresh, until)
-    return Planned(folder, walk.plan(loaded.recipe, read, generations), generations)
+    if not isinstance(loaded.recipe, Recipe):
+        return Planned(folder, walk.plan(loaded.recipe, read, generations), generations, loaded)
+    found = wanting.settled(loaded.recipe, lambda recipe: walk.plan(recipe, read, generations), places.store)
+    plan = walk.plan(found.recipe, read, generations)
+    return Planned(folder, plan, generations, replace(loaded, recipe=found.recipe), found.rounds, found.counts)
 
 
 def run(
@@ -98,14 +133,14 @@ def run(
     if name:
         checked(name, "--name")
     call = planned(loaded, places, name, fresh, until)
-    todo = call.plan.until(until) if until else call.plan
     left_out: tuple[str, ...] = ()
     if isinstance(loaded.recipe, Recipe):
+        todo = call.plan.until(until) if until else call.plan
         loaded, left_out = settled(loaded, todo, places, lambda text: watch({"event": "note", "text": text}))
         if left_out:
             call = planned(loaded, places, name, fresh, until)
-            todo = call.plan.until(until) if until else call.plan
-        _ready_to_ask(loaded, places, todo)
+        _ready_to_ask(call.loaded, places, call.plan.until(until) if until else call.plan)
+    loaded = call.loaded
     places.prepared()
     with disk_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
@@ -118,14 +153,16 @@ def run(
 
         try:
             with starting(places):
-                record = RunRecord(call.folder, loaded, call.plan, until, call.generations, set(fresh))
+                record = RunRecord(
+                    call.folder, loaded, call.plan, until, call.generations, set(fresh), call.rounds, call.counts
+                )
             log = EventLog(call.folder / "events.jsonl", seen)
             for text in left_out:
                 log({"event": "warning", "text": text})
             for stage in record.going_on:
                 text = "going on with what was begun then, as the run did not come to its end"
                 log({"event": "note", "text": f"--fresh {stage}: {text}"})
-            return _walked(loaded, places, todo, record, log, stopped)
+            return _walked(call, places, until, record, log, stopped)
         finally:
             trackers.close()
 
@@ -149,24 +186,41 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
 
 
 def _walked(
-    loaded: LoadedOf[Any],
+    call: Planned,
     places: Places,
-    todo: Plan,
+    until: str,
     record: RunRecord,
     log: EventLog,
     stopped: Callable[[Path], None],
 ) -> Outcome:
-    """The stages of `todo`, one after the other; however that ends, the run's record says so."""
-    folder, execution = record.folder, loaded.execution
+    """The stages of a plan up to `until`, one after the other; however that ends, the run's record says so."""
+    folder, execution = record.folder, call.loaded.execution
     ledger = Ledger(execution.budget_usd, execution.budget_tokens)
+    carrying.charge(call.rounds, record, ledger)
     try:
         with terminable(), executor(execution) as where:
-            for stage in todo.stages:
-                step = walks.of(loaded.recipe).named(stage.name)
+            todo = _todo(call, until)
+            while todo:
+                stage = todo.popleft()
+                step = walks.of(call.loaded.recipe).named(stage.name)
                 making = MakingOf(
-                    step, stage, loaded.recipe, execution, places, log, ledger=ledger, executor=where, run=folder.name
+                    step,
+                    stage,
+                    call.loaded.recipe,
+                    execution,
+                    places,
+                    log,
+                    ledger=ledger,
+                    executor=where,
+                    run=folder.name,
                 )
-                _not_empty(making, _made_or_found(making, record), todo)
+                carrying.carry(making, call.rounds, record)
+                _not_empty(making, _made_or_found(making, record), call.plan)
+                if stage.name == wanting.LAST and call.uncounted:
+                    call, rounds = call.next_round(places), len(call.rounds)
+                    making.note(f"round {rounds + 1}: {wanting.to_text(call.counts[-1].to_json())}")
+                    record.counted(call.loaded, call.plan, call.rounds, call.counts)
+                    todo = todo if len(call.rounds) == rounds else _todo(call, until)
     except KeyboardInterrupt:
         error = Interrupted("interrupted", hint="run the same command again to go on from here")
         _stopped(record, log, stopped, folder, "interrupted", error)
@@ -188,6 +242,10 @@ def _walked(
         raise
     record.end("done")
     return Outcome(folder.name, folder, record.names("made"), record.names("reused"))
+
+
+def _todo(call: Planned, until: str) -> deque[PlannedStage]:
+    return deque((call.plan.until(until) if until else call.plan).stages)
 
 
 def _made_or_found(making: MakingOf[Any], record: RunRecord) -> Manifest:

@@ -29,13 +29,20 @@ def _reads(recipe: Recipe) -> Any:
     return benchmarks
 
 
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """With the numbers that are wanted, where there are any; ceilings change how much is asked, not what is kept."""
+    want = {"want": {"exercises": recipe.want.exercises, "textbooks": recipe.want.textbooks}}
+    return {"decontaminated": recipe.decontaminated, **(want if recipe.want.any else {})}
+
+
 def _make(making: Making) -> Manifest:
     """The manifest says which document kept is closest to each problem, so that the corpus need not be compared again
     where scores are split by what it holds (`stages/scores/step.py`)."""
     from pipeline.domains.loading import load as load_domain
     from pipeline.models.embeddings import MAX_TOKENS, encoder, remembered
-    from pipeline.stages.decontaminated.split import Closest
+    from pipeline.stages.decontaminated.split import Closest, Near
     from pipeline.stages.decontaminated.stage import Decontaminate
+    from pipeline.stages.decontaminated.surplus import Enough
 
     table = making.recipe.decontaminated
     embed = None
@@ -53,9 +60,16 @@ def _make(making: Making) -> Manifest:
         known = {s.name: {"digest": s.digest, "matches": _matches(s, closest)} for s in sets if named[s.name] == 1}
         return DecontaminatedFacts(known)
 
-    language = load_domain(making.recipe.domain).language
-    stage = Decontaminate(table, problems, embed, making.executor, closest.add, language)
-    return making.through(stage, facts=facts)
+    language, want = load_domain(making.recipe.domain).language, making.recipe.want
+    if not want.any:
+        stage = Decontaminate(table, problems, embed, making.executor, closest.add, language)
+        return making.through(stage, facts=facts)
+    near: dict[str, Near] = {}
+    stage = Decontaminate(
+        table, problems, embed, making.executor, lambda one: near.update({one.document_id: one}), language
+    )
+    enough = Enough(stage, want, lambda kept: closest.add(near[kept.id]) if kept.id in near else None)
+    return making.through(enough, facts=facts)
 
 
 def _matches(problem_set: "ProblemSet", closest: "Closest") -> dict[str, tuple[float, str]]:
@@ -71,7 +85,7 @@ STEP = TextStep(
     make=_make,
     inputs=("held-out", "quality"),
     unread=lambda recipe: ("quality",) if holding_out(recipe) else (),
-    settings=lambda recipe: {"decontaminated": recipe.decontaminated},
+    settings=_settings,
     reads=_reads,
     kept=(Passage, Exercise),
     dropped=(Passage, Exercise),
@@ -79,6 +93,7 @@ STEP = TextStep(
         "ngram-overlap": "shares a run of words with a benchmark's problem that no other text has by chance",
         "tree-overlap": "its syntax tree matches that of a problem's solution",
         "embedding-overlap": "a model's hidden states of it are as close to a problem's as the recipe allows",
+        "surplus": "more documents are kept than the recipe wants; the most crowded topics give up most",
     },
     corpus=True,
 )

@@ -13,7 +13,8 @@ from pipeline.core.template import Template, load, template_digest
 from pipeline.domains.domain import TEMPLATES, Domain
 from pipeline.domains.items import task_of
 from pipeline.domains.loading import load as load_domain
-from pipeline.recipe import Recipe, SeedsTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.prompts.step import STEP
 from pipeline.stages.seeds.files import seeds_in

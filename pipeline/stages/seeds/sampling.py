@@ -7,11 +7,12 @@ before it meets one twice, as nearly as the deck allows.
 
 A deck depends on the recipe's seed and on what was dealt before, never on how many seeds are wanted: asking for more
 keeps those that there were. The one exception is the teacher of the last few seeds, because exact shares of n and of
-n + 1 need not nest (the Alabama paradox of largest remainders).
+n + 1 need not nest (the Alabama paradox of largest remainders). Rounds (`seeds.rounds`) come after all of these, so
+there even the teachers stay.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -24,7 +25,7 @@ from pipeline.core.records import Choice, DocumentKind, Seed, Task
 from pipeline.domains.domain import Axis, Domain, Value, below, prefixes
 from pipeline.domains.faults import nearest
 from pipeline.domains.items import task_of
-from pipeline.recipe import SeedsTable
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 
 TaskSource = Callable[[int, int], Iterator[Task]]
@@ -141,7 +142,9 @@ def draw(
     tasks = _own_tasks(domain) if domain.tasks else tasks if domain.language == "python" else None
     _check_teachers(table, teachers, tasks)
     _check_language(table, teachers, domain)
-    return _draw(table, teachers, seed, tasks, domain, _selected(domain, table.topics))
+    topics = selected(domain, table.topics)
+    _check_rounds(table, topics)
+    return _draw(table, teachers, seed, tasks, domain, topics)
 
 
 def _own_tasks(domain: Domain) -> TaskSource:
@@ -154,7 +157,7 @@ def _own_tasks(domain: Domain) -> TaskSource:
     return tasks
 
 
-def _selected(domain: Domain, wanted: Sequence[str]) -> tuple[str, ...]:
+def selected(domain: Domain, wanted: Sequence[str]) -> tuple[str, ...]:
     """The topics at or below those wanted, all for none."""
     cut = tuple(prefix.strip("/") for prefix in wanted)
     unknown = [prefix for prefix in cut if not any(below(topic, prefix) for topic in domain.topics)]
@@ -164,6 +167,15 @@ def _selected(domain: Domain, wanted: Sequence[str]) -> tuple[str, ...]:
         branches = sorted({topic.split("/")[0] for topic in domain.topics})
         raise RecipeError("\n".join(lines), hint=f"the branches are {', '.join(branches)}")
     return tuple(topic for topic in domain.topics if not cut or any(below(topic, prefix) for prefix in cut))
+
+
+def _check_rounds(table: SeedsTable, topics: Sequence[str]) -> None:
+    for number, part in enumerate(table.rounds):
+        for topic in (*part.exercises, *part.textbooks):
+            if topic not in topics:
+                raise RecipeError(
+                    f"'seeds.rounds.{number}': '{topic}' is no topic that is drawn from{nearest(topic, set(topics))}"
+                )
 
 
 def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: TaskSource | None) -> None:
@@ -209,9 +221,31 @@ def _draw(
     dealers = [Dealer(domain, topics, kind, seed, table.words) for kind in ("textbook", "exercise")]
     textbooks = _textbooks(table, teachers, dealers[0])
     exercises = _exercises(table, teachers, seed, tasks, dealers[1])
-    kinds = (textbooks, exercises)
-    for turn in turns(table.textbooks + table.exercises, (table.textbooks, table.exercises)):
-        yield next(kinds[turn])
+    yield from _mixed((textbooks, table.textbooks), (exercises, table.exercises))
+    firsts = [table.textbooks, table.exercises]
+    for part in table.rounds:
+        counts = [sum(part.textbooks.values()), sum(part.exercises.values())]
+        kinds = zip(dealers, (part.textbooks, part.exercises), firsts, strict=True)
+        further = [_further(dealer, wanted, teachers, first) for dealer, wanted, first in kinds]
+        yield from _mixed(*zip(further, counts, strict=True))
+        firsts = [first + count for first, count in zip(firsts, counts, strict=True)]
+
+
+def _mixed(*kinds: tuple[Iterator[Seed], int]) -> Iterator[Seed]:
+    """So many seeds of each kind, evenly mixed."""
+    counts = [count for _, count in kinds]
+    for turn in turns(sum(counts), counts):
+        yield next(kinds[turn][0])
+
+
+def _further(
+    dealer: "Dealer", wanted: Mapping[str, int], teachers: Sequence[TeacherTable], first: int
+) -> Iterator[Seed]:
+    """The seeds of a round, from number `first`: one of each topic before a second of any."""
+    shares = [getattr(teacher, f"{dealer.kind}_share") for teacher in teachers]
+    topics = [t for lap in range(max(wanted.values(), default=0)) for t in sorted(wanted) if wanted[t] > lap]
+    for number, (topic, turn) in enumerate(zip(topics, turns(len(topics), shares), strict=True), first):
+        yield dealer.seed_record(number, teachers[turn].name, topic)
 
 
 class _Hand:
@@ -257,9 +291,9 @@ class Dealer:
             group: Deck(names, seed, (kind, "names", group), shared_stems) for group, names in domain.names.items()
         }
 
-    def seed_record(self, number: int, teacher: str) -> Seed:
-        """The next seed."""
-        topic = self.topics.deal()
+    def seed_record(self, number: int, teacher: str, topic: str = "") -> Seed:
+        """The next seed, of a topic or of the one whose turn it is."""
+        topic = topic or self.topics.deal()
         chosen: dict[str, str] = {}
         dealt = [(hand.axis, hand.deal(topic, chosen)) for hand in self.hands]
         name = ""

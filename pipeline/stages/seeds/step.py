@@ -13,7 +13,7 @@ from pipeline.store.manifest import Manifest
 
 def wanted(recipe: Recipe) -> bool:
     """Whether teachers are asked at all."""
-    return bool(recipe.seeds.exercises or recipe.seeds.textbooks or recipe.seeds.more)
+    return bool(recipe.seeds.total or recipe.seeds.more)
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         [t.name, t.exercise_share, t.textbook_share, "seed" if t.tests == "seed" else "teacher"]
         for t in recipe.teachers
     ]
-    return {"seeds": recipe.seeds.model_dump(mode="json", exclude={"more"}), "teachers": asked, "seed": recipe.seed}
+    drawn = {key: value for key, value in recipe.seeds.keyed("rounds").items() if key != "more"}
+    return {"seeds": drawn, "teachers": asked, "seed": recipe.seed}
 
 
 def _reads(recipe: Recipe) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pipeline.core.stage import Kept, Tally, checked
 from pipeline.core.template import template_digest
 from pipeline.domains.domain import Domain
 from pipeline.domains.loading import load
-from pipeline.recipe import SeedsTable
+from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.recipe_text import load as load_recipe
 from pipeline.stages.prompts import stage as prompting

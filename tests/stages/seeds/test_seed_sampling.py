@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.records import Column, Seed, Task
 from pipeline.domains.domain import Axis, Domain, Value
 from pipeline.domains.loading import load
-from pipeline.recipe import SeedsTable
+from pipeline.recipe_seeds import RoundTable, SeedsTable
 from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.stages.seeds.sampling import Deck, apportion, draw, shared_stems, turns
 
@@ -37,8 +38,8 @@ def flat(values: list[str], universe: int) -> bool:
     return max(counts.values()) - lowest <= 1
 
 
-def drawn(teachers: tuple[TeacherTable, ...] = (STRONG,), seed: int = 0, **table: int) -> list[Seed]:
-    return list(draw(PYTHON, SeedsTable(**table), teachers, seed, tasks))  # type: ignore[arg-type]
+def drawn(teachers: tuple[TeacherTable, ...] = (STRONG,), seed: int = 0, **table: Any) -> list[Seed]:
+    return list(draw(PYTHON, SeedsTable(**table), teachers, seed, tasks))
 
 
 @pytest.mark.parametrize("count", [7, 436, 500, 1000])
@@ -248,3 +249,20 @@ def test_a_hand_holds_different_cards(size: int, hand: int, hands: int) -> None:
     counts = Counter(card for cards in dealt for card in cards)
     if counts:
         assert max(counts.values()) - (min(counts.values()) if len(counts) == size else 0) <= 2
+
+
+def test_a_round_adds_seeds_of_its_topics_and_leaves_all_before_it_as_they_were() -> None:
+    first = drawn(exercises=30, textbooks=4)
+    topics = [first[0].topic, first[1].topic]
+    rounds = (RoundTable(exercises={topics[0]: 3, topics[1]: 1}), RoundTable(textbooks={topics[1]: 2}))
+    seeds = {size: drawn(exercises=30, textbooks=4, rounds=rounds[:size]) for size in range(3)}
+    assert seeds[0] == first
+    assert seeds[1][:34] == first
+    assert seeds[2][:38] == seeds[1]
+    added = [(seed.kind, seed.topic) for seed in seeds[2][34:]]
+    assert Counter(added[:4]) == {("exercise", topics[0]): 3, ("exercise", topics[1]): 1}
+    assert added[4:] == [("textbook", topics[1])] * 2
+    assert sorted(seed.number for seed in seeds[2] if seed.kind == "exercise") == list(range(34))
+    assert sorted(seed.number for seed in seeds[2] if seed.kind == "textbook") == list(range(6))
+    with pytest.raises(RecipeError, match="'seeds.rounds.0': 'no/such' is no topic"):
+        drawn(exercises=1, rounds=(RoundTable(exercises={"no/such": 1}),))
