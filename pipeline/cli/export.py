@@ -28,7 +28,8 @@ def export(
         str,
         typer.Option(
             "--split",
-            help="student: validation is what was held out of the student's training; none; or a share to hold out.",
+            help="student: validation is what was held out of the student's training; held-out: test is the problems "
+            "that the run held out of its corpus; none; or a share to hold out.",
         ),
     ] = "student",
     only: Annotated[str, typer.Option("--only", help="corpus or model; by default both, as far as there is one.")] = "",

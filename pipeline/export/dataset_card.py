@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import walk
 from pipeline.export import cards
 from pipeline.export.cards import Told, table
+from pipeline.export.records import TEST
 from pipeline.recipe import Recipe
 from pipeline.report.corpus import Diversity
 from pipeline.stages.decontaminated.facts import DecontaminatedFacts
@@ -75,7 +76,8 @@ def _size(rows: int) -> str:
 
 
 def _counts(told: Told, contents: Contents) -> list[str]:
-    rows = [(name, f"{count:,}") for name, count in contents.splits.items()]
+    about = {TEST: " (problems held out of the corpus)"}
+    rows = [(name + about.get(name, ""), f"{count:,}") for name, count in contents.splits.items()]
     rows += [("dropped (configuration of its own)", f"{contents.dropped:,}")] if contents.dropped else []
     caption = walk.named(told.stage).caption if told.stage in walk.names() else told.stage
     return [

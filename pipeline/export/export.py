@@ -28,7 +28,7 @@ from pipeline.core.errors import InputError, StoreBusy, UsageError
 from pipeline.core.identity import digest
 from pipeline.export import dataset_card, licences, model_card
 from pipeline.export.cards import Told
-from pipeline.export.records import STUDENT, Splits, has_documents, made_stage, tables
+from pipeline.export.records import PROBLEMS, STUDENT, TEST, Splits, has_documents, made_stage, problems, tables
 from pipeline.export.writing import DATA, DROPPED, Format, Written, pattern, write
 from pipeline.report.corpus import diversity
 from pipeline.report.summary import summarise
@@ -258,6 +258,8 @@ def _split(run: RunView, stage: StageView, wish: Wish, seen: _Seen) -> Iterator[
     for table in tables(run, stage, "part"):
         seen.see(table)
         yield from splits.parts(table)
+    if wish.split == PROBLEMS:
+        yield from ((TEST, table) for table in problems(run))
 
 
 def _dropped(run: RunView, stage: StageView, scratch: Path, format: Format) -> Written:

@@ -18,8 +18,8 @@ from pipeline.core.stage import Dropped
 from pipeline.report.corpus import text_of
 from pipeline.run.reading import RunView, StageView, files_of
 
-STUDENT, NONE = "student", "none"
-TRAIN, HELD_OUT = "train", "validation"
+STUDENT, NONE, PROBLEMS = "student", "none", "held-out"
+TRAIN, HELD_OUT, TEST = "train", "validation", "test"
 
 _OF_COMPLETION = {"prompt_id": "prompt_id", "model": "model", "teacher_kind": "teacher_kind", "seed_id": "seed.id"}
 _OF_PROMPT = {"template": "template", "template_digest": "template_digest", "asked": "messages"}
@@ -97,11 +97,27 @@ def _looked_up(ids: pa.ChunkedArray, parents: pa.Table, columns: Mapping[str, st
     return found
 
 
+def problems(run: RunView) -> Iterator[pa.Table]:
+    """The exercises that the run held out as problems, which no stage after that has: as `tables`, without reasons.
+
+    Raises UsageError where the run holds none back.
+    """
+    stage = run.stage(PROBLEMS)
+    if stage is None or stage.manifest is None:
+        raise UsageError(
+            f"--split {PROBLEMS}: the run {run.name} has held no problems back",
+            hint='"held-out" among evaluation.benchmarks does; or use another split',
+        )
+    for table in tables(run, stage, "dropped"):
+        own = [name for name in table.column_names if name not in _WHY]
+        yield table.filter(pc.equal(table["reason"], PROBLEMS)).select(own)
+
+
 class Splits:
     """Which split a record belongs to; decided by its id, so that neither order nor files matter.
 
-    how: "student" for what the run's student learnt from and what was held out of it, "none" for one split, or a share
-    in (0, 1) that is drawn. Raises UsageError for anything else.
+    how: "student" for what the run's student learnt from and what was held out of it, "none" for one split, "held-out"
+    for one beside the run's own problems, or a share in (0, 1) that is drawn. Raises UsageError for anything else.
     """
 
     def __init__(self, run: RunView, how: str) -> None:
@@ -110,7 +126,7 @@ class Splits:
             spans = run.table("tokens", "spans", ["document_id", "held_out"])
             if spans.num_rows:
                 self._held = frozenset(spans.filter(spans["held_out"])["document_id"].to_pylist())
-        elif how != NONE:
+        elif how not in (NONE, PROBLEMS):
             self._share = _share(how)
         self._seed = run.loaded.recipe.seed if run.loaded else 0
 
@@ -133,6 +149,7 @@ def _share(how: str) -> float:
         share = 0.0
     if not 0.0 < share < 1.0:
         raise UsageError(
-            f"--split {how!r:.60}", hint=f"use {STUDENT}, {NONE}, or a share between 0 and 1 to hold out, e.g. 0.05"
+            f"--split {how!r:.60}",
+            hint=f"use {STUDENT}, {PROBLEMS}, {NONE}, or a share between 0 and 1 to hold out, e.g. 0.05",
         )
     return share

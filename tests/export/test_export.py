@@ -13,8 +13,12 @@ from pipeline.core.errors import InputError, StoreBusy, UsageError
 from pipeline.core.records import Exercise
 from pipeline.export import dataset_card
 from pipeline.export.export import Wish, export
+from pipeline.recipe_text import load
+from pipeline.run.reading import open_run
+from pipeline.run.run import run
 from pipeline.store.locks import exclusive
 from pipeline.store.places import Places
+from pipeline.store.places import places as places_at
 
 
 @pytest.fixture
@@ -75,8 +79,6 @@ def test_where_a_document_came_from_stands_beside_it(example, places, tmp_path):
 
 
 def test_the_splits_are_those_that_the_student_saw(example, places, tmp_path):
-    from pipeline.run.reading import open_run
-
     exported(example, places, tmp_path / "out")
     spans = open_run(example.folder, example.store).rows("tokens", "spans", ["document_id", "held_out"])
     held = {span["document_id"] for span in spans if span["held_out"]}
@@ -91,11 +93,33 @@ def test_a_share_is_drawn_by_id(example, places, tmp_path):
     assert ids[0] == ids[1]
 
 
+def test_the_problems_held_out_are_a_split_of_their_own(tmp_path):
+    made = places_at(str(tmp_path / "data"))
+    recipe = load("tiny", ['evaluation.benchmarks=["held-out"]', "execution.workers=1", "decontaminated.benchmarks=[]"])
+    folder = run(recipe, made, name="small", until="decontaminated").folder
+    found = export(folder, made, tmp_path / "out", Wish(split="held-out"))
+    opened, rows = open_run(folder, made.store), loaded(tmp_path / "out")
+    dropped = opened.rows("held-out", "dropped", ["id", "reason"])
+    problems = {row["id"] for row in dropped if row["reason"] == "held-out"}
+    kept = {row["id"] for row in opened.rows("decontaminated", columns=["id"])}
+    assert problems
+    assert {split: set(part["id"]) for split, part in rows.items()} == {"train": kept, "test": problems}
+    assert rows["test"].features == rows["train"].features
+    assert dict(found.splits) == {"train": len(kept), "test": len(problems)}
+    assert "| test (problems held out of the corpus) |" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_problems_of_a_run_that_held_none_out_are_told(example, places, tmp_path):
+    with pytest.raises(UsageError, match="has held no problems back"):
+        exported(example, places, tmp_path / "out", split="held-out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("split", ["1.0", "0", "half", "nan", "-1"])
 def test_a_split_that_is_none_is_told(example, places, tmp_path, split):
     with pytest.raises(UsageError, match="--split") as error:
         exported(example, places, tmp_path / "out", split=split)
-    assert "student, none, or a share between 0 and 1" in error.value.hint
+    assert "student, held-out, none, or a share between 0 and 1" in error.value.hint
     assert not (tmp_path / "out").exists()
 
 
