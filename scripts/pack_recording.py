@@ -1,5 +1,8 @@
 """Packs the answers to the recipe `record`, blind solutions too, into data/recorded/NAME, two files a teacher.
 
+Those of a domain other than Python (`domain=sql`) go into data/recorded/NAME-DOMAIN, so that one recording grows and
+runs that replay another keep their keys.
+
 --unpack: the other way. The store gets what is recorded as journals of earlier runs, and `record` asks on from there.
 """
 
@@ -20,6 +23,7 @@ from pipeline.stages.prompts import stage as prompting
 from pipeline.store.places import places
 from pipeline.teacher import build
 from pipeline.teacher.kinds.local import LocalTeacher
+from pipeline.teacher.protocol import messages_digest
 from pipeline.teacher.recorded import JOURNAL, pack, unpacked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,8 +55,11 @@ def main() -> None:
             "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
             "templates": prompting.digest(load_domain(recipe.domain)),
         }
-        folder = ROOT / "data" / "recorded" / table.name
-        told = pack([store / "completions", store / "solutions"], variants, folder, about)
+        python = recipe.domain == "python"
+        folder = ROOT / "data" / "recorded" / (table.name if python else f"{table.name}-{Path(recipe.domain).name}")
+        # Solutions answer prompts that are made of answers; outside Python there are none.
+        asked = None if python else {messages_digest(prompt.messages) for prompt in prompting.rendered(recipe)}
+        told = pack([store / "completions", store / "solutions"], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
 
 

@@ -82,16 +82,25 @@ def _unpack(path: Path, plain: Path) -> None:
         raise InputError(f"{path} is not whole: {error}", hint="install hornbook again, or record again") from error
 
 
-def pack(places: Iterable[Path], variants: Collection[str], folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+def pack(
+    places: Iterable[Path],
+    variants: Collection[str],
+    folder: Path,
+    about: Mapping[str, Any],
+    asked: Collection[str] | None = None,
+) -> dict[str, Any]:
     """Write the answers of one teacher in the journals at `places` as a recording; returns its `recording.json`.
 
     variants: `answer_key`'s, of which an answer must have one to be taken, so other teachers' stay out. Answers come in
     the order of their keys, each once: where it was asked twice, the later one. What the recording holds already stays,
-    so it grows on whichever machine. about: what it says of itself, beside the counts.
+    so it grows on whichever machine. about: what it says of itself, beside the counts. asked: digests of messages, of
+    which an answer must answer one to be taken or to stay; None for any.
     """
     taken: dict[str, Entry] = {}
     with unpacked(folder) as there:
         for entry in (entry for place in (*there, *places) for entry in entries(place)):
+            if asked is not None and entry.messages not in asked:
+                continue
             if entry.key in {answer_key(variant, entry.messages, entry.number) for variant in variants}:
                 taken[entry.key] = entry
     told = {

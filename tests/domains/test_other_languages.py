@@ -122,6 +122,16 @@ def test_an_exercise_is_made_as_the_domain_says(pets: Domain) -> None:
     assert json.loads(exercise.test)["reference"] == "SELECT name FROM pets WHERE kind = 'cat';"
 
 
+def test_a_question_at_the_end_needs_no_closing_fence_where_its_last_sentence_is_whole(pets: Domain) -> None:
+    query = "```sql\nSELECT name FROM pets;\n```\n```text\n"
+    [exercise] = parsed(pets, query + "Names of all pets.")
+    assert isinstance(exercise, Exercise)
+    assert exercise.prompt.endswith("-- Names of all pets.\n")
+    [cut] = parsed(pets, query + "Names of all pets that")
+    assert isinstance(cut, Dropped)
+    assert cut.reason == "unclosed-fence"
+
+
 @pytest.mark.parametrize(
     ("text", "reason", "detail"),
     [

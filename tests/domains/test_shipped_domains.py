@@ -9,6 +9,11 @@ import pytest
 from pipeline.domains.domain import Domain
 from pipeline.domains.loading import load
 from pipeline.languages.finding import named
+from pipeline.recipe_text import load as load_recipe
+from pipeline.stages.prompts.stage import rendered
+from pipeline.teacher.lines import entries
+from pipeline.teacher.protocol import messages_digest
+from pipeline.teacher.recorded import replayed, unpacked
 
 
 def axis(domain: Domain, name: str) -> int:
@@ -73,3 +78,22 @@ def test_the_page_of_a_domain_counts_what_is_there(name: str) -> None:
     assert f"| topics | {len(domain.topics)} leaves in {len({t.split('/')[0] for t in domain.topics})} branches" in page
     assert f"| examples | {len(domain.examples)}," in page
     assert f"| problems | {len(domain.problems)}" in page
+
+
+def test_the_recording_of_sql_answers_its_first_run() -> None:
+    recipe = load_recipe("first-run", ["domain=sql"]).recipe
+    [teacher] = recipe.teachers
+    with unpacked(replayed(teacher.replay)) as journals:
+        answered = {entry.messages for journal in journals for entry in entries(journal)}
+    asked = {messages_digest(prompt.messages) for prompt in rendered(recipe)}
+    assert answered <= asked
+    assert len(answered) >= 24
+
+
+@pytest.mark.parametrize("name", ["sql", "regex", "pandas"])
+def test_record_and_first_run_of_a_domain_draw_the_same_seeds(name: str) -> None:
+    record = load_recipe("record", [f"domain={name}"]).recipe
+    assert record.domain == name
+    assert record.evaluation.benchmarks == (name,)
+    assert [teacher.tests for teacher in record.teachers] == ["teacher"]
+    assert load_recipe("first-run", ["domain=sql"]).recipe.seed == record.seed

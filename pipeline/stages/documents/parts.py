@@ -67,11 +67,11 @@ def _solution(answer: str, language: Language) -> str:
 
 def _parts(answer: str, part: Part, language: Language) -> tuple[str, str, str]:
     """Task, check and solution as they stand in an answer. Of equal tags the task's block comes first, the check's
-    last."""
+    last. A task at the end of the answer needs no closing fence, which models leave out after prose."""
     text = read_answer(answer).text
     blocks = code_blocks(text)
     for block in blocks:
-        if not block.closed:
+        if not block.closed and not _is_whole_prose(block, part):
             raise Reject("unclosed-fence", f"the fence opened on line {block.line} is not closed")
     left = list(blocks)
     task = _taken(left, part.task) if part.task else None
@@ -84,6 +84,11 @@ def _parts(answer: str, part: Part, language: Language) -> tuple[str, str, str]:
         wanted = f"a block tagged '{part.task}'" if part.task else "prose before the first block"
         raise Reject("no-task", f"{wanted} is wanted, the blocks are {tags}")
     return said.strip(), check.code.strip() if check else "", solution
+
+
+def _is_whole_prose(block: Block, part: Part) -> bool:
+    """Whether a block that is not closed is the task, and its last sentence ends: so the answer was not cut."""
+    return block.tag == part.task != part.solution and block.code.rstrip().endswith((".", "?", "!"))
 
 
 def _taken(left: list[Block], tag: str, last: bool = False) -> Block | None:
