@@ -23,6 +23,7 @@ from pipeline.recipe_kinds import LoadedOf
 from pipeline.recipe_text import load
 from pipeline.run import record as run_record
 from pipeline.store import jsonl
+from pipeline.store.arrays import texts
 from pipeline.store.manifest import Manifest
 from pipeline.store.parquet import Parquet, opened
 from pipeline.store.store import Store
@@ -113,7 +114,7 @@ class RunView:
         stage = self.stage(name)
         if stage is None or stage.manifest is None or not values:
             return []
-        wanted = pa.array(sorted(values), pa.string())
+        wanted = texts(sorted(values))
         found: list[dict[str, Any]] = []
         for file in files_of(self.store, stage.name, stage.key, prefix):
             if column.partition(".")[0] in file.names:

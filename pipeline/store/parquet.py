@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.store.arrays import numbers
+
 BATCH = 512
 """Rows that `take` holds at a time; with documents of a few kB that is a megabyte or two."""
 
@@ -58,7 +60,7 @@ class Parquet:
                     while left and left[0] < start + batch.num_rows:
                         here.append(left.popleft() - start)
                     if here:
-                        taken.append(batch.take(pa.array(here, pa.int64())))
+                        taken.append(batch.take(numbers(here)))
                     start += batch.num_rows
                     if not left or left[0] >= stop:
                         break

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.store.arrays import numbers, texts, truths
 from pipeline.store.parquet import Parquet, opened
 from pipeline.store.store import Store
 
@@ -113,7 +114,7 @@ def rows_at(source: Source, places: Sequence[int], most: int = 0) -> list[dict[s
 
 def matching(source: Source, query: Query) -> pa.Int64Array:
     """Numbers of the rows that fit, in order."""
-    numbers, start = [], 0
+    found, start = [], 0
     for file in source.files():
         columns = _paths(file, [*dict(query.wanted), *(["id"] if query.ids is not None else [])])
         if query.text:
@@ -121,20 +122,21 @@ def matching(source: Source, query: Query) -> pa.Int64Array:
         for batch in file.batches(_BATCH, sorted(set(columns.values()))):
             table = pa.Table.from_batches([batch])
             masks = [_is(_column(table, columns[name]), name, value) for name, value in query.wanted if name in columns]
-            masks += [pa.scalar(False) for name, _ in query.wanted if name not in columns]
+            nothing = truths(False, batch.num_rows)
+            masks += [nothing for name, _ in query.wanted if name not in columns]
             if query.ids is not None:
-                masks.append(pc.is_in(table.column("id"), value_set=pa.array(sorted(query.ids), pa.string())))
+                masks.append(pc.is_in(table.column("id"), value_set=texts(sorted(query.ids))))
             if query.text:
                 masks.append(_says(table, query.text))
-            fits = pa.repeat(True, batch.num_rows)
+            fits = truths(True, batch.num_rows)
             for mask in masks:
-                fits = pc.and_(fits, pc.fill_null(mask, False))
-            numbers.append(pc.add(pc.indices_nonzero(fits).cast(pa.int64()), start))
+                fits = pc.and_(fits, pc.coalesce(mask, nothing))
+            found.append(pc.add(pc.indices_nonzero(fits).cast(pa.int64()), numbers([start])[0]))
             start += batch.num_rows
     return (
-        pa.concat_arrays([n.combine_chunks() if isinstance(n, pa.ChunkedArray) else n for n in numbers])
-        if (numbers)
-        else pa.array([], pa.int64())
+        pa.concat_arrays([n.combine_chunks() if isinstance(n, pa.ChunkedArray) else n for n in found])
+        if found
+        else numbers([])
     )
 
 
@@ -172,19 +174,21 @@ def _column(table: pa.Table, path: str) -> pa.ChunkedArray:
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as text; a truth value becomes "true", "false" or "none"."""
     if pa.types.is_boolean(column.type):
-        return pc.fill_null(pc.if_else(column, "true", "false"), "none")
+        yes, no, neither = texts(["true", "false", "none"])
+        return pc.coalesce(pc.if_else(column, yes, no), neither)
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
 def _is(column: pa.ChunkedArray, name: str, value: str) -> pa.ChunkedArray:
     column = _text(column)
-    same = pc.equal(column, value)
+    same = pc.equal(column, texts([value])[0])
     return pc.or_(same, pc.starts_with(column, value.rstrip("/") + "/")) if name == "topic" else same
 
 
 def _says(table: pa.Table, text: str) -> Any:
     """Which rows have `text` in one of the columns that are searched."""
-    said: Any = pa.repeat(False, table.num_rows)
+    nothing = truths(False, table.num_rows)
+    said: Any = nothing
     for name in SEARCHED:
         if name not in table.column_names:
             continue
@@ -193,10 +197,10 @@ def _says(table: pa.Table, text: str) -> Any:
             array = column.combine_chunks()
             content = pc.struct_field(pc.list_flatten(array), "content")
             parents = pc.list_parent_indices(array).filter(pc.match_substring(content, text, ignore_case=True))
-            hit = pc.is_in(pa.array(range(table.num_rows), parents.type), value_set=parents)
+            hit = pc.is_in(numbers(range(table.num_rows)).cast(parents.type), value_set=parents)
         else:
             hit = pc.match_substring(column, text, ignore_case=True)
-        said = pc.or_(said, pc.fill_null(hit, False))
+        said = pc.or_(said, pc.coalesce(hit, nothing))
     return said
 
 
