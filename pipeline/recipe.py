@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.located import Located
 from pipeline.core.names import Name
 from pipeline.recipe_base import (
     MOST,
@@ -25,6 +24,7 @@ from pipeline.recipe_base import (
     Table,
 )
 from pipeline.recipe_seeds import SeedsTable, WantTable
+from pipeline.recipe_sources import SourcesTable
 from pipeline.recipe_teachers import AnyTeacher
 
 
@@ -33,24 +33,6 @@ class CompletionsTable(Table):
 
     samples_per_prompt: Positive = 1
     """Answers asked for each prompt."""
-
-
-class SourcesTable(Table):
-    """Real code beside the teachers' answers; `kind = "none"` for none."""
-
-    kind: Literal["none", "stdlib", "folder", "dataset"] = "none"
-    """Where real code comes from; "stdlib" is Python's own library."""
-    path: Annotated[str, Located("dataset")] = ""
-    """kind = "folder": a folder of .py files. kind = "dataset": a dataset on the hub, or a file or folder of JSON Lines
-    (also packed), Parquet, Arrow or what `save_to_disk` wrote; what of it cannot be read is dropped as unreadable."""
-    limit: Count = 0
-    """Most passages taken; 0 for all."""
-    max_characters: Positive = 100_000
-    """Longer files are dropped as too-long."""
-    licences: tuple[str, ...] = ()
-    """SPDX ids that are accepted; empty for any."""
-    column: str = "content"
-    """Text column of the dataset."""
 
 
 class ValidatedTable(Table):

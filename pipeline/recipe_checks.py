@@ -57,6 +57,11 @@ def inconsistencies(recipe: Recipe) -> list[str]:
         )
     if recipe.sources.kind in ("folder", "dataset") and not recipe.sources.path:
         problems.append(f"sources.kind = {recipe.sources.kind!r} needs sources.path")
+    changed = [name for name in ("data_dir", "languages", "revision") if getattr(recipe.sources, name)]
+    if recipe.sources.kind != "dataset" and changed:
+        problems.append(
+            f"sources.{changed[0]} counts for kind = 'dataset' alone, got kind = {recipe.sources.kind!r}; leave it out"
+        )
     if not (recipe.seeds.exercises or recipe.seeds.textbooks) and recipe.sources.kind == "none":
         problems.append("nothing to make a corpus from: set seeds.exercises, seeds.textbooks or sources.kind")
     return problems

@@ -19,7 +19,7 @@ from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import machine as machines
-from pipeline.run import remaining, space, wanting
+from pipeline.run import raw_code, remaining, space, wanting
 from pipeline.run.machine import Machine
 from pipeline.run.run import Planned, planned, stored
 from pipeline.store.places import Places
@@ -67,8 +67,15 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
     corpus = min(answers, wanting.most_tokens(recipe, ANSWER_TOKENS)) + _source_tokens(recipe)
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
     soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
+    raw = raw_code.raw_code(recipe.sources)
     room = space.space(
-        recipe, [stage.name for stage in whole.stages], answers, corpus - answers, student, soft["bytes"] if soft else 0
+        recipe,
+        [stage.name for stage in whole.stages],
+        answers,
+        _source_tokens(recipe),
+        student,
+        soft["bytes"] if soft else 0,
+        raw["bytes"] if raw else None,
     )
     return {
         "recipe": recipe.name,
@@ -94,6 +101,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
         },
         "machine": machines.trained(student, recipe.student, machine) if machine else None,
         "disk": room,
+        "raw_code": raw,
         "soft_targets": soft,
         "downloads": _downloads(recipe, there, places),
     }
@@ -246,6 +254,8 @@ def table(estimated: dict[str, Any]) -> str:
     )
     if estimated["machine"]:
         lines += machines.lines(estimated["machine"])
+    if estimated["raw_code"]:
+        lines.append(raw_code.line(estimated["raw_code"]))
     lines.append(space.line(estimated["disk"]))
     if estimated["soft_targets"]:
         lines.append(_soft_targets_line(estimated["soft_targets"]))

@@ -17,24 +17,34 @@ KEPT_CHECKPOINTS = 3
 
 
 def space(
-    recipe: Recipe, stages: Sequence[str], answers: int, source: int, student: StudentCost, soft_targets: int
+    recipe: Recipe,
+    stages: Sequence[str],
+    answers: int,
+    source: int,
+    student: StudentCost,
+    soft_targets: int,
+    raw_bytes: int | None = None,
 ) -> dict[str, int]:
     """Bytes of the run's artifacts, as if nothing were stored or dropped.
 
     stages: the walk's for this recipe. answers, source: tokens of the teachers' answers and of real code; each stage
-    that writes documents holds them once, in Parquet, and the answers lie in the journal too. A checkpoint has the
+    that writes documents holds them once, in Parquet, and the answers lie in the journal too. raw_bytes: of real code
+    before it is filtered, which the stages up to `quality` hold; None where that is not known. A checkpoint has the
     weights and AdamW's two moments in fp32; the model is written in fp32.
     """
     walk = walks.of(recipe)
     writing = [name for name in stages if walk.named(name).corpus]
-    before = ("completions", "documents", "raw-code")
-    shared = sum(name not in before for name in writing)
-    own = sum(name in before[:2] for name in (*writing, "completions"))
-    copies = (answers * (shared + own) + source * (shared + 1)) if writing else 0
+    own = sum(name in ("completions", "documents") for name in (*writing, "completions"))
+    shared = sum(name not in ("completions", "documents", "raw-code") for name in writing)
+    unfiltered = sum(name in ("raw-code", "validated", "distinct", "quality") for name in writing)
+    text = CHARACTERS_PER_TOKEN * source
+    copies = CHARACTERS_PER_TOKEN * answers * (shared + own) if writing else 0
+    if source:
+        copies += unfiltered * (text if raw_bytes is None else raw_bytes) + (shared + 1 - unfiltered) * text
     width = 2 if student.vocabulary <= 1 << 16 else 4
     checkpoint = checkpoint_bytes(student.parameters, recipe.student)
     parts = {
-        "corpus": round(copies * CHARACTERS_PER_TOKEN * PACKED),
+        "corpus": round(copies * PACKED),
         "tokens": (answers + source) * width,
         "soft_targets": soft_targets,
         "checkpoints": KEPT_CHECKPOINTS * checkpoint + (4 * student.parameters if recipe.student.keep != "last" else 0),

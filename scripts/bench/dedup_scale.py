@@ -107,7 +107,8 @@ class Timed:
 
 
 def stage_of(name: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable, SourcesTable
+    from pipeline.recipe import DecontaminatedTable, DistinctTable, QualityTable
+    from pipeline.recipe_sources import SourcesTable
 
     if name == "sources":
         from pipeline.stages.raw_code.stage import examined

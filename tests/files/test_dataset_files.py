@@ -14,7 +14,8 @@ import pytest
 from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
-from pipeline.recipe import Recipe, SourcesTable
+from pipeline.recipe import Recipe
+from pipeline.recipe_sources import SourcesTable
 from pipeline.stages.raw_code.licences import PERMISSIVE
 from pipeline.stages.raw_code.stage import passages
 from pipeline.stages.raw_code.step import STEP
@@ -233,7 +234,7 @@ def test_the_stack_as_its_parquet_files_lie_on_disk(tmp_path: Path) -> None:
 def test_a_dataset_on_the_hub_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets")
     rows = [stack_row(0, code(0), ["MIT"]), stack_row(1, None, ["MIT"])]
-    monkeypatch.setattr(datasets, "load_dataset", lambda name, *, split, streaming: iter(rows))
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, *, split, streaming, data_dir, revision: iter(rows))
     kept, dropped, _ = read(Path("bigcode/the-stack-dedup"))
     assert kept == [code(0)]
     assert list(dropped.values()) == ["content is null, not a string"]

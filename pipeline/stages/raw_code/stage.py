@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
 from pipeline.files.finding import decoded, shown, walked
-from pipeline.recipe import SourcesTable
+from pipeline.recipe_sources import SourcesTable
 from pipeline.stages.raw_code import licences
 from pipeline.work.protocol import SERIAL, Executor, blocks
 
@@ -202,7 +202,7 @@ def _files(top: Path, label: str, skipped: frozenset[str], licence: str) -> Iter
 def _rows(table: SourcesTable, tell: Callable[[str], None]) -> Iterator[_Seen]:
     from pipeline.files.rows import MissingField
 
-    place = Path(table.path).expanduser()
+    place = table.place
     above = f"{place.parent}/" if place.exists() else ""  # an origin begins with the file's own name, wherever it lies
     try:
         for row in _dataset(table, tell):
@@ -235,26 +235,22 @@ def _row_licence(row: Mapping[str, Any]) -> str:
 
 
 def _dataset(table: SourcesTable, tell: Callable[[str], None]) -> "Iterator[Row]":
-    """Rows of local files as `hornbook clean` reads them, or of a dataset on the hub, which is streamed."""
-    from pipeline.files.rows import MissingField, Rows, with_text
+    """Rows of local files as `hornbook clean` reads them, or of a dataset on the hub, which is streamed; of the
+    languages wanted."""
+    from pipeline.files.rows import Rows
+    from pipeline.stages.raw_code.hub import speaks, streamed
 
-    place = Path(table.path).expanduser()
-    if place.exists():
-        rows = Rows([place], table.column, code=False, lenient=True)
+    languages = frozenset(language.lower() for language in table.languages)
+    rows: Iterable[Row]
+    if not Path(table.path).expanduser().exists():
+        rows = streamed(table)
+    elif table.place.exists():
+        rows = Rows([table.place], table.column, code=False, lenient=True)
         for note in rows.notes:
             tell(note)
-        yield from rows
-        return
-    import datasets
-
-    try:
-        streamed: Iterable[Mapping[str, Any]] = datasets.load_dataset(table.path, split="train", streaming=True)
-    except (OSError, ValueError) as error:
+    else:
         raise InputError(
-            f"dataset {table.path!r} cannot be opened: {error}", hint="give a folder, or a name on the hub"
-        ) from error
-    for number, columns in enumerate(streamed):
-        row = with_text(dict(columns), table.column, f"{table.path}#{number}")
-        if row is None:
-            raise MissingField(table.path, table.column, columns)
-        yield row
+            f"sources.data_dir = {table.data_dir!r}: there is no such folder in {table.path}",
+            hint="name a folder below sources.path, or leave data_dir out",
+        )
+    yield from (row for row in rows if row.problem or speaks(row.columns, languages))

@@ -1,7 +1,6 @@
 """Raw code in the walk."""
 
 import platform
-from pathlib import Path
 from typing import Any
 
 from pipeline.core.contents import content_digest
@@ -18,7 +17,7 @@ def _reads(recipe: Recipe) -> Any:
     table = recipe.sources
     if table.kind == "stdlib":
         return {"python": platform.python_version()}
-    place = Path(table.path).expanduser()
+    place = table.place
     if place.is_dir() or (table.kind == "dataset" and place.is_file()):
         return {"files": content_digest(place)}
     if place.is_absolute():
@@ -41,7 +40,7 @@ STEP = TextStep(
     caption="real code, taken in beside the answers",
     make=_make,
     wanted=lambda recipe: recipe.sources.kind != "none",
-    settings=lambda recipe: {"sources": recipe.sources},
+    settings=lambda recipe: {"sources": recipe.sources.keyed("data_dir", "languages", "split", "revision")},
     reads=_reads,
     kept=(Passage,),
     dropped=(Passage,),

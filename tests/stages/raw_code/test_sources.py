@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
-from pipeline.recipe import SourcesTable
+from pipeline.recipe_sources import SourcesTable
 from pipeline.stages.raw_code.licences import PERMISSIVE, accepted, in_text, of_folder, of_text
 from pipeline.stages.raw_code.stage import examined, generated, passages
 from pipeline.stages.raw_code.step import STEP
