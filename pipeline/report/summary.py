@@ -9,6 +9,7 @@ from typing import Any
 from pipeline import walk
 from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
+from pipeline.report.axes import AxisCover, axes
 from pipeline.report.strength import Strength, strength
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
@@ -74,7 +75,7 @@ class Summary:
     the sampler of crowded clusters did. unexecuted: teachers' passages that were kept though none of their code was
     executed. corpus_at, model_at: folders of the last documents kept and of the student, "" where there is none yet.
     strength: of the tests, where mutants were made. want: what was kept after each round of a recipe that wants a
-    number of documents.
+    number of documents. axes: how evenly the corpus covers what it was asked by.
     """
 
     run: str
@@ -107,6 +108,7 @@ class Summary:
     model_at: str = ""
     strength: tuple[Strength, ...] = ()
     want: tuple[Mapping[str, Any], ...] = ()
+    axes: tuple[AxisCover, ...] = ()
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -171,6 +173,7 @@ class Summary:
             "unexecuted": self.unexecuted,
             "strength": [one._asdict() for one in self.strength],
             "want": [dict(one) for one in self.want],
+            "axes": [one.to_json() for one in self.axes],
             "teachers": [teacher.to_json() for teacher in self.teachers],
             "cost": self.cost(),
             "diversity": self.diversity.to_json() if self.diversity else None,
@@ -237,6 +240,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         model_at=_folder(run, ("student",), "/model"),
         strength=strength(run),
         want=tuple(run.info.get("want") or ()),
+        axes=axes(run),
     )
 
 
