@@ -134,6 +134,8 @@ SHAPES: Mapping[str, Shape] = {
         "scores": [{"benchmark": str, "model": str, "a": ANY, "b": ANY, "comparison": ANY}],
     },
     "report": _REPORT,
+    "adopt": _REPORT,
+    "join": {"joined": str},
     "view": ({"url": str, "data": str}, {"folder": str, "runs": [str], "records": int, "bytes": int}),
     "export": {
         "run": str,

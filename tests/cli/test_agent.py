@@ -109,6 +109,8 @@ ELSEWHERE = {
     "bench teacher": "run/test_teacher_bench.py",
     "improve": "improve/test_rounds.py",
     "domain preview": "domains/test_domain_preview.py",
+    "adopt": "end_to_end/test_several_processes.py",
+    "join": "end_to_end/test_several_processes.py",
 }
 """Verbs that need a model, a sandbox or a walk: the tests that make one hold their output too."""
 

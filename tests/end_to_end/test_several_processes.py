@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from shapes_held import hold
 from walk_command import hornbook
 
 TWO = ["execution.threads=1", "execution.processes=2", "execution.parallel=fsdp"]
@@ -88,6 +89,7 @@ def test_what_a_clusters_launcher_trained_is_adopted_and_the_run_goes_on(tiny, t
     assert "student.phases.0.lr = 0.5 there, 0.001 in the run" in other.err
     done = hornbook("adopt", "LATEST", out, "execution.threads=1", "--json", data=data)
     assert done.code == 0, done.err
+    hold("adopt", done.json)
     assert [score["benchmark"] for score in done.json["scores"]] == ["composed"]
     assert facts(artifact(data))["curve"] == [{"step": 1, "loss": 6.5, "lr": 0.001}]
     assert (out / "model").is_dir(), "the cluster's folder is left as it is"
@@ -166,11 +168,12 @@ def test_two_machines_of_two_processes_train_one_student(tiny, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    joined = started("join", "LATEST", data=data)
+    joined = started("join", "LATEST", "--json", data=data)
     nodes = ["execution.nodes=2", f"execution.rendezvous=127.0.0.1:{port}"]
     made = hornbook("run", "tiny", *TWO, *nodes, "--until", "student", data=data)
     assert made.code == 0, made.err
-    _, err = joined.communicate(timeout=120)
+    out, err = joined.communicate(timeout=120)
     assert joined.returncode == 0, err
+    hold("join", json.loads(out))
     assert "2 processes of this machine train" in err
     alike(artifact(data), alone)

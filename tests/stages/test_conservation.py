@@ -257,9 +257,9 @@ def student_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Give
                  "held_out_pass_rate", "precision", "compiled", "products")  # fmt: skip
         return SimpleNamespace(**dict.fromkeys(names, 0), held_out_by_kind={})
 
-    patched.setattr("pipeline.stages.student.stage.train", trained)
-    patched.setattr("pipeline.stages.student.held_out_judge.judge_of", lambda *_: None)
-    patched.setattr("pipeline.stages.tokens.shards.TokenStore", lambda *_: None)
+    patched.setattr("pipeline.stages.student.job.train", trained)
+    patched.setattr("pipeline.stages.student.job.judge_of", lambda *_: None)
+    patched.setattr("pipeline.stages.student.job.TokenStore", lambda *_: None)
     return Given({"tokens": draw(several(DOCUMENTS))})
 
 
