@@ -81,7 +81,6 @@ def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
 def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
     from pipeline.teacher.archive import Archive
     from pipeline.teacher.building import keyed
-    from pipeline.teacher.lines import is_void
     from pipeline.teacher.protocol import messages_digest
 
     recipe = loaded.recipe
@@ -94,10 +93,8 @@ def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) 
             teacher, digest = teachers[name], messages_digest(question.messages)
             number = asked[teacher.name, digest]
             asked[teacher.name, digest] += 1
-            entries = map(archive.find, teacher.keys(digest, number, question) if teacher.journalled else ())
-            found[teacher.name] += any(
-                e is not None and e.serves(teacher.max_tokens) and not is_void(e) for e in entries
-            )
+            keys = teacher.keys(digest, number, question) if teacher.journalled else ()
+            found[teacher.name] += archive.serving(keys, teacher.max_tokens) is not None
     finally:
         archive.close()
     return found

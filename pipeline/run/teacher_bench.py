@@ -26,7 +26,6 @@ from pipeline.teacher.building import build
 from pipeline.teacher.building import usd as price
 from pipeline.teacher.earlier import earlier_journals
 from pipeline.teacher.kinds.openai import EndpointTeacher
-from pipeline.teacher.lines import is_void
 from pipeline.teacher.measuring import LEVELS, Level, best, measure, sweep
 from pipeline.teacher.protocol import Question, messages_digest
 
@@ -175,8 +174,7 @@ def _unanswered(
             if question.teacher != table.name or digest in seen:
                 continue
             seen.add(digest)
-            entries = map(archive.find, teacher.keys(digest, 0, question))
-            if not any(e is not None and e.serves(teacher.max_tokens) and not is_void(e) for e in entries):
+            if archive.serving(teacher.keys(digest, 0, question), teacher.max_tokens) is None:
                 yield question
     finally:
         archive.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.core.errors import InputError
 from pipeline.teacher.index import Table
-from pipeline.teacher.lines import HEAD, Entry, decode, shards
+from pipeline.teacher.lines import HEAD, Entry, decode, is_void, shards
 
 _OFFSET_BITS = 40
 """An index value is (shard << 40 | offset): shards of up to a tebibyte, 2^24 of them."""
@@ -65,6 +65,14 @@ class Archive:
         place = self._by_key.get(key.encode())
         entry = self._read(place) if place is not None else None
         return entry if entry is not None and entry.key == key else None
+
+    def serving(self, keys: Iterable[str], max_tokens: int) -> Entry | None:
+        """The first answer under one of `keys` that serves under `max_tokens` and is one by now's reading."""
+        for key in keys:
+            entry = self.find(key)
+            if entry is not None and entry.serves(max_tokens) and not is_void(entry):
+                return entry
+        return None
 
     def find_messages(self, messages: str, number: int) -> Entry | None:
         """The n-th answer to messages with this digest, whoever gave it (needs by_messages), or None."""

@@ -20,7 +20,7 @@ from pipeline.core.money import Ledger
 from pipeline.teacher.archive import Archive
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Journal
-from pipeline.teacher.lines import Entry, encode, entry_of, is_void, read
+from pipeline.teacher.lines import Entry, encode, entry_of, read
 from pipeline.teacher.progress import Progress
 from pipeline.teacher.protocol import (
     Answer,
@@ -302,8 +302,8 @@ class Engine:
             return None
         for key in teacher.keys(messages, number, question):
             for archive in self._archives:
-                entry = archive.find(key)
-                if entry is not None and entry.serves(teacher.max_tokens) and not is_void(entry):
+                entry = archive.serving((key,), teacher.max_tokens)
+                if entry is not None:
                     return _Stored(entry, archive is self._others)
         return None
 
