@@ -18,9 +18,7 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
+from trainer_peer import hf_trainer
 
 from pipeline.models.architectures import Shape, phi_config
 from pipeline.models.products import available, live, onednn
@@ -114,48 +113,10 @@ def hornbook(shape: Shape, compile: str = "auto") -> Callable[[float], float]:
     return run
 
 
-def hf_trainer(shape: Shape, compile: bool = False) -> Callable[[float], float]:
-    """The same with transformers' Trainer, its overhead of logging and saving switched off."""
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
-    class Until(TrainerCallback):
-        seconds = 0.0
-        start = 0.0
-        steps = 0
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            Until.start, Until.steps = time.perf_counter(), 0
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            Until.steps += 1
-            if time.perf_counter() - Until.start > Until.seconds:
-                control.should_training_stop = True
-
+def peer(shape: Shape, compile: bool = False) -> Callable[[float], float]:
+    """The same with transformers' Trainer."""
     rows = [{"input_ids": row.tolist(), "labels": row.tolist()} for row in token_rows(4096)]
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        per_device_train_batch_size=ROWS,
-        max_steps=100_000,
-        learning_rate=1e-4,
-        lr_scheduler_type="constant",
-        optim="adamw_torch_fused",
-        logging_strategy="no",
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        torch_compile=compile,
-        disable_tqdm=True,
-    )
-    model = model_of(shape)
-
-    def run(seconds: float) -> float:
-        Until.seconds = seconds
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Trainer(model=model, args=arguments, train_dataset=rows, callbacks=[Until()]).train()
-        return Until.steps * ROWS * TIME / (time.perf_counter() - Until.start)
-
-    return run
+    return hf_trainer(model_of(shape), rows, ROWS, TIME, compile)
 
 
 def main() -> None:
@@ -175,11 +136,11 @@ def main() -> None:
         shape = SHAPES[name]
         runs = {
             "hornbook": hornbook(shape),
-            "hf_trainer": hf_trainer(shape),
+            "hf_trainer": peer(shape),
             "hornbook_plain": hornbook(shape, compile="off"),
         }
         if options.compile_peer:
-            runs["hf_trainer_compiled"] = hf_trainer(shape, compile=True)
+            runs["hf_trainer_compiled"] = peer(shape, compile=True)
         best = dict.fromkeys(runs, 0.0)
         for _ in range(options.rounds):
             peak = max(peak, gemm_gflops(torch.float32, 2048, 1024, 1024, seconds=1.0))

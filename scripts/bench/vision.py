@@ -22,7 +22,6 @@ import os
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
+from trainer_peer import hf_trainer
 
 from pipeline.core.image_records import Image
 from pipeline.execution import Execution
@@ -88,52 +88,17 @@ def hornbook(table: BackboneTable, make: Callable[[Any, backbone.Statistics], Ob
     return timed
 
 
-def hf_trainer(table: BackboneTable) -> Any:
-    """The same with transformers' Trainer, its overhead of logging and saving switched off."""
-    from transformers import Dinov2ForImageClassification, Trainer, TrainerCallback, TrainingArguments
-
-    class Until(TrainerCallback):
-        seconds = 0.0
-        start = 0.0
-        steps = 0
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            Until.start, Until.steps = time.perf_counter(), 0
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            Until.steps += 1
-            if time.perf_counter() - Until.start > Until.seconds:
-                control.should_training_stop = True
+def peer(table: BackboneTable) -> Callable[[float], float]:
+    """The same with transformers' Trainer."""
+    from transformers import Dinov2ForImageClassification
 
     pool, labels = images()
     config = backbone.build(table, 1, SIZE).config
     config.num_labels = CLASSES
     torch.manual_seed(0)
-    model = Dinov2ForImageClassification(config)
     ready = pool.statistics().normalised(pool.tensor(slice(None), torch.device("cpu")))
     rows = [{"pixel_values": image, "labels": int(label)} for image, label in zip(ready, labels, strict=True)]
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        per_device_train_batch_size=BATCH,
-        max_steps=10**6,
-        learning_rate=1e-4,
-        lr_scheduler_type="constant",
-        optim="adamw_torch_fused",
-        logging_strategy="no",
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-    )
-
-    def timed(seconds: float) -> float:
-        Until.seconds = seconds
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Trainer(model=model, args=arguments, train_dataset=rows, callbacks=[Until()]).train()
-        return Until.steps * BATCH / (time.perf_counter() - Until.start)
-
-    return timed
+    return hf_trainer(Dinov2ForImageClassification(config), rows, BATCH, 1)
 
 
 def flops_an_image(table: BackboneTable, tool: str) -> int:
@@ -168,7 +133,7 @@ def main() -> None:
 
         runs = {
             "hornbook": hornbook(table, labelled, options.threads),
-            "hf_trainer": hf_trainer(table),
+            "hf_trainer": peer(table),
             "self_distillation": hornbook(table, distilled, options.threads),
         }
         best = dict.fromkeys(runs, 0.0)
