@@ -200,9 +200,10 @@ def compare(
         if not common:
             continue
         test = mcnemar([one[problem][0] for problem in common], [two[problem][0] for problem in common])
-        several = any(len(side[problem]) > 1 for side in (one, two) for problem in common)
-        rates = [np.array([[np.mean(side[problem]) for problem in common]]) for side in (one, two)]
-        difference = paired_difference(rates[0], rates[1], seed) if several else None
+        difference = None
+        if any(len(side[problem]) > 1 for side in (one, two) for problem in common):
+            first_rates, second_rates = (np.array([[np.mean(side[n]) for n in common]]) for side in (one, two))
+            difference = paired_difference(first_rates, second_rates, seed)
         overlap = _overlap(scores, benchmark, first, second)
         p, change = (difference.p, difference.value) if difference else (test.p, test.gained - test.lost)
         claim = _claim(p, change, overlap)

@@ -98,12 +98,14 @@ def join(name: str, places: Places, tell: Any = silent) -> None:
 
 def _awaited(name: str, places: Places, tell: Any) -> Path:
     """The job of the run's training, once it is there."""
+    from pipeline.stages.student.job import FILE
+
     told, ended = False, 0.0
     while True:
         said = _said(name, places)
         entry = next((one for one in run_record.entries(said) if one["name"] == "student"), None)
         if entry:
-            file = places.store.partial_folder("student", entry["key"], places.models) / "job.json"
+            file = places.store.partial_folder("student", entry["key"], places.models) / FILE
             if file.is_file():
                 return file
         now = time.monotonic()

@@ -1,9 +1,9 @@
 """Programs that try to pass without the right answer, to stop the judge, or to leave something behind."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from patience import HASTY, PATIENT
 
 from pipeline.sandbox import Example, Limits, Program, Sandbox, Verdict
 
@@ -23,10 +23,6 @@ TESTS = [CHECK, LOOP, UNIT, CLOSE, RAISES]
 ADD = "def add(a, b):\n    return a + b\n"
 
 
-# No program of these tests comes near its limits by being run on a slow machine: only what never ends has short ones.
-PATIENT = Limits(cpu_seconds=30.0, idle_seconds=30.0, memory_mb=256, output_kb=256)
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(PATIENT, workers=2) as opened:
@@ -35,7 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Sandbox]:
-    with Sandbox(replace(PATIENT, cpu_seconds=0.5, idle_seconds=0.5), workers=2) as opened:
+    with Sandbox(HASTY, workers=2) as opened:
         yield opened
 
 

@@ -1,9 +1,9 @@
 """The whole sandbox, end to end: one verdict for each way a program can end."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from patience import HASTY, PATIENT
 
 from pipeline.core.errors import SandboxUnavailable
 from pipeline.sandbox import VERDICTS, Example, Limits, Program, Sandbox, Verdict
@@ -14,10 +14,6 @@ LOOP = "def check(candidate):\n    for i in range(3):\n        assert candidate(
 ADD = "def add(a, b):\n    return a + b\n"
 
 
-# No program of these tests comes near its limits by being run on a slow machine: only what never ends has short ones.
-PATIENT = Limits(cpu_seconds=30.0, idle_seconds=30.0, wall_seconds=120.0, memory_mb=256, output_kb=256)
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(PATIENT) as opened:
@@ -26,7 +22,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Sandbox]:
-    with Sandbox(replace(PATIENT, cpu_seconds=0.5, idle_seconds=0.5)) as opened:
+    with Sandbox(HASTY) as opened:
         yield opened
 
 
