@@ -55,13 +55,15 @@ class Outcome:
 class Planned:
     """What a call of `run` would make. folder: the run's. generations: of the stages that it was told to make again.
 
-    loaded: the recipe, with the rounds that the store tells of where it wants a number of documents. rounds: the plans
-    before each of these; counts: what was found after each that is finished (`pipeline.run.wanting`).
+    read: digests of what the stages read. loaded: the recipe, with the rounds that the store tells of where it wants a
+    number of documents. rounds: the plans before each of these; counts: what was found after each that is finished
+    (`pipeline.run.wanting`).
     """
 
     folder: Path
     plan: Plan
     generations: Mapping[str, str]
+    read: Mapping[str, Any]
     loaded: LoadedOf[Any]
     rounds: tuple[Plan, ...] = ()
     counts: tuple[wanting.Count, ...] = ()
@@ -80,13 +82,8 @@ class Planned:
         if found.more is None:
             return counted
         grown = replace(self.loaded, recipe=wanting.with_round(recipe, found.more))
-        plan = _plan(grown.recipe, self.generations)
+        plan = walks.of(grown.recipe).plan(grown.recipe, self.read, self.generations)
         return replace(counted, loaded=grown, plan=plan, rounds=(*self.rounds, self.plan))
-
-
-def _plan(recipe: Any, generations: Mapping[str, str]) -> Plan:
-    walk = walks.of(recipe)
-    return walk.plan(recipe, walk.reads(recipe), generations)
 
 
 def planned(
@@ -107,10 +104,10 @@ def planned(
     folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
     generations = run_record.renewed(run_record.read(folder), base, fresh, until)
     if not isinstance(loaded.recipe, Recipe):
-        return Planned(folder, walk.plan(loaded.recipe, read, generations), generations, loaded)
+        return Planned(folder, walk.plan(loaded.recipe, read, generations), generations, read, loaded)
     found = wanting.settled(loaded.recipe, lambda recipe: walk.plan(recipe, read, generations), places.store)
     plan = walk.plan(found.recipe, read, generations)
-    return Planned(folder, plan, generations, replace(loaded, recipe=found.recipe), found.rounds, found.counts)
+    return Planned(folder, plan, generations, read, replace(loaded, recipe=found.recipe), found.rounds, found.counts)
 
 
 def run(
