@@ -21,6 +21,9 @@ GLOBAL_CROPS = 2
 PLACE, LIGHT, MASK = range(3)
 """Purposes of random numbers, so that one more draw for one of them leaves the others as they are."""
 
+SOLARISED = 7
+"""Which number for light says whether a crop is solarised."""
+
 GREY = (0.299, 0.587, 0.114)
 """Share of red, green and blue in brightness (ITU-R BT.601)."""
 
@@ -46,23 +49,30 @@ class Draws(NamedTuple):
 
 def crops(images: Tensor, draws: Draws, table: AugmentationTable) -> Crops:
     """Two global crops and the local ones of images (n, channels, height, width), pixels in [0, 1]."""
-    side = images.shape[-1]
-    whole = [_view(images, draws, n, side, table.global_scale, table) for n in range(GLOBAL_CROPS)]
-    parts = [
-        _view(images, draws, GLOBAL_CROPS + n, table.local_size, table.local_scale, table)
-        for n in range(table.local_crops)
-    ]
-    empty = images.new_empty((0, len(images), images.shape[1], table.local_size, table.local_size))
-    return Crops(torch.stack(whole), torch.stack(parts) if parts else empty)
+    parts = range(GLOBAL_CROPS, GLOBAL_CROPS + table.local_crops)
+    return Crops(
+        _views(images, draws, range(GLOBAL_CROPS), images.shape[-1], table.global_scale, table),
+        _views(images, draws, parts, table.local_size, table.local_scale, table),
+    )
 
 
-def _view(
-    images: Tensor, draws: Draws, crop: int, side: int, scale: tuple[float, float], table: AugmentationTable
+def first_crop(images: Tensor, draws: Draws, table: AugmentationTable) -> Tensor:
+    """The first global crop alone, (n, channels, height, width)."""
+    return _views(images, draws, range(1), images.shape[-1], table.global_scale, table)[0]
+
+
+def _views(
+    images: Tensor, draws: Draws, numbers: range, side: int, scale: tuple[float, float], table: AugmentationTable
 ) -> Tensor:
-    place = draws.of(5, crop, PLACE).to(images.device)
-    light = draws.of(11, crop, LIGHT).to(images.device)
-    solarised = table.solarise if crop == 1 else 0.0
-    return lit(resized_crop(images, place, side, scale, table.aspect, table.flip), light, table, solarised)
+    """Crops of those numbers, all of them in one pass: (views, images, channels, side, side)."""
+    if not numbers:
+        return images.new_empty((0, len(images), images.shape[1], side, side))
+    place = torch.cat([draws.of(5, n, PLACE) for n in numbers]).to(images.device)
+    light = torch.cat([draws.of(11, n, LIGHT) for n in numbers]).to(images.device)
+    # A crop that is never solarised draws no number below that share.
+    light[:, SOLARISED] += torch.tensor([float(n != 1) for n in numbers]).repeat_interleave(len(images)).to(light)
+    cut = resized_crop(images.repeat(len(numbers), 1, 1, 1), place, side, scale, table.aspect, table.flip)
+    return lit(cut, light, table).view(len(numbers), *images.shape[:2], side, side)
 
 
 def resized_crop(
@@ -85,7 +95,7 @@ def resized_crop(
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def lit(images: Tensor, draws: Tensor, table: AugmentationTable, solarised: float) -> Tensor:
+def lit(images: Tensor, draws: Tensor, table: AugmentationTable) -> Tensor:
     """Brightness, contrast, colour, blur and solarisation. draws: (images, 11) in [0, 1). Pixels stay in [0, 1]."""
     columns = [column[:, None, None, None] for column in draws.unbind(dim=1)]
     jitter = table.jitter
@@ -100,8 +110,8 @@ def lit(images: Tensor, draws: Tensor, table: AugmentationTable, solarised: floa
     images = images.clamp(0.0, 1.0)
     if table.blur:
         images = torch.where(columns[5] < table.blur, blurred(images, 0.005 + 0.035 * draws[:, 6]), images)
-    if solarised:
-        images = torch.where((columns[7] < solarised) & (images > 0.5), 1 - images, images)
+    if table.solarise:
+        images = torch.where((columns[SOLARISED] < table.solarise) & (images > 0.5), 1 - images, images)
     return images
 
 

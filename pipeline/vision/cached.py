@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.recipe_images import AugmentationTable
-from pipeline.vision.augmentation import Draws, crops
+from pipeline.vision.augmentation import Draws, first_crop
 from pipeline.vision.backbone import Statistics, Tokens, tokens
 
 CACHED_EPOCH = 2**31
@@ -30,8 +30,7 @@ def view_of(pixels: Tensor, numbers: NDArray[np.uint64], seed: int, view: int, t
     """The view of that number of images (n, channels, side, side)."""
     if not view:
         return pixels
-    alone = table.model_copy(update={"local_crops": 0})
-    return crops(pixels, Draws(numbers, seed, CACHED_EPOCH + view), alone).of_all[0]
+    return first_crop(pixels, Draws(numbers, seed, CACHED_EPOCH + view), table)
 
 
 def write(

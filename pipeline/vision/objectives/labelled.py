@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.recipe_images import AugmentationTable
-from pipeline.vision.augmentation import crops
+from pipeline.vision.augmentation import first_crop
 from pipeline.vision.backbone import Statistics, tokens
 from pipeline.vision.objectives.protocol import Batch, Lost
 
@@ -20,14 +20,13 @@ class Labelled:
     def __init__(
         self, network: Any, labels: NDArray[np.int64], augmentation: AugmentationTable, statistics: Statistics
     ) -> None:
-        self.labels, self.statistics = torch.from_numpy(labels), statistics
-        self.augmentation = augmentation.model_copy(update={"local_crops": 0})
+        self.labels, self.augmentation, self.statistics = torch.from_numpy(labels), augmentation, statistics
         classes = int(labels.max(initial=0)) + 1
         self.layer = nn.Linear(2 * int(network.config.hidden_size), classes).to(network.device)
         self.learned, self.kept = nn.ModuleList([self.layer]), network
 
     def loss(self, network: Any, batch: Batch) -> Lost:
-        view = crops(batch.pixels, batch.draws, self.augmentation).of_all[0]
+        view = first_crop(batch.pixels, batch.draws, self.augmentation)
         seen = tokens(network, self.statistics.normalised(view))
         logits = self.layer(torch.cat([seen.of_class, seen.patches.mean(dim=1)], dim=1))
         return Lost(functional.cross_entropy(logits, self.labels[batch.rows].to(logits.device), ignore_index=-1), {})
