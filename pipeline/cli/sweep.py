@@ -16,7 +16,6 @@ from pipeline.cli.options import (
     whole_numbers,
     with_data,
 )
-from pipeline.core.errors import HornbookError
 
 UntilOption = Annotated[
     str, typer.Option("--until", help="Last stage to make.", metavar="STAGE", autocompletion=completion.stages)
@@ -130,14 +129,7 @@ def _made(wanted: Any, where: Any, until: str, data: str, as_json: bool) -> None
         print_json(found.to_json())
     else:
         say(with_data(f"{text(found)}\n\n{page}", data))
-    if swept.stopped is not None:
-        raise swept.stopped
-    if swept.failed:
-        names = ", ".join(swept.failed)
-        raise HornbookError(
-            f"{len(swept.failed)} of {len(wanted.trials)} runs of {wanted.name} were not made: {names}",
-            hint="what they said is above; run the same command again to go on with them",
-        )
+    swept.check(wanted)
 
 
 def _list(as_json: bool) -> None:

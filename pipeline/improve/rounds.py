@@ -105,14 +105,7 @@ def improve(
         sweep, plans, swept = _swept(made, number, tell, after)
         told = result(sweep, places, plans, swept.failed)
         page = write(told, places)
-        if swept.stopped is not None:
-            raise swept.stopped
-        if swept.failed:
-            names = ", ".join(swept.failed)
-            raise HornbookError(
-                f"round {number}: these runs were not made: {names}",
-                hint="what they said is above; the same command goes on with them",
-            )
+        swept.check(sweep)
         rounds.append(_round(number, found, direction, kinds, told, options))
         if not rounds[-1].rises:
             stopped = f"the rate on the reported problems did not rise in round {number}"

@@ -112,9 +112,9 @@ def _questions(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
     """What is left to ask: of each teacher for documents, of those whose exercises are solved again, of the judge."""
     recipe = loaded.recipe
-    routed = remaining.routed(loaded, whole, places)
+    to_make = "completions" in there and not there["completions"]
+    routed, known = remaining.asked(loaded, whole, places, to_make=to_make)
     teachers = [_teacher(recipe, table, routed) for table in recipe.teachers]
-    known = Counter() if there.get("completions") else remaining.answered(loaded, whole, places)
     teachers = [
         remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
     ]
@@ -350,7 +350,7 @@ def _judge(recipe: Recipe) -> dict[str, Any] | None:
 
 def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, int]:
     """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw, or who is asked where
-    a recording leaves some to another teacher (`remaining.routed`)."""
+    a recording leaves some to another teacher (`remaining.asked`)."""
     from pipeline.stages.seeds.files import seeds_in
     from pipeline.stages.seeds.sampling import apportion
 

@@ -1,4 +1,4 @@
-"""Teachers that a run goes on without where their model cannot be had: settled before anything is planned."""
+"""Teachers that a run goes on without where their model cannot be had: left out before anything is planned."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,14 +16,14 @@ ASKS = ("completions", "solutions", "quality")
 """The stages that may ask a teacher of the recipe."""
 
 
-class Settled(NamedTuple):
+class Present(NamedTuple):
     """The recipe that can be made here, and a line for each teacher that was left out."""
 
     loaded: Loaded
     left_out: tuple[str, ...]
 
 
-def settled(loaded: Loaded, whole: Plan, places: Places, tell: Tell) -> Settled:
+def present(loaded: Loaded, whole: Plan, places: Places, tell: Tell) -> Present:
     """`loaded` without the optional teachers whose models are neither here nor to be had.
 
     whole: the plan with all of them: where what they are asked for is stored, nothing is fetched and nobody left out.
@@ -32,7 +32,7 @@ def settled(loaded: Loaded, whole: Plan, places: Places, tell: Tell) -> Settled:
     """
     asked = [stage for stage in whole.stages if stage.name in ASKS]
     if all(places.store.manifest(stage.name, stage.key) is not None for stage in asked):
-        return Settled(loaded, ())
+        return Present(loaded, ())
     recipe, left_out = loaded.recipe, []
     for table in recipe.teachers:
         model = named(table.weights) if isinstance(table, LocalTable) and table.optional else None
@@ -45,7 +45,7 @@ def settled(loaded: Loaded, whole: Plan, places: Places, tell: Tell) -> Settled:
         except HornbookError as error:
             left_out.append(f"without teacher {table.name!r}: {error.message}; {error.hint}")
             recipe = _without(recipe, table.name)
-    return Settled(replace(loaded, recipe=recipe), tuple(left_out))
+    return Present(replace(loaded, recipe=recipe), tuple(left_out))
 
 
 def _asked(recipe: Recipe, table: TeacherTable) -> bool:

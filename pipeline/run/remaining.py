@@ -2,8 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pipeline.core.plan import Plan, PlannedStage
 from pipeline.core.records import Prompt
@@ -23,52 +25,68 @@ LOOKED_UP = 50_000
 the journal of the stage itself are counted."""
 
 
-def answered(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
-    """Answers to the recipe's prompts that journals hold, by teacher, where the completions are still to be made."""
+class Asked(NamedTuple):
+    """Who is asked the recipe's prompts, and what is answered.
+
+    routed: prompts by the teacher that is asked and the seeds' kind, where a recording leaves what it lacks to another
+    teacher; None where none does, or where the corpus is too large to look each up. answered: answers that journals
+    hold, by teacher, where the completions are still to be made.
+    """
+
+    routed: Counter[tuple[str, str]] | None
+    answered: Counter[str]
+
+
+def asked(loaded: Loaded, whole: Plan, places: Places, *, to_make: bool) -> Asked:
+    """What becomes of the prompts, each of which is rendered once at most. to_make: whether the completions are."""
+    few = loaded.recipe.seeds.total <= LOOKED_UP
+    routes = few and any(isinstance(table, ReplayTable) and table.otherwise for table in loaded.recipe.teachers)
+    own, others = _journals(whole["completions"], places) if to_make else ([], [])
+    looked_up = bool(others) and few
+    found = Asked(Counter(), Counter())
+    if routes or looked_up:
+        found = _looked_up(loaded, whole, places, [*own, *others] if looked_up else [])
+    if not looked_up and (own or others):
+        answered = {name: one.answers for name, one in _journalled(loaded, whole["completions"], places).items()}
+        found = found._replace(answered=Counter(answered))
+    return found if routes else found._replace(routed=None)
+
+
+def _journals(stage: PlannedStage, places: Places) -> tuple[list[Path], list[Path]]:
+    """The folders with answers for a stage: its own, where it has begun, and those of others."""
     from pipeline.teacher.earlier import earlier_journals
     from pipeline.teacher.lines import shards
 
-    if "completions" not in whole:
-        return Counter()
-    stage = whole["completions"]
     partial = places.store.partial_folder(stage.name, stage.key, places.models)
     others = earlier_journals(partial, str(stage.settings.get("generation", ""))) if partial.parent.is_dir() else ()
-    own = partial.is_dir() and bool(shards(partial))
-    if not own and not others:
-        return Counter()
-    if others and _few(loaded):
-        return _looked_up(loaded, whole, places, [partial, *others])
-    return Counter({name: one.answers for name, one in _journalled(loaded, stage, places).items()})
+    return ([partial] if partial.is_dir() and shards(partial) else []), list(others)
 
 
-def _few(loaded: Loaded) -> bool:
-    return loaded.recipe.seeds.total <= LOOKED_UP
-
-
-def routed(loaded: Loaded, whole: Plan, places: Places) -> Counter[tuple[str, str]] | None:
-    """Prompts by the teacher that is asked and the seeds' kind, where a recording leaves what it lacks to another
-    teacher; None where none does, or where the corpus is too large to look each up."""
-    recipe = loaded.recipe
-    if not any(isinstance(table, ReplayTable) and table.otherwise for table in recipe.teachers) or not _few(loaded):
-        return None
-    return Counter(
-        (name, question.record.seed.kind)
-        for name, question in _asked(loaded, whole, places)
-        if isinstance(question.record, Prompt) and question.sample == 0
-    )
-
-
-def _asked(loaded: Loaded, whole: Plan, places: Places) -> Iterator[tuple[str, Any]]:
-    """Each question with the name of the teacher that is asked."""
+def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: Sequence[Path]) -> Asked:
+    """Each prompt with the teacher that is asked, and whether one of the journals in `folders` answers it."""
     from pipeline.stages.completions.routes import Routes
     from pipeline.stages.completions.stage import expand, questions
+    from pipeline.teacher.archive import Archive
     from pipeline.teacher.building import keyed
+    from pipeline.teacher.protocol import messages_digest
 
     recipe = loaded.recipe
+    teachers = {table.name: keyed(table, recipe.seed) for table in recipe.teachers}
     prompts = expand(_prompts(loaded, whole, places), recipe.completions.samples_per_prompt)
-    with Routes([keyed(table, recipe.seed) for table in recipe.teachers]) as route:
-        for question in questions(prompts):
-            yield route(question), question
+    routed: Counter[tuple[str, str]] = Counter()
+    found: Counter[str] = Counter()
+    times: Counter[tuple[str, str]] = Counter()
+    with Routes(teachers.values()) as route, closing(Archive(folders)) as archive:
+        for question in map(route, questions(prompts)):
+            assert isinstance(question.record, Prompt)
+            routed[question.teacher, question.record.seed.kind] += question.sample == 0
+            if folders:
+                teacher, digest = teachers[question.teacher], messages_digest(question.messages)
+                number = question.earlier + times[teacher.name, digest]
+                times[teacher.name, digest] += 1
+                keys = teacher.keys(digest, number, question) if teacher.journalled else ()
+                found[teacher.name] += archive.serving(keys, teacher.max_tokens) is not None
+    return Asked(routed, found)
 
 
 def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
@@ -76,28 +94,6 @@ def _journalled(loaded: Loaded, stage: PlannedStage, places: Places) -> Any:
 
     folder = places.store.partial_folder(stage.name, stage.key, places.models)
     return answers_in(folder, asked_in(stage.name, loaded.recipe), loaded.recipe.seed)
-
-
-def _looked_up(loaded: Loaded, whole: Plan, places: Places, folders: list[Any]) -> Counter[str]:
-    from pipeline.teacher.archive import Archive
-    from pipeline.teacher.building import keyed
-    from pipeline.teacher.protocol import messages_digest
-
-    recipe = loaded.recipe
-    teachers = {table.name: keyed(table, recipe.seed) for table in recipe.teachers}
-    archive = Archive(folders)
-    found: Counter[str] = Counter()
-    asked: Counter[tuple[str, str]] = Counter()
-    try:
-        for name, question in _asked(loaded, whole, places):
-            teacher, digest = teachers[name], messages_digest(question.messages)
-            number = asked[teacher.name, digest]
-            asked[teacher.name, digest] += 1
-            keys = teacher.keys(digest, number, question) if teacher.journalled else ()
-            found[teacher.name] += archive.serving(keys, teacher.max_tokens) is not None
-    finally:
-        archive.close()
-    return found
 
 
 def _prompts(loaded: Loaded, whole: Plan, places: Places) -> Iterator[Prompt]:

@@ -30,7 +30,7 @@ from pipeline.run import carrying, wanting
 from pipeline.run import record as run_record
 from pipeline.run.garbage import starting
 from pipeline.run.log import EventLog
-from pipeline.run.optional import settled
+from pipeline.run.optional import present
 from pipeline.run.record import RunRecord
 from pipeline.run.trackers import Trackers
 from pipeline.stages.making import Clock, MakingOf
@@ -133,7 +133,7 @@ def run(
     left_out: tuple[str, ...] = ()
     if isinstance(loaded.recipe, Recipe):
         todo = call.plan.until(until) if until else call.plan
-        loaded, left_out = settled(loaded, todo, places, lambda text: watch({"event": "note", "text": text}))
+        loaded, left_out = present(loaded, todo, places, lambda text: watch({"event": "note", "text": text}))
         if left_out:
             call = planned(loaded, places, name, fresh, until)
         _ready_to_ask(call.loaded, places, call.plan.until(until) if until else call.plan)

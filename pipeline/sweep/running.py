@@ -26,6 +26,17 @@ class Swept:
     failed: Mapping[str, Failed]
     stopped: HornbookError | None = None
 
+    def check(self, sweep: Sweep) -> None:
+        """Raises what ended the call early, or else HornbookError that names the runs that were not made."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.failed:
+            names = ", ".join(self.failed)
+            raise HornbookError(
+                f"{len(self.failed)} of {len(sweep.trials)} runs of {sweep.name} were not made: {names}",
+                hint="what they said is above; run the same command again to go on with them",
+            )
+
 
 def plans_of(sweep: Sweep, places: Places, until: str = "") -> dict[str, Planned]:
     """The plan of each run, by its name. Raises UsageError with what is wrong with every arm: a model, benchmark or

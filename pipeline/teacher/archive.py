@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.core.errors import InputError
@@ -97,6 +98,31 @@ class Archive:
         for file in self._files:
             os.close(file)
         self._files.clear()
+
+
+class SharedArchive:
+    """One archive for all that read it at the same time: opened for the first, closed after the last."""
+
+    def __init__(self, opened: Callable[[], Archive]) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._users = 0
+        self._archive: Archive | None = None
+
+    def take(self) -> Archive:
+        """The archive; who takes it calls `leave` once. Raises what opening it raises."""
+        with self._lock:
+            if self._archive is None:
+                self._archive = self._opened()
+            self._users += 1
+            return self._archive
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._archive is not None:
+                self._archive.close()
+                self._archive = None
 
 
 def _messages_key(messages: bytes, number: int) -> bytes:

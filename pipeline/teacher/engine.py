@@ -279,8 +279,9 @@ class Engine:
                 hint="add the teacher to the recipe, or remake the seeds",
             )
         digest = messages_digest(question.messages)
-        number = desk.asked.get(digest) or 0
-        desk.asked.put(digest, number + 1)
+        times = desk.asked.get(digest) or 0
+        desk.asked.put(digest, times + 1)
+        number = question.earlier + times
         found = self.stored(desk.teacher, digest, number, question) if desk.teacher.journalled else None
         if found is not None:
             self.progress.reused += 1

@@ -66,13 +66,14 @@ class Question:
     """Messages for the teacher of that name.
 
     record: what the answer is about, given back with it; in no key but the composer's. sample: n-th time that this
-    record is asked.
+    record is asked. earlier: answers to these messages that there are from another teacher; this one's count on.
     """
 
     record: Record
     teacher: str
     messages: tuple[Message, ...]
     sample: int = 0
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Outcome:
 class Ticket:
     """One question on its way through a lane.
 
-    messages: digest of the messages. number: n-th time these messages are asked of this teacher. attempts: tries
+    messages: digest of the messages. number: n-th time these messages are asked, of this teacher and of one whose
+    answers there were before. attempts: tries
     that count against the retries; rejections: waits for a rate limit, which do not. avoid: number of the server
     that failed last, or -1.
     """

@@ -92,17 +92,26 @@ def pack(
     """Write the answers of one teacher in the journals at `places` as a recording; returns its `recording.json`.
 
     variants: `answer_key`'s, of which an answer must have one to be taken, so other teachers' stay out. Answers come in
-    the order of their keys, each once: where it was asked twice, the later one. What the recording holds already stays,
-    so it grows on whichever machine. about: what it says of itself, beside the counts. asked: digests of messages, of
-    which an answer must answer one to be taken or to stay; None for any.
+    the order of their keys, each once: where it was asked twice, the later one. A question has one answer, whatever the
+    order of the journals: where several variants gave one, that which the recording holds already stays, so it grows on
+    whichever machine; of others that with the greatest key is taken. about: what it says of itself, beside the counts.
+    asked: digests of messages, of which an answer must answer one to be taken or to stay; None for any.
     """
-    taken: dict[str, Entry] = {}
-    with unpacked(folder) as there:
-        for entry in (entry for place in (*there, *places) for entry in entries(place)):
+    taken: dict[tuple[str, int], Entry] = {}
+
+    def take(found: Iterable[Entry], held: Collection[str]) -> None:
+        """held: keys that give way to no other."""
+        for entry in found:
             if asked is not None and entry.messages not in asked:
                 continue
             if entry.key in {answer_key(variant, entry.messages, entry.number) for variant in variants}:
-                taken[entry.key] = entry
+                known = taken.setdefault((entry.messages, entry.number), entry)
+                if known.key == entry.key or (known.key < entry.key and known.key not in held):
+                    taken[entry.messages, entry.number] = entry
+
+    with unpacked(folder) as there:
+        take((entry for place in there for entry in entries(place)), ())
+    take((entry for place in places for entry in entries(place)), {entry.key for entry in taken.values()})
     told = {
         **about,
         "answers": len(taken),
@@ -112,8 +121,8 @@ def pack(
 
     def write(file: IO[bytes]) -> None:
         with lzma.open(file, "wb", preset=9 | lzma.PRESET_EXTREME) as out:
-            for key in sorted(taken):
-                out.write(encode(taken[key], json.dumps(taken[key].body).encode()))
+            for entry in sorted(taken.values(), key=lambda entry: entry.key):
+                out.write(encode(entry, json.dumps(entry.body).encode()))
 
     write_atomically(folder / JOURNAL, write)
     write_atomically(folder / ABOUT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")

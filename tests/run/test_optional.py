@@ -9,7 +9,7 @@ from pipeline.models.named import Located, NamedModel
 from pipeline.recipe_text import load
 from pipeline.run import optional
 from pipeline.run.costs import estimate
-from pipeline.run.optional import Settled, settled
+from pipeline.run.optional import Present, present
 from pipeline.run.run import planned
 from pipeline.store.places import places
 
@@ -30,9 +30,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return tried
 
 
-def settle(tmp_path: Path, *overrides: str) -> Settled:
+def settle(tmp_path: Path, *overrides: str) -> Present:
     loaded, at = load("first-run", overrides), places(str(tmp_path))
-    return settled(loaded, planned(loaded, at).plan, at, print)
+    return present(loaded, planned(loaded, at).plan, at, print)
 
 
 def test_where_the_model_cannot_be_had_the_recording_is_all_there_is(tmp_path: Path, fetched: list[str]) -> None:
@@ -80,7 +80,7 @@ def test_nothing_is_fetched_for_answers_that_are_stored(
     loaded, at = load("first-run"), places(str(tmp_path))
     whole = planned(loaded, at).plan
     monkeypatch.setattr(type(at.store), "manifest", lambda self, stage, key: object())
-    assert settled(loaded, whole, at, print) == Settled(loaded, ())
+    assert present(loaded, whole, at, print) == Present(loaded, ())
     assert fetched == []
 
 

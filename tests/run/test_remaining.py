@@ -1,7 +1,9 @@
 """What is left to ask and to pay, and whether that fits the budget."""
 
+import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,15 @@ from pipeline.recipe_text import load
 from pipeline.run import remaining
 from pipeline.run.remaining import PRICES, against_budget, left
 from pipeline.run.run import planned
+from pipeline.stages.prompts import stage
+from pipeline.stages.prompts.stage import rendered
 from pipeline.store.places import places
+from pipeline.teacher import recorded
+from pipeline.teacher.building import keyed
+from pipeline.teacher.kinds.local import LocalTeacher
+from pipeline.teacher.lines import encode, entry_of
+from pipeline.teacher.protocol import Reply, answer_key, messages_digest
+from pipeline.teacher.recorded import pack
 
 dollars = st.none() | st.floats(0, 1000)
 
@@ -32,6 +42,32 @@ def test_what_is_left_and_what_is_there_are_all_and_never_less_than_nothing(
     elif asked:
         assert rest["usd"] == pytest.approx(usd * rest["requests"] / asked, abs=1e-4)
     assert left(one, 0)["tokens"] == one["tokens"]
+
+
+def test_prompts_are_rendered_and_a_recording_unpacked_once_to_tell_who_is_asked_and_what_is_answered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def journal(folder: Path, variant: str, messages: str) -> Path:
+        body = {"choices": [{"message": {"content": "an answer"}, "finish_reason": "stop"}]}
+        reply = Reply(answer_key(variant, messages, 0), "", "toy", b"", body, 640)
+        folder.mkdir(parents=True)
+        (folder / "journal.jsonl").write_bytes(encode(entry_of(messages, 0, reply), json.dumps(body).encode()))
+        return folder
+
+    recording = tmp_path / "recording"
+    pack([journal(tmp_path / "first", "v", "0" * 64)], {"v"}, recording, {})
+    overrides = [f"teachers.recorded.replay={recording}", "seeds.exercises=6", "seeds.textbooks=0"]
+    loaded, at = load("first-run", overrides), places(str(tmp_path / "data"))
+    live = keyed(loaded.recipe.teachers[2], loaded.recipe.seed)
+    assert isinstance(live, LocalTeacher)
+    prompts = list(rendered(loaded.recipe))
+    journal(at.store.partial_folder("completions", "0" * 20), live.variant, messages_digest(prompts[3].messages))
+    rendering, unpacking = Mock(side_effect=rendered), Mock(side_effect=recorded._unpack)
+    monkeypatch.setattr(stage, "rendered", rendering)
+    monkeypatch.setattr(recorded, "_unpack", unpacking)
+    found = remaining.asked(loaded, planned(loaded, at).plan, at, to_make=True)
+    assert (found.routed, +found.answered) == ({("live", "exercise"): 6}, {"live": 1})
+    assert (rendering.call_count, unpacking.call_count) == (1, 1)
 
 
 def compared(

@@ -9,7 +9,7 @@ import pytest
 from shapes_held import hold
 
 from pipeline import walk
-from pipeline.core.errors import BudgetReached, Interrupted, TeacherError
+from pipeline.core.errors import BudgetReached, HornbookError, Interrupted, TeacherError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Kept, Tally, sourced
 from pipeline.stages.making import Making, TextStep
@@ -92,6 +92,7 @@ def test_what_arms_share_is_made_once_and_a_second_call_makes_nothing(
     assert go(mine, at, tell=told.append).made == ()
     assert told == []
     assert len(log) == 5
+    go(mine, at).check(mine)
 
 
 def test_the_failure_of_one_run_loses_no_other_and_is_told_with_its_stage(
@@ -106,6 +107,8 @@ def test_the_failure_of_one_run_loses_no_other_and_is_told_with_its_stage(
     found = result(mine, at, plans_of(mine, at), swept.failed)
     assert found.state == "1 of 4 runs to make"
     assert [failed.run for _, failed in found.failed] == ["mine.one.2"]
+    with pytest.raises(HornbookError, match=r"^1 of 4 runs of mine were not made: mine\.one\.2\n"):
+        swept.check(mine)
 
 
 def test_a_mistake_in_one_arm_loses_no_other(mine: Sweep, at: Places, made: Callable[..., list[str]]) -> None:
@@ -122,6 +125,9 @@ def test_an_interruption_or_a_budget_ends_the_sweep_which_goes_on_from_there(
     made(lambda making: error if making.run == "mine.one.2" else None)
     swept = go(mine, at)
     assert swept.stopped is error
+    with pytest.raises(type(error)) as raised:
+        swept.check(mine)
+    assert raised.value is error
     assert swept.made == ("mine.one.1",)
     log = made()
     assert go(mine, at).made == ("mine.one.2", "mine.two.1", "mine.two.2")

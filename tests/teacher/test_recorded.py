@@ -4,6 +4,7 @@ import json
 import lzma
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asking import ask_all, execution, prompt, table
@@ -15,9 +16,9 @@ from pipeline.core.resources import shipped
 from pipeline.core.stage import Kept
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete
-from pipeline.teacher import recorded
+from pipeline.teacher import kinds, recorded
 from pipeline.teacher.journal import Journal
-from pipeline.teacher.lines import encode, entry_of
+from pipeline.teacher.lines import encode, entries, entry_of
 from pipeline.teacher.protocol import Reply, answer_key, messages_digest
 from pipeline.teacher.recorded import ABOUT, JOURNAL, pack, replayed
 
@@ -78,6 +79,20 @@ def test_another_machine_adds_to_what_is_there(tmp_path: Path) -> None:
     assert replay(str(tmp_path / "out"), 2) == {0: "zero", 1: "one"}
 
 
+def test_a_question_has_one_answer_in_a_recording_in_whatever_order_it_was_given(tmp_path: Path) -> None:
+    journalled(tmp_path / "a", {0: "zero", 1: "one"})
+    journalled(tmp_path / "b", {0: "zero by another engine", 1: "one by another engine"}, variant="w")
+    taken = []
+    for name, order in {"one": "ab", "two": "ba"}.items():
+        told = pack([tmp_path / which for which in order], {"v", "w"}, tmp_path / name, ABOUT_IT)
+        assert told["answers"] == 2
+        taken.append((tmp_path / name / JOURNAL).read_bytes())
+    assert taken[0] == taken[1]
+    for which in "ab":
+        pack([tmp_path / which], {"v", "w"}, tmp_path / "grown", ABOUT_IT)
+    assert replay(str(tmp_path / "grown"), 2) == {0: "zero", 1: "one"}
+
+
 def test_the_identity_is_of_the_bytes_not_of_the_file(tmp_path: Path) -> None:
     journalled(tmp_path / "a", {0: "zero"})
     for name in ("one", "two"):
@@ -103,8 +118,10 @@ def test_a_cut_recording_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("most", "live", "failed"), [(0, [1, 3, 4], []), (2, [1, 3], [4])])
 def test_what_is_not_recorded_is_left_to_another_teacher(
-    tmp_path: Path, most: int, live: list[int], failed: list[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, live: list[int], failed: list[int]
 ) -> None:
+    unpacked = Mock(side_effect=recorded.unpacked)
+    monkeypatch.setattr(kinds.replay, "unpacked", unpacked)
     journalled(tmp_path / "a", {0: "zero", 2: "two"})
     place = str(tmp_path / "a")
     recording = ReplayTable(name="mock", replay=place, otherwise="live", most_otherwise=most)
@@ -116,6 +133,7 @@ def test_what_is_not_recorded_is_left_to_another_teacher(
     }
     assert sorted(dropped) == sorted(asked[n].id for n in failed)
     assert len(server.requests) == len(live)
+    unpacked.assert_called_once_with(Path(place))  # once, for who is asked and for what is answered
 
 
 def test_the_second_sample_of_a_prompt_that_is_recorded_once_is_asked_of_the_other(tmp_path: Path) -> None:
@@ -124,9 +142,11 @@ def test_the_second_sample_of_a_prompt_that_is_recorded_once_is_asked_of_the_oth
     with serving() as server:
         live = teacher.build(table(server.url, name="live"), execution(), 0)
         teachers = {"mock": teacher.build(recording, execution(), 0), "live": live}
-        outcomes = list(Complete(teachers, tmp_path / "run", execution())([prompt(0), prompt(0)]))
+        outcomes = list(Complete(teachers, tmp_path / "run", execution())([prompt(0)] * 3))
     found = {(one.record.teacher, one.record.number) for one in outcomes if isinstance(one, Kept)}
-    assert found == {("mock", 0), ("live", 1)}
+    assert found == {("mock", 0), ("live", 1), ("live", 2)}
+    # The other's samples count on from the recorded one: the same model with the same seed does not repeat it.
+    assert sorted(entry.number for entry in entries(tmp_path / "run")) == [1, 2]
 
 
 def test_whom_the_rest_is_left_to_is_in_the_identity_where_there_is_one(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,17 +61,16 @@ class Complete:
 
     def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
         # closing(): whatever ends the stage, what is in flight is drained into the journal first.
-        with Routes(self.teachers.values()) as route, closing(self._conversation(records, route)) as conversation:
+        routes = Routes(self.teachers.values())
+        with routes, closing(self._conversation(map(routes, questions(records)))) as conversation:
             for outcome in conversation:
                 if isinstance(outcome.result, Answer):
                     self.answered(outcome.question.teacher, outcome.result)
                 yield completion_of(outcome, self.teachers)
 
-    def _conversation(
-        self, records: Iterable[Prompt], route: Callable[[Question], str]
-    ) -> Generator[Outcome, None, None]:
+    def _conversation(self, asked: Iterable[Question]) -> Generator[Outcome, None, None]:
         return converse(
-            (replace(question, teacher=route(question)) for question in questions(records)),
+            asked,
             self.teachers,
             journal=self.journal,
             execution=self.execution,

@@ -1,12 +1,12 @@
 """A teacher that answers from the journals of an earlier run, or from a recording that is shipped."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.recipe_teachers import ReplayTable
-from pipeline.teacher.archive import Archive
+from pipeline.teacher.archive import Archive, SharedArchive
 from pipeline.teacher.kind import Kind, Setup
 from pipeline.teacher.protocol import Desk, Failure, Lane, Question, Reply, Ticket, Trouble
 from pipeline.teacher.recorded import contents, journals, replayed, unpacked
@@ -35,6 +35,11 @@ class ReplayTeacher:
     most_otherwise: int = 0
     kind: str = "replay"
     journalled: bool = False
+    answers: SharedArchive = field(init=False, compare=False, repr=False)
+    """Its recording by messages: unpacked once for all who look something up in it at the same time."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", SharedArchive(self._opened))
 
     def identity(self) -> dict[str, object]:
         """What its journals hold: one that grew may answer more, a copy elsewhere answers the same."""
@@ -42,8 +47,8 @@ class ReplayTeacher:
         told = {"kind": self.kind, "name": self.name, "max_tokens": self.max_tokens, **others}
         return {**told, "journals": contents(self.place)}
 
-    def archive(self) -> Archive:
-        """Its answers by messages; to be closed. Raises InputError where there are none."""
+    def _opened(self) -> Archive:
+        """Raises InputError where there are no answers."""
         with unpacked(self.place) as places:
             archive = Archive(places, by_messages=True)
         if not archive.answers:
@@ -69,11 +74,11 @@ class _ReplayWorker:
         self._archive: Archive | None = None
 
     def prepare(self) -> None:
-        self._archive = self._teacher.archive()
+        self._archive = self._teacher.answers.take()
 
     def close(self) -> None:
         if self._archive is not None:
-            self._archive.close()
+            self._teacher.answers.leave()
 
     def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
         for start in range(0, len(tickets), _TOGETHER):
