@@ -72,6 +72,11 @@ class Language(Protocol):
         of them are compared by `match_rate`, or by their n-grams."""
         ...
 
+    def bare(self, text: str) -> list[tuple[int, int]]:
+        """Character ranges, in order, of the names and operators: of what is neither string nor comment, in which a
+        person would have written something. [] for a text that is none of this language, or that is all words."""
+        ...
+
     def stop(self, prompt: str) -> Stop:
         """Where a student's answer ends that continues `prompt`."""
         ...

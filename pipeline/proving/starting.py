@@ -1,4 +1,8 @@
-"""A new domain: a copy of one that works, under a name of its own."""
+"""A new domain: a copy of one that works, under a name of its own, with a page and a recipe to begin with.
+
+What the other says of itself (README.md) and how it is run (recipes/, which replay what was recorded for its prompts) is
+not copied.
+"""
 
 import re
 import shutil
@@ -7,8 +11,65 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import UsageError
-from pipeline.domains.loading import TOML, folder_of
+from pipeline.domains.domain import Domain
+from pipeline.domains.faults import PAGE
+from pipeline.domains.loading import TOML, load
 from pipeline.domains.tables import is_slug
+
+_LEFT = (".*", "__pycache__", "README.md", "recipes")
+_README = """\
+# {name}
+
+A domain that began as a copy of `{copied}`. Say here what it is about, what its axes are, and what its data may be used
+for.
+
+| file | what to do with it |
+|---|---|
+| `domain.toml` | title, licence of your data, language and checker |
+| `topics.toml`, `axes.toml` | the topics, and in what else texts differ |
+| `*.md` | what the teacher is asked; a worked example in it is worth more than a rule |
+| `examples/` | items of your own, each with wrong solutions that its check must reject |
+| `problems.jsonl` | held-out problems, thirty or more, unlike all seeds |
+| `recipes/first-run.toml` | what `hornbook run first-run domain=FOLDER` does |
+
+`hornbook domain check FOLDER` executes what the folder claims, `hornbook domain preview FOLDER --teacher
+qwen2.5-coder-1.5b` asks a few seeds. For the form of each file: {page}.
+"""
+_RECIPE = """\
+name = "first-run-{name}"
+description = "{name}: Qwen2.5-Coder-1.5B writes a small corpus; SmolLM2-135M learns and is scored."
+seed = 7
+domain = ".."
+
+[seeds]
+{seeds}
+
+# One GB, fetched once. Any model will do: kind = "openai" asks an endpoint.
+[[teachers]]
+name = "qwen2.5-coder-1.5b"
+kind = "local"
+model = "qwen2.5-coder-1.5b"
+temperature = 0.5
+top_p = 0.95
+max_tokens = 512
+
+[student]
+init = "smollm2"
+precision = "auto"
+prompt_gradient = false
+
+[[student.phases]]
+name = "fine-tune"
+data = "{data}"
+epochs = 3
+max_tokens = 40_000
+batch = 1
+lr = 5e-5
+warmup_steps = 5
+
+[evaluation]
+max_new_tokens = 160
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +88,14 @@ class Started:
         listed = "\n".join(f"  {file}" for file in self.files)
         return (
             f"wrote {self.folder}, a copy of {self.copied}:\n{listed}\n"
-            f"change it, then: hornbook domain check {self.folder}"
+            f"change it, README.md says what; then: hornbook domain check {self.folder}"
         )
 
 
 def start(folder: Path, copied: str) -> Started:
-    """Copy a domain to `folder`, whose last part is its name. Raises UsageError where something is there already."""
-    source = folder_of(copied)
+    """Copy a domain to `folder`, whose last part is its name. Raises UsageError where something is there already, and
+    InputError where the domain to copy has faults."""
+    source = load(copied)
     name = folder.name
     if not is_slug(name):
         raise UsageError(
@@ -41,9 +103,20 @@ def start(folder: Path, copied: str) -> Started:
         )
     if folder.exists():
         raise UsageError(f"{folder} exists already", hint="name another folder, or remove it first")
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copytree(source.folder, folder, ignore=shutil.ignore_patterns(*_LEFT))
     toml = folder / TOML
     text = toml.read_text(encoding="utf-8")
     toml.write_text(re.sub(r"^name\s*=.*$", f'name = "{name}"', text, count=1, flags=re.MULTILINE), encoding="utf-8")
+    (folder / "README.md").write_text(_README.format(name=name, copied=source.name, page=PAGE), encoding="utf-8")
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "first-run.toml").write_text(_recipe(source, name), encoding="utf-8")
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
     return Started(str(folder), name, copied, files)
+
+
+def _recipe(source: Domain, name: str) -> str:
+    """A small run of what the domain has templates for."""
+    asked = [("exercises", 40)] if source.templates.keys() & {"exercise", "complete"} else []
+    asked += [("textbooks", 10)] if "passage" in source.templates else []
+    data = "exercise" if asked[0][0] == "exercises" else "textbook"
+    return _RECIPE.format(name=name, seeds="\n".join(f"{kind} = {count}" for kind, count in asked), data=data)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import recipe_text
 from pipeline.checkers.protocol import Means
 from pipeline.cli.main import main
 from pipeline.core.errors import UsageError
@@ -42,6 +43,21 @@ def test_every_claim_of_what_is_shipped_holds(name: str) -> None:
 def test_a_new_domain_holds_and_has_its_own_name(mine: Path) -> None:
     assert load(str(mine)).name == "mine"
     assert checked(mine).faults == ()
+
+
+@pytest.mark.parametrize("name", domains())
+def test_a_new_domain_has_a_page_and_a_recipe_of_its_own(name: str, tmp_path: Path) -> None:
+    """Recipes of the domain it comes from replay what was recorded for that one's prompts."""
+    told = start(tmp_path / "mine", name)
+    assert [file for file in told.files if "recipes" in file] == ["recipes/first-run.toml"]
+    page = (tmp_path / "mine" / "README.md").read_text()
+    assert page.startswith("# mine\n") and f"began as a copy of `{name}`" in page
+    recipe = recipe_text.load("first-run", [f"domain={tmp_path / 'mine'}"]).recipe
+    assert (recipe.name, recipe.domain) == ("first-run-mine", str(tmp_path / "mine"))
+    assert [teacher.kind for teacher in recipe.teachers] == ["local"]
+    assert recipe.seeds.exercises == 40
+    by_file = recipe_text.load(str(tmp_path / "mine" / "recipes" / "first-run.toml"), []).recipe
+    assert by_file == recipe
 
 
 def test_new_writes_over_nothing(mine: Path) -> None:

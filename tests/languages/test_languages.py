@@ -156,6 +156,9 @@ def test_no_text_is_too_strange(language, text: str) -> None:
     assert match_rate(shape, shape) == (1.0 if shape else 0.0)
     place = language.stop("")(text)
     assert place is None or 0 <= place <= len(text)
+    ranges = language.bare(text)
+    assert all(0 <= start < stop <= len(text) for start, stop in ranges)
+    assert ranges == sorted(ranges)
 
 
 @EVERY

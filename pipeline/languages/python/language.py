@@ -4,6 +4,7 @@ from pipeline.languages.base import Found, Missing, Stop
 from pipeline.languages.fences import Block
 from pipeline.languages.normalise import normalised
 from pipeline.languages.python.answer import code_of
+from pipeline.languages.python.bare import bare
 from pipeline.languages.python.exercise import nothing_found
 from pipeline.languages.python.normal_form import normal_form, parse
 from pipeline.languages.python.shape import node_kinds
@@ -43,6 +44,9 @@ class Python:
     def shape(self, text: str) -> tuple[str, ...]:
         tree = parse(text)
         return tuple(node_kinds(tree)) if tree is not None else ()
+
+    def bare(self, text: str) -> list[tuple[int, int]]:
+        return bare(text)
 
     def stop(self, prompt: str) -> Stop:
         """The body of the function that the prompt opens, with the helpers that it needs."""

@@ -84,6 +84,10 @@ class Regex:
         tree = _parsed(text.strip("\n"))
         return () if isinstance(tree, str) else tuple(_kinds(tree))
 
+    def bare(self, text: str) -> list[tuple[int, int]]:
+        """None of it: what is no sign of a pattern stands for itself, and prose is a pattern too."""
+        return []
+
     def stop(self, prompt: str) -> Stop:
         """The end of the line."""
         return cut_before("\n")

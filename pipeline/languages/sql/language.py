@@ -16,6 +16,8 @@ _STARTS = re.compile(r"\s*(?:select|with|values)\b[^.]*$", re.IGNORECASE)
 _TOKENS = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\s+|\w+(?:\.\d+)?|<>|[<>!=]=|\|\||.", re.DOTALL
 )
+_QUOTED = ("'", '"', "--", "/*")
+_SPACE = (" ", "\t", "\n", "\r")
 _ENDS = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|['\"]|;|\n[ \t]*\n|\n?```", re.DOTALL
 )
@@ -92,6 +94,12 @@ class Sql:
             for node in tree.walk(bfs=False)
             if not isinstance(node, exp.Identifier)
         )
+
+    def bare(self, text: str) -> list[tuple[int, int]]:
+        """All but literals of text, quoted names and comments."""
+        if self.flaw(text):
+            return []
+        return [found.span() for found in _TOKENS.finditer(text) if not found[0].startswith(_QUOTED + _SPACE)]
 
     def stop(self, prompt: str) -> Stop:
         """After the first `;` outside of strings and comments, or before a blank line or a fence."""

@@ -38,6 +38,9 @@ class Text:
         """The words, numbers as one mark."""
         return tuple(_DIGITS.sub("0", word) for word in self._words(text))
 
+    def bare(self, text: str) -> list[tuple[int, int]]:
+        return []
+
     def stop(self, prompt: str) -> Stop:
         """A blank line, or a fence."""
         return cut_before("\n\n", "\n```")

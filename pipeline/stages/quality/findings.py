@@ -1,13 +1,11 @@
 """What was found in a text, where in the text it counts, and how it is masked."""
 
-import ast
-import io
 import re
-import tokenize
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.languages.base import Language
 from pipeline.languages.fences import code_blocks
 
 
@@ -31,10 +29,10 @@ _MARKS = {
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def in_words(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Those findings that do not lie in the operators and names of Python code: `weights@layer.bias` is no address.
+def in_words(text: str, findings: Iterable[Finding], language: Language) -> Iterator[Finding]:
+    """Those findings that do not lie in operators and names of code: in Python `weights@layer.bias` is no address.
 
-    In text that is Python (or in a fenced block of it), a finding counts where it begins in a string or a comment;
+    In text of the language (or in a fenced block of it), a finding counts where it begins in a string or a comment;
     everywhere else it counts.
     """
     doubtful: list[Finding] = []
@@ -45,7 +43,7 @@ def in_words(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
             doubtful.append(finding)
     if not doubtful:
         return
-    bare = _bare_code(text) if parses(text) else _bare_code_of_blocks(text)
+    bare = language.bare(text) or _bare_code_of_blocks(text, language)
     starts = [start for start, _ in bare]
     for finding in doubtful:
         place = bisect_right(starts, finding.start) - 1
@@ -58,59 +56,31 @@ _CLOSE = (">", '"', "'")
 
 
 def _quoted(text: str, finding: Finding) -> bool:
-    """Whether a finding is plainly in a string or a comment, so that the text need not be read as Python."""
+    """Whether a finding is plainly in a string or a comment, so that the text need not be parsed."""
     line = text[text.rfind("\n", 0, finding.start) + 1 : finding.start]
     around = line[-1:], text[finding.stop : finding.stop + 1]
     return line.lstrip()[:1] == "#" or (around[0] in _OPEN and around[1] in _CLOSE)
 
 
-def _bare_code_of_blocks(markdown: str) -> list[tuple[int, int]]:
-    """`_bare_code` of the fenced blocks that are Python, or may be, as character ranges of the whole text."""
+def _bare_code_of_blocks(markdown: str, language: Language) -> list[tuple[int, int]]:
+    """What is bare in the fenced blocks of the language, as character ranges of the whole text."""
     starts = [0, *(found.end() for found in _LINE_END.finditer(markdown)), len(markdown)]
     found: list[tuple[int, int]] = []
     for block in code_blocks(markdown):
-        if not block.is_python:
+        if not language.holds(block):
             continue
         lines = block.code.split("\n")
         # Where each line of the block begins in its code and in the text, which has the indent of the fence as well.
         here = [0]
         for line in lines:
             here.append(here[-1] + len(line) + 1)
-        for start, stop in _bare_code(block.code):
+        for start, stop in language.bare(block.code):
             row = bisect_right(here, start) - 1
             line_start, line_end = starts[block.line + row], starts[block.line + row + 1]
             indent = len(markdown[line_start:line_end].rstrip("\r\n")) - len(lines[row])
             offset = line_start + max(indent, 0) - here[row]
             found.append((start + offset, stop + offset))
     return found
-
-
-def _bare_code(code: str) -> list[tuple[int, int]]:
-    """Character ranges of the tokens of `code` that are neither string nor comment; empty where it is not Python."""
-    if not parses(code):
-        return []
-    quoted = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
-    lines = [0]
-    for line in io.StringIO(code):
-        lines.append(lines[-1] + len(line))
-    ranges = []
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
-            if token.type not in quoted and token.string.strip():
-                start = lines[token.start[0] - 1] + token.start[1]
-                ranges.append((start, start + len(token.string)))
-    except (tokenize.TokenError, IndentationError):
-        return []
-    return ranges
-
-
-def parses(text: str) -> bool:
-    """Whether `text` is Python."""
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return False
-    return True
 
 
 def masked(text: str, findings: Iterable[Finding]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from pipeline.languages.base import Language
 from pipeline.stages.quality.findings import Finding, in_words
 
 _EMAIL = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
@@ -31,12 +32,12 @@ _FICTION = re.compile(r"^\+1\D*\d{3}\D*555\D*01\d\d$")
 """North American numbers that are kept free for stories and examples."""
 
 
-def personal(text: str) -> Iterator[Finding]:
+def personal(text: str, language: Language) -> Iterator[Finding]:
     """E-mail addresses of somebody, public IPv4 addresses, telephone numbers with a country code.
 
     Numbers without a country code are left alone: in code they are numbers. Bits of code (`a@b.mean`) do not count.
     """
-    return in_words(text, _personal(text))
+    return in_words(text, _personal(text), language)
 
 
 def _personal(text: str) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pipeline.languages.base import Language
 from pipeline.stages.quality.findings import Finding, in_words
 
 _PLACEHOLDER = re.compile(
@@ -92,9 +93,9 @@ MIN_HEX_ENTROPY = 3.0
 """Bits a character of a hexadecimal string: detect-secrets' own limit."""
 
 
-def credentials(text: str) -> Iterator[Finding]:
+def credentials(text: str, language: Language) -> Iterator[Finding]:
     """Keys, tokens and passwords in `text`; placeholders, and what is code and no string, are left out."""
-    return in_words(text, _credentials(text))
+    return in_words(text, _credentials(text), language)
 
 
 def _credentials(text: str) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pipeline.core.errors import HornbookError
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
+from pipeline.languages.base import Language
 from pipeline.languages.finding import named
 from pipeline.models.embeddings import Embedding
 from pipeline.recipe import QualityTable
@@ -20,8 +21,8 @@ from pipeline.work.protocol import SERIAL, Executor
 
 Annotate = Callable[[Sequence[Document]], Sequence[Annotation]]
 """A judge's verdict on each document; one that comes twice in a row is judged twice."""
-Find = Callable[[str], Iterator[findings.Finding]]
-"""What a rule finds in a text."""
+Find = Callable[[str, Language], Iterator[findings.Finding]]
+"""What a rule finds in a text of a corpus in some language."""
 
 
 def _unheard(valuation: Valuation) -> None:
@@ -90,13 +91,14 @@ class Quality:
         return self._without_secrets(document)
 
     def _without_secrets(self, document: Document) -> Kept[Document] | Dropped:
+        language = named(self.language)
         rules: list[tuple[str, Find]] = [
             (self.table.secrets, credentials),
             (self.table.personal_data, personal),
         ]
         text, masking = document.text, list[Find]()
         for treatment, find in rules:
-            finding = None if treatment == "off" else next(iter(find(text)), None)
+            finding = None if treatment == "off" else next(find(text, language), None)
             if finding is None:
                 continue
             if treatment == "drop":
@@ -109,13 +111,15 @@ class Quality:
     def _masked(self, document: Document, rules: Sequence[Find]) -> Kept[Document] | Dropped:
         """The document with marks in place of what `rules` find; dropped where that would break its code."""
 
+        language = named(self.language)
+
         def clean(text: str) -> str:
-            return findings.masked(text, [finding for find in rules for finding in find(text)])
+            return findings.masked(text, [finding for find in rules for finding in find(text, language)])
 
         text = document.text
         whole = clean(text)
-        if findings.parses(text) and not findings.parses(whole):
-            finding = next(iter(rules[0](text)))
+        if language.flaw(whole) and not language.flaw(text):
+            finding = next(rules[0](text, language))
             return Dropped(document, "secret", f"{findings.described(text, finding)}; masked, the code would not parse")
         if isinstance(document, Exercise):
             prompt = clean(document.prompt)

@@ -2,16 +2,19 @@
 
 import pytest
 
+from pipeline.languages.finding import named
 from pipeline.stages.quality.findings import Finding, in_words
 
 ADDRESS = "weights@layer.bias"
 
 
-def counted(text: str) -> int:
+def counted(text: str, language: str = "python") -> int:
     """How many of the occurrences of `ADDRESS` count."""
     places = [at for at in range(len(text)) if text.startswith(ADDRESS, at)]
     assert places
-    return len(list(in_words(text, [Finding("e-mail address", at, at + len(ADDRESS)) for at in places])))
+    return len(
+        list(in_words(text, [Finding("e-mail address", at, at + len(ADDRESS)) for at in places], named(language)))
+    )
 
 
 @pytest.mark.parametrize("info", ["python", "py3", "{.python}", "Python", "python:a.py", "python3.11", ""])

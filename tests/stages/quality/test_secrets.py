@@ -8,12 +8,15 @@ import pytest
 
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
+from pipeline.languages.base import Language
+from pipeline.languages.finding import LANGUAGES, named
 from pipeline.recipe import QualityTable
 from pipeline.stages.quality.findings import Finding, masked
 from pipeline.stages.quality.personal import personal
 from pipeline.stages.quality.secrets import credentials
 from pipeline.stages.quality.stage import Quality
 
+PYTHON = named("python")
 CODE = (
     'def mean(values):\n    """Arithmetic mean, 0 for none."""\n    return sum(values) / len(values) if values else 0\n'
 )
@@ -81,7 +84,7 @@ def test_planted_keys_are_found_and_never_shown(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_keys_in_markdown_are_found(kind: str) -> None:
-    assert [f.kind for f in credentials(f"Set it like this: `{KEYS[kind]}` and go on.")] == [kind]
+    assert [f.kind for f in credentials(f"Set it like this: `{KEYS[kind]}` and go on.", PYTHON)] == [kind]
 
 
 @pytest.mark.parametrize(
@@ -111,14 +114,14 @@ def test_keys_in_markdown_are_found(kind: str) -> None:
 )
 def test_camel_case_hashes_and_placeholders_are_no_secrets(harmless: str) -> None:
     """detect-secrets #693 calls the first one a secret."""
-    assert not list(credentials(f"{CODE}{harmless}\n"))
-    assert not list(credentials(f'{CODE}x = """{harmless}"""\n'))
+    assert not list(credentials(f"{CODE}{harmless}\n", PYTHON))
+    assert not list(credentials(f'{CODE}x = """{harmless}"""\n', PYTHON))
 
 
 def test_a_key_that_cannot_be_masked_without_breaking_the_code_drops_the_document(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def rule(text: str) -> Iterator[Finding]:
+    def rule(text: str, language: Language) -> Iterator[Finding]:
         start = text.index("def ")
         yield Finding("odd key", start, start + 4)
 
@@ -173,14 +176,50 @@ def test_personal_data_is_a_setting_of_its_own() -> None:
     ],
 )
 def test_addresses_of_nobody_stay(nobody: str) -> None:
-    assert not list(personal(f"see {nobody} there"))
+    assert not list(personal(f"see {nobody} there", PYTHON))
 
 
 def test_matrix_products_are_no_addresses() -> None:
     code = "def f(x, w):\n    return x@w.weight + x @ w.bias  # ask jo@somewhere.org\n"
-    assert [code[f.start : f.stop] for f in personal(code)] == ["jo@somewhere.org"]
+    assert [code[f.start : f.stop] for f in personal(code, PYTHON)] == ["jo@somewhere.org"]
     lesson = f"Multiply them:\n\n```python\n{code}```\n\nWrite to al@elsewhere.net.\n"
-    assert [lesson[f.start : f.stop] for f in personal(lesson)] == ["jo@somewhere.org", "al@elsewhere.net"]
+    assert [lesson[f.start : f.stop] for f in personal(lesson, PYTHON)] == ["jo@somewhere.org", "al@elsewhere.net"]
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_is_found_in_the_prose_of_every_language(name: str, kind: str) -> None:
+    text = f"-- Set it to {KEYS[kind]} and go on.\n"
+    assert [found.kind for found in credentials(text, named(name))] == [kind]
+
+
+@pytest.mark.parametrize("kind", ["GitHub token", "AWS access key", "key assigned to a name"])
+def test_a_key_in_a_literal_of_sql_is_masked_there(kind: str) -> None:
+    key = KEYS[kind]
+    query = (
+        f"CREATE TABLE login (token TEXT);\n-- Whose?\nSELECT 1 FROM login WHERE {key if '=' in key else repr(key)};\n"
+    )
+    quality = Quality(QualityTable(secrets="mask"), language="sql")
+    (one,) = quality([Passage(text=query)])
+    assert isinstance(one, Kept)
+    assert one.record.text.endswith("<KEY>';\n") or one.record.text.endswith('<KEY>";\n')
+    assert named("sql").flaw(one.record.text) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("sql", "SELECT x +14155552671 FROM t;\n", 0),
+        ("sql", "SELECT x FROM t WHERE phone = '+14155552671'; -- or +14155552671\n", 2),
+        ("sql", "Ask +14155552671, then:\n```sql\nSELECT x +14155552671 FROM t;\n```\n", 1),
+        ("python", "y = x@weights.bias\n", 0),
+        ("text", "y = x@weights.bias\n", 1),
+        ("regex", "jo@somewhere.org\n", 1),
+        ("regex", "jo@somewhere\\.org\n", 0),
+    ],
+)
+def test_what_is_no_literal_of_the_language_is_nobodys(name: str, text: str, count: int) -> None:
+    assert len(list(personal(text, named(name)))) == count
 
 
 def test_masking_an_exercise_keeps_its_parts() -> None:

@@ -1,0 +1,29 @@
+"""The names and operators of Python code: what is neither string nor comment."""
+
+import ast
+import io
+import tokenize
+import warnings
+
+
+def bare(code: str) -> list[tuple[int, int]]:
+    """Character ranges of the tokens of `code` that are neither string nor comment; [] where it is no Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(code)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return []
+    quoted = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+    lines = [0]
+    for line in io.StringIO(code):
+        lines.append(lines[-1] + len(line))
+    ranges = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type not in quoted and token.string.strip():
+                start = lines[token.start[0] - 1] + token.start[1]
+                ranges.append((start, start + len(token.string)))
+    except (tokenize.TokenError, IndentationError):
+        return []
+    return ranges
