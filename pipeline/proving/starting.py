@@ -1,7 +1,7 @@
 """A new domain: a copy of one that works, under a name of its own, with a page and a recipe to begin with.
 
-What the other says of itself (README.md) and how it is run (recipes/, which replay what was recorded for its prompts) is
-not copied.
+What the other says of itself (README.md) and how it is run (recipes/, which replay what was recorded for its prompts)
+is not copied.
 """
 
 import re

@@ -51,7 +51,8 @@ def test_a_new_domain_has_a_page_and_a_recipe_of_its_own(name: str, tmp_path: Pa
     told = start(tmp_path / "mine", name)
     assert [file for file in told.files if "recipes" in file] == ["recipes/first-run.toml"]
     page = (tmp_path / "mine" / "README.md").read_text()
-    assert page.startswith("# mine\n") and f"began as a copy of `{name}`" in page
+    assert page.startswith("# mine\n")
+    assert f"began as a copy of `{name}`" in page
     recipe = recipe_text.load("first-run", [f"domain={tmp_path / 'mine'}"]).recipe
     assert (recipe.name, recipe.domain) == ("first-run-mine", str(tmp_path / "mine"))
     assert [teacher.kind for teacher in recipe.teachers] == ["local"]
