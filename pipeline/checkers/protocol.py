@@ -102,6 +102,18 @@ class Checker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Blind:
+    """How solutions of a task are held against each other, where nothing else is known of a right one.
+
+    What a check says by guess (rows, strings) counts in neither. alone: the check that a solution has to pass by
+    itself. against: the one by which `solution` is what is right.
+    """
+
+    alone: Callable[[Check, str], Check]
+    against: Callable[[Check, str], Check]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A checker's declaration.
 
@@ -109,6 +121,7 @@ class Kind:
     ruled on otherwise. what: in a few words. reasons: why it may find an item wrong, each with its meaning. keys: of
     `check`, each with its meaning. faults: why a check is itself malformed, all at once, with the key named; nothing is
     executed. make: a checker that is not open yet; raises RecipeError for terms that it cannot be made with.
+    blind: how solutions of one task are held against each other; None for a checker that cannot.
     """
 
     name: str
@@ -119,6 +132,7 @@ class Kind:
     keys: Mapping[str, str]
     faults: Callable[[Check], list[str]]
     make: Callable[[Terms, Means], Checker]
+    blind: "Blind | None" = None
 
 
 def shortened(text: str, most: int = 200) -> str:

@@ -146,7 +146,13 @@ def item_of(given: Given, solution: str, domain: Domain) -> Item:
 
 def item_of_test(item_id: str, prompt: str, solution: str, test: str) -> Item:
     """A solution as a checker takes it, of a record whose test is the JSON of the check."""
-    return Item(item_id, prompt, solution, json.loads(test))
+    return Item(item_id, prompt, solution, check_of(test))
+
+
+def check_of(test: str) -> Mapping[str, Any]:
+    """The check that a record's test is, outside Python."""
+    check: Mapping[str, Any] = json.loads(test)
+    return check
 
 
 def terms_of(domain: Domain, cpu_seconds: float = 5.0, memory_mb: int = 512, packages: tuple[str, ...] = ()) -> Terms:

@@ -1,6 +1,7 @@
 """A domain of another language than Python through the stages: parsed, judged, compared, asked and scored."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,5 +225,11 @@ def test_a_recipe_asks_the_domain_s_problems_and_is_held_against_them(pets: Doma
 def test_teachers_that_know_python_alone_are_refused(pets: Domain) -> None:
     with pytest.raises(RecipeError, match="kind = 'composer', which is for Python; domain 'pets' is of language 'sql'"):
         draw(pets, SeedsTable(exercises=1), [ComposerTable(name="c")], 0)
-    with pytest.raises(RecipeError, match="tests = 'agreement', which is for Python"):
-        draw(pets, SeedsTable(exercises=1), [ReplayTable(name="c", tests="agreement")], 0)
+    other = replace(pets, checker="python-check")
+    with pytest.raises(RecipeError) as raised:
+        draw(other, SeedsTable(exercises=1), [ReplayTable(name="c", tests="agreement")], 0)
+    assert str(raised.value) == (
+        "teacher 'c' has tests = 'agreement', and the checker 'python-check' of domain 'pets' cannot hold one solution "
+        "against another; python, sqlite, regex can\n  set tests = 'teacher' or 'seed'"
+    )
+    draw(pets, SeedsTable(exercises=1), [ReplayTable(name="c", tests="agreement")], 0)

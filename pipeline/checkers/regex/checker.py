@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.checkers.protocol import (
     BAD_CHECK,
     BAD_CHECK_MEANS,
+    Blind,
     Check,
     Item,
     Kind,
@@ -22,6 +23,7 @@ _FLAGS = ("ASCII", "DOTALL", "IGNORECASE", "MULTILINE", "VERBOSE")
 _KEYS = {
     "match": Key(list, "strings to match, each text, or a table of `text` with `groups` and `found`"),
     "no_match": Key(list, "strings that must not match"),
+    "tried": Key(list, "with `reference`: further strings on which both are tried, and of which others are made"),
     "reference": Key(str, "a right pattern; made strings are held against it"),
     "mode": Key(
         str, "how the pattern is used; fullmatch if left out", one_of=("fullmatch", "match", "search", "findall")
@@ -46,9 +48,12 @@ def _faults(check: Check) -> list[str]:
     faults = malformed(check, _KEYS)
     if faults:
         return faults
-    match, no_match, flags = (_list(check.get(key, [])) for key in ("match", "no_match", "flags"))
+    match, no_match, tried, flags = (_list(check.get(key, [])) for key in ("match", "no_match", "tried", "flags"))
     faults += [f"'flags' has {flag!r}; known are {', '.join(_FLAGS)}" for flag in flags if flag not in _FLAGS]
-    faults += [f"'no_match' has {text!r}, which is no text" for text in no_match if not isinstance(text, str)]
+    for key, texts in (("no_match", no_match), ("tried", tried)):
+        faults += [f"'{key}' has {text!r}, which is no text" for text in texts if not isinstance(text, str)]
+    if tried and "reference" not in check:
+        faults.append("'tried' goes with 'reference'")
     for number, item in enumerate(match, start=1):
         faults += [f"'match' {number}: {fault}" for fault in _match_faults(item, str(check.get("mode", "")))]
     if not match and not check.get("reference"):
@@ -91,6 +96,7 @@ def _program(seconds: float, item: Item) -> Program | Ruling:
         compares=check.get("compares", "match"),
         match=check.get("match", []),
         no_match=check.get("no_match", []),
+        tried=check.get("tried", []),
         seconds=seconds,
     )
 
@@ -99,6 +105,14 @@ def _make(terms: Terms, means: Means) -> Executing:
     limits = Limits(cpu_seconds=2 * terms.cpu_seconds + 1.0, memory_mb=terms.memory_mb)
     sandbox = Sandbox(limits, workers=means.workers, mode=means.mode, modules=(_MODULE,))
     return Executing(KIND.name, Work(_faults, lambda item: _program(terms.cpu_seconds, item), ruled), sandbox)
+
+
+def _against(check: Check, solution: str) -> Check:
+    """Strings are tried, whichever of them was said to match."""
+    strings = [item["text"] if isinstance(item, dict) else item for item in _list(check.get("match", []))]
+    strings += [*_list(check.get("no_match", [])), *_list(check.get("tried", []))]
+    kept = {key: check[key] for key in ("mode", "flags", "compares") if key in check}
+    return {**kept, "tried": sorted(set(strings)), "reference": solution.strip("\n")}
 
 
 KIND = Kind(
@@ -110,4 +124,5 @@ KIND = Kind(
     keys={name: key.meaning for name, key in _KEYS.items()},
     faults=_faults,
     make=_make,
+    blind=Blind(_against, _against),
 )

@@ -72,6 +72,7 @@ def answer(
     compares: str,
     match: list[Any],
     no_match: list[str],
+    tried: list[str],
     seconds: float,
 ) -> Answer:
     """Judge one pattern. reference: None for none. seconds: of CPU time for each of the two."""
@@ -97,7 +98,7 @@ def answer(
         _on_given(given, match, no_match)
         if right is not None:
             texts = [item if isinstance(item, str) else item["text"] for item in match]
-            _against(given, right, _strings(given, right, bits, [*texts, *no_match]), compares)
+            _against(given, right, _strings(given, right, bits, [*texts, *no_match, *tried]), compares)
         _pumped(given, bits)
     except _Wrong as wrong:
         return wrong.answer

@@ -19,6 +19,7 @@ from functools import lru_cache
 from math import lcm
 from typing import Any
 
+from pipeline import checkers
 from pipeline.core.errors import HornbookError, RecipeError
 from pipeline.core.identity import rng
 from pipeline.core.records import Choice, DocumentKind, Seed, Task
@@ -198,15 +199,21 @@ def _check_teachers(table: SeedsTable, teachers: Sequence[TeacherTable], tasks: 
 
 
 def _check_language(table: SeedsTable, teachers: Sequence[TeacherTable], domain: Domain) -> None:
-    """Composers write Python, and agreement is reached by calls of Python functions."""
+    """Composers write Python; agreement needs a checker that holds solutions against each other."""
     for teacher in teachers if domain.language != "python" else ():
         asked = (table.exercises and teacher.exercise_share) or (table.textbooks and teacher.textbook_share)
-        if asked and (teacher.kind == "composer" or teacher.tests == "agreement"):
-            what = "kind = 'composer'" if teacher.kind == "composer" else "tests = 'agreement'"
+        if asked and teacher.kind == "composer":
             raise RecipeError(
-                f"teacher '{teacher.name}' has {what}, which is for Python; domain '{domain.name}' is of language "
-                f"'{domain.language}'",
-                hint="name a teacher with a model, and tests = 'teacher' or 'seed'",
+                f"teacher '{teacher.name}' has kind = 'composer', which is for Python; domain '{domain.name}' is of "
+                f"language '{domain.language}'",
+                hint="name a teacher with a model",
+            )
+        if asked and teacher.tests == "agreement" and checkers.named(domain.checker).blind is None:
+            able = [name for name in checkers.names() if name == "python" or checkers.named(name).blind]
+            raise RecipeError(
+                f"teacher '{teacher.name}' has tests = 'agreement', and the checker '{domain.checker}' of domain "
+                f"'{domain.name}' cannot hold one solution against another; {', '.join(able)} can",
+                hint="set tests = 'teacher' or 'seed'",
             )
 
 

@@ -1,7 +1,8 @@
 """The stage `solutions`: of each exercise whose test is to be agreed on, its teacher or the solver writes further ones.
 
-They are asked blind, from the signature and the docstring alone, and the docstring shows no value that a call is said
-to return: the solution and the test that came with the exercise, and whatever is wrong in them, are not seen.
+They are asked blind, from the prompt alone; in Python, where that is signature and docstring, the docstring shows no
+value that a call is said to return: the solution and the test that came with the exercise, and whatever is wrong in
+them, are not seen.
 """
 
 from collections import deque
@@ -12,6 +13,9 @@ from typing import ClassVar
 from pipeline.core.records import Completion, Document, Exercise, Prompt, Seed, Task
 from pipeline.core.stage import Dropped, Kept
 from pipeline.domains.domain import Domain
+from pipeline.domains.items import ended
+from pipeline.languages.base import Missing
+from pipeline.languages.finding import named
 from pipeline.languages.normalise import read_answer
 from pipeline.languages.python.answer import code_of
 from pipeline.languages.python.calls import edge_calls, shown_calls
@@ -60,7 +64,7 @@ class Solve:
             one = waiting[place]
             one.left -= 1
             if isinstance(answer, Completion):
-                body = body_of(answer)
+                body = body_of(answer, self.domain.language)
                 if body is not None:
                     one.bodies[answer.number] = body
             if not one.left:
@@ -92,19 +96,22 @@ class Solve:
 
 def asks(record: Document, teachers: frozenset[str], table: AgreementTable) -> bool:
     """Whether solutions of a record are asked for: it is an exercise of such a teacher, came without tests of the
-    pipeline's own, and shows enough calls."""
+    pipeline's own, and in Python shows enough calls."""
     if not isinstance(record, Exercise) or record.teacher not in teachers or record.test_owner == "seed":
         return False
+    if not record.entry_point:
+        return True
     calls = shown_calls(record.prompt, record.test, record.entry_point)
     return len(calls) + len(edge_calls(calls, record.entry_point)) >= table.min_calls
 
 
 def seed_of(exercise: Exercise, number: int, solver: str = "") -> Seed:
-    """The seed that asks for the body of an exercise, its docstring without values.
+    """The seed that asks for the solution of an exercise; a docstring shows no values.
 
     number: keeps equal ones apart. solver: the teacher that is asked, "" for the exercise's own.
     """
-    prompt = without_values(exercise.prompt, exercise.entry_point)
+    name = exercise.entry_point
+    prompt = without_values(exercise.prompt, name) if name else exercise.prompt
     return Seed(
         kind="exercise",
         number=number,
@@ -112,15 +119,19 @@ def seed_of(exercise: Exercise, number: int, solver: str = "") -> Seed:
         title="",
         audience="",
         form=TASK_FORM,
-        function_name=exercise.entry_point,
+        function_name=name,
         teacher=solver or exercise.teacher,
-        task=Task(entry_point=exercise.entry_point, prompt=prompt, test=""),
+        task=Task(entry_point=name, prompt=prompt, test=""),
     )
 
 
-def body_of(answer: Completion) -> str | None:
-    """The body that an answer gives for its task's function; None where it gives none."""
+def body_of(answer: Completion, language: str = "python") -> str | None:
+    """The body that an answer gives for its task's function, or the solution in another language; None where it gives
+    none."""
     assert answer.seed.task is not None
+    if language != "python":
+        found = named(language).solution(answer.text)
+        return None if isinstance(found, Missing) or named(language).flaw(found.text) else ended(found.text)
     text, _ = read_answer(answer.text)
     pieces = code_of(text)
     if not pieces or not all(piece.closed for piece in pieces):

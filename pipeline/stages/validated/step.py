@@ -30,7 +30,7 @@ def _make(making: Making) -> Manifest:
     domain = load(making.recipe.domain)
     if domain.language != "python":
         means = Means(execution.worker_count(), execution.sandbox)
-        return making.through(Rule(domain, table, means))
+        return making.through(Rule(domain, table, means, agreement))
     table = table.model_copy(update={"packages": (*table.packages, *domain.packages)})
     on_ray = execution.engine == "ray"
     workers = 1 if on_ray else execution.worker_count()
@@ -72,7 +72,7 @@ STEP = TextStep(
         "crash": "the program ended before its test did: by memory, output, an exit, or something forbidden",
         "uncomparable": "the verdict would rest on a comparison that the program's own types define",
         "weak-test": "its test accepts too many wrong variants of the solution, see validated.min_mutants_killed",
-        "no-agreement": "too few solutions that differ as programs return the same, where that makes the test",
+        "no-agreement": "too few solutions (in Python: different programs) return the same, where that makes the test",
         "passed": "its test passed, where validated.keep is failed",
         "bad-check": "outside Python: the check is malformed or contradicts itself, so that nothing is known",
         "not-executed": "a teacher's passage of which no code could be run, where validated.unexecuted is drop",
