@@ -14,12 +14,15 @@ from pathlib import Path
 
 from pipeline.core.contents import file_digest
 from pipeline.core.plan import KEY_LENGTH
+from pipeline.core.records import Exercise, Prompt
 from pipeline.domains.loading import load as load_domain
 from pipeline.execution import Execution
 from pipeline.models.named import named
+from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import LocalTable
 from pipeline.recipe_text import load
 from pipeline.stages.prompts import stage as prompting
+from pipeline.stages.solutions.stage import seed_of
 from pipeline.store.places import places
 from pipeline.teacher import build
 from pipeline.teacher.kinds.local import LocalTeacher
@@ -57,10 +60,21 @@ def main() -> None:
         }
         python = recipe.domain == "python"
         folder = ROOT / "data" / "recorded" / (table.name if python else f"{table.name}-{Path(recipe.domain).name}")
-        # Solutions answer prompts that are made of answers; outside Python there are none.
-        asked = None if python else {messages_digest(prompt.messages) for prompt in prompting.rendered(recipe)}
+        asked = None if python else _asked(recipe)
         told = pack([store / "completions", store / "solutions"], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
+
+
+def _asked(recipe: Recipe) -> set[str]:
+    """Digests of what a domain's recipe asks: its prompts, and those that ask for the solutions of any exercise that is
+    in the store, which of another domain's exercises nobody was asked."""
+    domain, store = load_domain(recipe.domain), places().store
+    folders = (Path(str(places().data)) / "store" / "documents").glob("*/manifest.json")
+    documents = (record for found in folders for record in store.kept("documents", found.parent.name))
+    exercises = (record for record in documents if isinstance(record, Exercise))
+    solving = (seed_of(exercise, number) for number, exercise in enumerate(exercises))
+    prompts = [*prompting.rendered(recipe), *(outcome.record for outcome in prompting.Render(domain)(solving))]
+    return {messages_digest(prompt.messages) for prompt in prompts if isinstance(prompt, Prompt)}
 
 
 def unpack(store: Path) -> None:
