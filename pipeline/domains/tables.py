@@ -148,9 +148,11 @@ def _only_exists(
                 place, f"'{place}.only' names '{other}', which is no other axis{nearest(other, [*found, 'topic'])}"
             )
             continue
-        for name in allowed:
-            if name not in known:
-                faults.add(place, f"'{place}.only.{other}' has '{name}', which is none{nearest(name, known)}")
+        missing = [name for name in allowed if name not in known]
+        if known and missing:  # of a file that could not be read nothing is known
+            names = ", ".join(f"'{name}'" for name in missing)
+            what = "which is none" if len(missing) == 1 else "which are none"
+            faults.add(place, f"'{place}.only.{other}' has {names}, {what}{nearest(missing[0], known)}")
 
 
 def _dealt(found: Mapping[str, Axis], faults: Faults) -> tuple[Axis, ...]:

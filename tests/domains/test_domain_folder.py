@@ -153,3 +153,15 @@ def test_a_circle_of_only_is_told(folder: Path) -> None:
         '[a.x]\nname = "x"\nonly = { b = ["y"] }\n[b.y]\nname = "y"\nonly = { a = ["x"] }\n'
     )
     assert any("'only' goes in a circle" in line for line in faults(folder))
+
+
+def test_topics_that_cannot_be_read_are_one_fault_and_those_that_are_gone_one_a_value(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shipped("prompts") / "sql", tmp_path / "sql"))
+    (folder / "topics.toml").write_text("x = [\n")
+    (fault,) = faults(folder)
+    assert fault.startswith("topics.toml: is not TOML")
+    (folder / "topics.toml").write_text('[cake]\ntitle = "Cake"\nbaking = "Baking"\n')
+    found = faults(folder)
+    assert len(found) == len({line.partition(" has ")[0] for line in found}) > 1
+    assert any("'schema.bakery.only.topic' has 'reading', 'unknown', 'joins'" in line for line in found)
+    assert all("which are none" in line for line in found)

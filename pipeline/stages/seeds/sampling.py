@@ -206,7 +206,7 @@ def _check_language(table: SeedsTable, teachers: Sequence[TeacherTable], domain:
             raise RecipeError(
                 f"teacher '{teacher.name}' has kind = 'composer', which is for Python; domain '{domain.name}' is of "
                 f"language '{domain.language}'",
-                hint="name a teacher with a model",
+                hint="name a teacher with a model, e.g. qwen2.5-coder-1.5b",
             )
         if asked and teacher.tests == "agreement" and checkers.named(domain.checker).blind is None:
             able = [name for name in checkers.names() if name == "python" or checkers.named(name).blind]
