@@ -199,7 +199,7 @@ def _written(
         kept = write(scratch if wish.format == "arrow" else scratch / DATA, _split(run, stage, wish, seen), wish.format)
         gone = _dropped(run, stage, scratch, wish.format)
         splits, dropped = kept.rows, sum(gone.rows.values())
-        origins = licences.of_corpus(run, seen.rows, said)
+        origins = licences.of_corpus(run, seen.origins, said)
         told = Told(summary, stage.name, stage.key, origins, said.get("", ""))
         contents = dataset_card.Contents(
             splits=splits,
@@ -242,12 +242,13 @@ class _Seen:
     """What the card counts over the rows, a few words of each."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.origins: licences.Texts = Counter()
         self.templates: Counter[tuple[str, str]] = Counter()
 
     def see(self, table: pa.Table) -> None:
-        present = [name for name in ("teacher", "licence", "origin") if name in table.column_names]
-        self.rows += table.select(present).to_pylist() if "teacher" in present else []
+        if "teacher" in table.column_names:
+            present = [name for name in ("teacher", "licence") if name in table.column_names]
+            self.origins += licences.counted(table.select(present).to_pylist())
         if "template" in table.column_names and table["template"].type == pa.string():
             pairs = zip(table["template"].to_pylist(), table["template_digest"].to_pylist(), strict=True)
             self.templates.update(pair for pair in pairs if pair[0])
@@ -282,7 +283,7 @@ def _configs(kept: Written, gone: Written, format: Format) -> dict[str, Any]:
     }
 
 
-def _learnt_from(run: RunView) -> list[dict[str, Any]]:
-    """Teacher and licence of the documents that the student read."""
+def _learnt_from(run: RunView) -> licences.Texts:
+    """The documents that the student read."""
     name = next((one.name for one in reversed(run.stages) if one.name in walk.documents() and one.manifest), "")
-    return run.rows(name, columns=["teacher", "licence", "origin"]) if name else []
+    return licences.counted(run.rows(name, columns=["teacher", "licence"]))

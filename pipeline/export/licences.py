@@ -55,15 +55,22 @@ class Origin:
         return ""
 
 
-def of_corpus(run: RunView, rows: Iterable[Mapping[str, str]], said: Mapping[str, str]) -> list[Origin]:
-    """What the texts of `rows` ("teacher", "licence", "origin") came from; said: licence by teacher, from the user."""
+Texts = Counter[tuple[str, str]]
+"""Texts by teacher and, of real code, licence."""
+
+
+def counted(rows: Iterable[Mapping[str, str]]) -> Texts:
+    """The texts of `rows` ("teacher", "licence")."""
+    return Counter(
+        (teacher, "" if teacher else row.get("licence") or "") for row in rows for teacher in [row.get("teacher") or ""]
+    )
+
+
+def of_corpus(run: RunView, texts: Texts, said: Mapping[str, str]) -> list[Origin]:
+    """What the texts came from; said: licence by teacher, from the user."""
     recipe = run.loaded.recipe if run.loaded else None
-    counts: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        teacher = row.get("teacher") or ""
-        counts[teacher, "" if teacher else row.get("licence") or ""] += 1
     found = []
-    for (teacher, licence), count in sorted(counts.items()):
+    for (teacher, licence), count in sorted(texts.items()):
         if teacher:
             model, licence, says = _of_teacher(recipe, teacher, said)
             found.append(Origin(f"teacher {teacher}", model, licence, count, says))

@@ -5,8 +5,8 @@ the columns `model`, `teacher_kind`, `prompt_id`, `seed_id`, `template`, `templa
 that the teacher was sent); they are null for what no teacher wrote.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,7 @@ from pipeline.core.identity import rng_seed
 from pipeline.core.stage import Dropped
 from pipeline.report.corpus import text_of
 from pipeline.run.reading import RunView, StageView, files_of
+from pipeline.store.parquet import BATCH
 
 STUDENT, NONE, PROBLEMS = "student", "none", "held-out"
 TRAIN, HELD_OUT, TEST = "train", "validation", "test"
@@ -50,51 +51,69 @@ def tables(run: RunView, stage: StageView, prefix: str) -> Iterator[pa.Table]:
     names = pa.unify_schemas(files)
     origins = _Origins(run) if "completion_id" in names.names else None
     for file in files_of(run.store, stage.name, stage.key, f"{prefix}-"):
-        table = file.read()
-        for field in names:
-            if field.name not in table.column_names:
-                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-        texts = pa.array([row.get("text") or text_of(row) for row in _rows(table)], pa.string())
-        columns = {"id": table["id"], "type": table["type"], "text": texts}
-        columns |= {name: table[name] for name in names.names if name not in columns and name not in _WHY}
-        columns |= origins.of(table["completion_id"]) if origins else {}
-        columns |= {name: table[name] for name in _WHY if name in table.column_names}
-        yield pa.table(columns)
+        yield _table(file.read(), names, origins)
+
+
+def _table(table: pa.Table, names: pa.Schema, origins: "_Origins | None") -> pa.Table:
+    for field in names:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    read = table.select([name for name in table.column_names if name in _READ_BY_TEXT])
+    rows = (row for batch in read.to_batches(BATCH) for row in batch.to_pylist())
+    texts = pa.array((row.get("text") or text_of(row) for row in rows), pa.string())
+    columns = {"id": table["id"], "type": table["type"], "text": texts}
+    columns |= {name: table[name] for name in names.names if name not in columns and name not in _WHY}
+    columns |= origins.of(table["completion_id"]) if origins else {}
+    columns |= {name: table[name] for name in _WHY if name in table.column_names}
+    return pa.table(columns)
 
 
 _READ_BY_TEXT = frozenset({"type", "text", "prompt", "solution", "messages", "completion", "title", "function_name",
                            "words", "task", "detail", "canonical_solution"})  # fmt: skip
 
 
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.select([n for n in table.column_names if n in _READ_BY_TEXT]).to_pylist()
-    return rows
-
-
 class _Origins:
     """Columns of the completions and prompts that documents came from, looked up by id."""
 
     def __init__(self, run: RunView) -> None:
-        self._completions = run.table("completions", columns=["id", *_OF_COMPLETION.values()])
-        self._prompts = run.table("prompts", columns=["id", *_OF_PROMPT.values()])
+        self._completions = _Parents(run, "completions", _OF_COMPLETION)
+        self._prompts = _Parents(run, "prompts", _OF_PROMPT)
 
     def of(self, completion_ids: pa.ChunkedArray) -> Mapping[str, pa.ChunkedArray]:
-        found = _looked_up(completion_ids, self._completions, _OF_COMPLETION)
+        found = self._completions.of(completion_ids)
         asked = found.get("prompt_id")
-        return found | (_looked_up(asked, self._prompts, _OF_PROMPT) if asked is not None else {})
+        return found | (self._prompts.of(asked) if asked is not None else {})
 
 
-def _looked_up(ids: pa.ChunkedArray, parents: pa.Table, columns: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
-    if "id" not in parents.column_names:
-        return {}
-    places = pc.index_in(ids, value_set=parents["id"].combine_chunks())
-    found = {}
-    for name, source in columns.items():
-        outer, _, inner = source.partition(".")
-        if outer in parents.column_names:
-            column = parents[outer]
-            found[name] = (pc.struct_field(column, inner) if inner else column).take(places)
-    return found
+class _Parents:
+    """The records of a stage, of which only the ids stay in memory. columns: by the names that they get."""
+
+    def __init__(self, run: RunView, stage: str, columns: Mapping[str, str]) -> None:
+        self._files = functools.partial(run.files, stage)
+        self._columns = columns
+        ids = [file.read(["id"])["id"] for file in self._files()]
+        self._sizes = [len(one) for one in ids]
+        self._ids = pa.chunked_array([chunk for one in ids for chunk in one.chunks], pa.string()).combine_chunks()
+
+    def of(self, ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+        """A row for each of `ids`, null where there is no such record; no columns that the records do not have."""
+        places = pc.index_in(ids, value_set=self._ids)
+        read = pc.unique(places.drop_null()).sort()
+        rows, start = [], 0
+        for file, size in zip(self._files(), self._sizes, strict=True):
+            here = read.filter(pc.and_(pc.greater_equal(read, start), pc.less(read, start + size))).to_pylist()
+            rows.append(file.take([place - start for place in here], file.having([*self._columns.values()])))
+            start += size
+        if not rows:
+            return {}
+        table, found = pa.concat_tables(rows, promote_options="default"), {}
+        places = pc.index_in(places, value_set=read)
+        for name, source in self._columns.items():
+            outer, _, inner = source.partition(".")
+            if outer in table.column_names:
+                column = table[outer]
+                found[name] = (pc.struct_field(column, inner) if inner else column).take(places)
+        return found
 
 
 def problems(run: RunView) -> Iterator[pa.Table]:
@@ -123,9 +142,8 @@ class Splits:
     def __init__(self, run: RunView, how: str) -> None:
         self._share, self._held = 0.0, frozenset[str]()
         if how == STUDENT:
-            spans = run.table("tokens", "spans", ["document_id", "held_out"])
-            if spans.num_rows:
-                self._held = frozenset(spans.filter(spans["held_out"])["document_id"].to_pylist())
+            spans = run.rows("tokens", "spans", ["document_id", "held_out"])
+            self._held = frozenset(row["document_id"] for row in spans if row["held_out"])
         elif how not in (NONE, PROBLEMS):
             self._share = _share(how)
         self._seed = run.loaded.recipe.seed if run.loaded else 0

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from pipeline.core.errors import InputError
-from pipeline.report.corpus import smallest_ids, teacher_of, text_of
+from pipeline.report.corpus import teacher_of, text_of
 from pipeline.report.differences import diff, diff_text
+from pipeline.report.drawn import smallest_ids
 from pipeline.report.tracing import trace, trace_text
 from pipeline.run.reading import RunView, StageView, open_run, resolve
 from pipeline.store.store import Store
@@ -34,16 +33,12 @@ def show(run_folder: Path, store: Store, stage: str, *, dropped: str | None = No
     view = _finished_stage(run, stage)
     if dropped is not None:
         _known_reason(run, view, dropped)
-        table = run.table(stage, "dropped")
-        if dropped != "all":
-            table = table.filter(pc.equal(table.column("reason"), dropped))
-        return [_entry(row) for row in smallest_ids(table, n).to_pylist()]
-    table = run.table(stage)
-    if not table.num_columns:
-        table = run.table(stage, "spans")
-    if not table.num_columns:
+        rows = smallest_ids(run, stage, n, "dropped", by="" if dropped == "all" else "reason")
+        return [_entry(row) for row in rows if dropped in ("all", row["reason"])]
+    prefix = next((prefix for prefix in ("part", "spans") if any(True for _ in run.files(stage, prefix))), "")
+    if not prefix:
         return [_facts_entry(view)]
-    rows = smallest_ids(table, n).to_pylist()
+    rows = smallest_ids(run, stage, n, prefix)
     return [_entry(row) for row in (_with_answers(run, rows) if stage == "scores" else rows)]
 
 

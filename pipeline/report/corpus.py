@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline import walk
+from pipeline.report.drawn import smallest_ids
 from pipeline.report.servers import ServerView, servers
 from pipeline.run.journalled import ASKING, by_teacher
 from pipeline.run.reading import RunView
@@ -204,7 +203,7 @@ def drops(run: RunView) -> list[DropView]:
         if stage is None or stage.manifest is None or not stage.manifest.dropped:
             continue
         examples: dict[str, list[DropExample]] = defaultdict(list)
-        rows = smallest_ids(run.table(name, "dropped"), EXAMPLES_PER_REASON, by="reason").to_pylist()
+        rows = smallest_ids(run, name, EXAMPLES_PER_REASON, "dropped", by="reason")
         keepers = {row["kept_id"] for row in rows if row.get("kept_id")}
         kept_texts = {row["id"]: text_of(row) for row in run.where(name, "part", "id", keepers)}
         for row in rows:
@@ -222,25 +221,6 @@ def drops(run: RunView) -> list[DropView]:
         for reason, count in sorted(stage.manifest.dropped.items(), key=lambda item: (-item[1], item[0])):
             found.append(DropView(name, reason, count, tuple(examples[reason])))
     return found
-
-
-def smallest_ids(table: pa.Table, count: int, by: str = "") -> pa.Table:
-    """The rows with the `count` smallest ids (of each value of column `by`), in the order of their ids.
-
-    Ids are hashes, so this is a random draw that neither the order of the rows nor the machine can change.
-    """
-    if not table.num_rows:
-        return table
-    ids = table.column("id").to_pylist()
-    groups = table.column(by).to_pylist() if by else [""] * len(ids)
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    taken: Counter[str] = Counter()
-    chosen = []
-    for place in order:
-        if taken[groups[place]] < count:
-            taken[groups[place]] += 1
-            chosen.append(place)
-    return table.take(chosen)
 
 
 def teachers(run: RunView) -> list[TeacherView]:
@@ -337,22 +317,25 @@ def unexecuted(run: RunView) -> int:
 
 def diversity(run: RunView) -> Diversity | None:
     """Measures of the kept corpus, None before it is there."""
-    table = run.table("decontaminated", columns=["id", "type", "topic", "audience", "entry_point"])
-    if not table.num_rows:
+    kinds, topics, audiences = Counter[str](), Counter[str](), set[str]()
+    names: set[str] = set()
+    for row in run.rows("decontaminated", columns=["type", "topic", "audience", "entry_point"]):
+        kinds[row["type"]] += 1
+        topics[row.get("topic") or ""] += 1
+        audiences.add(row.get("audience") or "")
+        names.add(row.get("entry_point") or "")
+    if not kinds:
         return None
-    rows = table.to_pylist()
-    topics = Counter(row["topic"] for row in rows if row.get("topic"))
-    names = {row["entry_point"] for row in rows if row.get("entry_point")}
+    del topics[""]
     texts = _sampled_texts(run)
-    kinds = Counter(row["type"] for row in rows)
     return Diversity(
-        documents=len(rows),
+        documents=kinds.total(),
         exercises=kinds["exercise"],
         passages=kinds["passage"],
         topics=len(topics),
         effective_topics=round(math.exp(entropy(topics)), 1) if topics else 0.0,
-        audiences=len({row["audience"] for row in rows if row.get("audience")}),
-        function_names=len(names),
+        audiences=len(audiences - {""}),
+        function_names=len(names - {""}),
         sampled=len(texts),
         distinct_4grams=ngram_share(texts, 4),
         compression=_compression(texts),
@@ -360,8 +343,8 @@ def diversity(run: RunView) -> Diversity | None:
 
 
 def _sampled_texts(run: RunView) -> list[str]:
-    table = run.table("decontaminated", columns=["id", "type", "text", "prompt", "solution"])
-    return [text_of(row) for row in smallest_ids(table, SAMPLED_DOCUMENTS).to_pylist()]
+    columns = ["id", "type", "text", "prompt", "solution"]
+    return [text_of(row) for row in smallest_ids(run, "decontaminated", SAMPLED_DOCUMENTS, columns=columns)]
 
 
 def entropy(counts: Mapping[str, int]) -> float:

@@ -121,7 +121,7 @@ def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _score_differences(a: RunView, b: RunView) -> Iterator[ScoreDifference]:
-    rows = [run.rows("scores", columns=SCORE_COLUMNS) for run in (a, b)]
+    rows = [list(run.rows("scores", columns=SCORE_COLUMNS)) for run in (a, b)]
     seeds = [run.loaded.recipe.seed if run.loaded else 0 for run in (a, b)]
     scores = [{(s.benchmark, s.model): s for s in scoring.model_scores(rows[side], seeds[side], {})} for side in (0, 1)]
     for benchmark, model in dict.fromkeys([*scores[0], *scores[1]]):

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pipeline.report.corpus import smallest_ids, text_of
+from pipeline.report.corpus import text_of
+from pipeline.report.drawn import smallest_ids
 from pipeline.run.reading import RunView
 
 READ_AT_MOST = 20_000
@@ -41,11 +39,7 @@ def nearest(run: RunView, text: str, trained: Sequence[str], count: int) -> tupl
 
     trained: ids of the documents that were packed into tokens; only these are compared.
     """
-    table = run.table("decontaminated")
-    if not table.num_rows or not trained:
-        return [], 0
-    mask = pc.is_in(table.column("id"), value_set=pa.array(sorted(set(trained)), pa.string()))
-    rows = smallest_ids(table.filter(mask), READ_AT_MOST).to_pylist()
+    rows = smallest_ids(run, "decontaminated", READ_AT_MOST, among=frozenset(trained)) if trained else []
     wanted = token_pairs(text)
     ranked = sorted(
         (Near(row, overlap(wanted, token_pairs(text_of(row)))) for row in rows),

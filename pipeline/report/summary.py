@@ -198,7 +198,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     run = open_run(run_folder, store)
     recipe = run.loaded.recipe if run.loaded else None
     recipe_file = run.folder / "recipe.toml"
-    score_rows = run.rows("scores", columns=SCORE_COLUMNS)
+    score_rows = list(run.rows("scores", columns=SCORE_COLUMNS))
     known = benchmark_problems(run) if score_rows else {}
     totals = {name: len(entries) for name, entries in known.items()}
     told = run.facts("scores", ScoresFacts)

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline import walk
-from pipeline.report.corpus import entropy, ngram_share, smallest_ids, text_of
+from pipeline.report.corpus import entropy, ngram_share, text_of
+from pipeline.report.drawn import smallest_ids
 from pipeline.run.reading import RunView
 from pipeline.stages.quality.facts import QualityFacts
 
@@ -76,26 +75,25 @@ class ValueView:
 
 def by_stage(run: RunView) -> list[StageDiversity]:
     """One entry for each finished stage with documents; the sample is as large as the smallest stage allows."""
-    tables: dict[str, pa.Table] = {}
+    kept: dict[str, int] = {}
     for name in walk.documents():
         stage = run.stage(name)
         if stage is not None and stage.manifest is not None and stage.manifest.kept:
-            tables[name] = run.table(name, columns=["id", "type", "topic", "text", "prompt", "solution"])
-    size = min((table.num_rows for table in tables.values()), default=0)
-    return [_measured(name, table, min(size, SAMPLED)) for name, table in tables.items()]
+            kept[name] = stage.manifest.kept
+    size = min((*kept.values(), SAMPLED))
+    return [_measured(run, name, documents, size) for name, documents in kept.items()]
 
 
-def _measured(name: str, table: pa.Table, size: int) -> StageDiversity:
+def _measured(run: RunView, name: str, documents: int, size: int) -> StageDiversity:
     from pipeline.stages.quality.diversity import hashed_features, near_share, vendi_score
 
-    texts = [text_of(row) for row in smallest_ids(table, size).to_pylist()]
+    columns = ["id", "type", "text", "prompt", "solution"]
+    texts = [text_of(row) for row in smallest_ids(run, name, size, columns=columns)]
     features = hashed_features(texts)
-    topics: Counter[str] = Counter()
-    if "topic" in table.column_names:
-        topics.update(topic for topic in table.column("topic").to_pylist() if topic)
+    topics = Counter(topic for row in run.rows(name, columns=["id", "topic"]) if (topic := row.get("topic")))
     return StageDiversity(
         stage=name,
-        documents=table.num_rows,
+        documents=documents,
         sampled=size,
         vendi=round(vendi_score(features), 1),
         distinct_4grams=ngram_share(texts, 4),

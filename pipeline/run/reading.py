@@ -25,7 +25,7 @@ from pipeline.run import record as run_record
 from pipeline.store import jsonl
 from pipeline.store.arrays import texts
 from pipeline.store.manifest import Manifest
-from pipeline.store.parquet import Parquet, opened
+from pipeline.store.parquet import BATCH, Parquet, opened
 from pipeline.store.store import Store
 
 FactsT = TypeVar("FactsT", bound=Facts)
@@ -101,9 +101,17 @@ class RunView:
             return pa.table({})
         return read_columns(self.store, stage.name, stage.key, prefix, columns)
 
-    def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """`table` as one dictionary a row."""
-        return list(self.table(name, prefix, columns).to_pylist())
+    def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of `table`, a dictionary each, of which few are in memory at a time."""
+        for file in self.files(name, prefix):
+            for batch in file.batches(BATCH, file.having(columns)):
+                yield from batch.to_pylist()
+
+    def files(self, name: str, prefix: str = "part") -> Iterator[Parquet]:
+        """A finished stage's PREFIX*.parquet files in the order written, each open until the next is asked for."""
+        stage = self.stage(name)
+        if stage is not None and stage.manifest is not None:
+            yield from files_of(self.store, stage.name, stage.key, prefix)
 
     def where(self, name: str, prefix: str, column: str, values: Collection[str]) -> list[dict[str, Any]]:
         """Whole rows of a finished stage in which `column` ("id", "seed.id") is one of `values`.
@@ -111,12 +119,11 @@ class RunView:
         Of files that hold no such row only the column is read, and of the others a few rows at a time, so a look-up in
         a large artifact stays cheap.
         """
-        stage = self.stage(name)
-        if stage is None or stage.manifest is None or not values:
+        if not values:
             return []
         wanted = texts(sorted(values))
         found: list[dict[str, Any]] = []
-        for file in files_of(self.store, stage.name, stage.key, prefix):
+        for file in self.files(name, prefix):
             if column.partition(".")[0] in file.names:
                 hits = pc.indices_nonzero(pc.is_in(_column(file.read([column]), column), value_set=wanted)).to_pylist()
                 found += file.take(hits).to_pylist()
@@ -168,9 +175,7 @@ def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Seque
     """Columns of an artifact's PREFIX*.parquet files, in the order written; "seed.id" names a field of a struct."""
     tables = []
     for file in files_of(store, stage, key, prefix):
-        present = set(file.names)
-        wanted = None if columns is None else [c for c in columns if c.partition(".")[0] in present]
-        tables.append(file.read(wanted))
+        tables.append(file.read(file.having(columns)))
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.store.arrays import numbers
 
 BATCH = 512
-"""Rows that `take` holds at a time; with documents of a few kB that is a megabyte or two."""
+"""Rows that are held at a time where they are read one by one; with documents of a few kB that is a megabyte or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ class Parquet:
     def schema(self) -> pa.Schema:
         """Names and types of its columns."""
         return self.file.schema_arrow
+
+    def having(self, columns: Sequence[str] | None) -> list[str] | None:
+        """Those of `columns` that there are, None for all; "seed.id" is a field of a struct."""
+        return None if columns is None else [c for c in columns if c.partition(".")[0] in self.names]
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows; columns: those to read ("seed.id" is a field of a struct), None for all."""

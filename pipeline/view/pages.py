@@ -142,7 +142,7 @@ class Viewer:
     def problems(self, name: str) -> list[dict[str, Any]]:
         """Every problem with each model's first answer; the texts of answers are short, a page filters them itself."""
         run = self.open(name)
-        rows = run.rows("scores", columns=SCORE_COLUMNS)
+        rows = list(run.rows("scores", columns=SCORE_COLUMNS))
         known = benchmark_problems(run) if rows else {}
         return shortened([one.to_json() for one in samples.every(run, rows, known)], 20_000)  # type: ignore[no-any-return]
 

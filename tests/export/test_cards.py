@@ -10,7 +10,7 @@ from pipeline.core.errors import UsageError
 from pipeline.export import licences
 from pipeline.export.cards import cell, hub_licences
 from pipeline.export.export import Wish, export
-from pipeline.export.licences import Origin, of_corpus, of_model, parsed
+from pipeline.export.licences import Origin, counted, of_corpus, of_model, parsed
 from pipeline.recipe_text import load
 from pipeline.run.reading import open_run
 from pipeline.store.places import Places
@@ -106,7 +106,7 @@ ROWS = [{"teacher": "smollm2", "licence": ""}] * 2 + [{"teacher": "", "licence":
 
 
 def test_licences_are_those_of_teachers_and_files(example):
-    found = {(one.what, one.licence): one for one in of_corpus(with_recipe(example), ROWS, {})}
+    found = {(one.what, one.licence): one for one in of_corpus(with_recipe(example), counted(ROWS), {})}
     assert found["teacher smollm2", "Apache-2.0"].documents == 2
     assert found["real code", "MIT"].conflict == ""
     assert found["real code", ""].conflict == "1 texts of real code: the licence is not known"
@@ -133,16 +133,16 @@ def test_what_a_licence_forbids_is_a_conflict(licence, conflict):
 def test_of_an_endpoints_model_nothing_is_known_until_it_is_said(example, tmp_path):
     table = 'teachers=[{name="smollm2",kind="openai",base_url="http://127.0.0.1:9/v1",model="big-1"}]'
     run = with_recipe(example, table)
-    (unknown,) = of_corpus(run, ROWS[:2], {})
+    (unknown,) = of_corpus(run, counted(ROWS[:2]), {})
     assert unknown.conflict == "2 texts of teacher smollm2 (big-1): the licence is not known"
     for name in ("smollm2", "big-1"):
-        (said,) = of_corpus(run, ROWS[:2], parsed([f"{name}=MIT"]))
+        (said,) = of_corpus(run, counted(ROWS[:2]), parsed([f"{name}=MIT"]))
         assert (said.licence, said.conflict, said.says) == ("MIT", "", "who exported it")
 
 
 def test_a_recordings_licence_is_its_own(example):
     run = with_recipe(example, 'teachers=[{name="smollm2",kind="replay",replay="recorded:qwen2.5-coder-1.5b"}]')
-    (found,) = of_corpus(run, ROWS[:2], {})
+    (found,) = of_corpus(run, counted(ROWS[:2]), {})
     assert (found.licence, found.says) == ("Apache-2.0", "its recording")
 
 

@@ -8,6 +8,7 @@ import sys
 
 import datasets
 import pytest
+from example_run import build
 
 from pipeline.core.errors import InputError, StoreBusy, UsageError
 from pipeline.core.records import Exercise
@@ -16,6 +17,7 @@ from pipeline.export.export import Wish, export
 from pipeline.recipe_text import load
 from pipeline.run.reading import open_run
 from pipeline.run.run import run
+from pipeline.store import store
 from pipeline.store.locks import exclusive
 from pipeline.store.places import Places
 from pipeline.store.places import places as places_at
@@ -60,6 +62,19 @@ def test_what_was_dropped_is_a_configuration_of_its_own(example, places, tmp_pat
     assert {(row["id"], row["reason"]) for row in rows} == {(one.record.id, one.reason) for one in dropped}
     assert all(rows["text"])
     assert "reason" not in loaded(tmp_path / "out", format)["train"].column_names
+
+
+def test_in_however_many_files_a_run_lies_its_rows_are_the_same(example, places, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROWS_PER_PART", 7)
+    parted = build(tmp_path / "parted", name="shown")
+    assert len(list(open_run(parted.folder, parted.store).files("prompts"))) > 5
+    exported(example, places, tmp_path / "whole")
+    exported(parted, Places(parted.folder.parents[1], parted.store), tmp_path / "of-parts")
+    for name in ("kept", "dropped"):
+        whole, of_parts = loaded(tmp_path / "whole", "parquet", name), loaded(tmp_path / "of-parts", "parquet", name)
+        assert {split: part.to_list() for split, part in whole.items()} == {
+            split: part.to_list() for split, part in of_parts.items()
+        }
 
 
 def test_where_a_document_came_from_stands_beside_it(example, places, tmp_path):

@@ -130,7 +130,7 @@ def test_a_second_round_goes_on_from_the_first(base: Base, monkeypatch: pytest.M
     first, second = ([seed.number for seed, _ in read(made_file(base, n))] for n in (1, 2))
     assert (first, second) == (list(range(24, 32)), list(range(32, 40)))
     (directed,) = [arm for arm in made.experiment.arms if arm.arm.name == "directed-2"]
-    assert len(directed.arm.runs[1].rows("seeds", columns=["id"])) == 24 + 16
+    assert len(list(directed.arm.runs[1].rows("seeds", columns=["id"]))) == 24 + 16
 
 
 def made_file(base: Base, number: int) -> Path:

@@ -1,6 +1,6 @@
 """Arms of an experiment made up from tables of who solved what; nothing of it is on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from pipeline.store.store import Store
 class MadeRun(RunView):
     """A run whose score rows are in `info["rows"]`."""
 
-    def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        return list(self.info["rows"]) if name == "scores" else []
+    def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        return iter(self.info["rows"] if name == "scores" else ())
 
 
 def stage(name: str, key: str, facts: dict[str, Any] | None = None, hours: float = 0.0) -> StageView:

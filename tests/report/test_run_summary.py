@@ -176,7 +176,7 @@ def test_scores_are_told_apart_by_what_the_corpus_holds(example: Example, summar
 
 
 def test_a_corpus_that_holds_nothing_like_the_problems_is_said_to(example: Example, summary: Summary) -> None:
-    rows = open_run(example.folder, example.store).rows("scores", columns=SCORE_COLUMNS)
+    rows = list(open_run(example.folder, example.store).rows("scores", columns=SCORE_COLUMNS))
     unlike = replace(summary, scores=tuple(model_scores(rows, 0, {}, {"invented": {}})))
     assert {split.similar.problems for score in unlike.scores for split in score.splits} == {0}
     assert "unlike the corpus" not in card(unlike)
