@@ -68,7 +68,8 @@ class Place:
     mark: str
 
     def outside(self) -> dict[str, str]:
-        """What lies below the root outside the data folder: kind, size and bytes of each, by path."""
+        """What lies below the root outside the data folder: kind and bytes of each, of large files when they were
+        written, by path."""
         found = {}
         for folder, folders, names in os.walk(self.root):
             here = Path(folder)
@@ -88,6 +89,8 @@ class Place:
 def _what(path: Path) -> str:
     if path.is_symlink():
         return f"link {path.readlink()}"
+    if path.is_file() and (said := path.stat()).st_size > 2**20:
+        return f"{said.st_size} bytes, written at {said.st_mtime_ns}"
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return f"mode {path.lstat().st_mode:o}"

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pyarrow.parquet as pq
 import pytest
-from walk_command import hornbook
+from walk_command import here
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
 
@@ -80,9 +80,10 @@ def teacher(endpoint):
     ]
 
 
-def test_an_openai_teacher_gives_the_same_corpus_and_its_key_is_nowhere(tiny, endpoint, tmp_path):
+def test_an_openai_teacher_gives_the_same_corpus_and_its_key_is_nowhere(tiny, endpoint, tmp_path, monkeypatch):
     data, _ = tiny
-    result = hornbook("run", "tiny", *teacher(endpoint), "--json", data=tmp_path, env={"HORNBOOK_TEST_KEY": KEY})
+    monkeypatch.setenv("HORNBOOK_TEST_KEY", KEY)
+    result = here("run", "tiny", *teacher(endpoint), "--json", data=tmp_path)
     assert result.code == 0, result.err
     assert endpoint.asked == 28
     assert len(rows(tmp_path, "decontaminated")) == len(rows(data, "decontaminated"))
@@ -92,9 +93,9 @@ def test_an_openai_teacher_gives_the_same_corpus_and_its_key_is_nowhere(tiny, en
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_a_wrong_key_stops_the_run_with_one_error(endpoint, tmp_path):
-    wrong = {"HORNBOOK_TEST_KEY": "sk-wrong-key-value"}
-    result = hornbook("run", "tiny", *teacher(endpoint), "--json", data=tmp_path, env=wrong)
+def test_a_wrong_key_stops_the_run_with_one_error(endpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("HORNBOOK_TEST_KEY", "sk-wrong-key-value")
+    result = here("run", "tiny", *teacher(endpoint), "--json", data=tmp_path)
     assert result.code == 1
     error = result.json["error"]
     assert (error["code"], error["kind"], error["stage"]) == (1, "AuthenticationError", "completions")
@@ -106,8 +107,9 @@ def test_a_wrong_key_stops_the_run_with_one_error(endpoint, tmp_path):
     assert endpoint.asked < 28
 
 
-def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path):
-    result = hornbook("run", "tiny", *teacher(endpoint), "--json", data=tmp_path)
+def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path, monkeypatch):
+    monkeypatch.delenv("HORNBOOK_TEST_KEY", raising=False)
+    result = here("run", "tiny", *teacher(endpoint), "--json", data=tmp_path)
     assert result.code == result.json["error"]["code"] == 2
     assert "HORNBOOK_TEST_KEY is not set" in result.json["error"]["message"]
     assert result.json["error"]["hint"] == "export HORNBOOK_TEST_KEY=... and run again"
@@ -115,15 +117,15 @@ def test_no_key_in_the_environment_asks_nothing(endpoint, tmp_path):
     assert endpoint.asked == 0
 
 
-def test_a_budget_ends_the_run_with_3_and_a_larger_one_goes_on(endpoint, tmp_path):
-    environment = {"HORNBOOK_TEST_KEY": KEY}
+def test_a_budget_ends_the_run_with_3_and_a_larger_one_goes_on(endpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("HORNBOOK_TEST_KEY", KEY)
     arguments = ["run", "tiny", *teacher(endpoint), "--until", "documents"]
-    stopped = hornbook(*arguments, "execution.budget_tokens=6000", "--json", data=tmp_path, env=environment)
+    stopped = here(*arguments, "execution.budget_tokens=6000", "--json", data=tmp_path)
     assert stopped.code == stopped.json["error"]["code"] == 3, stopped.err
     assert (stopped.json["error"]["kind"], stopped.json["error"]["stage"]) == ("BudgetReached", "completions")
     assert "budget_tokens" in stopped.err
     paid = endpoint.asked
     assert 0 < paid < 28
-    finished = hornbook(*arguments, data=tmp_path, env=environment)
+    finished = here(*arguments, data=tmp_path)
     assert finished.code == 0, finished.err
     assert endpoint.asked == 28

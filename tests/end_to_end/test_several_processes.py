@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from shapes_held import hold
-from walk_command import hornbook
+from walk_command import here, hornbook
 
 TWO = ["execution.threads=1", "execution.processes=2", "execution.parallel=fsdp"]
 MORE_STEPS = "student.phases.0.steps=40"
@@ -74,26 +74,26 @@ def test_what_a_clusters_launcher_trained_is_adopted_and_the_run_goes_on(tiny, t
     out = tmp_path / "out"
     shutil.copytree(alone / "model", out / "model")
     (out / "curve.jsonl").write_text('{"step": 1, "loss": 6.5, "lr": 0.001}\n')
-    wrong = hornbook("adopt", "LATEST", out, "student.seed=3", data=data)
+    wrong = here("adopt", "LATEST", out, "student.seed=3", data=data)
     assert wrong.code == 2
     assert "'student.seed=3' would make another run" in wrong.err
-    absent = hornbook("adopt", "LATEST", tmp_path, data=data)
+    absent = here("adopt", "LATEST", tmp_path, data=data)
     assert absent.code == 2
     assert "holds no finished training" in absent.err
     said = json.loads((out / "model" / "training.json").read_text())
     said["settings"]["student"]["phases"][0]["lr"] = 0.5
     (tmp_path / "other" / "model").mkdir(parents=True)
     (tmp_path / "other" / "model" / "training.json").write_text(json.dumps(said))
-    other = hornbook("adopt", "LATEST", tmp_path / "other", data=data)
+    other = here("adopt", "LATEST", tmp_path / "other", data=data)
     assert other.code == 2
     assert "student.phases.0.lr = 0.5 there, 0.001 in the run" in other.err
-    done = hornbook("adopt", "LATEST", out, "execution.threads=1", "--json", data=data)
+    done = here("adopt", "LATEST", out, "execution.threads=1", "--json", data=data)
     assert done.code == 0, done.err
     hold("adopt", done.json)
     assert [score["benchmark"] for score in done.json["scores"]] == ["composed"]
     assert facts(artifact(data))["curve"] == [{"step": 1, "loss": 6.5, "lr": 0.001}]
     assert (out / "model").is_dir(), "the cluster's folder is left as it is"
-    again = hornbook("adopt", "LATEST", out, data=data)
+    again = here("adopt", "LATEST", out, data=data)
     assert again.code == 2
     assert "has its student already" in again.err
 

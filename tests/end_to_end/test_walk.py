@@ -12,7 +12,7 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from walk_command import hornbook
+from walk_command import here, hornbook
 
 STAGES = [
     "seeds",
@@ -39,7 +39,7 @@ def kept_ids(data, stage):
 
 def test_every_stage_balances(tiny):
     data, _ = tiny
-    status = hornbook("status", "LATEST", "--json", data=data).json
+    status = here("status", "LATEST", "--json", data=data).json
     assert [stage["name"] for stage in status["stages"]] == STAGES
     for stage in status["stages"]:
         assert stage["in"] == stage["kept"] + sum(stage["dropped"].values()), stage["name"]
@@ -67,7 +67,7 @@ def test_the_report_has_what_programs_rely_on(tiny):
 
 def test_a_second_run_does_nothing_and_says_so(tiny):
     data, first = tiny
-    again = hornbook("run", "tiny", "--json", data=data)
+    again = here("run", "tiny", "--json", data=data)
     assert again.code == 0
     assert f"nothing to make: all {len(STAGES)} stages" in again.err
     assert again.json["scores"] == first.json["scores"]
@@ -75,11 +75,11 @@ def test_a_second_run_does_nothing_and_says_so(tiny):
 
 def test_plan_knows_what_is_stored_and_touches_nothing(tiny, tmp_path):
     data, _ = tiny
-    assert {s["state"] for s in hornbook("plan", "tiny", "--json", data=data).json["stages"]} == {"stored"}
-    changed = hornbook("plan", "tiny", "student.phases.0.steps=9", "--json", data=data).json["stages"]
+    assert {s["state"] for s in here("plan", "tiny", "--json", data=data).json["stages"]} == {"stored"}
+    changed = here("plan", "tiny", "student.phases.0.steps=9", "--json", data=data).json["stages"]
     assert [s["name"] for s in changed if s["state"] == "to-make"] == ["student", "samples-after", "scores"]
     empty = tmp_path / "nothing"
-    plan = hornbook("plan", "tiny", "--json", data=empty).json
+    plan = here("plan", "tiny", "--json", data=empty).json
     assert {s["state"] for s in plan["stages"]} == {"to-make"}
     assert plan["teacher"]["requests"] == 28
     assert plan["student"]["parameters"] > 0
@@ -90,24 +90,24 @@ def test_trace_walks_back_to_the_seed_and_forward_to_the_tokens(tiny):
     data, _ = tiny
     (folder,) = (data / "store" / "decontaminated").iterdir()
     document = pq.read_table(next(iter(folder.glob("part-*.parquet"))), columns=["id"])["id"][0].as_py()
-    traced = hornbook("trace", "LATEST", document, "--json", data=data)
+    traced = here("trace", "LATEST", document, "--json", data=data)
     assert traced.code == 0, traced.err
     text = json.dumps(traced.json)
     for kind in ("seed", "prompt", "completion", "span"):
         assert kind in text
     (scores,) = (data / "store" / "scores").iterdir()
     score = pq.read_table(next(iter(scores.glob("part-*.parquet"))), columns=["id"])["id"][0].as_py()
-    traced = hornbook("trace", "LATEST", score, data=data)
+    traced = here("trace", "LATEST", score, data=data)
     assert traced.code == 0, traced.err
     for word in ("score", "sample", "checkpoint", "seed"):
         assert word in traced.out.lower()
-    assert hornbook("trace", "LATEST", "0123456789abcdef01234567", data=data).code == 2
+    assert here("trace", "LATEST", "0123456789abcdef01234567", data=data).code == 2
 
 
 def test_show_prints_kept_and_dropped_records(tiny):
     data, _ = tiny
-    assert "def " in hornbook("show", "LATEST", "documents", "-n", "2", data=data).out
-    wrong = hornbook("show", "LATEST", "dokuments", data=data)
+    assert "def " in here("show", "LATEST", "documents", "-n", "2", data=data).out
+    wrong = here("show", "LATEST", "dokuments", data=data)
     assert wrong.code == 2
     assert "documents" in wrong.err
 
@@ -116,7 +116,7 @@ def test_replay_gives_the_same_corpus_at_no_cost(tiny, tmp_path):
     data, _ = tiny
     recorded = next(iter((data / "store" / "completions").iterdir()))
     teachers = ["teachers.composer.kind=replay", f"teachers.composer.replay={recorded}"]
-    replayed = hornbook("run", "tiny", *teachers, "--until", "decontaminated", "--json", data=tmp_path)
+    replayed = here("run", "tiny", *teachers, "--until", "decontaminated", "--json", data=tmp_path)
     assert replayed.code == 0, replayed.err
 
     def texts(where, stage):
@@ -167,11 +167,11 @@ def test_ctrl_c_and_sigterm_exit_with_130_and_the_next_call_goes_on(number, tmp_
     assert (error["code"], error["kind"], error["run"]) == (130, "Interrupted", run.name)
     assert error["stage"]
     assert json.loads((run / "run.json").read_text())["state"] == "interrupted"
-    assert hornbook("run", "tiny", "--until", "distinct", data=tmp_path).code == 0
+    assert here("run", "tiny", "--until", "distinct", data=tmp_path).code == 0
 
 
 def test_an_empty_corpus_says_which_stage_dropped_it_and_why(tmp_path):
-    result = hornbook("run", "tiny", "quality.min_characters=100000", data=tmp_path)
+    result = here("run", "tiny", "quality.min_characters=100000", data=tmp_path)
     assert result.code == 1
     assert "stage quality kept 0 of" in result.err
     assert "too-short" in result.err
@@ -205,7 +205,7 @@ def test_a_store_of_a_newer_format_is_refused(tiny, tmp_path):
     (folder,) = (tmp_path / "data" / "store" / "seeds").iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
-    result = hornbook("run", "tiny", data=tmp_path / "data")
+    result = here("run", "tiny", data=tmp_path / "data")
     assert result.code == 1
     assert "has format 99; this version of hornbook reads formats up to" in result.err
 
