@@ -8,6 +8,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Result:
@@ -28,13 +30,9 @@ def here(*arguments, data=None):
 
     words = [str(word) for word in [*arguments, *(["--data", data] if data is not None else [])]]
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-            code = 0
-        except SystemExit as ended:
-            code = ended.code
-    return Result(code, out.getvalue(), err.getvalue())
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main(words)
+    return Result(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def hornbook(*arguments, data=None, env=None, cwd=None, timeout=1200):
