@@ -332,6 +332,9 @@ class EvaluationTable(Table):
     """Memory of one scored program, MiB."""
     packages: tuple[str, ...] = ()
     """Installed packages that scored programs may import, with what they require; empty for the standard library."""
+    likelihood: bool = False
+    """Measure how likely the student finds the reference solutions, too, before and after: bits per byte, which a
+    small student or corpus moves long before it solves another problem."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
 

@@ -13,6 +13,8 @@ from pipeline.stages.decontaminated.step import STEP as DECONTAMINATED
 from pipeline.stages.distinct.step import STEP as DISTINCT
 from pipeline.stages.documents.step import STEP as DOCUMENTS
 from pipeline.stages.held_out.step import STEP as HELD_OUT
+from pipeline.stages.likelihoods.step import AFTER as LIKELIHOODS_AFTER
+from pipeline.stages.likelihoods.step import BEFORE as LIKELIHOODS_BEFORE
 from pipeline.stages.making import TextStep
 from pipeline.stages.prompts.step import STEP as PROMPTS
 from pipeline.stages.quality.step import STEP as QUALITY
@@ -46,6 +48,8 @@ WALK: tuple[TextStep, ...] = (
     SAMPLES_BEFORE,
     SAMPLES_AFTER,
     SCORES,
+    LIKELIHOODS_BEFORE,
+    LIKELIHOODS_AFTER,
 )
 
 

@@ -32,6 +32,7 @@ VARIANTS = {
             "tokens.tokenizer=student",
             "soft_targets.teacher=smollm2",
             'evaluation.benchmarks=["held-out", "composed"]',
+            "evaluation.likelihood=true",
         ],
     ),
     "tiny online": ("tiny", ["soft_targets.teacher=smollm2", "soft_targets.mode=online"]),

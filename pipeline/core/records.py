@@ -5,6 +5,7 @@ text are two records, and it is the `distinct` stage, not the id, that says they
 parent, so `trace` needs no other table::
 
     Seed -> Prompt -> Completion -> Passage | Exercise -> (tokens: Span) -> ... Problem -> Sample -> Score
+                                                                              Problem -> Likelihood
 
 The seed travels inside prompts and completions (it is a few hundred bytes and compresses well): a stage is a pure
 function of its own input and never has to join.
@@ -329,6 +330,27 @@ class Score(Record):
     judged: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood(Record):
+    """How likely a model finds a problem's reference solution after its prompt.
+
+    model, checkpoint: as a sample's. nats: -log of the solution's probability, summed over its tokens. tokens, bytes:
+    the solution's length for the model, and in UTF-8, which is the same for every model.
+    """
+
+    type: ClassVar[str] = "likelihood"
+    problem_id: str
+    benchmark: str
+    task_id: str
+    model: str
+    checkpoint: str
+    group: str = ""
+    nats: float
+    tokens: int
+    bytes: int
+
+
 RECORD_TYPES: dict[str, type[Record]] = {
-    cls.type: cls for cls in (Task, Seed, Prompt, Completion, Passage, Exercise, Span, Problem, Sample, Score)
+    cls.type: cls
+    for cls in (Task, Seed, Prompt, Completion, Passage, Exercise, Span, Problem, Sample, Score, Likelihood)
 }

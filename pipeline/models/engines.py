@@ -264,18 +264,26 @@ def make_engine(
     step leaves versions as they are. beginnings: what many prompts begin with, longest first, for an engine that can
     read it once.
     """
-    if not Lean.knows(model):
+    lean = lean_of(model, {} if kept is None else kept)
+    if lean is None:
         return TransformersEngine(model, slots, length)
-    kept = {} if kept is None else kept
+    return LeanEngine(model, slots, length, lean, beginnings)
+
+
+def lean_of(model: Any, kept: dict[str, Any]) -> Lean | None:
+    """The model's weights laid out for reading and writing, from `kept` where they are and have not changed since;
+    None for a model that `Lean` does not know. See `make_engine`."""
+    if not Lean.knows(model):
+        return None
     if "moved" in kept:
-        return LeanEngine(model, slots, length, kept["moved"], beginnings)
+        return kept["moved"]  # type: ignore[no-any-return]
     weights = [parameter.detach() for parameter in model.parameters()]
     norms = torch.stack([norm.float() for norm in torch._foreach_norm(weights)]).tolist()
     state = [(weight.data_ptr(), weight._version, norm) for weight, norm in zip(weights, norms, strict=True)]
     if kept.get("state") != state:
         kept.clear()
         kept.update(state=state, lean=Lean(model, packed))
-    return LeanEngine(model, slots, length, kept["lean"], beginnings)
+    return kept["lean"]  # type: ignore[no-any-return]
 
 
 def move_weights(model: Any, kept: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 An arm's rate is over its seeds and the problems, with an interval that resamples both. Two arms are compared on the
 same problems: by McNemar's exact test where each was run once and answered once a problem, by a paired bootstrap
-otherwise. What p-values say of several pairs together is adjusted (Holm 1979).
+otherwise. What p-values say of several pairs together is adjusted (Holm 1979). Where a recipe measures how likely the
+reference solutions are, the same is done with bits per byte.
 """
 
 from collections import defaultdict
@@ -14,6 +15,7 @@ import numpy as np
 
 from pipeline.report.costs import Cost, artifacts, cost, differing
 from pipeline.report.summary import SCORE_COLUMNS
+from pipeline.report.surprise import bits_per_byte, claim_of, rows
 from pipeline.run.reading import RunView
 from pipeline.stages.decontaminated.split import TAUS
 from pipeline.stages.scores.facts import ScoresFacts
@@ -28,6 +30,10 @@ from pipeline.stages.scores.statistics import (
 )
 from pipeline.stages.student.facts import StudentFacts
 from pipeline.stages.tokens.facts import TokensFacts
+
+Measure = Literal["pass@1", "bits per byte"]
+"""What arms are measured by: the share of problems solved, or what the reference solutions cost, of which less is
+better."""
 
 BEFORE = "before"
 """Name of the arm that is the student before any training."""
@@ -77,11 +83,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What an arm solves of one benchmark, on the problems that each of its runs has a score for.
+    """An arm on one benchmark by one measure, on the problems that each of its runs has a value for.
 
-    tasks: their ids, sorted. rates: pass@1, (seeds, problems). asked: problems of the benchmark that were asked.
-    greedy: whether each problem was answered once. split: by tau, problems that the corpus has something like and the
-    others.
+    tasks: their ids, sorted. rates: pass@1 or bits per byte, (seeds, problems). asked: problems of the benchmark that
+    were asked. greedy: whether each problem was answered once. split: by tau, problems that the corpus has something
+    like and the others.
     """
 
     benchmark: str
@@ -92,6 +98,7 @@ class Scored:
     greedy: bool
     whole: Part
     split: tuple[tuple[float, Part, Part], ...] = ()
+    measure: Measure = "pass@1"
 
     def columns(self, tasks: Sequence[str]) -> Rates:
         """The rates of these tasks, in their order."""
@@ -99,7 +106,17 @@ class Scored:
         return self.rates[:, [place[task] for task in tasks]]
 
     def to_json(self) -> dict[str, Any]:
-        """One entry of an arm's `scores`."""
+        """One entry of an arm's `scores`, or of its `likelihoods`."""
+        if self.measure == "bits per byte":
+            ends = zip(self.seeds, self.rates.mean(axis=1), strict=True)
+            return {
+                "benchmark": self.benchmark,
+                "seeds": len(self.seeds),
+                "problems": self.whole.problems,
+                "bits_per_byte": self.whole.value,
+                "interval": _listed(self.whole.interval),
+                "per_seed": [{"seed": seed, "bits_per_byte": float(value)} for seed, value in ends],
+            }
         per_seed = [{"seed": s, "pass@1": float(r)} for s, r in zip(self.seeds, self.rates.mean(axis=1), strict=True)]
         splits = [{"tau": t, "similar": a.to_json(), "others": b.to_json()} for t, a, b in self.split]
         return {
@@ -125,9 +142,9 @@ class ArmResult:
     alone: Cost
     added: Cost
 
-    def score(self, benchmark: str) -> Scored | None:
-        """On that benchmark, None where it was not scored."""
-        return next((one for one in self.scores if one.benchmark == benchmark), None)
+    def score(self, benchmark: str, measure: Measure = "pass@1") -> Scored | None:
+        """On that benchmark by that measure, None where there is none."""
+        return next((one for one in self.scores if (one.benchmark, one.measure) == (benchmark, measure)), None)
 
     def to_json(self) -> dict[str, Any]:
         """One entry of `arms`."""
@@ -141,7 +158,8 @@ class ArmResult:
             "tokens": self.tokens,
             "documents": self.documents,
             "parameters": self.parameters,
-            "scores": [score.to_json() for score in self.scores],
+            "scores": [score.to_json() for score in self.scores if score.measure == "pass@1"],
+            "likelihoods": [score.to_json() for score in self.scores if score.measure != "pass@1"],
             "cost": self.alone.to_json(),
             "added_cost": self.added.to_json(),
         }
@@ -149,7 +167,7 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two arms on the problems that both have a score for; `difference` is how much more the second solves.
+    """Two arms on the problems that both have a value for; `difference` is how much more the second has.
 
     test: how p was had. by_seed: McNemar of each seed that both have, where they answered once a problem. adjusted: p
     with regard to all pairs. stage: the first stage in which the arms differ. cost: what the second takes that the
@@ -159,6 +177,7 @@ class Pair:
     first: str
     second: str
     benchmark: str
+    measure: Measure
     problems: int
     difference: float
     interval: Interval
@@ -170,8 +189,10 @@ class Pair:
     cost: Cost
 
     @property
-    def claim(self) -> Literal["rise", "fall", "none"]:
+    def claim(self) -> Literal["rise", "fall", "likelier", "less likely", "none"]:
         """What may be said: nothing where chance alone could give it, with regard to all pairs."""
+        if self.measure == "bits per byte":
+            return claim_of(self.difference, self.adjusted, self.interval)
         if self.adjusted >= SIGNIFICANT or self.interval.low <= 0 <= self.interval.high:
             return "none"
         return "rise" if self.difference > 0 else "fall"
@@ -183,6 +204,7 @@ class Pair:
             "first": self.first,
             "second": self.second,
             "benchmark": self.benchmark,
+            "measure": self.measure,
             "problems": self.problems,
             "difference": self.difference,
             "interval": list(self.interval),
@@ -220,7 +242,8 @@ def results(arms: Sequence[Arm], split_by: str = "") -> tuple[ArmResult, ...]:
         facts = _facts(first)
         new = {key: one for key, one in stages.items() if key not in seen}
         seen |= stages.keys()
-        found.append(ArmResult(arm, _scores(arm.runs, "after", closest), *facts, cost(stages), cost(new)))
+        scores = _scores(arm.runs, "after", closest) + _likelihoods(arm.runs, "after")
+        found.append(ArmResult(arm, scores, *facts, cost(stages), cost(new)))
     return tuple(found)
 
 
@@ -241,7 +264,7 @@ def _before(arms: Iterable[Arm], closest: Closest) -> Iterable[ArmResult]:
             found.setdefault(stage.key, run)
     for run in found.values():
         init = run.loaded.recipe.student.init.rpartition("/")[2] if run.loaded else ""
-        scores = _scores({0: run}, BEFORE, closest)
+        scores = _scores({0: run}, BEFORE, closest) + _likelihoods({0: run}, BEFORE)
         if scores:
             arm = Arm(BEFORE if len(found) == 1 else f"{BEFORE} ({init})", f"{init}, not trained", {})
             yield ArmResult(arm, scores, None, None, None, Cost(), Cost())
@@ -272,6 +295,24 @@ def _scores(runs: Mapping[int, RunView], model: str, closest: Closest) -> tuple[
     return tuple(found)
 
 
+def _likelihoods(runs: Mapping[int, RunView], model: str) -> tuple[Scored, ...]:
+    """Bits per byte of the reference solutions, on each benchmark that some run was measured on."""
+    bits: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for seed, run in runs.items():
+        for row in rows(run, model):
+            bits[row["benchmark"]][seed][row["task_id"]] = bits_per_byte(row)
+    found = []
+    for benchmark, by_seed in bits.items():
+        tasks = tuple(sorted(set.intersection(*(set(tasks) for tasks in by_seed.values()))))
+        if tasks:
+            values = np.array([[by_seed[seed][task] for task in tasks] for seed in by_seed], dtype=np.float64)
+            asked = len(set().union(*by_seed.values()))
+            found.append(
+                Scored(benchmark, tuple(by_seed), tasks, values, asked, False, part(values), (), "bits per byte")
+            )
+    return tuple(found)
+
+
 def part(rates: Rates) -> Part:
     """The mean rate, with its interval."""
     if not rates.size:
@@ -288,7 +329,8 @@ def _split(
 
 
 def pairs(found: Sequence[ArmResult], named: Iterable[tuple[str, str]]) -> tuple[Pair, ...]:
-    """The named pairs of arms on every benchmark that both were scored on; p is adjusted for each benchmark apart."""
+    """The named pairs of arms on every benchmark that both were scored on; p is adjusted for each benchmark and measure
+    apart."""
     by_name = {one.arm.name: one for one in found}
     compared = [
         pair
@@ -297,8 +339,8 @@ def pairs(found: Sequence[ArmResult], named: Iterable[tuple[str, str]]) -> tuple
         for pair in _compared(by_name[first], by_name[second])
     ]
     adjusted: dict[int, float] = {}
-    for benchmark in {pair.benchmark for pair in compared}:
-        places = [place for place, pair in enumerate(compared) if pair.benchmark == benchmark]
+    for board in {(pair.benchmark, pair.measure) for pair in compared}:
+        places = [place for place, pair in enumerate(compared) if (pair.benchmark, pair.measure) == board]
         adjusted |= zip(places, holm([compared[place].p for place in places]), strict=True)
     return tuple(replace(pair, adjusted=adjusted[place]) for place, pair in enumerate(compared))
 
@@ -309,7 +351,7 @@ def _compared(first: ArmResult, second: ArmResult) -> Iterable[Pair]:
         more.pop(key, None)
     stage = differing(first.arm.runs.values(), second.arm.runs.values())
     for one in first.scores:
-        two = second.score(one.benchmark)
+        two = second.score(one.benchmark, one.measure)
         common = sorted(set(one.tasks) & set(two.tasks)) if two else []
         if two is None or not common:
             continue
@@ -324,8 +366,8 @@ def _compared(first: ArmResult, second: ArmResult) -> Iterable[Pair]:
             lone = mcnemar((sides[0][0] > 0).tolist(), (sides[1][0] > 0).tolist())
             by_seed, p, test = [(two.seeds[0], lone)], lone.p, "mcnemar"
         yield Pair(
-            first.arm.name, second.arm.name, one.benchmark, len(common), value, ends, p, p, test, tuple(by_seed), stage,
-            cost(more),
+            first.arm.name, second.arm.name, one.benchmark, one.measure, len(common), value, ends, p, p, test,
+            tuple(by_seed), stage, cost(more),
         )  # fmt: skip
 
 

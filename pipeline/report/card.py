@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipeline.core.money import dollars
-from pipeline.report.scoring import Comparison, ModelScore
+from pipeline.report import surprise
+from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
 from pipeline.run.wanting import to_text
 
@@ -145,6 +146,7 @@ def _scores(summary: Summary) -> list[str]:
         lines += _groups(models)
         lines += _unlike(models)
         lines += [f"    {_claim(c)}" for c in summary.comparisons if c.benchmark == benchmark]
+        lines += _surprise(summary, benchmark)
     return ["Scores, pass@1 with 95% intervals", *lines] if lines else []
 
 
@@ -182,6 +184,20 @@ def _claim(comparison: Comparison) -> str:
     change = f"+{test.gained} -{test.lost}" if comparison.difference is None else comparison.changes()
     claim = "no claim" if comparison.claim == "none" else f"a {comparison.claim}"
     return f"{change}, {comparison.test_name()}: {claim}"
+
+
+def _surprise(summary: Summary, benchmark: str) -> list[str]:
+    """How much the reference solutions surprise the models, where that was measured."""
+    measured = [one for one in summary.likelihoods if one.benchmark == benchmark]
+    if not measured:
+        return []
+    lines = [f"    reference solutions: {' -> '.join(f'{one.value:.3f}' for one in measured)} bits per byte"]
+    for change in summary.likelihood_comparisons:
+        if change.benchmark == benchmark:
+            claim = "no claim" if change.claim == "none" else change.claim
+            text = surprise.difference_text(change.difference.value, change.difference.interval)
+            lines.append(f"    {text}, paired bootstrap p {format_p(change.difference.p)}: {claim}")
+    return lines
 
 
 def _foot(summary: Summary) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.errors import UsageError
-from pipeline.report.arms import Arm, ArmResult, Failed, Pair, Scored, pairs, results
+from pipeline.report.arms import Arm, ArmResult, Failed, Measure, Pair, Scored, pairs, results
 from pipeline.report.costs import Cost, artifacts, cost
 from pipeline.run.reading import RunView
 from pipeline.stages.scores.statistics import Fit, log_fit
@@ -14,23 +14,26 @@ from pipeline.stages.scores.statistics import Fit, log_fit
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """pass@1 of the arms of one series against the tokens that they were trained on, on one benchmark.
+    """pass@1 or bits per byte of the arms of one series against the tokens that they were trained on, on one benchmark.
 
-    points: (arm, tokens, rate), by tokens. fit: None for fewer than two different numbers of tokens.
+    points: (arm, tokens, value), by tokens. fit: None for fewer than two different numbers of tokens.
     """
 
     series: str
     benchmark: str
     points: tuple[tuple[str, int, float], ...]
     fit: Fit | None
+    measure: Measure = "pass@1"
 
     def to_json(self) -> dict[str, Any]:
         """One entry of `fits`."""
         fit = self.fit
+        name = self.measure.replace(" ", "_")
         return {
             "series": self.series,
             "benchmark": self.benchmark,
-            "points": [{"arm": arm, "tokens": tokens, "pass@1": rate} for arm, tokens, rate in self.points],
+            "measure": self.measure,
+            "points": [{"arm": arm, "tokens": tokens, name: rate} for arm, tokens, rate in self.points],
             "per_doubling": fit.slope if fit else None,
             "interval": list(fit.interval) if fit else None,
             "at_one_token": fit.at_one if fit else None,
@@ -56,9 +59,9 @@ class Experiment:
     total: Cost
 
     @property
-    def benchmarks(self) -> tuple[str, ...]:
-        """Those that some arm was scored on, in the order of the recipe."""
-        return tuple(dict.fromkeys(score.benchmark for one in self.arms for score in one.scores))
+    def boards(self) -> tuple[tuple[str, Measure], ...]:
+        """Benchmarks that some arm was scored on, in the order of the recipe, each with what it was measured by."""
+        return tuple(dict.fromkeys((score.benchmark, score.measure) for one in self.arms for score in one.scores))
 
     @property
     def failed(self) -> tuple[tuple[str, Failed], ...]:
@@ -99,19 +102,19 @@ def experiment(
 
 
 def _curves(found: Sequence[ArmResult]) -> Iterable[Curve]:
-    groups: dict[tuple[str, str], list[tuple[int, str, Scored]]] = defaultdict(list)
+    groups: dict[tuple[str, str, Measure], list[tuple[int, str, Scored]]] = defaultdict(list)
     for one in found:
         for score in one.scores:
             if one.tokens:
-                groups[one.arm.series, score.benchmark].append((one.tokens, one.arm.name, score))
-    for (series, benchmark), arms in groups.items():
+                groups[one.arm.series, score.benchmark, score.measure].append((one.tokens, one.arm.name, score))
+    for (series, benchmark, measure), arms in groups.items():
         arms.sort(key=lambda entry: entry[:2])
         common = sorted(set.intersection(*(set(score.tasks) for _, _, score in arms)))
         xs = [float(tokens) for tokens, _, _ in arms]
         rates = [score.columns(common) for _, _, score in arms]
         fit = log_fit(xs, rates, 0) if len(set(xs)) > 1 and common else None
         points = tuple((name, tokens, float(score.rates.mean())) for tokens, name, score in arms)
-        yield Curve(series, benchmark, points, fit)
+        yield Curve(series, benchmark, points, fit, measure)
 
 
 def of_runs(runs: Sequence[RunView]) -> Experiment:

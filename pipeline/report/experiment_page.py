@@ -4,10 +4,19 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.arms import ArmResult, Part, Scored
+from pipeline.report.arms import ArmResult, Measure, Part, Scored
 from pipeline.report.card import compact
 from pipeline.report.experiment import Curve, Experiment
-from pipeline.report.experiment_text import cost_text, fit_text, hours_text, pair_text, points, verdict
+from pipeline.report.experiment_text import (
+    cost_text,
+    fit_text,
+    hours_text,
+    interval_text,
+    pair_text,
+    points,
+    value_text,
+    verdict,
+)
 from pipeline.report.html import css, template
 from pipeline.report.plots import HEIGHT, WIDTH, Tick, nice_ticks
 
@@ -33,9 +42,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One benchmark: its chart, and the arms in which its problems are split."""
+    """One benchmark by one measure: its chart, and the arms in which its problems are split."""
 
     name: str
+    measure: Measure
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
     problems: str
@@ -54,9 +64,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class FitChart:
-    """All series of one benchmark, with ticks of both axes."""
+    """All series of one benchmark by one measure, with ticks of both axes."""
 
     benchmark: str
+    measure: Measure
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -67,8 +78,14 @@ def render(found: Experiment) -> str:
     return template("experiment.html").render(
         e=found,
         css=css(),
-        boards=[_board(found, name) for name in found.benchmarks],
-        fits=[_fit_chart(found, name) for name in found.benchmarks if any(c.benchmark == name for c in found.curves)],
+        boards=[_board(found, *board) for board in found.boards],
+        fits=[
+            _fit_chart(found, *board)
+            for board in found.boards
+            if any((c.benchmark, c.measure) == board for c in found.curves)
+        ],
+        value_text=value_text,
+        interval_text=interval_text,
         chart_width=WIDTH,
         chart_height=HEIGHT,
         pair_text=pair_text,
@@ -80,48 +97,65 @@ def render(found: Experiment) -> str:
     )
 
 
-def _board(found: Experiment, benchmark: str) -> Board:
-    arms = [(one, score) for one in found.arms if (score := one.score(benchmark)) is not None]
-    ends = [score.whole.interval.high for _, score in arms if score.whole.interval]
-    ticks = [tick for tick in nice_ticks(0.0, max([*ends, 0.01]), 5) if tick <= 1 or tick == 0]
-    top = max(ticks[-1], *ends) if ends else 1.0
+def _board(found: Experiment, benchmark: str, measure: Measure) -> Board:
+    """Rates are drawn from 0 on; bits per byte, which no arm brings near 0, from the least of them on."""
+    arms = [(one, score) for one in found.arms if (score := one.score(benchmark, measure)) is not None]
+    rate = measure == "pass@1"
+    intervals = [score.whole.interval for _, score in arms if score.whole.interval]
+    ends = [one.high for one in intervals]
+    least = 0.0 if rate or not intervals else min(one.low for one in intervals)
+    ticks = nice_ticks(least, max([*ends, least + 0.01]), 5)
+    ticks = [tick for tick in ticks if tick <= 1 or tick == 0] if rate else ticks
+    low, top = (0.0 if rate else min(ticks[0], least)), (max(ticks[-1], *ends) if ends else 1.0)
+
+    def at(value: float) -> float:
+        return 100 * (value - low) / ((top - low) or 1.0)
+
     rows = tuple(
-        Row(one, score, _mark(score.whole, top), tuple(100 * float(r) / top for r in score.rates.mean(axis=1)))
+        Row(one, score, _mark(score.whole, at), tuple(at(float(r)) for r in score.rates.mean(axis=1)))
         for one, score in arms
     )
     sizes = sorted({score.whole.problems for _, score in arms})
     problems = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     split = tuple(row for row in rows if any(similar.problems for _, similar, _ in row.score.split))
-    return Board(benchmark, rows, tuple(Tick(100 * tick / top, f"{100 * tick:g}%") for tick in ticks), problems, split)
+    drawn = tuple(Tick(at(tick), f"{100 * tick:g}%" if rate else f"{tick:g}") for tick in ticks)
+    return Board(benchmark, measure, rows, drawn, problems, split)
 
 
-def _mark(part: Part, top: float) -> Mark | None:
+def _mark(part: Part, at: Callable[[float], float]) -> Mark | None:
     if part.value is None or part.interval is None:
         return None
-    low, high = part.interval
-    return Mark(100 * part.value / top, 100 * low / top, 100 * (high - low) / top)
+    low, high = map(at, part.interval)
+    return Mark(at(part.value), low, high - low)
 
 
-def _fit_chart(found: Experiment, benchmark: str) -> FitChart:
-    curves = [curve for curve in found.curves if curve.benchmark == benchmark]
+def _fit_chart(found: Experiment, benchmark: str, measure: Measure) -> FitChart:
+    curves = [curve for curve in found.curves if (curve.benchmark, curve.measure) == (benchmark, measure)]
     xs = [math.log2(tokens) for curve in curves for _, tokens, _ in curve.points]
     rates = [rate for curve in curves for _, _, rate in curve.points]
     low, high = min(xs), max(xs)
-    y_ticks = nice_ticks(0.0, max([*rates, 0.01]), 5)
-    top = max(y_ticks[-1], *rates)
+    rate_ = measure == "pass@1"
+    y_ticks = nice_ticks(0.0 if rate_ else min(rates), max([*rates, 0.01]), 5)
+    bottom, top = (0.0 if rate_ else min(y_ticks[0], *rates)), max(y_ticks[-1], *rates)
+
+    def up(value: float) -> float:
+        return (value - bottom) / ((top - bottom) or 1.0)
 
     def place(x: float, rate: float) -> tuple[float, float]:
         across = (x - low) / ((high - low) or 1.0)
-        return round(across * WIDTH, 1), round(HEIGHT - min(max(rate / top, 0.0), 1.0) * HEIGHT, 1)
+        return round(across * WIDTH, 1), round(HEIGHT - min(max(up(rate), 0.0), 1.0) * HEIGHT, 1)
 
     lines = []
     for curve in curves:
-        dots = [(*place(math.log2(tokens), rate), f"{arm}: {rate:.1%}") for arm, tokens, rate in curve.points]
+        dots = [
+            (*place(math.log2(tokens), rate), f"{arm}: {value_text(rate, measure)}")
+            for arm, tokens, rate in curve.points
+        ]
         lines.append(Line(curve, fit_text(curve), _path(curve, place), tuple(dots)))
     whole = [tokens for curve in curves for _, tokens, _ in curve.points]
     x_ticks = [Tick(place(math.log2(tokens), 0)[0] / WIDTH * 100, compact(tokens)) for tokens in _apart(whole)]
-    ticks = tuple(Tick(100 * tick / top, f"{100 * tick:g}%") for tick in y_ticks)
-    return FitChart(benchmark, tuple(lines), tuple(x_ticks), ticks)
+    ticks = tuple(Tick(100 * up(tick), f"{100 * tick:g}%" if rate_ else f"{tick:g}") for tick in y_ticks)
+    return FitChart(benchmark, measure, tuple(lines), tuple(x_ticks), ticks)
 
 
 def _apart(tokens: Sequence[int]) -> list[int]:

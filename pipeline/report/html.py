@@ -19,7 +19,7 @@ from pygments.lexers import PythonLexer
 
 from pipeline import walk
 from pipeline.core.money import dollars
-from pipeline.report import plots, samples, scoring
+from pipeline.report import plots, samples, scoring, surprise
 from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
@@ -62,12 +62,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One benchmark: its chart's rows (the whole first, then groups) and what may be said of it."""
+    """One benchmark: its chart's rows (the whole first, then groups) and what may be said of it.
+
+    likelihoods, change: of its reference solutions, where they were measured.
+    """
 
     name: str
     models: tuple[scoring.ModelScore, ...]
     rows: tuple[Row, ...]
     comparison: scoring.Comparison | None
+    likelihoods: tuple[surprise.Surprise, ...] = ()
+    change: surprise.Change | None = None
 
     @property
     def first(self) -> scoring.ModelScore:
@@ -106,6 +111,8 @@ def render(summary: Summary) -> str:
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,
+        difference_text=surprise.difference_text,
+        format_p=scoring.format_p,
         value=summary.value.facts if summary.value else QualityFacts(),
         **_value_charts(summary),
     )
@@ -139,7 +146,9 @@ def boards(summary: Summary) -> list[Board]:
             either = [score.groups.get(group) if score else None for score in (before, after)]
             rows.append(Row(group, part.problems, *either))
         comparison = next((c for c in summary.comparisons if c.benchmark == name), None)
-        found.append(Board(name, models, tuple(rows), comparison))
+        likely = tuple(one for one in summary.likelihoods if one.benchmark == name)
+        change = next((c for c in summary.likelihood_comparisons if c.benchmark == name), None)
+        found.append(Board(name, models, tuple(rows), comparison, likely, change))
     return found
 
 

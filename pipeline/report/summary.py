@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import walk
 from pipeline.core.records import Problem
-from pipeline.report import corpus, samples, scoring, variety
+from pipeline.report import corpus, samples, scoring, surprise, variety
 from pipeline.report.axes import AxisCover, axes
 from pipeline.report.strength import Strength, strength
 from pipeline.run.journalled import Journalled, journalled
@@ -95,6 +95,8 @@ class Summary:
     curve: tuple[CurvePoint, ...]
     scores: tuple[scoring.ModelScore, ...]
     comparisons: tuple[scoring.Comparison, ...]
+    likelihoods: tuple[surprise.Surprise, ...]
+    likelihood_comparisons: tuple[surprise.Change, ...]
     samples: tuple[samples.Shown, ...]
     sampling: Mapping[str, SamplesFacts]
     benchmarks: tuple[Mapping[str, Any], ...]
@@ -186,6 +188,8 @@ class Summary:
             "curve": [point._asdict() for point in self.curve],
             "scores": [score.to_json() for score in self.scores],
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "likelihoods": [one.to_json() for one in self.likelihoods],
+            "likelihood_comparisons": [change.to_json() for change in self.likelihood_comparisons],
             "samples": [shown.to_json() for shown in self.samples],
             "sampling": {name: facts.to_json() for name, facts in self.sampling.items()},
             "benchmarks": [dict(benchmark) for benchmark in self.benchmarks],
@@ -207,6 +211,8 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     every = scoring.with_pools(score_rows)
     totals |= {pool: sum(totals[part] for part in parts) for pool, parts in scoring.pools(totals).items()}
     scores = scoring.model_scores(every, seed, totals, told.closest or {})
+    likely = scoring.with_pools([*surprise.rows(run, "before"), *surprise.rows(run, "after")])
+    measured = surprise.surprises(likely, seed)
     return Summary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
@@ -225,6 +231,8 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         curve=curve(student.curve or run.events("train")),
         scores=tuple(scores),
         comparisons=tuple(scoring.compare(every, scores, "before", "after", seed)),
+        likelihoods=tuple(measured),
+        likelihood_comparisons=tuple(surprise.changes(likely, measured, seed)),
         samples=tuple(samples.shown(run, score_rows, known)),
         sampling={
             s.name: SamplesFacts.from_json(s.facts) for s in run.stages if s.name.startswith("samples") and s.facts

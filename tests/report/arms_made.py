@@ -1,6 +1,7 @@
 """Arms of an experiment made up from tables of who solved what; nothing of it is on disk."""
 
 from collections.abc import Iterator, Sequence
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from pipeline.store.store import Store
 
 
 class MadeRun(RunView):
-    """A run whose score rows are in `info["rows"]`."""
+    """A run whose score rows are in `info["rows"]`, and its likelihoods in `info["likely"]`."""
 
     def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        if name.startswith("likelihoods-"):
+            return (row for row in self.info["likely"] if name == f"likelihoods-{row['model']}")
         return iter(self.info["rows"] if name == "scores" else ())
 
 
@@ -31,9 +34,23 @@ def rows(solved: Sequence[bool | None], model: str = "after", benchmark: str = "
     ]
 
 
-def run(name: str, score_rows: Sequence[dict[str, Any]], stages: Sequence[StageView] = ()) -> MadeRun:
+def likelihoods(bits: Sequence[float], model: str = "after", benchmark: str = "bench") -> list[dict[str, Any]]:
+    """Of solutions of 100 bytes, from bits per byte."""
+    return [
+        {"benchmark": benchmark, "model": model, "task_id": f"T/{n:03}", "problem_id": f"{n:03}", "group": "",
+         "nats": 100 * log(2) * value, "bytes": 100}
+        for n, value in enumerate(bits)
+    ]  # fmt: skip
+
+
+def run(
+    name: str,
+    score_rows: Sequence[dict[str, Any]],
+    stages: Sequence[StageView] = (),
+    likely: Sequence[dict[str, Any]] = (),
+) -> MadeRun:
     """A run that is done."""
-    info = {"run": name, "state": "done", "recipe": "made", "rows": score_rows}
+    info = {"run": name, "state": "done", "recipe": "made", "rows": score_rows, "likely": likely}
     return MadeRun(Path(name), Store("memory://made"), info, tuple(stages))
 
 

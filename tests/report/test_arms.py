@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from arms_made import arm, rows, run, stage
+from arms_made import arm, likelihoods, rows, run, stage
 
 from pipeline.core.errors import UsageError
 from pipeline.report.arms import BEFORE, Failed, Pair, pairs, results
@@ -125,7 +125,40 @@ def test_hours_are_told_in_the_unit_that_fits(hours: float, said: str) -> None:
 
 
 def test_a_claim_needs_both_p_and_the_interval() -> None:
-    pair = Pair("a", "b", "x", 9, 0.1, Interval(0.01, 0.2), 0.01, 0.01, "mcnemar", (), "", Cost())
+    pair = Pair("a", "b", "x", "pass@1", 9, 0.1, Interval(0.01, 0.2), 0.01, 0.01, "mcnemar", (), "", Cost())
     assert pair.claim == "rise"
     assert replace(pair, adjusted=0.05).claim == "none"
     assert replace(pair, interval=Interval(-0.01, 0.2)).claim == "none"
+
+
+def test_bits_per_byte_are_a_board_of_their_own_beside_the_rates() -> None:
+    bits = [0.5 + n / 100 for n in range(40)]
+    better = [value - 0.02 - n / 10_000 for n, value in enumerate(bits)]
+    arms = [
+        replace(arm("a"), runs={seed: run(f"a.{seed}", rows(NONE), likely=likelihoods(bits)) for seed in (1, 2)}),
+        replace(arm("b"), runs={seed: run(f"b.{seed}", rows(NONE), likely=likelihoods(better)) for seed in (1, 2)}),
+    ]
+    found = experiment(arms, [("a", "b"), ("b", "a")], name="x")
+    assert found.boards == (("bench", "pass@1"), ("bench", "bits per byte"))
+    solved, likelier, _, less = found.pairs
+    assert (solved.measure, solved.claim, solved.difference) == ("pass@1", "none", 0)
+    assert (likelier.measure, likelier.claim, less.claim) == ("bits per byte", "likelier", "less likely")
+    assert likelier.difference == pytest.approx(-0.02195)
+    assert likelier.adjusted == pytest.approx(2 * likelier.p)  # of two pairs, not of the four that there are
+    one, two = (found.to_json()["arms"][place] for place in (0, 1))
+    assert [score["benchmark"] for score in one["scores"]] == ["bench"]
+    assert one["likelihoods"][0]["bits_per_byte"] == pytest.approx(0.695)
+    assert [seed["seed"] for seed in two["likelihoods"][0]["per_seed"]] == [1, 2]
+    said = text(found)
+    assert "bench, bits per byte of the reference solutions (fewer: likelier) of 40 problems" in said
+    assert "b against a: likelier\n    -0.022 [" in said
+    page = render(found)
+    assert "What the reference solutions of 40 problems cost, in bits per byte" in page
+    assert "0.695" in page
+
+
+def test_the_student_before_training_has_its_bits_too() -> None:
+    likely = [*likelihoods([0.9] * 40, BEFORE), *likelihoods([0.8] * 40)]
+    made = run("a.1", [*rows(NONE, BEFORE), *rows(HALF)], [stage("samples-before", "k")], likely)
+    found = results([replace(arm("a"), runs={1: made})])
+    assert [one.score("bench", "bits per byte").whole.value for one in found] == pytest.approx([0.9, 0.8])  # type: ignore[union-attr]

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import walk
+from pipeline.benchmarks.problems import ProblemSet
 from pipeline.benchmarks.problems import load as problems_of
 from pipeline.core.records import Completion, Exercise, Passage, Prompt, Record, Sample, Seed
 from pipeline.core.stage import Dropped, Kept, Tally
@@ -275,6 +276,30 @@ def samples_before_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) 
     return samples_given(draw, folder, patched, "before")
 
 
+def likelihoods_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch, model: str = "after") -> Given:
+    from pipeline.models.likelihood import Found
+
+    asked = [replace(problem, canonical_solution=draw(st.sampled_from(["", "    return 0\n"]))) for problem in PROBLEMS]
+
+    def found(_: object, texts: Sequence[object]) -> Iterator[Found]:
+        for place in range(len(texts)):
+            yield Found(place, draw(st.sampled_from([None, 1.5])), 3, 9, 8)
+
+    patched.setattr("pipeline.models.loading.load", lambda *_, **__: None)
+    patched.setattr("pipeline.models.likelihood.likelihoods", found)
+    patched.setattr(
+        "pipeline.stages.likelihoods.step.problem_sets",
+        lambda *_: [ProblemSet("composed", "d", "s", tuple(asked))],
+    )
+    inputs: dict[str, Sequence[Record]] = {"student": []} if model == "after" else {}
+    wanted = ["evaluation.likelihood=true", "evaluation.limit=0", "student.init=smollm2", "tokens.tokenizer=student"]
+    return Given(inputs, [*NAMED, *wanted], len(asked))
+
+
+def likelihoods_before_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
+    return likelihoods_given(draw, folder, patched, "before")
+
+
 def scores_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
     patched.setattr("pipeline.sandbox.Sandbox", sandbox_of(draw, get_args(VerdictName)))
     asked = {"samples-before": samples_of(draw, "before", 2), "samples-after": samples_of(draw, "after", 3)}
@@ -302,6 +327,8 @@ GIVEN: dict[str, Callable[[Draw, Path, pytest.MonkeyPatch], Given]] = {
     "samples-before": samples_before_given,
     "samples-after": samples_given,
     "scores": scores_given,
+    "likelihoods-before": likelihoods_before_given,
+    "likelihoods-after": likelihoods_given,
 }
 
 
