@@ -35,6 +35,9 @@ class ImagesTable(Table):
     test_share: Fraction = 0.2
     """Share of the images held apart for scores, drawn at random, where the source has no test images of its own (in
     a folder: subfolders train and test)."""
+    seed: Seed = 0
+    """Root of what is drawn of the images. It is not the recipe's, so that trainings of several seeds have the same
+    images, and are scored on the same."""
     column: str = "image"
     """Column of images of a data set."""
     label: str = "label"

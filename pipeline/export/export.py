@@ -33,6 +33,7 @@ from pipeline.export.writing import DATA, DROPPED, Format, Written, pattern, wri
 from pipeline.report.corpus import diversity
 from pipeline.report.summary import summarise
 from pipeline.run.reading import RunView, StageView, open_run
+from pipeline.run.students import over_text
 from pipeline.stages.decontaminated.facts import DecontaminatedFacts
 from pipeline.store.disk import disk_errors, whole_folder
 from pipeline.store.locks import exclusive
@@ -110,6 +111,7 @@ def export(run_folder: Path, places: Places, to: Path, wish: Wish) -> Exported:
             raise UsageError("--format gguf is of models", hint="leave --only corpus and --stage out")
         wish = replace(wish, only=MODEL)
     run = open_run(run_folder, places.store)
+    over_text(run, "corpus or language model to export")
     to = to.expanduser().resolve()
     stage = None if wish.only == MODEL or not (wish.stage or has_documents(run)) else made_stage(run, wish.stage)
     student = None if wish.only == "corpus" else _student(run, wish.only == MODEL)

@@ -31,6 +31,7 @@ from pipeline.report.arms import Failed
 from pipeline.report.experiment import Experiment
 from pipeline.run.reading import RunView
 from pipeline.run.run import Planned
+from pipeline.run.students import over_text
 from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store import jsonl
 from pipeline.store.disk import disk_errors, write_atomically
@@ -119,6 +120,7 @@ def prepared(run: RunView, places: Places, options: Options, overrides: Sequence
     """A run with its problems in halves and its folder. Raises UsageError where it cannot be improved."""
     if options.rounds < 1 or options.exercises < 1 or not options.student_seeds:
         raise UsageError("a round needs exercises and seeds", hint="e.g. --rounds 3 --exercises 200 --seeds 1,2,3")
+    over_text(run, "problems that a teacher's exercises could be written for")
     if run.loaded is None or not isinstance(run.loaded.recipe, Recipe):
         raise UsageError(f"{run.name} has no recipe of the walk over text that this version reads")
     loaded: Loaded = load(str(run.folder / "recipe.toml"), overrides)

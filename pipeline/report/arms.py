@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.report.costs import Cost, artifacts, cost, differing
-from pipeline.report.summary import SCORE_COLUMNS
+from pipeline.report.score_rows import about, beside, score_rows
 from pipeline.report.surprise import bits_per_byte, claim_of, rows
 from pipeline.run.reading import RunView
 from pipeline.stages.decontaminated.split import TAUS
@@ -30,6 +30,7 @@ from pipeline.stages.scores.statistics import (
 )
 from pipeline.stages.student.facts import StudentFacts
 from pipeline.stages.tokens.facts import TokensFacts
+from pipeline.vision.facts import ProbesFacts, TrainingFacts
 
 Measure = Literal["pass@1", "bits per byte"]
 """What arms are measured by: the share of problems solved, or what the reference solutions cost, of which less is
@@ -222,6 +223,9 @@ def _listed(ends: Interval | None) -> list[float] | None:
     return None if ends is None else list(ends)
 
 
+Rows = Sequence[Mapping[str, Any]]
+"""Judged answers of a run."""
+
 Closest = Mapping[str, Mapping[str, Sequence[Any]]]
 """By benchmark and task id, the match rate and id of the closest document of a corpus."""
 
@@ -234,7 +238,8 @@ def results(arms: Sequence[Arm], split_by: str = "") -> tuple[ArmResult, ...]:
     closest: Closest = {}
     for run in next((arm.runs.values() for arm in arms if arm.name == split_by), ()):
         closest = run.facts("scores", ScoresFacts).closest or closest
-    found = list(_before(arms, closest))
+    answers = {arm.name: {seed: score_rows(run) for seed, run in arm.runs.items()} for arm in arms}
+    found = [*_before(arms, closest), *_beside(arms, answers)]
     seen: set[str] = set()
     for arm in arms:
         stages = artifacts(arm.runs.values())
@@ -242,15 +247,18 @@ def results(arms: Sequence[Arm], split_by: str = "") -> tuple[ArmResult, ...]:
         facts = _facts(first)
         new = {key: one for key, one in stages.items() if key not in seen}
         seen |= stages.keys()
-        scores = _scores(arm.runs, "after", closest) + _likelihoods(arm.runs, "after")
+        model = about(first) if first else ""
+        scores = _scores(answers[arm.name], model, closest) + _likelihoods(arm.runs, model)
         found.append(ArmResult(arm, scores, *facts, cost(stages), cost(new)))
     return tuple(found)
 
 
 def _facts(run: RunView | None) -> tuple[int | None, int | None, int | None]:
-    """Tokens trained on, documents of the corpus, parameters."""
+    """Tokens trained on, documents of the corpus or training images, parameters."""
     if run is None:
         return None, None, None
+    if run.stage("probes") is not None:
+        return None, run.facts("probes", ProbesFacts).bank, run.facts(about(run), TrainingFacts).parameters
     student = run.facts("student", StudentFacts)
     return student.tokens, run.facts("tokens", TokensFacts).documents, student.parameters
 
@@ -264,18 +272,31 @@ def _before(arms: Iterable[Arm], closest: Closest) -> Iterable[ArmResult]:
             found.setdefault(stage.key, run)
     for run in found.values():
         init = run.loaded.recipe.student.init.rpartition("/")[2] if run.loaded else ""
-        scores = _scores({0: run}, BEFORE, closest) + _likelihoods({0: run}, BEFORE)
+        scores = _scores({0: score_rows(run)}, BEFORE, closest) + _likelihoods({0: run}, BEFORE)
         if scores:
             arm = Arm(BEFORE if len(found) == 1 else f"{BEFORE} ({init})", f"{init}, not trained", {})
             yield ArmResult(arm, scores, None, None, None, Cost(), Cost())
 
 
-def _scores(runs: Mapping[int, RunView], model: str, closest: Closest) -> tuple[Scored, ...]:
+def _beside(arms: Iterable[Arm], answers: Mapping[str, Mapping[int, Rows]]) -> Iterable[ArmResult]:
+    """What stands beside the network of runs over images: what several arms have alike is told once."""
+    told: dict[str, set[bytes]] = {}
+    for arm in arms:
+        for model in dict.fromkeys(name for run in arm.runs.values() for name in beside(run)):
+            scores = _scores(answers[arm.name], model, {})
+            said = {row.tobytes() for score in scores for row in score.rates}
+            if not said <= told.setdefault(model, set()):
+                name = f"{model} ({arm.name})" if told[model] else model
+                yield ArmResult(Arm(name, "", {}), scores, None, None, None, Cost(), Cost())
+            told[model] |= said
+
+
+def _scores(runs: Mapping[int, Rows], model: str, closest: Closest) -> tuple[Scored, ...]:
     """On each benchmark that some run was scored on, over the runs that were."""
     verdicts: dict[str, dict[int, dict[str, list[bool]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     asked: dict[str, set[str]] = defaultdict(set)
-    for seed, run in runs.items():
-        for row in run.rows("scores", columns=SCORE_COLUMNS):
+    for seed, judged in runs.items():
+        for row in judged:
             if row["model"] == model:
                 asked[row["benchmark"]].add(row["task_id"])
                 if row["passed"] is not None:

@@ -186,6 +186,11 @@ def text_of(row: Mapping[str, Any]) -> str:
         return " · ".join(str(part) for part in named if part) + (f"\n{task['prompt']}" if task else "")
     if kind == "score":
         return str(row.get("detail") or "")
+    if kind == "image":
+        size = f", {row['width']} x {row['height']} pixels" if row.get("width") else ""
+        return f"{row['source']} ({row['split']}): {row.get('label') or 'no label'}{size}"
+    if kind == "guess":
+        return f"{row['method']} of {row['features']}: {row['guessed']}, is {row['label']}"
     return ""
 
 

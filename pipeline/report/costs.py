@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import walk
+from pipeline import walks
 from pipeline.run.reading import RunView, StageView
 from pipeline.stages.completions.facts import CompletionsFacts
 from pipeline.stages.quality.facts import QualityFacts
@@ -63,4 +63,4 @@ def differing(first: Iterable[RunView], second: Iterable[RunView]) -> str:
     """The first stage of the walk whose artifacts differ, "" where none does."""
     sides = [{(stage.name, stage.key) for run in runs for stage in run.stages} for runs in (first, second)]
     apart = {name for name, _ in sides[0] ^ sides[1]}
-    return next((name for name in walk.names() if name in apart), "")
+    return next((name for name in walks.names() if name in apart), "")

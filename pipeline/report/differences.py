@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import scoring
-from pipeline.report.summary import SCORE_COLUMNS, StageLine, stage_line
+from pipeline.report.score_rows import score_rows
+from pipeline.report.summary import StageLine, stage_line
 from pipeline.run.reading import RunView, open_run
 from pipeline.store.store import Store
 
@@ -121,7 +122,7 @@ def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _score_differences(a: RunView, b: RunView) -> Iterator[ScoreDifference]:
-    rows = [list(run.rows("scores", columns=SCORE_COLUMNS)) for run in (a, b)]
+    rows = [score_rows(run) for run in (a, b)]
     seeds = [run.loaded.recipe.seed if run.loaded else 0 for run in (a, b)]
     scores = [{(s.benchmark, s.model): s for s in scoring.model_scores(rows[side], seeds[side], {})} for side in (0, 1)]
     for benchmark, model in dict.fromkeys([*scores[0], *scores[1]]):

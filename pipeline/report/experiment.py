@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.errors import UsageError
+from pipeline.recipe_images import ImageRecipe
 from pipeline.report.arms import Arm, ArmResult, Failed, Measure, Pair, Scored, pairs, results
 from pipeline.report.costs import Cost, artifacts, cost
 from pipeline.run.reading import RunView
@@ -146,6 +147,8 @@ def _unseeded(run: RunView) -> tuple[str, int]:
     if run.loaded is None:
         return run.name, 0
     recipe = run.loaded.recipe
+    if isinstance(recipe, ImageRecipe):
+        return recipe.model_copy(update={"seed": 0, "name": "recipe", "description": ""}).model_dump_json(), recipe.seed
     seed = recipe.seed if recipe.student.seed is None else recipe.student.seed
     student = recipe.student.model_copy(update={"seed": None})
     same = recipe.model_copy(update={"seed": 0, "name": "recipe", "description": "", "student": student})

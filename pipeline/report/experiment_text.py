@@ -7,6 +7,7 @@ from pipeline.report.arms import ArmResult, Measure, Pair, Part
 from pipeline.report.card import compact
 from pipeline.report.costs import Cost
 from pipeline.report.experiment import Curve, Experiment
+from pipeline.report.score_rows import BENCHMARKS
 from pipeline.report.scoring import format_p
 from pipeline.stages.scores.statistics import Interval
 
@@ -96,8 +97,12 @@ def _board(found: Experiment, benchmark: str, measure: Measure) -> list[str]:
     width = max(len(one.arm.name) for one, _ in arms)
     sizes = {score.whole.problems for _, score in arms}
     size = f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,} to {max(sizes):,}"
-    what = measure if measure == "pass@1" else "bits per byte of the reference solutions (fewer: likelier)"
-    lines = [f"{benchmark}, {what} of {size} problems, 95% intervals over seeds and problems"]
+    of, what = "problems", str(measure)
+    if measure != "pass@1":
+        what = "bits per byte of the reference solutions (fewer: likelier)"
+    elif benchmark in BENCHMARKS.values():
+        of, what = "images", "accuracy"
+    lines = [f"{benchmark}, {what} of {size} {of}, 95% intervals over seeds and {of}"]
     for one, score in arms:
         count = len(score.seeds)
         trained = f"{compact(one.tokens)} tokens" if one.tokens else ""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pipeline.report import plots
 from pipeline.report.card import compact, duration, reasons_text
+from pipeline.report.score_rows import BENCHMARKS, about
 from pipeline.report.summary import StageLine, provenance_of, stage_line
 from pipeline.run.reading import RunView
 from pipeline.training.curve import CurvePoint, curve
@@ -35,7 +36,8 @@ PICTURES = {
 class ImageSummary:
     """All that the report says of a run over images. What the run does not have is empty or None.
 
-    networks: what each training came to, by stage. watched: what was seen in the scored network's training, by step.
+    networks: what each training came to, by stage. model: folder of the network that is scored, for transformers.
+    watched: what was seen in the scored network's training, by step.
     pictures: PNG files, by name.
     """
 
@@ -48,6 +50,7 @@ class ImageSummary:
     seconds: float
     funnel: tuple[StageLine, ...]
     networks: Mapping[str, TrainingFacts]
+    model: str
     probes: ProbesFacts
     curve: tuple[CurvePoint, ...]
     provenance: Mapping[str, Any]
@@ -75,7 +78,8 @@ class ImageSummary:
                 name: {key: said for key, said in facts.to_json().items() if key != "curve"}
                 for name, facts in self.networks.items()
             },
-            "scores": [],
+            "scores": [_score(line) for line in self.probes.board or ()],
+            "model": self.model or None,
             "board": [dict(line) for line in self.probes.board or ()],
             "unscored": self.probes.unscored,
             "teachers": [],
@@ -100,6 +104,7 @@ def summarise_images(run: RunView) -> ImageSummary:
         seconds=float(run.info.get("seconds") or 0.0),
         funnel=tuple(stage_line(stage, run) for stage in run.stages),
         networks={name: facts for name, facts in networks.items() if facts},
+        model=_model(run),
         probes=run.facts("probes", ProbesFacts),
         curve=curve(points or run.events("train")),
         provenance=provenance_of(run),
@@ -107,6 +112,25 @@ def summarise_images(run: RunView) -> ImageSummary:
         stopped=run.info.get("stopped") or None,
         pictures=_pictures(run),
     )
+
+
+def _score(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the board under the keys of any run's scores: an image is a problem, a guess is one answer to it."""
+    return {
+        "benchmark": BENCHMARKS[line["method"]],
+        "model": line["features"],
+        "problems": line["images"],
+        "pass@1": line["accuracy"],
+        "interval": list(line["interval"]),
+        "images": line["images"],
+        "accuracy": line["accuracy"],
+    }
+
+
+def _model(run: RunView) -> str:
+    stage = run.stage(about(run))
+    found = "" if stage is None or stage.manifest is None else run.store.folder(stage.name, stage.key)
+    return f"{found}/model" if found else ""
 
 
 def _pictures(run: RunView) -> dict[str, bytes]:
@@ -137,6 +161,8 @@ def image_card(summary: ImageSummary) -> str:
         lines += [f"  {_board_text(line)}" for line in summary.probes.board]
     if summary.probes.unscored:
         lines += ["", f"  ! no scores: {summary.probes.unscored}"]
+    if summary.model:
+        lines += ["", f"Model   {summary.model}", f"        hornbook embed {summary.run} IMAGES --to features.parquet"]
     slowest = sorted(summary.funnel, key=lambda line: -line.seconds)[:3]
     times = ", ".join(f"{line.name} {duration(line.seconds)}" for line in slowest if line.seconds >= 0.05)
     lines += ["", *([f"Time    {times}"] if times else []), f"Report  {Path(summary.folder) / 'report.html'}"]

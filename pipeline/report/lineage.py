@@ -22,6 +22,10 @@ NEAREST = 3
 """The stages that a document passes on its way to the tokens."""
 
 
+_NOTED = ("score", "image", "guess")
+"""Records of which the note says all."""
+
+
 @dataclass(frozen=True)
 class Lineage:
     """Look-ups in one run; tables that are asked for more than once are kept."""
@@ -40,7 +44,7 @@ class Lineage:
         """A record as a step of its own."""
         what = "document" if kind in ("passage", "exercise") else kind
         name, key = (stage.name, stage.key) if stage else ("", "")
-        return Step(what, row["id"], name, key, _note(kind, row), text_of(row) if kind != "score" else "")
+        return Step(what, row["id"], name, key, _note(kind, row), text_of(row) if kind not in _NOTED else "")
 
     def dropped_step(self, stage: StageView, row: Mapping[str, Any]) -> Step:
         """Why a stage dropped a record."""
@@ -288,6 +292,8 @@ def _note(kind: str, row: Mapping[str, Any]) -> str:
             return f"{row['kind']} number {row['number']}: {row['topic']}, {row['audience']}, {row['form']}"
         case "span":
             return f"shard {row['shard']}, tokens {row['start']:,} to {row['stop']:,}, loss from {row['loss_start']:,}"
+        case "image" | "guess":
+            return text_of(row)
         case _:
             about = (row.get("teacher"), row.get("topic"), row.get("audience"), row.get("origin"))
             unrun = "nothing of it was executed" if row.get("executed") == 0 and row.get("teacher") else ""

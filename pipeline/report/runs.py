@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.core.contents import size_text
 from pipeline.core.errors import StoreBusy
+from pipeline.report.score_rows import NETWORKS
 from pipeline.run import record as run_record
 from pipeline.run.reading import RunView, existing_runs, open_run
 from pipeline.store.disk import disk_errors
@@ -66,7 +67,8 @@ def _listed(run: RunView) -> Listed:
 def _score(folder: Path) -> dict[str, Any] | None:
     try:
         scores = json.loads((folder / "report.json").read_text(encoding="utf-8"))["scores"]
-        after = next(score for score in scores if score["model"] == "after")
+        about = {"after", *NETWORKS}
+        after = next(score for score in scores if score["model"] in about)
         return {name: after[name] for name in ("benchmark", "model", "problems", "pass@1", "interval")}
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline import walk
 from pipeline.core.errors import InputError
+from pipeline.report.image_lineage import ahead_of_image, behind_guess
 from pipeline.report.lineage import Lineage, artifact_step
 from pipeline.report.steps import Step, Trace, trace_text
 from pipeline.run.reading import RunView, StageView, open_run
@@ -88,6 +89,10 @@ def _record_trace(lineage: Lineage, identifier: str, stage: StageView, prefix: s
         case "prompt":
             after = forward or lineage.ahead_of_prompt(row)
             return Trace(run.name, identifier, here, back=lineage.behind_prompt(row), forward=after)
+        case "guess":
+            return Trace(run.name, identifier, here, back=behind_guess(lineage, row))
+        case "image":
+            return Trace(run.name, identifier, here, forward=forward or ahead_of_image(lineage, row))
         case _:
             return Trace(run.name, identifier, here, forward=forward or lineage.ahead_of_seed(row))
 
@@ -126,7 +131,8 @@ def _unknown(run: RunView, identifier: str) -> InputError:
     if not near and len(identifier) >= SHORTEST_PREFIX:
         near = _near_ids(run, identifier)
     guess = f"near it: {', '.join(near)}; " if near else ""
-    wanted = "an id (or its first characters) of a score, sample, document, completion, prompt or seed"
+    of = "a guess or an image" if run.stage("probes") else "a score, sample, document, completion, prompt or seed"
+    wanted = f"an id (or its first characters) of {of}"
     example = f", or a task id such as {tasks[0]}" if tasks else ""
     return InputError(
         f"run {run.name} has no record {identifier!r}",

@@ -34,7 +34,7 @@ def estimate(
             "parameters": parameters(recipe.scored, recipe.images.channels, recipe.images.size),
             "training_tokens": sum(one["images"] for one in networks),
             "flops": flops,
-            "gpu_hours": round(flops / (accelerator(A100).flops * MFU) / 3600, 6),
+            "gpu_hours": round(sum(one["gpu_hours"] for one in networks), 6),
             "mfu": MFU,
             "memory_bytes": memory,
         },
@@ -79,11 +79,13 @@ def _network(recipe: ImageRecipe, stage: str) -> dict[str, Any]:
         views = 2 * (3 * whole + teacher) + 3 * recipe.augmentation.local_crops * part
     images = how.steps * how.batch
     count = parameters(table, channels, size)
+    flops = images * views
     return {
         "stage": stage,
         "parameters": count,
         "images": images,
-        "flops": images * views,
+        "flops": flops,
+        "gpu_hours": flops / (accelerator(A100).flops * MFU) / 3600,
         "memory_bytes": 20 * count + 4 * how.batch * views // max(table.width, 1),
     }
 

@@ -11,10 +11,20 @@ from pipeline.store.places import Places
 
 def student_folder(run: RunView, places: Places) -> Path:
     """The student's Hugging Face folder on this machine. Raises InputError where the run has none yet."""
+    over_text(run, "language model")
     stage = run.stage("student")
     if stage is None or stage.manifest is None:
         raise InputError(f"the run {run.name} has no student yet", hint="run its recipe to the end")
     return places.store.local("student", stage.key, places.models) / "model"
+
+
+def over_text(run: RunView, wanted: str) -> None:
+    """Raises InputError for a run over images, which has nothing that is `wanted`."""
+    if run.stage("probes") is not None:
+        raise InputError(
+            f"the run {run.name} is over images and has no {wanted}",
+            hint=f"`hornbook report {run.name}` says where its model lies, `hornbook embed` reads features by it",
+        )
 
 
 def run_named(spec: str, places: Places) -> RunView | None:

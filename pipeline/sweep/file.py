@@ -17,6 +17,7 @@ from pydantic import Field
 from pipeline.core.errors import RecipeError, UsageError
 from pipeline.core.names import LONGEST, Name
 from pipeline.recipe_base import Json, Seed, Table
+from pipeline.recipe_images import ImageRecipe
 from pipeline.recipe_text import Layer, Loaded, Text, load, parsed, read, shipped_recipes, validated
 from pipeline.report.arms import BEFORE
 
@@ -61,7 +62,8 @@ class SweepTable(Table):
     seeds: tuple[Seed, ...] = (1,)
     """Seeds of each arm."""
     seed_key: Literal["student.seed", "seed"] = "student.seed"
-    """What a seed sets: training alone, so that arms share their corpus, or the whole recipe."""
+    """What a seed sets: training alone, so that arms share their corpus, or the whole recipe. Of a recipe over images
+    it is always the whole recipe."""
     set: Settings
     """Settings of all arms."""
     arms: tuple[ArmTable, ...]
@@ -228,8 +230,9 @@ def _trials(
     for arm in table.arms:
         for seed in seeds:
             layers = [Layer(values, given.folder) for values in (size.set, arm.set)]
-            layers.append(Layer(_seeded(table.seed_key, seed)))
             try:
+                of_images = isinstance(load(recipe, overrides, layers).recipe, ImageRecipe)
+                layers.append(Layer(_seeded("seed" if of_images else table.seed_key, seed)))
                 loaded = load(recipe, overrides, layers)
             except RecipeError as error:
                 for problem in error.problems:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.run.costs import estimate
+from pipeline.recipe_images import ImageRecipe
+from pipeline.run import costs, image_costs
 from pipeline.run.run import planned, stored
 from pipeline.stages.reads import looking_once
 from pipeline.store.places import Places
@@ -31,17 +32,20 @@ def plan(sweep: Sweep, places: Places) -> dict[str, Any]:
 
 def _arm(sweep: Sweep, name: str, places: Places, seen: set[str]) -> dict[str, Any]:
     """seen: keys of what the runs before have made; those of this arm are added."""
-    runs, part = [], {"requests": 0, "tokens": 0, "usd": 0.0, "flops": 0.0, "gpu_hours": 0.0, "training_tokens": 0}
+    runs: list[dict[str, Any]] = []
+    part = {"requests": 0, "tokens": 0, "usd": 0.0, "flops": 0.0, "gpu_hours": 0.0, "training_tokens": 0}
     estimated: dict[str, Any] = {}
     for trial in sweep.of(name):
         stages = _stages(trial, places, seen)
         fresh = {stage["name"] for stage in stages if stage["state"] == "to-make"}
         if fresh and not estimated:  # seeds differ in training alone, or in what costs the same
-            estimated = estimate(trial.loaded, places, trial.run)
+            kind = image_costs if isinstance(trial.loaded.recipe, ImageRecipe) else costs
+            estimated = kind.estimate(trial.loaded, places, trial.run)
         _add(part, estimated, fresh)
         runs.append({"run": trial.run, "seed": trial.seed, "stages": stages})
     teacher = {key: part.pop(key) for key in ("requests", "tokens", "usd")}
-    return {"arm": name, "runs": runs, "teacher": teacher, "student": part}
+    unit = "images" if any(isinstance(trial.loaded.recipe, ImageRecipe) for trial in sweep.of(name)) else "tokens"
+    return {"arm": name, "runs": runs, "teacher": teacher, "student": {**part, "unit": unit}}
 
 
 def _stages(trial: Trial, places: Places, seen: set[str]) -> list[dict[str, str]]:
@@ -66,9 +70,13 @@ def _add(part: dict[str, Any], estimated: dict[str, Any], fresh: set[str]) -> No
         part["requests"] += one["requests"]
         part["tokens"] += one["tokens"]
         part["usd"] = None if part["usd"] is None or one["usd"] is None else round(part["usd"] + one["usd"], 4)
-    if "student" in fresh:
+    networks = [one | {"training_tokens": one["images"]} for one in estimated.get("networks", ())]
+    trained = [one for one in networks if one["stage"] in fresh] or (
+        [estimated["student"]] if "student" in fresh else []
+    )
+    for one in trained:
         for name in ("flops", "gpu_hours", "training_tokens"):
-            part[name] += estimated["student"][name]
+            part[name] += one[name]
 
 
 def _sum(arms: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -82,6 +90,7 @@ def _sum(arms: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "training_tokens": sum(arm["student"]["training_tokens"] for arm in arms),
         "flops": sum(arm["student"]["flops"] for arm in arms),
         "gpu_hours": round(sum(arm["student"]["gpu_hours"] for arm in arms), 4),
+        "unit": arms[0]["student"]["unit"],
     }
 
 
@@ -115,6 +124,6 @@ def _costs(part: dict[str, Any]) -> str:
     if not part["training_tokens"]:
         return f"{asked}; nothing to train"
     return (
-        f"{asked}; {part['training_tokens']:,} tokens to train, {part['flops']:.2g} FLOPs, "
+        f"{asked}; {part['training_tokens']:,} {part['unit']} to train, {part['flops']:.2g} FLOPs, "
         f"{part['gpu_hours']:.2g} A100 hours"
     )

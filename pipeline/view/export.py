@@ -19,7 +19,7 @@ from pipeline.run.reading import RunView, StageView, existing_runs
 from pipeline.store.disk import disk_errors, whole_folder
 from pipeline.store.places import Places
 from pipeline.view import labels
-from pipeline.view.pages import PREFIXES, Viewer, shortened
+from pipeline.view.pages import PREFIXES, Viewer, classed, shortened
 from pipeline.view.records import Source
 from pipeline.view.server import json_bytes, page_files
 
@@ -104,7 +104,7 @@ def _list(viewer: Viewer, run: RunView, stage: StageView, kind: str, folder: Pat
     values, said = viewer.valued(run), labels.read(run.folder)
     sizes: list[int] = []
     for batch in (batch for file in source.files() for batch in file.batches(ROWS)):
-        rows = shortened(batch.to_pylist())
+        rows = shortened([classed(row) for row in batch.to_pylist()])
         for place, row in enumerate(rows):
             add(len(sizes), place, row)
             row |= {"value": values.get(row["id"]), "label": said.get(row["id"])}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import walk
+from pipeline import walks
 from pipeline.core.errors import InputError
 from pipeline.report import runs as run_list
 from pipeline.report import samples
@@ -62,7 +62,7 @@ class Viewer:
             "status": status(run.folder, run.store),
             "stopped": run.info.get("stopped") or None,
             "report": {key: report[key] for key in REPORTED if key in report},
-            "stages": {step.name: {"caption": step.caption, "reasons": dict(step.reasons)} for step in walk.WALK},
+            "stages": {step.name: {"caption": step.caption, "reasons": dict(step.reasons)} for step in walks.steps()},
             "lists": {stage.name: _lists(stage) for stage in run.stages},
             "labels": len(labels.read(run.folder)),
             "places": {"run": str(run.folder), "store": run.store.root},
@@ -94,7 +94,7 @@ class Viewer:
             within = {i for i, v in valued.items() if (low is None or v >= low) and (high is None or v <= high)}
             chosen = frozenset(within if chosen is None else within & chosen)
         shown = page(source, Query(query.text, query.wanted, chosen), offset, min(limit, MOST_ROWS), self.found)
-        rows = [row | {"value": valued.get(row["id"]), "label": said.get(row["id"])} for row in shown.rows]
+        rows = [classed(row) | {"value": valued.get(row["id"]), "label": said.get(row["id"])} for row in shown.rows]
         return {"total": shown.total, "matched": shown.matched, "offset": offset, "rows": shortened(rows)}
 
     def facets(self, name: str, stage: str, kind: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Viewer:
         kept = _first(run, (stage.name, *(one.name for one in run.stages)), row.get("kept_id"))
         words = {prefix: word for word, prefix in PREFIXES.items()}
         found = {
-            "row": row,
+            "row": classed(row),
             "places": [{"stage": s.name, "kind": words[p]} for s, p in where],
             "completion": answer,
             "prompt": _first(run, ("prompts",), (answer or {}).get("prompt_id")),
@@ -191,6 +191,11 @@ class Viewer:
         return self.found.remembered(  # type: ignore[no-any-return]
             (run.store.root, stage.key, "values"), lambda: values(run.store, stage.key)
         )
+
+
+def classed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its own label, which a record of an image has, as its class: a person's label has that name here."""
+    return dict(row) | ({"class": row["label"]} if "label" in row else {})
 
 
 def shortened(value: Any, most: int = LONGEST) -> Any:

@@ -39,7 +39,7 @@ def embed(model: Path, images: str, to: Path, device: str = "auto") -> dict[str,
     kept: list[Image] = []
     pixels: list[reading.Pixels] = []
     dropped = []
-    for ready in reading.images(table, 0):
+    for ready in reading.images(table):
         record: Any = ready.outcome.record
         if isinstance(ready.outcome, Dropped) or ready.pixels is None:
             reason = ready.outcome.detail if isinstance(ready.outcome, Dropped) else ""

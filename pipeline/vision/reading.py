@@ -41,14 +41,14 @@ class Ready(NamedTuple):
     pixels: Pixels | None
 
 
-def images(table: ImagesTable, seed: int) -> Iterator[Ready]:
+def images(table: ImagesTable) -> Iterator[Ready]:
     """All images of the source in its order, those that cannot be read as dropped.
 
-    Where the source does not say which are for testing, `table.test_share` of them are drawn, by their place and the
+    Where the source does not say which are for testing, `table.test_share` of them are drawn, by their place and its
     seed. Raises InputError where nothing is there.
     """
     row = 0
-    for read in _chosen(table, seed):
+    for read in _chosen(table):
         split = read.split or "train"
         try:
             if read.problem:
@@ -80,13 +80,13 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0][:200]}"
 
 
-def _chosen(table: ImagesTable, seed: int) -> Iterator[Read]:
+def _chosen(table: ImagesTable) -> Iterator[Read]:
     """What the source has, with a split each, at most as many of each as the recipe says."""
     reader = _READERS[table.kind](table)
     splits = np.array([split or "" for split in reader.splits], dtype="U5")
     if not len(splits):
         raise InputError(f"images.path = {table.path!r} holds no image", hint=_HINTS[table.kind])
-    generator = np.random.default_rng(rng_seed(seed, "images"))
+    generator = np.random.default_rng(rng_seed(table.seed, "images"))
     if not (splits == "test").any():
         splits[:] = "train"
         splits[generator.permutation(len(splits))[: round(table.test_share * len(splits))]] = "test"

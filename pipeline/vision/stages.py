@@ -45,7 +45,7 @@ def read_images(making: ImageMaking) -> Manifest:
 
     def outcomes() -> Any:
         with raw.open("wb") as file:
-            for ready in reading.images(table, recipe.seed):
+            for ready in reading.images(table):
                 if ready.pixels is not None:
                     record: Any = ready.outcome.record
                     counts[record.split] += 1

@@ -101,7 +101,6 @@ IMAGES = ImageStep(
     make=_lazily("read_images"),
     settings=lambda recipe: {
         "images": recipe.images.model_dump(mode="json", exclude={"similarity", "hash_distance"}),
-        "seed": recipe.seed,
     },
     reads=_source,
     kept=(Image,),

@@ -77,7 +77,17 @@ def test_a_recipe_over_images_is_planned_run_found_again_and_reported(
     }  # fmt: skip
     assert all(0 <= line["interval"][0] <= line["accuracy"] <= line["interval"][1] <= 1 for line in report["board"])
     assert all(line["in"] == line["kept"] + sum(line["dropped"].values()) for line in report["funnel"])
+    assert [(one["benchmark"], one["model"]) for one in report["scores"]][:2] == [
+        ("k-nn", "distilled"),
+        ("linear-probe", "distilled"),
+    ]
+    for line, score in zip(report["board"], report["scores"], strict=True):
+        assert (score["images"], score["accuracy"], score["interval"]) == (50, line["accuracy"], line["interval"])
+        assert (score["problems"], score["pass@1"]) == (score["images"], score["accuracy"])
     page = (tmp_path / "data/runs/small/report.html").read_text()
+    assert (Path(report["model"]) / "config.json").is_file()
+    assert report["model"] in page
+    assert "hornbook embed small IMAGES --to features.parquet" in page
     assert page.count("data:image/png;base64,") == 2
     code, out = called(capsys, "run", *given, "--name", "small")
     assert [line["state"] for line in json.loads(out)["funnel"]] == ["made"] * len(stages)

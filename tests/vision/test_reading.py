@@ -25,7 +25,7 @@ def pictures(folder: Path) -> Path:
 
 
 def test_a_folder_gives_labels_splits_and_drops_what_is_broken(tmp_path: Path) -> None:
-    found: list[Any] = list(images(ImagesTable(kind="folder", path=str(pictures(tmp_path)), size=8, channels=3), 0))
+    found: list[Any] = list(images(ImagesTable(kind="folder", path=str(pictures(tmp_path)), size=8, channels=3)))
     kept = [one.outcome.record for one in found if not isinstance(one.outcome, Dropped)]
     dropped: list[Any] = [one.outcome for one in found if isinstance(one.outcome, Dropped)]
     assert [(one.source, one.split, one.label) for one in kept] == [
@@ -46,7 +46,7 @@ def test_idx_files_are_read_packed_or_not_and_checked(tmp_path: Path) -> None:
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + (2).to_bytes(4, "big") + bytes([7, 3]))
     assert np.array_equal(idx(tmp_path / "train-images-idx3-ubyte.gz"), pixels)
     table = ImagesTable(kind="idx", path=str(tmp_path), size=4, test_share=0.5)
-    found: list[Any] = [one.outcome.record for one in images(table, 0)]
+    found: list[Any] = [one.outcome.record for one in images(table)]
     assert [(one.source, one.label) for one in found] == [("train/0", "7"), ("train/1", "3")]
     (tmp_path / "short").write_bytes(head + b"\1")
     with pytest.raises(InputError, match="holds 1 bytes, its head says"):
@@ -56,18 +56,18 @@ def test_idx_files_are_read_packed_or_not_and_checked(tmp_path: Path) -> None:
 def test_npz_arrays_are_named(tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     np.savez(path, x_train=np.zeros((3, 5, 5), np.uint8), y_train=[1, 2, 1], x_test=np.ones((2, 5, 5), np.uint8))
-    found: list[Any] = [one.outcome.record for one in images(ImagesTable(kind="npz", path=str(path), size=5), 0)]
+    found: list[Any] = [one.outcome.record for one in images(ImagesTable(kind="npz", path=str(path), size=5))]
     assert [(one.split, one.label) for one in found] == [
         ("train", "1"), ("train", "2"), ("train", "1"), ("test", ""), ("test", "")
     ]  # fmt: skip
     np.savez(path, other=np.zeros(3))
     with pytest.raises(InputError, match="has no array x_train; it has other"):
-        list(images(ImagesTable(kind="npz", path=str(path)), 0))
+        list(images(ImagesTable(kind="npz", path=str(path))))
 
 
 def test_a_limit_draws_the_same_images_each_time() -> None:
     table = ImagesTable(kind="digits", size=8, limit=30, test_limit=10)
-    first: list[Any] = [one.outcome.record for one in images(table, 4)]
-    assert first == [one.outcome.record for one in images(table, 4)]
+    first: list[Any] = [one.outcome.record for one in images(table)]
+    assert first == [one.outcome.record for one in images(table)]
     assert sorted(one.split for one in first) == ["test"] * 10 + ["train"] * 30
-    assert first != [one.outcome.record for one in images(table, 5)]
+    assert first != [one.outcome.record for one in images(table.model_copy(update={"seed": 5}))]

@@ -16,6 +16,9 @@ export function score(one) {
     percent(one["pass@1"]));
 }
 
+// What a run's own network is called among its scores.
+const STUDENTS = ["after", "distilled", "self-distilled"];
+
 const base = (name) => name.split("/").pop().replace(/\.jsonl?(\.gz)?$/, "");
 
 export async function runs() {
@@ -29,7 +32,9 @@ export async function runs() {
     },
   });
   const rows = found.map((run) => {
-    const after = (run.scores || []).filter((one) => one.model === "after");
+    const scored = run.scores || [];
+    const model = STUDENTS.find((name) => scored.some((one) => one.model === name));
+    const after = scored.filter((one) => one.model === model);
     return h("tr", {},
       h("td.check", {}, h("input", { type: "checkbox", value: run.name, "aria-label": `compare ${run.name}` })),
       h("td", {}, h("a", { href: to(["run", run.name]), "data-row": true }, run.name), h("div.soft.small", {}, run.recipe)),

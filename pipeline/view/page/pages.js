@@ -158,7 +158,7 @@ export async function record(name, id) {
   ];
 }
 
-const SHOWN = ["teacher", "teacher_kind", "model", "benchmark", "task_id", "group", "passed", "verdict", "detail", "judged", "topic", "audience", "origin", "licence",
+const SHOWN = ["source", "split", "class", "features", "method", "guessed", "teacher", "teacher_kind", "model", "benchmark", "task_id", "group", "passed", "verdict", "detail", "judged", "topic", "audience", "origin", "licence",
   "entry_point", "test_owner", "executed", "mutants", "killed", "finish_reason", "prompt_tokens", "completion_tokens", "usd", "template", "number", "shard", "start", "loss_start", "stop", "checkpoint"];
 
 function facts(name, found) {

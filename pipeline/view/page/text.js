@@ -165,6 +165,10 @@ export function differenceBlock(a, b, label) {
 // What a person reads of a row: as `text_of` of the report.
 export function textOf(row) {
   switch (row.type) {
+    case "image":
+      return `${row.source} (${row.split}): ${row.class || "no label"}`;
+    case "guess":
+      return `${row.method} of ${row.features}: ${row.guessed}, is ${row.class}`;
     case "exercise":
       return (row.prompt || "") + (row.solution || "");
     case "prompt":
