@@ -71,6 +71,9 @@ def evaluate(
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
     ] = None,
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", help="Beside it, bits per byte of the reference solutions.")
+    ] = False,
     corpus: Annotated[str, typer.Option("--corpus", help="Split by what a run's corpus, a file or a folder has.")] = "",
     teacher: Annotated[str, typer.Option("--teacher", help="Model or URL to stand beside, on the same problems.")] = "",
     teacher_model: Annotated[str, typer.Option("--teacher-model", help="Its name at the endpoint.")] = "",
@@ -147,6 +150,7 @@ def evaluate(
         repeats=repeats,
         save=save,
         reference=reference,
+        likelihood=likelihood,
     )
     if teacher:
         form = one_of("--teacher-form", teacher_form or prompt_form, forms)

@@ -8,16 +8,17 @@ import itertools
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.benchmarks import problems
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError, UsageError
-from pipeline.core.events import OnEvent, silent
+from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.identity import digest
 from pipeline.core.records import Document, Passage
+from pipeline.core.stage import Kept
 from pipeline.evaluation import samples_file
 from pipeline.evaluation.api import Scored, Subject, evaluate
 from pipeline.evaluation.board import HEADING, Contestant, Row, board
@@ -28,6 +29,8 @@ from pipeline.models.named import named
 from pipeline.recipe import EvaluationTable
 from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, TeacherTable
 from pipeline.sandbox import Sandbox
+from pipeline.stages.likelihoods.results import Surprise, surprises
+from pipeline.stages.likelihoods.stage import Likelihoods
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.opening import is_endpoint
 from pipeline.stages.scores.results import verdicts_by_task
@@ -51,6 +54,7 @@ class Beside:
     corpus: a run's name, or a file or folder of documents. judge: as a model is named, or "replay:JOURNAL". repeats:
     readings of each answer. judge_key_env: environment variable with the key of a judge's endpoint. teacher: the model
     whose score is to be kept. save: file for the samples. reference: name of a published score.
+    likelihood: how likely the model finds the reference solutions.
     """
 
     corpus: str = ""
@@ -61,6 +65,7 @@ class Beside:
     teacher: Subject | None = None
     save: Path | None = None
     reference: str = ""
+    likelihood: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,10 @@ class Evaluation:
     understanding: Understanding | None = None
     board: tuple[Row, ...] = ()
     reference: Comparison | None = None
+    likelihood: Surprise | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The result's own object, with "size", "splits", "understanding", "board" and "reference"."""
+        """The result's own object, with "size", "splits", "understanding", "board", "reference" and "likelihood"."""
         size = self.scored.size
         return self.scored.result.to_json() | {
             "size": None if size is None else size._asdict(),
@@ -82,6 +88,7 @@ class Evaluation:
             "understanding": None if self.understanding is None else self.understanding.to_json(),
             "board": [row.to_json() for row in self.board],
             "reference": None if self.reference is None else self.reference.to_json(),
+            "likelihood": None if self.likelihood is None else self.likelihood.to_json(),
         }
 
     def to_text(self) -> str:
@@ -90,6 +97,7 @@ class Evaluation:
         if self.reference is not None:
             lines += [f"  {line}" for line in self.reference.to_text().splitlines()]
         lines += [f"  {one.to_text()}" for one in self.splits]
+        lines += [f"  {self.likelihood.to_text()}"] if self.likelihood is not None else []
         if self.understanding is not None:
             lines.append(f"  {self.understanding.to_text()}")
         if self.board:
@@ -118,10 +126,7 @@ def run(
     where the corpus, the judge or the benchmark is not there, or the samples cannot be saved.
     """
     problem_set = problems.load(benchmark)
-    if beside.save is not None:
-        samples_file.check_writable(beside.save)
-    if beside.reference:
-        reference(beside.reference).score(problem_set.name)
+    _check(subject, problem_set, beside)
     documents = list(corpus(beside.corpus, places)) if beside.corpus else []
     judge = _judge(beside, execution, places, seed) if beside.judge else None
     for one in (subject, beside.teacher):
@@ -158,7 +163,38 @@ def run(
         graded,
         _board(scored, score(beside.teacher, False)) if beside.teacher is not None else (),
         _beside_published(beside.reference, scored, subject, table) if beside.reference else None,
+        _likelihood(subject, asked, execution, places, on_event) if beside.likelihood else None,
     )
+
+
+def _likelihood(
+    subject: Subject, problem_set: ProblemSet, execution: Execution, places: Places, on_event: OnEvent
+) -> Surprise | None:
+    """Of the problems that have a reference solution; None where none has."""
+    from pipeline.models.loading import load
+
+    on_event({"event": "loading", "stage": "likelihoods", "what": subject.spec})
+    model = load(subject.spec, cache=places.models, device=execution.device)
+
+    def tell(event: Event) -> None:
+        on_event({**event, "stage": "likelihoods"})
+
+    stage = Likelihoods(model, subject.name or subject.spec, digest(model.identity), tell)
+    rows = [asdict(one.record) for one in stage(problem_set.problems) if isinstance(one, Kept)]
+    return next(iter(surprises(rows, 0)), None)
+
+
+def _check(subject: Subject, problem_set: ProblemSet, beside: Beside) -> None:
+    """Raises for what would fail after hours of answers."""
+    if beside.save is not None:
+        samples_file.check_writable(beside.save)
+    if beside.reference:
+        reference(beside.reference).score(problem_set.name)
+    if beside.likelihood and is_endpoint(subject.spec):
+        raise UsageError(
+            f"--likelihood reads a model's probabilities, and {subject.spec} is an endpoint",
+            hint="name a run, a checkpoint folder or a model that can be loaded here, or leave --likelihood out",
+        )
 
 
 def _beside_published(name: str, scored: Scored, subject: Subject, table: EvaluationTable) -> Comparison:

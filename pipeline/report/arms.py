@@ -15,9 +15,9 @@ import numpy as np
 
 from pipeline.report.costs import Cost, artifacts, cost, differing
 from pipeline.report.score_rows import about, beside, score_rows
-from pipeline.report.surprise import bits_per_byte, claim_of, rows
 from pipeline.run.reading import RunView
 from pipeline.stages.decontaminated.split import TAUS
+from pipeline.stages.likelihoods.results import COLUMNS, bits_per_byte, claim_of
 from pipeline.stages.scores.facts import ScoresFacts
 from pipeline.stages.scores.statistics import (
     Interval,
@@ -320,7 +320,7 @@ def _likelihoods(runs: Mapping[int, RunView], model: str) -> tuple[Scored, ...]:
     """Bits per byte of the reference solutions, on each benchmark that some run was measured on."""
     bits: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for seed, run in runs.items():
-        for row in rows(run, model):
+        for row in run.rows(f"likelihoods-{model}", columns=COLUMNS):
             bits[row["benchmark"]][seed][row["task_id"]] = bits_per_byte(row)
     found = []
     for benchmark, by_seed in bits.items():

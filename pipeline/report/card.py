@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline.core.money import dollars
-from pipeline.report import surprise
 from pipeline.report.scoring import Comparison, ModelScore, format_p
 from pipeline.report.summary import StageLine, Summary
 from pipeline.run.wanting import to_text
+from pipeline.stages.likelihoods.results import difference_text
 
 REASONS = 3
 """Most reasons named on one line of the funnel; the rest is summed."""
@@ -195,7 +195,7 @@ def _surprise(summary: Summary, benchmark: str) -> list[str]:
     for change in summary.likelihood_comparisons:
         if change.benchmark == benchmark:
             claim = "no claim" if change.claim == "none" else change.claim
-            text = surprise.difference_text(change.difference.value, change.difference.interval)
+            text = difference_text(change.difference.value, change.difference.interval)
             lines.append(f"    {text}, paired bootstrap p {format_p(change.difference.p)}: {claim}")
     return lines
 

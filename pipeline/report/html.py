@@ -19,11 +19,12 @@ from pygments.lexers import PythonLexer
 
 from pipeline import walk
 from pipeline.core.money import dollars
-from pipeline.report import plots, samples, scoring, surprise
+from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, duration, unexecuted_text
 from pipeline.report.corpus import text_of
 from pipeline.report.summary import StageLine, Summary
 from pipeline.run import wanting
+from pipeline.stages.likelihoods.results import Change, Surprise, difference_text
 from pipeline.stages.quality.facts import QualityFacts
 from pipeline.stages.scores.estimates import Estimate
 
@@ -71,8 +72,8 @@ class Board:
     models: tuple[scoring.ModelScore, ...]
     rows: tuple[Row, ...]
     comparison: scoring.Comparison | None
-    likelihoods: tuple[surprise.Surprise, ...] = ()
-    change: surprise.Change | None = None
+    likelihoods: tuple[Surprise, ...] = ()
+    change: Change | None = None
 
     @property
     def first(self) -> scoring.ModelScore:
@@ -111,7 +112,7 @@ def render(summary: Summary) -> str:
         unexecuted=unexecuted_text(summary.unexecuted) if summary.unexecuted else "",
         stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,
-        difference_text=surprise.difference_text,
+        difference_text=difference_text,
         format_p=scoring.format_p,
         value=summary.value.facts if summary.value else QualityFacts(),
         **_value_charts(summary),

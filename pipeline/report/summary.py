@@ -8,11 +8,12 @@ from typing import Any
 
 from pipeline import walk
 from pipeline.core.records import Problem
-from pipeline.report import corpus, samples, scoring, surprise, variety
+from pipeline.report import corpus, samples, scoring, variety
 from pipeline.report.axes import AxisCover, axes
 from pipeline.report.strength import Strength, strength
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
+from pipeline.stages.likelihoods.results import COLUMNS, Change, Surprise, changes, surprises
 from pipeline.stages.samples.facts import SamplesFacts
 from pipeline.stages.scores.facts import ScoresFacts
 from pipeline.stages.student.facts import StudentFacts
@@ -95,8 +96,8 @@ class Summary:
     curve: tuple[CurvePoint, ...]
     scores: tuple[scoring.ModelScore, ...]
     comparisons: tuple[scoring.Comparison, ...]
-    likelihoods: tuple[surprise.Surprise, ...]
-    likelihood_comparisons: tuple[surprise.Change, ...]
+    likelihoods: tuple[Surprise, ...]
+    likelihood_comparisons: tuple[Change, ...]
     samples: tuple[samples.Shown, ...]
     sampling: Mapping[str, SamplesFacts]
     benchmarks: tuple[Mapping[str, Any], ...]
@@ -211,8 +212,9 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     every = scoring.with_pools(score_rows)
     totals |= {pool: sum(totals[part] for part in parts) for pool, parts in scoring.pools(totals).items()}
     scores = scoring.model_scores(every, seed, totals, told.closest or {})
-    likely = scoring.with_pools([*surprise.rows(run, "before"), *surprise.rows(run, "after")])
-    measured = surprise.surprises(likely, seed)
+    named = (f"likelihoods-{model}" for model in ("before", "after"))
+    likely = scoring.with_pools([row for name in named for row in run.rows(name, columns=COLUMNS)])
+    measured = surprises(likely, seed)
     return Summary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
@@ -232,7 +234,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         scores=tuple(scores),
         comparisons=tuple(scoring.compare(every, scores, "before", "after", seed)),
         likelihoods=tuple(measured),
-        likelihood_comparisons=tuple(surprise.changes(likely, measured, seed)),
+        likelihood_comparisons=tuple(changes(likely, measured, seed)),
         samples=tuple(samples.shown(run, score_rows, known)),
         sampling={
             s.name: SamplesFacts.from_json(s.facts) for s in run.stages if s.name.startswith("samples") and s.facts

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from models_made import folder
 from shapes_held import hold
 
 from pipeline.benchmarks import problems
@@ -358,3 +359,22 @@ def test_an_endpoint_that_cannot_be_asked_is_named_before_anything_is_asked(
     assert words in told
     assert key not in told
     assert server.asked == 0
+
+
+def test_likelihood_is_of_the_reference_solutions_by_a_model_that_is_here(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert evaluate(server, benchmark, "--likelihood") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--likelihood reads a model's probabilities, and http://127.0.0.1" in told
+    assert "leave --likelihood out" in told
+    assert server.asked == 0
+    arguments = ["evaluate", folder("llama", tmp_path), "--benchmark", benchmark, "--data", tmp_path / "data"]
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in (*arguments, "--likelihood", "--limit", 3, "--max-new-tokens", 4, "--json")])
+    assert stop.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    hold("evaluate", found)
+    assert found["likelihood"]["problems"] == 3
+    low, high = found["likelihood"]["interval"]
+    assert 0 < low <= found["likelihood"]["bits_per_byte"] <= high

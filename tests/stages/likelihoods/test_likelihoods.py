@@ -11,7 +11,7 @@ from pipeline.core.records import Likelihood, Problem
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.models.loading import load
 from pipeline.recipe_text import load as load_recipe
-from pipeline.report.surprise import bits_per_byte
+from pipeline.stages.likelihoods.results import bits_per_byte
 from pipeline.stages.likelihoods.stage import NO_REFERENCE, NO_ROOM, Likelihoods
 
 ON = ("student.init=smollm2", "tokens.tokenizer=student", "evaluation.likelihood=true")

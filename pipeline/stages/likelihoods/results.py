@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.run.reading import RunView
 from pipeline.stages.scores.statistics import Difference, Interval, interval, paired_difference
 
 COLUMNS = ("id", "problem_id", "benchmark", "task_id", "model", "group", "nats", "bytes")
@@ -30,11 +29,6 @@ def bits_per_byte(row: Mapping[str, Any]) -> float:
     return float(row["nats"]) / log(2) / int(row["bytes"])
 
 
-def rows(run: RunView, model: str) -> list[Mapping[str, Any]]:
-    """The likelihoods that "before" or "after" was measured with; none where the recipe did not want them."""
-    return list(run.rows(f"likelihoods-{model}", columns=COLUMNS))
-
-
 @dataclass(frozen=True, slots=True)
 class Surprise:
     """One model on one benchmark: the mean over problems of bits per byte, with its interval over problems."""
@@ -44,6 +38,11 @@ class Surprise:
     problems: int
     value: float
     interval: Interval
+
+    def to_text(self) -> str:
+        """ "164 reference solutions: 0.476 [0.443, 0.510] bits per byte"."""
+        low, high = self.interval
+        return f"{self.problems:,} reference solutions: {self.value:.3f} [{low:.3f}, {high:.3f}] bits per byte"
 
     def to_json(self) -> dict[str, Any]:
         """One entry of the report's `likelihoods`."""

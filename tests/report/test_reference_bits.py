@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.report.card import card
 from pipeline.report.html import render
 from pipeline.report.summary import Summary
-from pipeline.report.surprise import Change, Surprise, changes, surprises
+from pipeline.stages.likelihoods.results import Change, Surprise, changes, surprises
 
 BITS = st.lists(st.floats(0.01, 4.0), min_size=1, max_size=12)
 
