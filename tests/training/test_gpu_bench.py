@@ -6,24 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "gpu.py"
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from scripts.bench import gpu  # noqa: E402
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-def test_without_a_device_it_says_so_in_one_line() -> None:
-    done = run()
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("no CUDA device: ")
-    assert done.stderr.count("\n") == 1
+def test_without_a_device_it_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert gpu.main() == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("no CUDA device: ")
+    assert said.err.count("\n") == 1
 
 
 def test_a_dry_run_measures_every_part() -> None:
-    done = run("--dry-run", "--json")
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "scripts" / "bench" / "gpu.py"), "--dry-run", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     for part in ("training", "fsdp", "sampling", "soft_targets", "value_embedding"):

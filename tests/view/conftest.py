@@ -32,7 +32,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
 def data(example: Example) -> Path:
     """Its data folder, which has a hostile run too."""
     folder: Path = example.folder.parents[1]
-    view_run.build(folder, len(view_run.HOSTILE) * 8, "hostile", view_run.HOSTILE)
+    view_run.build(folder, len(view_run.HOSTILE) * 4, "hostile", view_run.HOSTILE)
     return folder
 
 
