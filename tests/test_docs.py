@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from pipeline import __version__, recipe_settings, walk
-from pipeline.cli.main import app
+from pipeline.cli.main import whole_command
 from pipeline.recipe_text import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +94,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 def wrong_with(arguments: list[str]) -> str:
     """Why `hornbook` with these arguments is no command, by its verbs, their options and the keys of settings."""
-    command: Any = typer.main.get_command(app)
+    command: Any = whole_command()
     rest = list(arguments)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         if rest[0] == "VERB":
@@ -210,7 +209,7 @@ def test_the_page_of_stages_says_what_a_stage_reads_writes_and_drops(step: Any) 
 
 def test_every_verb_is_on_the_page_of_commands() -> None:
     page = (ROOT / "pipeline/cli/README.md").read_text(encoding="utf-8")
-    root: Any = typer.main.get_command(app)
+    root: Any = whole_command()
     assert {verb for verb in root.commands if f"hornbook {verb} " not in page} == set()
 
 

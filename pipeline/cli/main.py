@@ -4,12 +4,13 @@ Human text goes to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 wr
 reached (resumable), 130 interrupted (resumable).
 """
 
+import functools
 import os
 import sys
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -238,11 +239,17 @@ def doctor(data: DataOption = "", as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@functools.cache
+def whole_command() -> Any:
+    """All verbs as click's command. Typer builds it anew for each call of `app`, which takes most of a short one."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hornbook`: every error becomes one message, with --json one object, and the right exit code."""
     let_waiting_threads_sleep()
     given = sys.argv[1:] if arguments is None else arguments
-    code = guarded(lambda: app(given, prog_name="hornbook", standalone_mode=False), given)
+    code = guarded(lambda: whole_command()(given, prog_name="hornbook", standalone_mode=False), given)
     # A local model that was abandoned in the middle of an answer would be waited for at exit.
     busy = any(thread.name == "teacher" for thread in threading.enumerate())
     if code == Interrupted.exit_code or busy:

@@ -128,7 +128,7 @@ def with_data(text: str, data: str) -> str:
 
 def verbs() -> Iterator[tuple[str, Any]]:
     """Every verb, as "status" and "store gc", with its command of Typer's; groups that can be called are among them."""
-    from pipeline.cli.main import app
+    from pipeline.cli.main import whole_command
 
     def found(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         below = getattr(command, "commands", {})
@@ -137,7 +137,7 @@ def verbs() -> Iterator[tuple[str, Any]]:
         for name, one in below.items():
             yield from found(one, (*path, name))
 
-    return found(typer.main.get_command(app), ())
+    return found(whole_command(), ())
 
 
 @functools.cache

@@ -21,10 +21,8 @@ from tokenizers.models import BPE
 
 from pipeline.core.contents import file_digest
 from pipeline.core.errors import InputError
+from pipeline.models.identities import CONVERSION_VERSION
 from pipeline.store.disk import whole_folder
-
-VERSION = 2
-"""Raised when a conversion of the same file would give other bytes; part of the cache key."""
 
 CONTROL = 3
 """gguf.TokenType.CONTROL: a token that never comes from text."""
@@ -109,7 +107,7 @@ def converted(path: Path, cache: Path, sha256: str = "") -> Path:
     sha256: of the file where it is known, which spares reading it for that. An interrupted conversion leaves nothing
     that looks finished.
     """
-    folder = cache / f"{path.stem}-{(sha256 or file_digest(path))[:16]}-v{VERSION}"
+    folder = cache / f"{path.stem}-{(sha256 or file_digest(path))[:16]}-v{CONVERSION_VERSION}"
     if (folder / "config.json").exists():
         return folder
     with whole_folder(folder, replace=False) as scratch:  # another process reads it

@@ -10,14 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from pipeline.core.contents import file_digest
 from pipeline.core.errors import InputError, UsageError
-from pipeline.core.identity import digest
-from pipeline.core.names import objection
-from pipeline.models.conversion import VERSION as CONVERSION_VERSION
 from pipeline.models.conversion import converted
 from pipeline.models.fetching import Tell, to_stderr
 from pipeline.models.folders import check_folder, check_kind
+from pipeline.models.identities import identity_of, is_hub_name
 from pipeline.models.prompts import start_ids
 from pipeline.models.specs import ModelFile, file_of, not_found
 
@@ -25,13 +22,6 @@ Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 _progress: Any = logging
 HUB_SECONDS = 10
 """Longest wait for the hub to say whether it has a model."""
-_NOT_READ = re.compile(
-    r"(readme|licen[cs]e|notice|changelog|citation|use_policy).*|\..*|.*\.(md|pdf|png|jpe?g|gif|svg|html|log|gguf|onnx|"
-    r"h5|msgpack|ot|tflite|npz)|(optimizer|scheduler|rng_state|scaler|training_args|trainer_state).*",
-    re.IGNORECASE,
-)
-"""Files in a model's folder that nothing reads when it answers: papers, other frameworks' weights, a trainer's state.
-Whatever else is there (weights, configs, vocabulary, merges, chat templates, code) can change what it says."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -76,33 +66,6 @@ def pick_device(device: str) -> torch.device:
     return torch.device("cpu")
 
 
-def model_identity(spec: str) -> dict[str, str]:
-    """What `spec` names, from file digests alone: no weights are loaded and nothing is converted.
-
-    Hub names are identified by name. Digests are of bytes, so a folder keeps its identity when it is moved. Raises
-    InputError for what is neither there nor a hub name.
-    """
-    return _identity(spec, file_of(spec))
-
-
-def _identity(spec: str, file: ModelFile | None) -> dict[str, str]:
-    if file is not None:
-        return {"kind": "gguf", "name": file.name, "digest": file.sha256, "conversion": str(CONVERSION_VERSION)}
-    folder = Path(spec)
-    if folder.is_dir():
-        return {"kind": "folder", "digest": digest([[name, file_digest(read)] for name, read in _read_files(folder)])}
-    if not _is_hub_name(spec):
-        raise not_found(spec)
-    return {"kind": "hub", "name": spec}
-
-
-def _read_files(folder: Path) -> list[tuple[str, Path]]:
-    """The files that answers depend on, by their path in the folder, chat templates of a folder below it included."""
-    files = [*folder.iterdir(), *(folder / "additional_chat_templates").glob("*.jinja")]
-    read = [file for file in files if file.is_file() and not _NOT_READ.fullmatch(file.name)]
-    return sorted((file.relative_to(folder).as_posix(), file) for file in read)
-
-
 def source_folder(spec: str, cache: Path, tell: Tell = to_stderr) -> str:
     """What transformers can load for `spec`: a folder (converted from GGUF where need be) or the hub name itself.
 
@@ -125,16 +88,10 @@ def _source(spec: str, file: ModelFile | None, cache: Path, tell: Tell) -> str:
                 hint="name the folder that `save_pretrained` wrote (for a run of ours: student/.../model)",
             )
         return spec
-    if not _is_hub_name(spec):
+    if not is_hub_name(spec):
         raise not_found(spec)
     _ask_hub(spec)
     return spec
-
-
-def _is_hub_name(spec: str) -> bool:
-    """Whether `spec` is "owner/name", each of them a name, and no mistyped folder: one beside folders that are here."""
-    parts = spec.split("/")
-    return len(parts) == 2 and not any(map(objection, parts)) and not Path(parts[0]).is_dir()
 
 
 def _ask_hub(name: str) -> None:
@@ -182,7 +139,7 @@ def load(spec: str, *, cache: Path, device: str = "auto", dtype: Dtype = "auto",
     tokenizer = load_tokenizer(source)
     model = _weights(spec, source, dtype=kind, local_files_only=local).to(where).eval()
     _check_entries(spec, tokenizer, int(model.get_input_embeddings().weight.shape[0]))
-    identity = _identity(spec, file)
+    identity = identity_of(spec, file)
     if identity["kind"] == "hub":
         identity["revision"] = str(getattr(model.config, "_commit_hash", None) or "unknown")
     return LoadedModel(model, tokenizer, identity)

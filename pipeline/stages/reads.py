@@ -70,7 +70,7 @@ def problem_sets(making: "Making", names: tuple[str, ...]) -> "list[ProblemSet]"
 
 def weights(key: str, spec: str) -> Any:
     """What a model is. Raises InputError that names the setting where no model is there."""
-    from pipeline.models.loading import model_identity
+    from pipeline.models.identities import model_identity
 
     try:
         return _seen(model_identity, spec)

@@ -57,5 +57,5 @@ def test_a_folder_is_counted_from_its_files(tmp_path: Path, tiny: LoadedModel) -
 
 
 def test_describing_imports_no_torch() -> None:
-    code = "import sys, pipeline.models.architectures, pipeline.models; sys.exit('torch' in sys.modules)"
+    code = "import sys, pipeline.models.architectures, pipeline.models.identities; sys.exit('torch' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

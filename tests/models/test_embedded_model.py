@@ -15,7 +15,8 @@ from pipeline.core.records import Message
 from pipeline.languages.python.stopping import code_stop
 from pipeline.models import local as embedded
 from pipeline.models.generation import chat_prompt, encode_prompt, generate
-from pipeline.models.loading import LoadedModel, load, model_identity, save
+from pipeline.models.identities import model_identity
+from pipeline.models.loading import LoadedModel, load, save
 
 
 def test_end_of_text_is_im_end(smollm2: LoadedModel) -> None:

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from pipeline.core.errors import InputError
 from pipeline.models.folders import RECURRENT, check_folder
 from pipeline.models.generation import generate
-from pipeline.models.loading import LoadedModel, load, model_identity
+from pipeline.models.identities import model_identity
+from pipeline.models.loading import LoadedModel, load
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 98\n"
 

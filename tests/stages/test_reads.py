@@ -41,7 +41,7 @@ def test_a_model_and_a_benchmark_that_several_stages_read_are_looked_at_once(mon
         looked.append(name)
         return SimpleNamespace(digest=f"of {name}")
 
-    monkeypatch.setattr("pipeline.models.loading.model_identity", identity)
+    monkeypatch.setattr("pipeline.models.identities.model_identity", identity)
     monkeypatch.setattr("pipeline.benchmarks.problems.load", load_problems)
     recipe = load(
         "tiny",

@@ -42,7 +42,7 @@ class LocalTeacher(LocalModel):
 
 
 def _build(table: LocalTable, setup: Setup) -> LocalTeacher:
-    from pipeline.models.loading import model_identity
+    from pipeline.models.identities import model_identity
     from pipeline.models.named import known
     from pipeline.models.specs import file_of
 
