@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from shapes_held import hold
 from walk_command import here, hornbook
 
+from pipeline.stages.student import job as jobs
+
 TWO = ["execution.threads=1", "execution.processes=2", "execution.parallel=fsdp"]
 MORE_STEPS = "student.phases.0.steps=40"
 
@@ -67,6 +69,7 @@ def test_two_processes_train_the_student_of_one(tiny, tmp_path):
     assert made.json["run"]
     assert "Warning" not in made.err
     assert partial(data) is None
+    assert not (together / jobs.FILE).exists()
 
 
 def test_what_a_clusters_launcher_trained_is_adopted_and_the_run_goes_on(tiny, tmp_path):

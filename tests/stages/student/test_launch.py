@@ -142,7 +142,9 @@ def test_the_first_setting_that_differs_is_named_with_both_values() -> None:
     assert finished.difference(ours | {"extra": 3}, ours) == "extra = 3 there, null in the run"
 
 
+@pytest.mark.slow
 def test_two_processes_that_a_launch_starts_train_as_one_does(corpus: Path, alone: Alone, tmp_path: Path) -> None:
+    """Among the fast tests `hornbook run` launches two (`end_to_end/test_several_processes.py`)."""
     job = a_job(tmp_path, corpus, Execution(threads=1, processes=2))
     events: list[dict[str, object]] = []
     summary = launch.launch(job, events.append)  # type: ignore[arg-type]
