@@ -163,11 +163,13 @@ def test_a_run_does_not_wait_for_ever_for_a_server(tmp_path: Path, monkeypatch: 
 
 def test_a_file_that_is_half_written_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "LOOK_SECONDS", 0.01)
-    places = tmp_path / "endpoints.txt"
+    places, half = tmp_path / "endpoints.txt", tmp_path / "half.txt"
     events: list[Event] = []
 
     def spoil(body: Body) -> Reply:
-        places.write_text("http:/")
+        # In one step: a look at the file while it is empty would find no server, and none would ever come.
+        half.write_text("http:/")
+        half.replace(places)
         return Reply(body=echo(body).body, delay=0.02)
 
     with serving(spoil) as server:
