@@ -23,6 +23,7 @@ from pipeline.stages.scores.statistics import (
     Interval,
     McNemar,
     Rates,
+    claimable,
     crossed_interval,
     holm,
     mcnemar,
@@ -38,9 +39,6 @@ better."""
 
 BEFORE = "before"
 """Name of the arm that is the student before any training."""
-
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which a difference may be called one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ class Pair:
         """What may be said: nothing where chance alone could give it, with regard to all pairs."""
         if self.measure == "bits per byte":
             return claim_of(self.difference, self.adjusted, self.interval)
-        if self.adjusted >= SIGNIFICANT or self.interval.low <= 0 <= self.interval.high:
+        if not claimable(self.adjusted, self.interval):
             return "none"
         return "rise" if self.difference > 0 else "fall"
 

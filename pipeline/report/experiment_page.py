@@ -14,6 +14,7 @@ from pipeline.report.experiment_text import (
     interval_text,
     pair_text,
     points,
+    tick_text,
     value_text,
     verdict,
 )
@@ -118,7 +119,7 @@ def _board(found: Experiment, benchmark: str, measure: Measure) -> Board:
     sizes = sorted({score.whole.problems for _, score in arms})
     problems = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     split = tuple(row for row in rows if any(similar.problems for _, similar, _ in row.score.split))
-    drawn = tuple(Tick(at(tick), f"{100 * tick:g}%" if rate else f"{tick:g}") for tick in ticks)
+    drawn = tuple(Tick(at(tick), tick_text(tick, measure)) for tick in ticks)
     return Board(benchmark, measure, rows, drawn, problems, split)
 
 
@@ -134,9 +135,9 @@ def _fit_chart(found: Experiment, benchmark: str, measure: Measure) -> FitChart:
     xs = [math.log2(tokens) for curve in curves for _, tokens, _ in curve.points]
     rates = [rate for curve in curves for _, _, rate in curve.points]
     low, high = min(xs), max(xs)
-    rate_ = measure == "pass@1"
-    y_ticks = nice_ticks(0.0 if rate_ else min(rates), max([*rates, 0.01]), 5)
-    bottom, top = (0.0 if rate_ else min(y_ticks[0], *rates)), max(y_ticks[-1], *rates)
+    least = 0.0 if measure == "pass@1" else min(rates)
+    y_ticks = nice_ticks(least, max([*rates, 0.01]), 5)
+    bottom, top = min(y_ticks[0], least), max(y_ticks[-1], *rates)
 
     def up(value: float) -> float:
         return (value - bottom) / ((top - bottom) or 1.0)
@@ -154,7 +155,7 @@ def _fit_chart(found: Experiment, benchmark: str, measure: Measure) -> FitChart:
         lines.append(Line(curve, fit_text(curve), _path(curve, place), tuple(dots)))
     whole = [tokens for curve in curves for _, tokens, _ in curve.points]
     x_ticks = [Tick(place(math.log2(tokens), 0)[0] / WIDTH * 100, compact(tokens)) for tokens in _apart(whole)]
-    ticks = tuple(Tick(100 * up(tick), f"{100 * tick:g}%" if rate_ else f"{tick:g}") for tick in y_ticks)
+    ticks = tuple(Tick(100 * up(tick), tick_text(tick, measure)) for tick in y_ticks)
     return FitChart(benchmark, measure, tuple(lines), tuple(x_ticks), ticks)
 
 

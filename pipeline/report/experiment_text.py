@@ -34,6 +34,11 @@ def value_text(value: float, measure: Measure) -> str:
     return f"{value:.1%}" if measure == "pass@1" else f"{value:.3f}"
 
 
+def tick_text(value: float, measure: Measure) -> str:
+    """ "12.5%", or "0.15" bits per byte: a number on an axis, in as few digits as it has."""
+    return f"{100 * value:g}%" if measure == "pass@1" else f"{value:g}"
+
+
 def interval_text(ends: Interval, measure: Measure) -> str:
     """ "7.3, 17.1" of a rate, in per cent, or "0.461, 0.490"."""
     scale, places = (100, 1) if measure == "pass@1" else (1, 3)

@@ -13,10 +13,7 @@ import numpy as np
 
 from pipeline.stages.scores.estimates import Estimate, estimated
 from pipeline.stages.scores.splits import SplitScore, split_scores
-from pipeline.stages.scores.statistics import Difference, McNemar, mcnemar, paired_difference
-
-SIGNIFICANT = 0.05
-"""p-value below which a difference may be called one."""
+from pipeline.stages.scores.statistics import SIGNIFICANT, Difference, McNemar, mcnemar, paired_difference
 
 REPORTED_K = (1, 5, 10, 100)
 """The k of pass@k that are reported where every scored problem has as many samples (Chen et al. 2021: 1, 10, 100)."""

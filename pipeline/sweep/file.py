@@ -227,19 +227,26 @@ def _trials(
     """The runs of all arms; what is wrong with all arms is said once, what with one with its name."""
     found: list[Trial] = []
     wrong: dict[str, list[str]] = {}
+
+    def loaded_for(arm: ArmTable, layers: list[Layer]) -> Loaded | None:
+        try:
+            return load(recipe, overrides, layers)
+        except RecipeError as error:
+            for problem in error.problems:
+                names = wrong.setdefault(problem, [])
+                names += [] if arm.name in names else [arm.name]
+            return None
+
     for arm in table.arms:
+        layers = [Layer(values, given.folder) for values in (size.set, arm.set)]
+        unseeded = loaded_for(arm, layers)
+        if unseeded is None:
+            continue
+        key = "seed" if isinstance(unseeded.recipe, ImageRecipe) else table.seed_key
         for seed in seeds:
-            layers = [Layer(values, given.folder) for values in (size.set, arm.set)]
-            try:
-                of_images = isinstance(load(recipe, overrides, layers).recipe, ImageRecipe)
-                layers.append(Layer(_seeded("seed" if of_images else table.seed_key, seed)))
-                loaded = load(recipe, overrides, layers)
-            except RecipeError as error:
-                for problem in error.problems:
-                    names = wrong.setdefault(problem, [])
-                    names += [] if arm.name in names else [arm.name]
-                continue
-            found.append(Trial(arm.name, seed, f"{name}.{arm.name}.{seed}", loaded))
+            loaded = loaded_for(arm, [*layers, Layer(_seeded(key, seed))])
+            if loaded is not None:
+                found.append(Trial(arm.name, seed, f"{name}.{arm.name}.{seed}", loaded))
     for problem, names in wrong.items():
         where = "every arm" if len(names) == len(table.arms) else f"arm {', '.join(names)}"
         problems.append(f"{where}: {problem}")

@@ -8,18 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.stages.scores.statistics import Difference, Interval, interval, paired_difference
+from pipeline.stages.scores.statistics import Difference, Interval, claimable, interval, paired_difference
 
 COLUMNS = ("id", "problem_id", "benchmark", "task_id", "model", "group", "nats", "bytes")
-SIGNIFICANT = 0.05
-"""p-value below which a difference may be called one."""
 
 Claim = Literal["likelier", "less likely", "none"]
 
 
 def claim_of(value: float, p: float, ends: Interval) -> Claim:
-    """Fewer bits are a likelier reference; nothing is claimed where the interval holds 0 or p is not small enough."""
-    if p >= SIGNIFICANT or ends.low <= 0 <= ends.high:
+    """Fewer bits are a likelier reference."""
+    if not claimable(p, ends):
         return "none"
     return "likelier" if value < 0 else "less likely"
 

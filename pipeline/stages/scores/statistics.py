@@ -13,11 +13,20 @@ RESAMPLES = 10_000
 """Bootstrap resamples: the 2.5% quantile of a pass rate then moves by less than 0.1 points from seed to seed."""
 
 
+SIGNIFICANT = 0.05
+"""p-value, adjusted where there are several, below which a difference may be called one."""
+
+
 class Interval(NamedTuple):
     """A two-sided 95% interval, both ends in the unit of the estimate."""
 
     low: float
     high: float
+
+
+def claimable(p: float, ends: Interval) -> bool:
+    """Whether a difference with that p and interval may be called one: p is small, and 0 is not in the interval."""
+    return p < SIGNIFICANT and not ends.low <= 0 <= ends.high
 
 
 def pass_at_k(n_samples: int, n_correct: int, k: int) -> float:
