@@ -3,16 +3,16 @@
 Those of a domain other than Python (`domain=sql`) go into data/recorded/NAME-DOMAIN, so that one recording grows and
 runs that replay another keep their keys.
 
---unpack: the other way. The store gets what is recorded as journals of earlier runs, and `record` asks on from there.
+--unpack: the other way. The store gets what is recorded as journals of earlier runs, under the keys of any engine, and
+`record` asks on from there.
 """
 
 import dataclasses
 import json
-import shutil
 import sys
 from pathlib import Path
 
-from pipeline.core.contents import file_digest
+from pipeline.core.identity import digest
 from pipeline.core.plan import KEY_LENGTH
 from pipeline.core.records import Exercise, Prompt
 from pipeline.domains.loading import load as load_domain
@@ -27,18 +27,17 @@ from pipeline.store.places import places
 from pipeline.teacher import build
 from pipeline.teacher.kinds.local import LocalTeacher
 from pipeline.teacher.protocol import messages_digest
-from pipeline.teacher.recorded import JOURNAL, pack, unpacked
+from pipeline.teacher.recorded import pack, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Arguments: the overrides that were given to `hornbook run record`, or --unpack."""
+    """Arguments: --unpack or not, and the overrides that are given to `hornbook run record`."""
+    arguments = sys.argv[1:]
+    out = arguments[:1] == ["--unpack"]
     store = Path(str(places().data)) / "store"
-    if sys.argv[1:2] == ["--unpack"]:
-        unpack(store)
-        return
-    recipe = load("record", sys.argv[1:]).recipe
+    recipe = load("record", arguments[1:] if out else arguments).recipe
     for table in recipe.teachers:
         model = named(table.weights)
         if not isinstance(table, LocalTable) or model is None:
@@ -50,6 +49,14 @@ def main() -> None:
         assert isinstance(teacher, LocalTeacher)
         # Whichever engine answered, on this machine or another, it was the same model.
         variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
+        python = recipe.domain == "python"
+        name = table.name if python else f"{table.name}-{Path(recipe.domain).name}"
+        folder = ROOT / "data" / "recorded" / name
+        if out:
+            # Work in progress of the two stages that ask: `earlier_journals` finds it there.
+            for stage in ("completions", "solutions"):
+                unpack(folder, variants, store / stage / f"{digest(name)[:KEY_LENGTH]}.partial" / "journal.jsonl")
+            continue
         about = {
             "model": model.title,
             "licence": model.licence,
@@ -58,8 +65,6 @@ def main() -> None:
             "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
             "templates": prompting.digest(load_domain(recipe.domain)),
         }
-        python = recipe.domain == "python"
-        folder = ROOT / "data" / "recorded" / (table.name if python else f"{table.name}-{Path(recipe.domain).name}")
         asked = None if python else _asked(recipe)
         told = pack([store / "completions", store / "solutions"], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
@@ -75,16 +80,6 @@ def _asked(recipe: Recipe) -> set[str]:
     solving = (seed_of(exercise, number) for number, exercise in enumerate(exercises))
     prompts = [*prompting.rendered(recipe), *(outcome.record for outcome in prompting.Render(domain)(solving))]
     return {messages_digest(prompt.messages) for prompt in prompts if isinstance(prompt, Prompt)}
-
-
-def unpack(store: Path) -> None:
-    """Each recording as work in progress of the two stages that ask: `earlier_journals` finds it there."""
-    for recording in sorted((ROOT / "data" / "recorded").glob(f"*/{JOURNAL}")):
-        with unpacked(recording.parent) as (plain,):
-            for stage in ("completions", "solutions"):
-                folder = store / stage / f"{file_digest(recording)[:KEY_LENGTH]}.partial"
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy(plain, folder / "journal.jsonl")
 
 
 if __name__ == "__main__":

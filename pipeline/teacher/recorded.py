@@ -6,6 +6,7 @@ A recording is a folder with `journal.jsonl.xz`, a journal as runs write it (`pi
 """
 
 import contextlib
+import dataclasses
 import json
 import lzma
 import os
@@ -127,3 +128,21 @@ def pack(
     write_atomically(folder / JOURNAL, write)
     write_atomically(folder / ABOUT, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     return told
+
+
+def unpack(folder: Path, variants: Collection[str], journal: Path) -> None:
+    """Write what is recorded in `folder` as a journal that a run finds its answers in, whichever variant it asks.
+
+    variants: `answer_key`'s, all those of the model that has answered: each answer is written under the key of each, so
+    that a machine which would ask by another engine than the recording's does not ask again. Without a recording in
+    `folder` the journal is empty.
+    """
+
+    def write(file: IO[bytes]) -> None:
+        with unpacked(folder) as there:
+            for entry in (entry for place in there for entry in entries(place)):
+                for variant in sorted(variants):
+                    key = answer_key(variant, entry.messages, entry.number)
+                    file.write(encode(dataclasses.replace(entry, key=key), json.dumps(entry.body).encode()))
+
+    write_atomically(journal, write)

@@ -174,3 +174,18 @@ def test_every_shipped_recording_is_whole_and_says_whose_it_is() -> None:
         assert {"model", "licence", "sha256", "sampling", "templates"} <= set(about)
         with recorded.unpacked(folder) as (plain,):
             assert len(plain.read_bytes().splitlines()) == about["answers"] > 0
+
+
+def test_a_recording_is_unpacked_for_whichever_engine_would_ask_and_packed_again_as_it_was(tmp_path: Path) -> None:
+    """Tried: what one machine had recorded through llama.cpp another asked again through transformers."""
+    journalled(tmp_path / "a", {0: "zero", 1: "one"})
+    pack([tmp_path / "a"], {"v", "w"}, tmp_path / "recording", ABOUT_IT)
+    packed = (tmp_path / "recording" / JOURNAL).read_bytes()
+    recorded.unpack(tmp_path / "recording", {"v", "w"}, tmp_path / "b" / "journal.jsonl")
+    asked = [entry.messages for entry in entries(tmp_path / "a")]
+    keys = {entry.key for entry in entries(tmp_path / "b")}
+    assert keys == {answer_key(variant, messages, 0) for messages in asked for variant in ("v", "w")}
+    pack([tmp_path / "b"], {"v", "w"}, tmp_path / "recording", ABOUT_IT)
+    assert (tmp_path / "recording" / JOURNAL).read_bytes() == packed
+    recorded.unpack(tmp_path / "nothing", {"v"}, tmp_path / "c" / "journal.jsonl")
+    assert not list(entries(tmp_path / "c"))
