@@ -161,18 +161,22 @@ class Sealed(NamedTuple):
     """A test to run beside the program, without what only the judge needs to know.
 
     source: it reports its comparisons by place. texts: of the comparisons. constants: place -> the value withheld.
+    due: the places with a value withheld that a whole run compares.
     """
 
     source: str
     texts: list[str]
     constants: dict[int, Any]
+    due: frozenset[int]
 
 
-def sealed(test: str, constant: Callable[[ast.expr], Any]) -> Sealed:
-    """The sealed form of a test. constant: the value of an expression; raises Exception for what is none."""
-    reporting = _Sealing(constant)
-    tree = ast.fix_missing_locations(reporting.visit(ast.parse(test)))
-    return Sealed(ast.unparse(tree), reporting.texts, reporting.constants)
+def sealed(test: str, constant: Callable[[ast.expr], Any], due: Callable[[ast.Module], Any] = lambda _: ()) -> Sealed:
+    """The sealed form of a test. constant: the value of an expression; raises Exception for what is none. due: the
+    statements that every whole run reaches."""
+    tree = ast.parse(test)
+    reporting = _Sealing(constant, frozenset(due(tree)))
+    made = ast.fix_missing_locations(reporting.visit(tree))
+    return Sealed(ast.unparse(made), reporting.texts, reporting.constants, frozenset(reporting.due))
 
 
 def instrumented(tree: ast.Module) -> ast.Module:
@@ -265,10 +269,13 @@ _EQUAL = frozenset(
 class _Sealing(_Reporting):
     """Withholds the constants that results are compared with, and the texts of the comparisons."""
 
-    def __init__(self, constant: Callable[[ast.expr], Any]) -> None:
+    def __init__(self, constant: Callable[[ast.expr], Any], reached: frozenset[ast.stmt]) -> None:
         self.constant = constant
+        self.reached = reached
+        self.is_reached = False
         self.texts: list[str] = []
         self.constants: dict[int, Any] = {}
+        self.due: set[int] = set()
 
     def comparison(self, sign: str, left: ast.expr, right: ast.expr, text: str) -> ast.Expr:
         place = len(self.texts)
@@ -281,6 +288,7 @@ class _Sealing(_Reporting):
                 except Exception:  # no constant, or one that is too large: it stays where it is
                     continue
                 withheld = side
+                self.due |= {place} if self.is_reached else set()
                 break
         nothing = ast.Constant(None)
         sides = (nothing if withheld == "left" else left, nothing if withheld == "right" else right)
@@ -289,7 +297,12 @@ class _Sealing(_Reporting):
     def said(self, text: str) -> ast.Constant:
         return ast.Constant("the test raised AssertionError")
 
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        self.is_reached = node in self.reached
+        return super().visit_Assert(node)
+
     def visit_Expr(self, node: ast.Expr) -> Any:
+        self.is_reached = node in self.reached
         call = node.value
         if _is_equality(call):
             text = ast.unparse(call)[:_SHOWN]

@@ -359,3 +359,5 @@ _BUILTIN: dict[str, Callable[[], Any]] = {
     "caplog": _caplog,
 }
 """pytest's own fixtures that are given."""
+GIVEN = frozenset(_BUILTIN)
+"""Their names."""

@@ -8,70 +8,32 @@ objects that decide what they equal. What is refused is named, for the verdict's
 """
 
 import ast
-import importlib
+import dataclasses
+import functools
 import re
-import types
 from collections.abc import Iterator
+from typing import Any
 
-_MODULES = """
-__future__ abc argparse array asyncio base64 bisect calendar cmath collections collections.abc contextlib copy csv
-dataclasses datetime decimal difflib enum fnmatch fractions functools getpass glob hashlib heapq html io ipaddress
-itertools json keyword logging math numbers operator os os.path pathlib pprint queue random re secrets shlex statistics
-string struct sys tempfile textwrap threading time types typing unicodedata urllib.parse uuid warnings zlib
-zoneinfo
-"""
-MODULES = frozenset(_MODULES.split())
-"""What a program may import."""
-_OF_MODULE = {
-    "asyncio": """
-        run sleep gather wait wait_for create_task Task Queue PriorityQueue LifoQueue QueueEmpty QueueFull Lock
-        Semaphore BoundedSemaphore Event Condition TimeoutError CancelledError iscoroutinefunction iscoroutine
-        as_completed shield timeout to_thread TaskGroup current_task ensure_future FIRST_COMPLETED ALL_COMPLETED
-        FIRST_EXCEPTION InvalidStateError
-    """,
-    "io": "StringIO BytesIO TextIOBase IOBase RawIOBase BufferedIOBase UnsupportedOperation SEEK_SET SEEK_CUR SEEK_END",
-    "os": """
-        environ getenv path sep linesep name curdir pardir extsep getcwd listdir makedirs mkdir remove rmdir unlink
-        rename replace scandir walk stat urandom cpu_count fspath PathLike strerror
-    """,
-    "sys": """
-        stdout stderr stdin argv maxsize setrecursionlimit getrecursionlimit float_info int_info byteorder version
-        version_info platform getsizeof intern exit maxunicode
-    """,
-    "types": "SimpleNamespace MappingProxyType GeneratorType NoneType",
-    "logging": """
-        getLogger Logger basicConfig debug info warning error critical exception log DEBUG INFO WARNING ERROR CRITICAL
-        NOTSET StreamHandler NullHandler disable
-    """,
-    "threading": """
-        Thread Lock RLock Event Condition Semaphore BoundedSemaphore Barrier Timer local current_thread active_count
-        get_ident main_thread
-    """,
-}
-_ALLOWED = {module: frozenset(names.split()) for module, names in _OF_MODULE.items()}
-_REFUSED = {
-    "dataclasses": frozenset({"make_dataclass"}),
-    "enum": frozenset({"EnumMeta", "EnumType"}),
-    "functools": frozenset({"singledispatch", "singledispatchmethod"}),
-    "typing": frozenset({"get_type_hints", "ForwardRef", "get_args"}),
-    "operator": frozenset({"attrgetter", "methodcaller"}),
-    "string": frozenset({"Formatter"}),
-}
-"""Names of a module that may, and for other modules those that may not be used."""
+from pipeline.sandbox import library
+from pipeline.sandbox.library import MODULES
+from pipeline.sandbox.passing import Passing
+
 _BUILTINS = frozenset(
     {"exec", "eval", "compile", "globals", "locals", "vars", "breakpoint", "delattr", "help", "memoryview", "dir"}
 )
 _SPECIAL = """
 init new post_init len iter next reversed getitem setitem delitem call enter exit str repr format aenter aexit aiter
-anext slots doc name qualname annotations class main file all missing
+anext slots doc name qualname class main file all missing
 """
 _NAMED = frozenset(f"__{name}__" for name in _SPECIAL.split())
 """Special names that may be written at all: no method among them decides a comparison or does arithmetic."""
 _INSIDE = re.compile(
     r"(tb|gi|cr|ag|f|co|func)_\w+|mro|fget|fset|fdel|gen|buffer|raw|detach|format_map|connect_\w+_pipe|add_reader"
-    r"|add_writer|with_traceback"
+    r"|add_writer|with_traceback|get_loop|get_stack|print_stack|get_coro|get_context|sock_\w+|sendfile|pathmod"
 )
-"""Attributes that lead into the interpreter, to a file descriptor, or follow names given as text."""
+"""Attributes that lead into the interpreter, to an event loop or a file descriptor, or follow names given as text."""
+_UNBOUND = frozenset({"__name__", "__file__", "__class__", "__main__", "__qualname__"})
+"""Special names that a program may read and not bind: a class takes its module from `__name__`."""
 _FIELD = re.compile(r"\{[^{}:!]*[.\[]")
 """A field of a format that looks into its value."""
 _INNOCENT = frozenset({"f_name", "f_score", "f_value", "co_author", "func_name", "cr_number", "raw_data"})
@@ -90,14 +52,15 @@ def refusal(source: str) -> str:
 
 
 class _Reader:
-    """Reads one program. modules: names that stand for modules. imported: names taken from one. own: names that it
-    defines itself, the only private ones that it may read.
+    """Reads one program. modules: names that stand for modules. imported: names taken from one, with what they name.
+    own: names that it defines itself, the only private ones that it may read.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
         self.modules: dict[str, str] = {}
-        self.imported: set[str] = set()
+        self.taken: set[str] = set()
+        self.imported: dict[str, Any] = {}
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.own = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_own(n)}
         self.own |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -115,16 +78,13 @@ class _Reader:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from self._import(node)
-        stores, values = "", ""
+        known = {self.modules[name] for name in self.modules} | self.taken
+        self.passing = Passing(self.tree, self.parents, self.value_of, known, self.own)
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Name):
                 yield from self._name(node)
-                if node.id in self.imported and self._is_value(node):
-                    values = node.id
             elif isinstance(node, ast.Attribute):
                 yield from self._attribute(node)
-                if not isinstance(node.ctx, ast.Load) and _root(node) not in ("self", "cls"):
-                    stores = node.attr
             elif isinstance(node, ast.Call):
                 yield from self._call(node)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -134,8 +94,7 @@ class _Reader:
                     yield f"has the text {node.value[:40]!r}"
             elif isinstance(node, ast.MatchClass) and node.kwd_attrs:
                 yield "matches attributes of classes"
-        if stores and values:
-            yield f"sets the attribute {stores} and passes {values} on"
+        yield from self.passing.refusals()
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         if isinstance(node, ast.Import):
@@ -150,10 +109,14 @@ class _Reader:
         if node.level or module not in MODULES:
             yield f"imports {module or 'a neighbour'}"
             return
+        self.taken.add(module)
         for alias in node.names:
             if alias.name == "*":
-                if module in _ALLOWED or module in _REFUSED:
+                if module in library.ALLOWED or module in library.REFUSED:
                     yield f"imports everything of {module}"
+                for name in library.public(module):
+                    yield from self._member(module, name)
+                    self.imported[name] = library.found(module, name)
                 continue
             yield from self._member(module, alias.name)
             if alias.name == "ABCMeta" and alias.asname:
@@ -161,25 +124,42 @@ class _Reader:
             if f"{module}.{alias.name}" in MODULES:
                 self.modules[alias.asname or alias.name] = f"{module}.{alias.name}"
             else:
-                self.imported.add(alias.asname or alias.name)
+                self.imported[alias.asname or alias.name] = library.found(module, alias.name)
 
     def _member(self, module: str, name: str) -> Iterator[str]:
         """Whether a name of a module may be used."""
-        known = _ALLOWED.get(module)
-        if f"{module}.{name}" in MODULES or module == "__future__":
-            return
-        private = name.startswith("_") or name in _REFUSED.get(module, ())
-        value = None if private or known is not None else getattr(importlib.import_module(module), name, None)
-        if private or (known is not None and name not in known) or isinstance(value, types.ModuleType):
+        if not library.may_be_used(module, name):
             yield f"uses {module}.{name}"
+
+    def value_of(self, node: ast.AST) -> Any:
+        """What of the library an expression names, None for anything else."""
+        if isinstance(node, ast.Name):
+            return self.imported.get(node.id)
+        if isinstance(node, ast.Attribute):
+            module = self._module(node.value)
+            return library.found(module, node.attr) if module and library.may_be_used(module, node.attr) else None
+        return None
+
+    def _wraps_badly(self, node: ast.expr) -> bool:
+        """Whether `functools.wraps` may be told which attributes to copy."""
+        call = self.parents.get(node)
+        if self.value_of(node) is not functools.wraps:
+            return False
+        if not isinstance(call, ast.Call) or call.func is not node or call.keywords or len(call.args) != 1:
+            return True
+        return isinstance(call.args[0], ast.Starred)
 
     def _name(self, node: ast.Name) -> Iterator[str]:
         if (node.id.startswith("__") and node.id not in _NAMED) or node.id in _BUILTINS:
             yield f"uses {node.id}"
+        elif node.id in _UNBOUND and not isinstance(node.ctx, ast.Load):
+            yield f"sets {node.id}"
+        elif self._wraps_badly(node):
+            yield "says what wraps is to copy"
         elif node.id == "ABCMeta" and not isinstance(self.parents.get(node), ast.keyword):
             yield "makes a class with ABCMeta"
         elif node.id in ("getattr", "setattr", "hasattr", "open", "type") and not self._is_called(node):
-            if node.id != "type" or not self._is_compared(node):
+            if node.id != "type" or not self._is_compared(node) or isinstance(node.ctx, ast.Store):
                 yield f"passes {node.id} on"
         elif node.id in self.modules:
             parent = self.parents.get(node)
@@ -191,21 +171,17 @@ class _Reader:
         return isinstance(parent, ast.Call) and parent.func is node
 
     def _is_compared(self, node: ast.Name) -> bool:
-        return isinstance(self.parents.get(node), ast.Compare | ast.arg | ast.Subscript)
+        """Whether `type` itself is only compared with a class, or is of an annotation that nothing reads."""
+        if isinstance(self.parents.get(node), ast.Compare):
+            return True
+        reads = any(value is dataclasses.fields for _, value in self.passing.named)
+        return self.passing.in_annotation(node) and not reads
 
     def _is_named(self, node: ast.expr) -> bool:
         """Whether a class is only compared with another, or asked for its name."""
         parent = self.parents.get(node)
         name = parent.attr if isinstance(parent, ast.Attribute) else ""
         return isinstance(parent, ast.Compare) or name in ("__name__", "__qualname__", "__doc__")
-
-    def _is_value(self, node: ast.Name) -> bool:
-        """Whether an imported name is used other than by calling it, as a base, in an annotation or for its members."""
-        parent = self.parents.get(node)
-        plain = ast.Attribute | ast.ClassDef | ast.arg | ast.AnnAssign | ast.Subscript | ast.ExceptHandler | ast.BinOp
-        if isinstance(parent, plain | ast.FunctionDef | ast.AsyncFunctionDef | ast.keyword):
-            return False
-        return not (isinstance(parent, ast.Call) and (parent.func is node or _is_instance_check(parent)))
 
     def _attribute(self, node: ast.Attribute) -> Iterator[str]:
         name, root = node.attr, _root(node)
@@ -219,6 +195,8 @@ class _Reader:
             yield "makes a class with ABCMeta"
         elif _INSIDE.fullmatch(name) and name not in _INNOCENT:
             yield f"uses the attribute {name}"
+        elif self._wraps_badly(node):
+            yield "says what wraps is to copy"
         elif name == "format" and not isinstance(node.value, ast.Constant):
             yield "formats with a text that is not written out"
         elif name == "format" and _FIELD.search(str(getattr(node.value, "value", ""))):
@@ -274,10 +252,6 @@ class _Reader:
 def _is_own(node: ast.Attribute) -> bool:
     """Whether an attribute is one that the program gives its own objects."""
     return not isinstance(node.ctx, ast.Load) and _root(node.value) in ("self", "cls")
-
-
-def _is_instance_check(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Name) and call.func.id in ("isinstance", "issubclass", "defaultdict")
 
 
 def _root(node: ast.expr) -> str:

@@ -308,6 +308,8 @@ class Session:
         (answer,) = parts
         if self.sealing.broken and answer[0] in ("held", "empty", "broke"):
             return Outcome("uncomparable" if self.sealing.unsure else "failed", self.sealing.broken)
+        if self.sealing.left_out and answer[0] in ("held", "empty"):
+            return Outcome("failed", f"ended before assert {self.sealing.left_out}")
         return self._test_message(*answer)
 
     @property

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.sandbox import checks, codec
+from pipeline.sandbox.due import due
 from pipeline.sandbox.reduce import SIGNS, constant
 from pipeline.sandbox.remote import decode_values
 from pipeline.sandbox.show import shown
@@ -12,11 +13,13 @@ class Sealing:
     """Decides the comparisons of one run. Raises SyntaxError where the test does not parse.
 
     broken: how the first that did not hold came out, "" for none. mutating: the test runs against sentinels now, and
-    what does not hold is no fault of the program. unsure: it was no value, and so could not be compared.
+    what does not hold is no fault of the program. unsure: it was no value, and so could not be compared. missing:
+    places of comparisons that are due and have not held yet.
     """
 
     def __init__(self, test: str) -> None:
-        self.sealed = checks.sealed(test, constant)
+        self.sealed = checks.sealed(test, constant, due)
+        self.missing = set(self.sealed.due)
         self.broken = ""
         self.mutating = False
         self.unsure = False
@@ -44,9 +47,16 @@ class Sealing:
                 self.unsure = self.unsure or (known and not self.mutating and not self.broken and not error.wrong)
             except Exception:
                 outcome = False
+        if outcome and not self.mutating:
+            self.missing.discard(place)
         if not outcome and not self.mutating:
             self.broken = self.broken or _described(text, sign, *sides)
         return outcome
+
+    @property
+    def left_out(self) -> str:
+        """The text of a comparison that is due and has not held, "" for none."""
+        return self.sealed.texts[min(self.missing)] if self.missing else ""
 
 
 def _described(text: str, sign: str, left: Any, right: Any) -> str:

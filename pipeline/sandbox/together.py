@@ -11,6 +11,8 @@ Nothing in this process decides. What stands between a program and a pass that i
   that decides what it equals. So it cannot reach the channel, nor the test.
 - What the judge withholds (checks.sealed): the constants that results are compared with are not in this process. The
   values that came out travel to the judge in the encoding, and the judge compares and answers.
+- The comparisons with such a constant that no whole run of the test can leave out (due.py) have to have come out right
+  at the judge before it believes that the test held.
 - Every comparison is sent, and the judge compares again itself where both sides have an encoding. What has none (a
   match object, a view, an object of the program) is taken as compared here.
 - The test is run against sentinels, as everywhere, and has to fail with one.

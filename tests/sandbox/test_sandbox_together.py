@@ -9,6 +9,7 @@ from pipeline.sandbox import Limits, Program, Sandbox, Verdict
 from pipeline.sandbox.checks import sealed
 from pipeline.sandbox.gate import refusal
 from pipeline.sandbox.reduce import constant
+from pipeline.sandbox.sealing import Sealing
 
 STDOUT = "import contextlib, io\nbuf = io.StringIO()\nwith contextlib.redirect_stdout(buf):\n    f({0})\n"
 PRINTED = STDOUT.format("'ab'") + "assert buf.getvalue() == 'AB\\n'\n"
@@ -242,6 +243,168 @@ FAKES = [
 ]  # fmt: skip
 
 
+FORGES = (
+    "import json\ndef held():\n    m = json.dumps(['test', ['held']]).encode()\n"
+    "    return len(m).to_bytes(4, 'little') + m\n"
+)
+ROUTES: dict[str, tuple[str, str]] = {
+    "modules that come with *": (
+        f"{FORGES}from uuid import *\ndef f(s):\n    sys.modules['os'].write(3, held())\n    print('no')\n",
+        "uses uuid.os",
+    ),
+    "type in brackets": (
+        f"{FORGES}T = type[int]\nX = T('X', (), {{'_' + '_index_' + '_': lambda s: 3}})\n"
+        "def f(s):\n    open(X(), 'wb', 0).write(held())\n",
+        "passes type on",
+    ),
+    "type as a key": ("class G:\n    def __getitem__(self, k):\n        return k\nT = G()[type]\n", "passes type on"),
+    "type in an annotation": ("def g(x: type):\n    pass\nT = g.__annotations__['x']\n", "uses __annotations__"),
+    "type of a field": (
+        "import dataclasses\n@dataclasses.dataclass\nclass C:\n    x: type\nT = dataclasses.fields(C)[0].type\n",
+        "passes type on",
+    ),
+    "origin of Type": ("import typing\nT = typing.get_origin(typing.Type)\n", "uses typing.get_origin"),
+    "a library's metaclass": ("import typing\nclass M(typing.NamedTupleMeta):\n    pass\n", "uses typing.NamedTuple"),
+    "a class under another name": (
+        "import json\nE = json.JSONEncoder\nold = E.iterencode\ndef evil(self, o, _=False):\n"
+        "    return old(self, ['test', ['held']] if o and o[0] in ('test', 'compared') else o, True)\n"
+        "E.iterencode = evil\ndef f(s):\n    print('no')\n",
+        "sets the attribute iterencode and passes json.JSONEncoder on",
+    ),
+    "a class called self": (
+        "from json import JSONEncoder\ndef g(self):\n    self.iterencode = 1\ng(JSONEncoder)\n",
+        "sets the attribute iterencode and passes JSONEncoder on",
+    ),
+    "a class as a keyword": (
+        "from json import JSONEncoder\ndef g(x):\n    x.iterencode = 1\ng(x=JSONEncoder)\n",
+        "sets the attribute iterencode and passes JSONEncoder on",
+    ),
+    "a class as a default": (
+        "import collections, json\nd = collections.defaultdict(json.JSONEncoder)\ndef g(self):\n"
+        "    self.iterencode = 1\ng(d.default_factory)\n",
+        "sets the attribute iterencode and passes json.JSONEncoder on",
+    ),
+    "a class made a dataclass": (
+        "import dataclasses, string\ndataclasses.dataclass(string.Template)\n",
+        "passes dataclasses.dataclass on",
+    ),
+    "a base that reads a private name": (
+        f"{FORGES}import contextlib\nclass R(contextlib.redirect_stdout):\n    _stream = 'modules'\n"
+        "    def __init__(self):\n        self._new_target = {}\n        self._old_targets = []\nr = R()\n"
+        "r.__enter__()\nm = r._old_targets[0]\nr.__exit__(None, None, None)\n"
+        "def f(s):\n    m['os'].write(3, held())\n",
+        "redefines the private _new_target of contextlib.redirect_stdout",
+    ),
+    "a private name of the library": (
+        f"{FORGES}import pathlib\nclass A:\n    def g(self):\n        self._flavour = 1\n"
+        "m = pathlib.Path('x')._flavour\n",
+        "uses the private _flavour",
+    ),
+    "a private name of an unbound method": (
+        f"{FORGES}import pathlib\nclass A:\n    def g(self):\n        self._flavour = 1\n"
+        "    def h(self):\n        return self._flavour\nm = A.h(pathlib.Path('x'))\n",
+        "uses the private _flavour",
+    ),
+    "attributes to copy": (
+        "import functools\nfunctools.update_wrapper(1, 2, ('gi_frame',))\n",
+        "uses functools.update_wrapper",
+    ),
+    "attributes for wraps": (
+        "from functools import wraps\nwraps((x for x in ()), ('gi_frame',))(print)\n",
+        "says what wraps is to copy",
+    ),
+    "wraps as a value": ("import functools\nw = functools.wraps\n", "says what wraps is to copy"),
+    "attributes of a namespace": ("import argparse\n", "imports argparse"),
+    "an enumeration of text": (
+        "from enum import Enum\nE = Enum('E', [('_' + '_eq_' + '_', lambda s, o: True), ('A', 1)])\n",
+        "makes an enumeration of names that are not written out",
+    ),
+    "an enumeration for a module": (
+        "import enum\nenum.Enum('E', 'x', module='json')\n",
+        "makes an enumeration of names that are not written out",
+    ),
+    "an enumeration without members": (
+        "import enum\nclass B(enum.Enum):\n    def __call__(self, *a):\n        pass\nB('E', {'x' + 'y': 1})\n",
+        "has an enumeration without members",
+    ),
+    "an enumeration into a module": ("import enum\nenum.global_enum(1)\n", "uses enum.global_enum"),
+    "a registered class": (
+        "import abc, types\nfrom dataclasses import dataclass\n@dataclass\nclass P(abc.ABC):\n    gi_frame: int\n"
+        "P.register(types.GeneratorType)\ndef g(x):\n    match x:\n        case P(y):\n            return y\n",
+        "matches by the places of P",
+    ),
+    "a named tuple's places": (
+        "from collections import namedtuple\nP = namedtuple('P', 'gi_' + 'frame')\ndef g(x):\n    match x:\n"
+        "        case P(y):\n            return y\n",
+        "matches by the places of P",
+    ),
+    "an event loop": (
+        "import asyncio\nasync def g():\n    await asyncio.current_task().get_loop().sock_sendfile(1, 2)\n",
+        "uses the attribute",
+    ),
+    "a field's name": (
+        "import dataclasses\n@dataclasses.dataclass\nclass C:\n    x: int\ndataclasses.fields(C)[0].name = 'y' + 'z'\n",
+        "may change a field of a dataclass",
+    ),
+    "a field that is kept": (
+        "from dataclasses import dataclass, field\nkept = []\n@dataclass\nclass C:\n    x: int = field()\n"
+        "    kept.append(x)\nkept[0].name = 'y' + 'z'\n",
+        "keeps a field of a dataclass",
+    ),
+    "another module's name": ("__name__ = 'json'\nclass C:\n    pass\n", "sets __name__"),
+}
+"""Programs that follow a text, or reach a class of the library, to what the gate keeps from them; with the refusal."""
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_no_route_through_the_library_leads_to_the_test(sandbox: Sandbox, name: str) -> None:
+    source, reason = ROUTES[name]
+    assert refusal(source).startswith(reason)
+    if "def f(" in source:
+        assert not judged(sandbox, source, PRINTED).passed
+
+
+@pytest.mark.parametrize(
+    ("test", "texts"),
+    [
+        (PRINTED, ["buf.getvalue() == 'AB\\n'"]),
+        ("def test_f(capsys):\n    assert f(1) == 2\n    assert f(2) == f(3)\n", ["f(1) == 2"]),
+        ("def check(candidate):\n    for i in [1]:\n        assert f(i) == 1\n    assert f(1) == 2\n", ["f(1) == 2"]),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), 2)\n"
+            "    def setUp(self):\n        assert f(1) == 3\nif __name__ == '__main__':\n    unittest.main()\n",
+            ["self.assertEqual(f(1), 2)"],
+        ),
+        ("async def test_f():\n    assert await f(1) == 2\n", ["await f(1) == 2"]),
+        ("def test_f():\n    with patch('x') as y, patch.object(a, 'b'):\n        assert f(1) == 2\n", ["f(1) == 2"]),
+        ("def test_f():\n    assert f(1) == 2\ndef test_f():\n    assert f(1) == 3\n", []),
+        ("def test_f():\n    if f(0):\n        return\n    assert f(1) == 2\n", []),
+        ("import pytest\ndef test_f():\n    pytest.skip()\n    assert f(1) == 2\n", []),
+        ("import pytest\npytestmark = pytest.mark.skipif(True)\ndef test_f():\n    assert f(1) == 2\n", []),
+        ("def test_f():\n    with raises(E):\n        f(0)\n        assert f(1) == 2\n", []),
+        ("@given\ndef test_f(x):\n    assert f(1) == 2\n", []),
+        ("def test_f(server):\n    assert f(1) == 2\n", []),
+        ("def helper():\n    assert f(1) == 2\n", []),
+        ("import sys\nassert f(1) == 2\nsys.exit(0)\n", []),
+    ],
+)
+def test_what_a_whole_run_compares_is_due(test: str, texts: list[str]) -> None:
+    sealing = Sealing(test)
+    assert [sealing.sealed.texts[place] for place in sorted(sealing.missing)] == texts
+    assert sealing.left_out == "".join(texts[:1])
+
+
+def test_a_test_has_not_held_before_what_is_due_came_out_right() -> None:
+    sealing = Sealing("def test_f():\n    assert f(1) == 2\n    assert f(2) == 3\n")
+    assert sealing.holds("==", 0, "right", 2, None, None)
+    assert sealing.left_out == "f(2) == 3"
+    assert not sealing.holds("==", 1, "right", 2, None, None)
+    assert sealing.left_out == "f(2) == 3"
+    sealing.mutating = True
+    assert sealing.holds("==", 1, "right", 3, None, None)
+    assert sealing.left_out == "f(2) == 3"
+
+
 @pytest.mark.parametrize("source", FAKES)
 def test_no_fake_passes_beside_its_test(sandbox: Sandbox, source: str) -> None:
     for test in TESTS:
@@ -276,6 +439,20 @@ def test_an_exit_in_the_middle_does_not_end_a_test_well(sandbox: Sandbox) -> Non
         "    def _y(self):\n        self._z = 1\n        return self._z\n",
         "from collections import namedtuple\nP = namedtuple('P', 'x')\ndef f(p):\n"
         "    return p._replace(x=1)._asdict()\n",
+        "import enum, functools\nclass Colour(enum.Enum):\n    RED = enum.auto()\n    @classmethod\n"
+        "    def _missing_(cls, value):\n        return cls.RED\nS = enum.Enum('S', 'A B')\ndef f(fn):\n"
+        "    @functools.wraps(fn)\n    def inner(*a):\n        return Colour(fn(*a))\n    return inner\n",
+        "import threading, queue\nclass Pool(threading.Thread):\n    def __init__(self, jobs: queue.Queue):\n"
+        "        super().__init__(daemon=True)\n        self._jobs, self._lock = jobs, threading.Lock()\n"
+        "    def run(self):\n        with self._lock:\n            print(self._jobs.get())\n",
+        "from dataclasses import dataclass, field\nfrom typing import Any, NamedTuple\n@dataclass\nclass P:\n"
+        "    x: int\n    y: list = field(default_factory=list)\nclass Q(NamedTuple):\n    z: Any\ndef f(s: P | Q):\n"
+        "    match s:\n        case P(x, []):\n            return x\n        case Q(str(z)):\n            return z\n",
+        "from collections import Counter, defaultdict\nclass A:\n    def __init__(self):\n"
+        "        self.items, self.name = defaultdict(Counter), ''\n    def update(self, other):\n"
+        "        other.items = self.items\n        return isinstance(other, (A, Counter))\n",
+        "from uuid import UUID\nfrom math import *\nfrom ipaddress import ip_address as ip\ndef f(x: type[UUID]):\n"
+        "    return list(map(sqrt, [pi])), ip(x)\n",
     ],
 )
 def test_plain_programs_may_share_a_process(source: str) -> None:
