@@ -34,8 +34,9 @@ class Opaque:
         return False if self is other else self._unequal(other, True)
 
     def _unequal(self, other: object, answer: bool) -> Any:
-        """To None where its class is not one of the program; to anything else where that compares by identity."""
-        if self.facts.get("identity") is True:
+        """To None where its class is not one of the program; to anything else where that compares by identity, but for
+        another such object: they may be one."""
+        if self.facts.get("identity") is True and not isinstance(other, Opaque):
             return NotImplemented
         return answer if other is None and self.facts.get("library") is True else self._refuse()
 

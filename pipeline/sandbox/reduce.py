@@ -215,6 +215,7 @@ class _Reducer:
         sign, right = "", None
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             sign = _COMPARISONS[type(test.ops[0])]
+            self._refuse_identity(test)
             left = self.expression(test.left)
             right = self.expression(test.comparators[0], "items" if sign in ("in", "not in") else "")
         else:
@@ -247,6 +248,7 @@ class _Reducer:
                 named_inner = [ast.keyword(k.arg, self.expression(k.value)) for k in keywords]
                 return ast.Call(ast.Name(name.replace(".", "_"), ast.Load()), inner, named_inner)
             case ast.Compare(left=left, ops=ops, comparators=others):
+                self._refuse_identity(node)
                 return ast.Compare(self.expression(left), ops, [self.expression(o) for o in others])
             case ast.UnaryOp(op=op, operand=operand):
                 return ast.UnaryOp(op, self.expression(operand))
@@ -263,6 +265,12 @@ class _Reducer:
             case ast.Subscript(value=value, slice=index) if not self._uses_program(index):
                 return ast.Subscript(self.expression(value), self._index(index), ast.Load())
         raise Irreducible(f"{type(node).__name__} is not evaluated in the judge")
+
+    def _refuse_identity(self, node: ast.Compare) -> None:
+        """Raise Irreducible where results are compared by identity, which values do not keep."""
+        results = sum(map(self._uses_program, (node.left, *node.comparators)))
+        if results > 1 and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+            raise Irreducible("which object a result is")
 
     def _index(self, node: ast.expr) -> ast.expr:
         if not isinstance(node, ast.Slice):

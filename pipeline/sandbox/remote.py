@@ -247,7 +247,8 @@ class Owner(Peer):
                 if old and codec.dump(self.encode(item)) != old:
                     changed.append([index, self.encode(item)])
             same = next((i for i, p in enumerate(positional) if p is value and isinstance(p, _MUTABLE)), -1)
-            return [self.encode(value), changed, same]
+            number = self.number(value) if arguments[3] and type(value) in _MUTABLE else 0
+            return [self.encode(value), changed, same, number]
         if action == "get":
             return [self.encode(getattr(target, arguments[1]))]
         if action == "set":
@@ -319,3 +320,26 @@ class _Callback:
     def __setattr__(self, name: str, value: Any) -> None:
         peer: Any = self._peer
         peer.ask("set", self._number, name, peer.encode(value))
+
+
+def restore(old: Any, new: Any) -> None:
+    """Make a mutable argument of the test what the program made of its copy; what has not changed stays itself."""
+    if type(old) is not type(new):
+        return
+    if isinstance(old, list):
+        if len(old) == len(new):
+            for index, (before, after) in enumerate(zip(old, new, strict=True)):
+                if isinstance(before, list | dict | set) and type(before) is type(after):
+                    restore(before, after)
+                else:
+                    old[index] = after
+        else:
+            old[:] = new
+    elif isinstance(old, dict | set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, bytearray):
+        old[:] = new
+    elif isinstance(old, collections.deque):
+        old.clear()
+        old.extend(new)

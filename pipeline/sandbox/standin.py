@@ -1,7 +1,6 @@
 """The test's end of the calls between processes: stand-ins for the program's functions, classes and objects."""
 
 import builtins
-import collections
 import enum
 import sys
 import types
@@ -9,7 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from pipeline.sandbox import codec, wire
-from pipeline.sandbox.remote import ANYTHING, FAR, IDENTITY, NamedDecoder, Peer, by_name
+from pipeline.sandbox.remote import ANYTHING, FAR, IDENTITY, NamedDecoder, Peer, by_name, restore
 
 _TEST_MODULE = "__main__"
 _TELLING = FAR - {
@@ -124,16 +123,19 @@ class Caller(Peer):
     """The test's end: asks the program's end, and lets it call functions and read instances of the test, no more.
 
     lost: called, and not expected to return, when the program is gone or sends what is not in the encoding; a test
-    that expects exceptions must not take that for one. strict: refuse to have the program's objects compare themselves
-    with builtin values or do arithmetic with them, which would tell the program the expected value and leave it the
-    verdict; set where the function under test is a function, not a class. uncompared, refusal: the type of the last
-    object of the program that was held against a plain value in vain, and the error that refused to have it compare.
+    that expects exceptions must not take that for one. strict: refuse to have the program's objects compare
+    themselves with builtin values or do arithmetic with them, which would tell the program the expected value and
+    leave it the verdict; set where the function under test is a function, not a class. identities: keep every list,
+    dict and set that it returns, so that the same one is the same here; set where the test asks which object one
+    is. uncompared, refusal: the type of the last object of the program that was held against a plain value in vain,
+    and the error that refused to have it compare.
     """
 
     def __init__(self, fd: int, lost: Callable[[Exception], Any]) -> None:
         super().__init__(fd)
         self.lost = lost
         self.strict = True
+        self.identities = False
         self.known: dict[int, Any] = {}
         self.shapes: dict[tuple[Any, ...], type] = {}
         self.raised: BaseException | None = None
@@ -156,13 +158,24 @@ class Caller(Peer):
     def call(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call a function of the program; what it changed in lists, dicts and sets is changed here too."""
         try:
-            tree, changed, same = self.ask("call", number, self.encode(arguments), self.encode(named))
+            body = self.ask("call", number, self.encode(arguments), self.encode(named), self.identities)
         except StopIteration as error:
             # Raised in a function given to `map` or `filter`, it would end the test's iteration early and silently.
             raise RuntimeError("the program raised StopIteration") from error
+        tree, changed, same, result = body
         for index, new in changed:
-            _restore(arguments[int(index)], self.decode(new))
-        return arguments[same] if type(same) is int and 0 <= same < len(arguments) else self.decode(tree)
+            restore(arguments[int(index)], self.decode(new))
+        if type(same) is int and 0 <= same < len(arguments):
+            return arguments[same]
+        return self._result(self.decode(tree), result)
+
+    def _result(self, value: Any, number: Any) -> Any:
+        """A result, or the earlier one that it is the same object as, with what that holds now."""
+        known = self.known.setdefault(number, value) if number else value
+        if known is not value and type(known) is type(value):
+            restore(known, value)
+            return known
+        return value
 
     def get(self, number: int, name: str) -> Any:
         """An attribute of one of the program's objects."""
@@ -369,26 +382,3 @@ def _exception_attribute(self: Any, name: str) -> Any:
     if number is None or name.startswith("_"):
         raise AttributeError(name)
     return type(self)._caller.get(number, name)
-
-
-def _restore(old: Any, new: Any) -> None:
-    """Make a mutable argument of the test what the program made of its copy; what has not changed stays itself."""
-    if type(old) is not type(new):
-        return
-    if isinstance(old, list):
-        if len(old) == len(new):
-            for index, (before, after) in enumerate(zip(old, new, strict=True)):
-                if isinstance(before, list | dict | set) and type(before) is type(after):
-                    _restore(before, after)
-                else:
-                    old[index] = after
-        else:
-            old[:] = new
-    elif isinstance(old, dict | set):
-        old.clear()
-        old.update(new)
-    elif isinstance(old, bytearray):
-        old[:] = new
-    elif isinstance(old, collections.deque):
-        old.clear()
-        old.extend(new)

@@ -36,6 +36,18 @@ def _uses_objects(tree: ast.Module) -> bool:
     return any(not (isinstance(base, ast.Name | ast.Attribute) and _root(base) in plain) for base in reads)
 
 
+def _asks_identity(tree: ast.Module) -> bool:
+    """Whether a test compares by identity with something other than a constant."""
+    nodes = list(ast.walk(tree))
+    names = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {n.id for n in nodes if isinstance(n, ast.Name)}
+    compared = [
+        n for n in nodes if isinstance(n, ast.Compare) and any(isinstance(op, ast.Is | ast.IsNot) for op in n.ops)
+    ]
+    sides = [(n.left, *n.comparators) for n in compared]
+    constants = [any(isinstance(side, ast.Constant) for side in both) for both in sides]
+    return bool(names & {"assertIs", "assertIsNot", "id"}) or not all(constants)
+
+
 def _root(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute):
         node = node.value
@@ -51,6 +63,7 @@ def main() -> None:
     try:
         test = Trial(request["test"], request["entry_point"], request["source"], caller.look_up)
         caller.strict = not (isinstance(test.names[test.entry_point], type) and _uses_objects(test.tree))
+        caller.identities = _asks_identity(test.tree)
         run = Checks()
         test.run(run)
         answer: list[Any] = ["held"]

@@ -324,3 +324,42 @@ def test_packages_are_those_the_recipe_lists() -> None:
     with Sandbox() as pool:
         (verdict,) = pool.run([Program("n", source, "f", "assert f() == 3\n")])
         assert "No module named 'numpy'" in verdict.detail
+
+
+MADE = {"one": "made = {0}\ndef f():\n    return made\n", "another": "def f():\n    return {0}\n"}
+"""Programs that return one object again and again, or a new one each time."""
+KEPT = ["object()", "[]", "{}", "{1}", "bytearray()", "type('A', (), {})()", "(i for i in ())", "lambda: 1"]
+SAME = [
+    ("assert f() is f()\n", "assert f() is not f()\n"),
+    ("assert not (f() is not f())\n", "assert not (f() is f())\n"),
+    ("a = f()\nb = f()\nassert a is b\n", "a = f()\nb = f()\nassert a is not b\n"),
+    ("a, b = f(), f()\nassert id(a) == id(b)\n", "a, b = f(), f()\nassert id(a) != id(b)\n"),
+    tuple(
+        f"import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertIs{word}(f(), f())\n"
+        for word in ("", "Not")
+    ),
+]
+"""Tests that one of them passes, and those that the other does."""
+
+
+@pytest.mark.parametrize("tests", SAME)
+def test_which_object_a_result_is_is_kept(sandbox: Sandbox, tests: tuple[str, str]) -> None:
+    cases = [(MADE[kind].format(value), kind) for value in KEPT for kind in MADE]
+    for wanted, test in zip(MADE, tests, strict=True):
+        verdicts = sandbox.run([Program(kind, source, "f", test) for source, kind in cases])
+        for verdict, (source, kind) in zip(verdicts, cases, strict=True):
+            assert verdict.passed == (kind == wanted), (source, test, verdict)
+
+
+def test_a_result_that_is_changed_later_is_changed_where_it_was_kept(sandbox: Sandbox) -> None:
+    source = "made = []\ndef f(x):\n    made.append(x)\n    return {}\n"
+    test = "a = f(1)\nb = f(2)\nassert a is b\nassert a == [1, 2]\n"
+    assert run(sandbox, source.format("made"), test, "f").passed
+    assert not run(sandbox, source.format("made[:]"), test, "f").passed
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_objects_that_compare_by_identity_equal_only_themselves(sandbox: Sandbox, kind: str) -> None:
+    source = MADE[kind].format("A()")
+    for test, held in (("assert f() == f()\n", "one"), ("assert f() != f()\n", "another")):
+        assert run(sandbox, f"class A:\n    pass\n{source}", test, "f").passed == (kind == held)
