@@ -157,8 +157,8 @@ def _diversity(told: Told, found: Diversity | None) -> list[str]:
             ("passages", f"{found.passages:,}"),
             ("topics", f"{found.topics:,}"),
             ("effective topics (exp of the entropy)", found.effective_topics),
-            ("audiences", f"{found.audiences:,}"),
-            ("names of functions", f"{found.function_names:,}"),
+            *([("audiences", f"{found.audiences:,}")] if found.audiences else ()),
+            *([("names of functions", f"{found.function_names:,}")] if found.function_names else ()),
             (f"distinct word 4-grams, of {found.sampled:,} texts", found.distinct_4grams),
             (f"size over compressed size, of {found.sampled:,} texts", found.compression),
         ]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.core.errors import HornbookError
+from pipeline.domains.domain import Domain
 from pipeline.domains.loading import load
 from pipeline.report.corpus import entropy
 from pipeline.run.reading import RunView
@@ -63,8 +64,18 @@ def _choices(seed: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _there(run: RunView) -> dict[str, int]:
-    try:
-        domain = load(run.loaded.recipe.domain) if run.loaded else None
-    except HornbookError:
-        return {}
+    domain = _domain(run)
     return {"topic": len(domain.topics), **{axis.name: len(axis.values) for axis in domain.axes}} if domain else {}
+
+
+def language(run: RunView) -> str:
+    """Name of the language of the run's domain, "" where that cannot be read any more."""
+    domain = _domain(run)
+    return domain.language if domain else ""
+
+
+def _domain(run: RunView) -> Domain | None:
+    try:
+        return load(run.loaded.recipe.domain) if run.loaded else None
+    except HornbookError:
+        return None

@@ -15,13 +15,13 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import PythonLexer, SqlLexer, TextLexer
 
 from pipeline import walk
 from pipeline.core.money import dollars
 from pipeline.report import plots, samples, scoring
 from pipeline.report.card import compact, duration, unexecuted_text
-from pipeline.report.corpus import text_of
+from pipeline.report.corpus import Diversity, text_of
 from pipeline.report.summary import StageLine, Summary
 from pipeline.run import wanting
 from pipeline.stages.likelihoods.results import Change, Surprise, difference_text
@@ -31,6 +31,9 @@ from pipeline.stages.scores.estimates import Estimate
 MOST_LINES = 60
 MOST_CHARACTERS = 4_000
 """A longer text on the page is cut after this much, and says by how much."""
+
+LEXERS = {"python": PythonLexer, "sql": SqlLexer}
+"""Of the languages that are coloured."""
 
 BENCHMARKS = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"}
 """How the benchmarks write themselves."""
@@ -113,6 +116,7 @@ def render(summary: Summary) -> str:
         stages={step.name: step.caption for step in walk.WALK},
         changes=CHANGES,
         difference_text=difference_text,
+        corpus_text=corpus_text,
         format_p=scoring.format_p,
         value=summary.value.facts if summary.value else QualityFacts(),
         **_value_charts(summary),
@@ -174,6 +178,23 @@ def lede(summary: Summary) -> list[str]:
     return sentences
 
 
+def corpus_text(found: Diversity) -> str:
+    """What the corpus is made of, and how varied it is; of what its domain has not, nothing."""
+    parts = [f"{found.exercises:,} exercises and {found.passages:,} passages"]
+    if found.topics:
+        parts.append(f"{found.topics:,} topics, as varied as {found.effective_topics or 0:,.0f} equally frequent ones")
+    if found.audiences:
+        parts.append(f"{found.audiences:,} audiences")
+    if found.function_names:
+        parts.append(f"{found.function_names:,} function names")
+    if found.distinct_4grams is not None:
+        parts.append(f"{percent(found.distinct_4grams)} of its word 4-grams are distinct")
+    if found.compression is not None:
+        parts.append(f"zlib makes the text {found.compression:.1f} times smaller")
+    of = f" (the last two on {found.sampled:,} documents drawn by id)" if found.sampled < found.documents else ""
+    return "; ".join(parts) + of
+
+
 def _drops_by_stage(summary: Summary) -> list[tuple[StageLine, list[Any]]]:
     lines = {line.name: line for line in summary.funnel}
     return [
@@ -205,9 +226,10 @@ def shortened(text: str) -> str:
     return kept + (f"\n… {len(lines) - MOST_LINES:,} more lines" if len(lines) > MOST_LINES else "")
 
 
-def code(text: str) -> Markup:
-    """Python, coloured. A text that is not Python is shown all the same."""
-    coloured = highlight(visible(shortened(text)), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+def code(text: str, language: str = "python") -> Markup:
+    """Text of a language, coloured where it is Python or SQL. One that is not of its language is shown all the same."""
+    lexer = LEXERS.get(language, TextLexer)(stripnl=False)
+    coloured = highlight(visible(shortened(text)), lexer, HtmlFormatter(nowrap=True))
     return Markup(coloured.rstrip("\n"))
 
 

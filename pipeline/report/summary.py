@@ -9,7 +9,7 @@ from typing import Any
 from pipeline import walk
 from pipeline.core.records import Problem
 from pipeline.report import corpus, samples, scoring, variety
-from pipeline.report.axes import AxisCover, axes
+from pipeline.report.axes import AxisCover, axes, language
 from pipeline.report.strength import Strength, strength
 from pipeline.run.journalled import Journalled, journalled
 from pipeline.run.reading import RunView, StageView, open_run
@@ -76,7 +76,7 @@ class Summary:
     the sampler of crowded clusters did. unexecuted: teachers' passages that were kept though none of their code was
     executed. corpus_at, model_at: folders of the last documents kept and of the student, "" where there is none yet.
     strength: of the tests, where mutants were made. want: what was kept after each round of a recipe that wants a
-    number of documents. axes: how evenly the corpus covers what it was asked by.
+    number of documents. axes: how evenly the corpus covers what it was asked by. language: of the run's domain.
     """
 
     run: str
@@ -112,6 +112,7 @@ class Summary:
     strength: tuple[Strength, ...] = ()
     want: tuple[Mapping[str, Any], ...] = ()
     axes: tuple[AxisCover, ...] = ()
+    language: str = "python"
 
     def line(self, name: str) -> StageLine | None:
         """The stage of that name, None where the run has none."""
@@ -251,6 +252,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         strength=strength(run),
         want=tuple(run.info.get("want") or ()),
         axes=axes(run),
+        language=language(run),
     )
 
 

@@ -162,12 +162,27 @@ def test_groups_are_rows_of_the_chart(summary: Summary) -> None:
     assert sum(row.problems for row in groups) == whole.problems
 
 
-@given(st.text())
-def test_any_text_can_be_shown_as_code(text: str) -> None:
-    shown = html.code(text)
+@given(st.text(), st.sampled_from(["python", "sql", "regex", "text", ""]))
+def test_any_text_can_be_shown_as_code(text: str, language: str) -> None:
+    shown = html.code(text, language)
     assert "<script" not in shown
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", shown)
     shown.encode()
+
+
+def test_a_text_is_coloured_as_its_language_and_one_that_is_not_code_is_not() -> None:
+    """Tried: "not" and "in" of an SQL comment were set as Python's keywords."""
+    text = "-- towns that are not in use\nSELECT name FROM towns\n"
+    assert '<span class="k">' not in html.code(text, "sql").splitlines()[0]
+    assert '<span class="k">SELECT</span>' in html.code(text, "sql")
+    assert "<span" not in html.code("Four digits, not less: for in and not", "regex")
+
+
+def test_of_a_corpus_that_has_no_audiences_and_names_the_page_says_nothing_of_them(summary: Summary) -> None:
+    assert summary.diversity is not None
+    few = replace(summary.diversity, audiences=0, function_names=0, distinct_4grams=None, compression=None, topics=1)
+    text = html.corpus_text(replace(few, exercises=2, passages=0, effective_topics=1.0, documents=2, sampled=2))
+    assert text == "2 exercises and 0 passages; 1 topics, as varied as 1 equally frequent ones"
 
 
 def test_a_long_text_says_how_much_was_cut() -> None:

@@ -185,7 +185,8 @@ export function textOf(row) {
 }
 
 export function languageOf(row) {
-  if (row.type === "exercise" || row.type === "sample") return "python";
+  if (row.type === "exercise") return row.entry_point ? "python" : ""; // one of another language has none
+  if (row.type === "sample") return "python";
   if (row.type === "passage") return row.completion_id ? "markdown" : "python";
   return row.type === "completion" || row.type === "prompt" ? "markdown" : "";
 }
