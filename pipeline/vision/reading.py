@@ -120,17 +120,34 @@ def _opened(image: Any) -> Any:
 
 
 def fitted(image: Any, size: int, channels: int) -> Pixels:
-    """A PIL image as (channels, size, size): turned as its camera says, the shorter side scaled, the rest cut."""
+    """A PIL image as (channels, size, size): turned as its camera says, the shorter side scaled, the rest cut.
+
+    Raises ValueError for pixels of more than 16 bits, or with fractions: what white is among them nothing says.
+    """
     from PIL import ImageOps
     from PIL.Image import Resampling
 
     if getattr(image, "getexif", None) is not None:
         image = ImageOps.exif_transpose(image)
-    image = image.convert("L" if channels == 1 else "RGB")
+    image = _of_eight_bits(image).convert("L" if channels == 1 else "RGB")
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Resampling.BICUBIC)
     found: Pixels = np.asarray(image, dtype=np.uint8)
     return np.ascontiguousarray(found[None] if channels == 1 else found.transpose(2, 0, 1))
+
+
+def _of_eight_bits(image: Any) -> Any:
+    """Pixels of 16 bits scaled to 8, which Pillow's `convert` cuts off at 255 instead: all but the darkest were white."""
+    from PIL import Image as Pillow
+
+    if image.mode == "F":
+        raise ValueError("pixels are fractions, wanted whole numbers of 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image)
+    if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 65535:
+        raise ValueError(f"pixels go from {pixels.min()} to {pixels.max()}, wanted 0 to 65535")
+    return Pillow.fromarray((pixels // 257).astype(np.uint8))
 
 
 class _Arrays:
@@ -156,7 +173,7 @@ class _Folder:
         if not top.is_dir():
             raise InputError(f"images.path: there is no folder at {table.path!r}", hint="name a folder of images")
         self._top = top
-        self._files = sorted(p for p in top.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        self._files = sorted(p for p in top.rglob("*") if p.suffix.lower() in SUFFIXES and _is_file(p))
         self.splits = [self._split(path) for path in self._files]
 
     def _split(self, path: Path) -> str:
@@ -167,6 +184,11 @@ class _Folder:
         path = self._files[place]
         inner = path.relative_to(self._top).parts[1 if self.splits[place] else 0 : -1]
         return Read(path.relative_to(self._top).as_posix(), None, inner[-1] if inner else "", path)
+
+
+def _is_file(path: Path) -> bool:
+    """A link that leads nowhere is a file that cannot be read."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 class _Dataset:

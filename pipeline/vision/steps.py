@@ -96,7 +96,7 @@ def _lazily(name: str) -> Callable[[ImageMaking], Manifest]:
 
 IMAGES = ImageStep(
     name="images",
-    version=1,
+    version=2,
     caption="images, read and brought to one size",
     make=_lazily("read_images"),
     settings=lambda recipe: {

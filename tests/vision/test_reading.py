@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from pipeline.core.errors import InputError
 from pipeline.core.stage import Dropped
 from pipeline.recipe_images import ImagesTable
-from pipeline.vision.reading import idx, images
+from pipeline.vision.reading import fitted, idx, images
 
 
 def pictures(folder: Path) -> Path:
@@ -20,8 +20,32 @@ def pictures(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Pillow.new("RGB", size, (200, 30, 30)).save(path)
     (folder / "train/dog/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
+    (folder / "train/dog/nowhere.png").symlink_to("gone.png")
     (folder / "train/notes.txt").write_text("not looked at")
     return folder
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_16_bits_keep_their_shades(mode: str, channels: int) -> None:
+    """Tried: a 16-bit PNG came out white."""
+    shades = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    values = {"I;16": shades, "I;16B": shades.astype(">u2"), "I": shades.astype(np.int32)}[mode]
+    image = Pillow.frombytes(mode, (16, 16), values.tobytes())
+    assert np.array_equal(fitted(image, 16, channels)[0].ravel(), np.arange(256))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.full((4, 4), 0.5, dtype=np.float32), "pixels are fractions, wanted whole numbers of 8 or 16 bits"),
+        (np.full((4, 4), 70_000, dtype=np.int32), "pixels go from 70000 to 70000, wanted 0 to 65535"),
+        (np.full((4, 4), -1, dtype=np.int32), "pixels go from -1 to -1, wanted 0 to 65535"),
+    ],
+)
+def test_pixels_without_a_known_white_are_refused(values: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        fitted(Pillow.fromarray(values), 4, 1)
 
 
 def test_a_folder_gives_labels_splits_and_drops_what_is_broken(tmp_path: Path) -> None:
@@ -34,7 +58,8 @@ def test_a_folder_gives_labels_splits_and_drops_what_is_broken(tmp_path: Path) -
         ("train/dog/b.png", "train", "dog"),
     ]
     assert [one.row for one in kept] == [0, 1, 2]
-    assert [(one.record.source, one.reason) for one in dropped] == [("train/dog/broken.png", "broken-image")]
+    names = ["train/dog/broken.png", "train/dog/nowhere.png"]
+    assert [(one.record.source, one.reason) for one in dropped] == [(name, "broken-image") for name in names]
     assert dropped[0].detail == "OSError: Truncated File Read"
     assert all(one.pixels is not None and one.pixels.shape == (3, 8, 8) for one in found if one.pixels is not None)
 
