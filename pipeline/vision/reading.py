@@ -137,7 +137,7 @@ def fitted(image: Any, size: int, channels: int) -> Pixels:
 
 
 def _of_eight_bits(image: Any) -> Any:
-    """Pixels of 16 bits scaled to 8, which Pillow's `convert` cuts off at 255 instead: all but the darkest were white."""
+    """Pixels of 16 bits scaled to 8: Pillow's own `convert` cuts them off at 255, and nearly all are white."""
     from PIL import Image as Pillow
 
     if image.mode == "F":
