@@ -83,7 +83,7 @@ def test_the_page_of_a_domain_counts_what_is_there(name: str) -> None:
     assert f"| problems | {len(domain.problems)}" in page
 
 
-@pytest.mark.parametrize("name", ["sql", "regex"])
+@pytest.mark.parametrize("name", ["sql", "regex", "pandas"])
 def test_record_and_first_run_of_a_domain_draw_the_same_seeds(name: str) -> None:
     record = load_recipe("record", [f"domain={name}"]).recipe
     assert record.domain == name
@@ -95,7 +95,7 @@ def test_record_and_first_run_of_a_domain_draw_the_same_seeds(name: str) -> None
     assert {messages_digest(prompt.messages) for prompt in rendered(first)} <= asked
 
 
-@pytest.mark.parametrize(("name", "answers", "kept"), [("sql", 30, 2), ("regex", 25, 2)])
+@pytest.mark.parametrize(("name", "answers", "kept"), [("sql", 30, 2), ("regex", 25, 2), ("pandas", 19, 2)])
 def test_a_recording_is_solved_validated_and_keeps_something_offline(
     name: str, answers: int, kept: int, tmp_path: Path
 ) -> None:
