@@ -224,7 +224,7 @@ class Decoder:
         if tag == "g":
             return OpaqueItems(str(body[0]), [self._value(v) for v in body[1]])
         if tag == "i":
-            return int(body, 16)
+            return self._bounded(int(body, 16), 4 * len(body) - 16)
         if tag == "f":
             return math.nan if body == "m" else {"nan": float("nan"), "inf": math.inf, "-inf": -math.inf}[body]
         if tag == "o":
@@ -246,9 +246,9 @@ class Decoder:
             return ...
         if tag == "n":
             number = decimal.Decimal(body)
-            return self._bounded(number, abs(number.adjusted()) if number.is_finite() else 0)
+            return self._bounded(number, max(len(body), abs(number.adjusted())) if number.is_finite() else 0)
         if tag == "q":
-            return fractions.Fraction(self._value(body[0]), self._value(body[1]))
+            return self._fraction(self._value(body[0]), self._value(body[1]))
         if tag == "p":
             return datetime.timedelta(*body)
         if tag == "w":
@@ -262,6 +262,11 @@ class Decoder:
         if tag == "m":
             return kinds.numpy_value(self._value(body[0]), self._value(body[1]), judging=self.judging)
         raise Malformed(f"unknown tag {tag!r}")
+
+    def _fraction(self, above: int, below: int) -> fractions.Fraction:
+        if self.judging:
+            kinds.small_enough(fractions.Fraction, max(above.bit_length(), below.bit_length()))
+        return fractions.Fraction(above, below)
 
     def _bounded(self, value: Any, size: int) -> Any:
         return kinds.bounded(value, size) if self.judging else value

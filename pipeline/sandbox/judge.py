@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.sandbox import codec, outcomes, wire
 from pipeline.sandbox.gate import refusal
-from pipeline.sandbox.outcomes import End, Outcome, ServerLost
+from pipeline.sandbox.outcomes import End, Outcome, ServerLost, in_time
 from pipeline.sandbox.reduce import Reduced, text_of
 from pipeline.sandbox.remote import decode_values
 from pipeline.sandbox.sealing import Sealing
@@ -227,6 +227,7 @@ class Session:
                     break
         return None
 
+    @in_time
     def _take(self, role: int, inbox: wire.Inbox) -> Outcome | None:
         try:
             while (body := inbox.pop()) is not None:

@@ -9,6 +9,8 @@ import array
 import builtins
 import collections
 import datetime
+import decimal
+import fractions
 import functools
 import ipaddress
 import operator
@@ -23,7 +25,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 _LONGEST_IN_JUDGE = 1_000_000
-"""Elements of a range or a network, and decimal places of a number, beyond which working them out takes too long."""
+"""Elements of a range or a network beyond which going through them takes too long."""
+_LONGEST_NUMBER = {int: 1 << 20, decimal.Decimal: 20_000, fractions.Fraction: 1 << 17}
+"""Bits, and digits of a decimal, beyond which one operation takes too long: its time grows with their square."""
+
+_LONGEST_UNION = 256
 
 
 class Malformed(Exception):
@@ -108,6 +114,12 @@ def _namespace(parts: Any) -> types.SimpleNamespace:
     return types.SimpleNamespace(**{str(key): value for key, value in parts.items()})
 
 
+def _union(parts: Any) -> Any:
+    if len(parts) > _LONGEST_UNION or not all(isinstance(part, type | types.GenericAlias | None) for part in parts):
+        raise Malformed("a union of what is no type, or of too many")
+    return functools.reduce(operator.or_, parts)
+
+
 def _chain(parts: Any) -> Any:
     return collections.ChainMap(*parts)
 
@@ -141,7 +153,7 @@ KINDS: dict[type, tuple[str, Kind]] = {
     datetime.timezone: ("timezone", Kind(_zone_parts, _zone)),
     zoneinfo.ZoneInfo: ("zone", Kind(lambda v: NotImplemented if v.key is None else v.key, zoneinfo.ZoneInfo)),
     types.GenericAlias: ("generic", Kind(lambda v: [v.__origin__, v.__args__], lambda p: types.GenericAlias(*p))),
-    types.UnionType: ("union", Kind(lambda v: list(v.__args__), lambda p: functools.reduce(operator.or_, p))),
+    types.UnionType: ("union", Kind(lambda v: list(v.__args__), _union)),
     type(_DICT.keys()): ("keys", Kind(list, lambda p: _keyed(p, dict).keys())),
     type(_DICT.values()): ("values", Kind(list, lambda p: dict(enumerate(p)).values())),
     type(_DICT.items()): ("items", Kind(list, lambda p: _paired(p, dict).items())),
@@ -183,10 +195,17 @@ def make(name: Any, parts: Any, *, judging: bool) -> Any:
 
 
 def bounded(value: Any, size: int) -> Any:
-    """`value`, which is quick to make and has `size` elements or decimal places; raises Unusable for too many."""
-    if size > _LONGEST_IN_JUDGE:
-        raise Unusable(f"{type(value).__name__} of more than {_LONGEST_IN_JUDGE:,} elements")
+    """`value`, which is quick to make and has `size` elements, bits or digits; raises Unusable for too many."""
+    most = _LONGEST_NUMBER.get(type(value), _LONGEST_IN_JUDGE)
+    if size > most:
+        raise Unusable(f"{type(value).__name__} of more than {most:,} elements")
     return value
+
+
+def small_enough(kind: type, size: int) -> None:
+    """Raise Unusable where a number of `kind` has too many bits even to be made."""
+    if size > _LONGEST_NUMBER[kind]:
+        raise Unusable(f"{kind.__name__} of more than {_LONGEST_NUMBER[kind]:,} bits")
 
 
 def numpy_parts(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """What came of a program before it is a verdict: assertions held against values, exceptions, how processes end."""
 
 import errno
+import functools
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -39,6 +40,40 @@ class End(NamedTuple):
 
 class ServerLost(Exception):
     """The fork-server is gone; this worker cannot go on."""
+
+
+class _TooLong(BaseException):
+    """The judge has worked on what a program sent for as long as the program may."""
+
+
+def in_time(take: Callable[..., Outcome | None]) -> Callable[..., Outcome | None]:
+    """A method of a session that reads what its program sent, ended where it takes more than the CPU time of one.
+
+    What a value is made of is the program's choice, and so is how long it takes to compare: many fractions to add.
+    Between two steps of Python the judge can be stopped; single ones are bounded where values are made (kinds.py).
+    """
+
+    @functools.wraps(take)
+    def taken(session: Any, *arguments: Any) -> Outcome | None:
+        seconds, running = session.judge.limits.cpu_seconds, True
+
+        def late(*_: Any) -> None:
+            if running:
+                raise _TooLong
+
+        try:
+            signal.signal(signal.SIGPROF, late)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            outcome = take(session, *arguments)
+            running = False
+            return outcome
+        except _TooLong:
+            return Outcome("timeout-cpu", f"what it returned took more than {seconds:g} CPU s to compare")
+        finally:
+            running = False
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+
+    return taken
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """Programs that try to pass without the right answer, to stop the judge, or to leave something behind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from patience import HASTY, PATIENT
@@ -210,6 +211,18 @@ def test_what_stops_or_floods_has_its_verdict(sandbox: Sandbox, verdict: str, co
 def test_what_never_ends_is_stopped(hasty: Sandbox, verdict: str, code: str, test: str) -> None:
     (got,) = hasty.run([Program("p", body(code), "add", test)])
     assert got.verdict == verdict, got
+
+
+def test_a_value_that_takes_long_to_compare_is_stopped() -> None:
+    made = "[Fraction(1, 2**4000 + i) for i in range(1, 1600, 2)]"
+    slow = Program(
+        "slow", f"from fractions import Fraction\ndef f():\n    return {made}\n", "f", "assert sum(f()) == 1\n"
+    )
+    with Sandbox(replace(HASTY, output_kb=4096)) as roomy:
+        stopped, after = roomy.run([slow, Program("after", body("return a + b"), "add", CHECK)])
+    assert stopped.verdict == "timeout-cpu"
+    assert stopped.detail == "what it returned took more than 0.5 CPU s to compare"
+    assert after.passed
 
 
 REFUSED = {

@@ -304,6 +304,8 @@ def test_async_functions_are_awaited(sandbox: Sandbox, body: str, test: str) -> 
         {"v": ["union", []]},
         {"v": ["IPv4Address", "300.1.1.1"]},
         {"u": ["x\0", 5, None]},
+        {"v": ["union", [{"s": [1]}, {"s": [2]}]]},
+        {"v": ["union", [{"b": ["builtins", "int"]}] * 300]},
     ],
 )
 def test_parts_that_make_no_value_are_malformed(tree: object) -> None:
@@ -318,8 +320,15 @@ def test_parts_that_make_no_value_are_malformed(tree: object) -> None:
         {"v": ["IPv6Network", "::/0"]},
         {"r": [0, 10**12, 1]},
         {"n": "1e99999999"},
+        {"n": "1e30000"},
+        {"n": "7" * 30_000},
+        {"n": "1e-30000"},
+        {"i": "0x" + "7" * 300_000},
+        {"q": [{"i": "0x" + "7" * 40_000}, 3]},
+        {"q": [3, {"i": "-0x" + "7" * 40_000}]},
         {"s": [{"h": ["", "A", {}]}]},
     ],
+    ids=lambda tree: str(tree)[:40],
 )
 def test_what_takes_long_is_not_made_in_the_judge(tree: object) -> None:
     assert type(decode_values([tree])[0]) is codec.Opaque
