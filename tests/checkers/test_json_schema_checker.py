@@ -67,6 +67,15 @@ def rule(checker: Checker, solution: str, **check):
         ('{"$ref": "http://a.example/b"}', {"valid": [1], "invalid": [{}]}, "no-schema", "the reference 'http://a.ex"),
         ('{"pattern": "(a+)+$"}', {"valid": ["a" * 40 + "!"], "invalid": [1]}, "timeout", "the program used more than"),
         (" " * 100_001, {"schema": PERSON}, "too-large", "expected at most 100,000 characters, got 100,001"),
+        *(
+            (one, {"valid": [ANN], "invalid": [{}]}, "no-schema", f"{one} is neither an")
+            for one in ("null", "5", '"a"')
+        ),
+        ("9" * 4_000, {"valid": [ANN], "invalid": [{}]}, "no-schema", "9999"),
+        ('{"$schema": ["a"]}', {"valid": [ANN], "invalid": [{}]}, "no-schema", 'at $schema: ["a"] is no text'),
+        ('{"$ref": "#"}', {"valid": [ANN], "invalid": [{}]}, "no-schema", "no document can be held against it: Recurs"),
+        *((n, {"schema": {"multipleOf": 0.5}}, "too-large", "it cannot be held") for n in ("1e400", "9" * 4_000)),
+        ("-" + "9" * 4_298, {"schema": PERSON}, "invalid", ""),
     ],
 )
 def test_a_wrong_answer_is_told(checker: Checker, solution: str, check, reason: str, detail: str) -> None:
@@ -81,6 +90,7 @@ def test_a_wrong_answer_is_told(checker: Checker, solution: str, check, reason: 
         ('{"age": 3.0, "name": "Ann"}', {"schema": PERSON, "equals": ANN}),
         (json.dumps(ANN), {"schema": PERSON, "invalid": [{}, {"name": 1, "age": 1}]}),
         (json.dumps(PERSON), {"valid": [ANN], "reference": PERSON}),
+        ("-" + "9" * 400, {"schema": {"type": "integer", "maximum": 5}}),
         (json.dumps(PERSON | {"title": "a person"}), {"valid": [ANN], "invalid": [{}], "reference": PERSON}),
     ],
 )

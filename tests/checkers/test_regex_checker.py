@@ -55,6 +55,8 @@ def rule(checker: Checker, pattern: str, **check):
         (r"\d+?", {"reference": r"\d+", "mode": "search", "compares": "span"}, "wrong-span", "on '"),
         (r"(?{1})", DAYS, "error", "compiling it: unknown extension ?{ at position 1"),
         (r"(a+)+", {"match": ["a"], "no_match": ["b"]}, "timeout", "on 'aaaaaaaaaa"),
+        ("a\ud800", {"match": ["a"], "no_match": [""]}, "no-match", "on 'a': expected a match, got none"),
+        ("[a\ud800]", {"match": ["a"], "reference": "a"}, "over-match", "on '\\ud800'"),
         ("a" * 5_001, DAYS, "too-large", "expected at most 5,000 characters, got 5,001"),
     ],
 )

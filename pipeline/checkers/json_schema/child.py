@@ -2,17 +2,24 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 Answer = dict[str, Any]
 """`fault`: why the check does not hold; or `reason` ("" for right), `expected`, `found` and `where`."""
 _MOST_TWINS = 300
+_NOT_HELD = (ArithmeticError, ValueError, TypeError, AttributeError, LookupError, RecursionError, re.error)
+"""What the library raises for schemas and documents that its authors did not think of."""
 _OTHER_TYPES: tuple[Any, ...] = (None, "text", -1, 1.5, True, [], {})
 
 
 class _NoSchema(Exception):
     """What should be a schema is none."""
+
+
+class _Undecided(Exception):
+    """The library cannot hold a document against a schema: a number is too large, or a reference comes round again."""
 
 
 class _Schema:
@@ -23,15 +30,22 @@ class _Schema:
         from jsonschema.exceptions import SchemaError
         from jsonschema.validators import validator_for
 
+        if not isinstance(schema, dict | bool):
+            raise _NoSchema(f"{_told(schema)} is neither an object nor true or false")
+        if isinstance(schema, dict) and not isinstance(schema.get("$schema", ""), str):
+            raise _NoSchema(f"at $schema: {_told(schema['$schema'])} is no text")
         kind = validator_for(schema, default=Draft202012Validator)
         try:
             kind.check_schema(schema)
         except SchemaError as error:
             raise _NoSchema(f"{_place(error)}{error.message}") from None
+        except _NOT_HELD as error:
+            raise _NoSchema(f"{type(error).__name__}: {error}") from None
         self.validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
 
     def objection(self, document: Any) -> str:
-        """Why it refuses a document, "" where it does not. Raises _NoSchema for a reference that leads nowhere."""
+        """Why it refuses a document, "" where it does not. Raises _NoSchema for a reference that leads nowhere, and
+        _Undecided."""
         from jsonschema.exceptions import best_match
         from referencing.exceptions import Unresolvable
 
@@ -39,6 +53,8 @@ class _Schema:
             error = best_match(self.validator.iter_errors(document))
         except Unresolvable as unresolvable:
             raise _NoSchema(f"the reference {unresolvable.ref!r} leads nowhere") from None
+        except _NOT_HELD as reason:
+            raise _Undecided(f"{type(reason).__name__}: {reason}"[:200]) from None
         return "" if error is None else f"{_place(error)}{error.message}"
 
 
@@ -62,14 +78,19 @@ def document(text: str, schema: Any, equals: list[Any], invalid: list[Any]) -> A
             given = parsed(text)
         except (ValueError, RecursionError) as error:
             return _wrong("no-json", "", str(error) or "it is nested too deeply")
-        objection = held.objection(given)
+        try:
+            objection = held.objection(given)
+        except _Undecided as undecided:
+            return _wrong("too-large", "", f"it cannot be held against the schema: {undecided}")
         if objection:
             return _wrong("invalid", "", objection)
         if equals and not _equal(equals[0], given):
             return _wrong("not-equal", _told(equals[0]), _told(given))
         made = list(twins(given))
-        if not equals and made and not any(map(held.objection, made)):
+        if not equals and made and not any(_refuses(held, one) for one in made):
             return {"fault": f"the schema refuses none of {len(made)} documents made from the answer: it says nothing"}
+    except _Undecided as undecided:
+        return {"fault": f"'invalid' cannot be held against the schema: {undecided}"}
     except _NoSchema as error:
         return {"fault": f"'schema' is none: {error}"}
     return {"reason": ""}
@@ -87,27 +108,48 @@ def schema(text: str, valid: list[Any], invalid: list[Any], reference: list[Any]
             for number, one in enumerate(invalid, start=1):
                 if not right.objection(one):
                     return {"fault": f"the reference accepts 'invalid' {number}: {_told(one)}"}
-        except _NoSchema as error:
+        except (_NoSchema, _Undecided) as error:
             return {"fault": f"'reference' is no schema: {error}"}
     try:
-        given = _Schema(parsed(text))
-        for one in valid:
-            if objection := given.objection(one):
-                return _wrong("refuses-valid", f"{_told(one)} is valid", objection)
-        for one in invalid:
-            if not given.objection(one):
-                return _wrong("accepts-invalid", f"{_told(one)} is refused", "it is valid")
-        for one in sorted((twin for each in valid for twin in twins(each)), key=lambda twin: len(_told(twin))):
-            wanted, found = (right.objection(one), given.objection(one)) if right is not None else ("", "")
-            if wanted and not found:
-                return _wrong("accepts-invalid", f"{_told(one)} is refused ({wanted})", "it is valid")
-            if found and not wanted:
-                return _wrong("refuses-valid", f"{_told(one)} is valid", found)
+        parts = parsed(text)
     except (ValueError, RecursionError) as error:
         return _wrong("no-json", "", str(error) or "it is nested too deeply")
+    try:
+        return _against(_Schema(parts), right, valid, invalid)
     except _NoSchema as error:
         return _wrong("no-schema", "", str(error))
+    except _Undecided as undecided:
+        return _wrong("no-schema", "", f"no document can be held against it: {undecided}")
+
+
+def _against(given: _Schema, right: _Schema | None, valid: list[Any], invalid: list[Any]) -> Answer:
+    """Judge a schema by the documents of its check, and by those made from them."""
+    for one in valid:
+        if objection := given.objection(one):
+            return _wrong("refuses-valid", f"{_told(one)} is valid", objection)
+    for one in invalid:
+        if not given.objection(one):
+            return _wrong("accepts-invalid", f"{_told(one)} is refused", "it is valid")
+    if right is None:
+        return {"reason": ""}
+    for one in sorted((twin for each in valid for twin in twins(each)), key=lambda twin: len(_told(twin))):
+        try:
+            wanted = right.objection(one)
+        except _Undecided:
+            continue
+        found = given.objection(one)
+        if wanted and not found:
+            return _wrong("accepts-invalid", f"{_told(one)} is refused ({wanted})", "it is valid")
+        if found and not wanted:
+            return _wrong("refuses-valid", f"{_told(one)} is valid", found)
     return {"reason": ""}
+
+
+def _refuses(schema: _Schema, document: Any) -> bool:
+    try:
+        return bool(schema.objection(document))
+    except _Undecided:
+        return False
 
 
 def answer(kind: str, **given: Any) -> Answer:
@@ -159,7 +201,7 @@ def _neighbours(value: Any) -> tuple[Any, ...]:
     if isinstance(value, str):
         return "", value + value, value + "!", value.upper(), value[:-1]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value + 1, value - 1, 0, -value, value * 1000, value + 0.5
+        return value + 1, value - 1, 0, -value, value * 1000, *((value + 0.5,) if abs(value) < 1e300 else ())
     return ()
 
 
@@ -187,5 +229,8 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _told(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except ValueError:  # a whole number of more digits than Python writes
+        text = f"a {type(value).__name__} with a number of more than 4,300 digits"
     return text if len(text) <= 120 else f"{text[:120]}..."

@@ -151,7 +151,7 @@ def _groups(match: re.Match[str], like: Any) -> Any:
 def _strings(given: Pattern, right: Pattern, flags: int, texts: list[str]) -> list[str]:
     """What both are tried on, the shortest first; the same whatever the order of the check's strings."""
     texts = sorted(set(texts))
-    draw = random.Random(f"{right.text}\n{given.text}")
+    draw = _drawing(f"{right.text}\n{given.text}")
     alphabet = PRINTABLE + "".join(sorted({one for one in "".join(texts) if one not in PRINTABLE}))
     found: dict[str, None] = {}
     drawn: list[str] = []
@@ -201,12 +201,17 @@ def _pumped(pattern: Pattern, flags: int) -> None:
 
 
 def _long(given: Pattern, flags: int) -> Iterator[str]:
-    draw = random.Random(given.text)
+    draw = _drawing(given.text)
     for pumped in dict.fromkeys(Drawn(given.text, flags, PRINTABLE, draw).pumped()):
         yield pumped
         for end in ("!", "\x00", "a", "0"):
             yield pumped + end
             yield pumped[:-1] + end
+
+
+def _drawing(text: str) -> random.Random:
+    """What is drawn depends on the patterns alone, half of a surrogate pair in them too."""
+    return random.Random(text.encode("utf-8", "surrogatepass"))
 
 
 def _quoted(string: str) -> str:
