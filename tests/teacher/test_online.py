@@ -2,6 +2,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from asking import ask_all, prompt, table
 from server import Body, Reply, chat, echo, refuse, serving
 
 from pipeline.core.errors import AuthenticationError, BudgetReached, TeacherError
-from pipeline.core.records import Prompt
+from pipeline.core.records import Prompt, Seed, Task
 from pipeline.teacher.pace import Pace
 
 
@@ -112,6 +113,19 @@ def test_what_cannot_pass_is_dropped_at_once_with_its_reason(
     assert {drop.reason for drop in dropped.values()} == {reason}
     assert all(words in drop.detail for drop in dropped.values())
     assert len(server.requests) == 3
+
+
+def test_of_an_exercise_whose_tests_are_to_be_agreed_on_the_function_is_enough(tmp_path: Path) -> None:
+    function = '```python\ndef f(x: int) -> int:\n    """Twice."""\n    return 2 * x\n\nassert f(1) == 2\n'
+    exercise = Seed(kind="exercise", number=1, topic="a/b", title="b", audience="x", form="y", teacher="mock")
+    given = Task(entry_point="f", prompt="def f(x):\n", test="")
+    seeds = [exercise, replace(exercise, kind="textbook"), replace(exercise, task=given)]
+    asked = [replace(prompt(number), seed=seed) for number, seed in enumerate(seeds)]
+    with serving(lambda body: Reply(body=chat(function + "assert f(2", "length"))) as server:
+        kept, dropped = ask_all(asked, tmp_path, [table(server.url)], cut=frozenset({"mock"}))
+    assert {(one.text, one.finish_reason) for one in kept.values()} == {(function + "```\n", "length")}
+    assert set(kept) == {asked[0].id}
+    assert [drop.reason for drop in dropped.values()] == ["truncated", "truncated"]
 
 
 def test_a_request_that_always_fails_is_dropped_after_its_retries(tmp_path: Path) -> None:

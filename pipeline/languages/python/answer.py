@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from pipeline.languages.fences import Block, code_blocks, open_string, opening_fence
+from pipeline.languages.normalise import normalised
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import FunctionNode, Unit, parse, units
+from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse, units
 
 _CODE_STARTS = re.compile(r"(async )?def \w|class \w|@\w|import \w|from [\w.]+ import ")
 _CODE_GOES_ON = re.compile(
     r"[\s#@)\]}]|(async )?def \w|class \w|import \w|from [\w.]+ import |assert\b|if __name__|\w+ = "
 )
+
+MOST_CUT_LINES = 40
+"""Lines of an answer that was cut which its last, incomplete statement may have: a literal over many lines, a test's
+whole function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +119,39 @@ def is_stub(node: FunctionNode) -> bool:
             continue
         return False
     return True
+
+
+def whole_part(text: str, wanted: str) -> str:
+    """What is whole of an answer that was cut: the asked function and those of its tests that came; "" where none is.
+
+    wanted: as in `chosen_function`. The last line goes, and as many before it as keep the last block from being Python.
+    A function is known to be whole where code after it at the top level names it; else the cut may lie within it.
+    """
+    body = normalised(text)
+    whole = body.rpartition("\n")[0] + "\n"
+    blocks = code_blocks(body)
+    if blocks and not blocks[-1].closed:
+        code, line = blocks[-1].code.rstrip("\n"), body.split("\n")[blocks[-1].line - 1]
+        fence = opening_fence(line)
+        if fence is None or not body.rstrip("\n").endswith(code):
+            return ""
+        head = body.rstrip("\n").removesuffix(code)
+        whole = head + _beginning(code) + fence.character * fence.length + "\n"
+    pieces = code_of(whole)
+    choice = chosen_function(pieces, wanted)
+    if choice is None:
+        return ""
+    place, function = choice
+    nodes = [(at, node) for at, piece in enumerate(pieces) for unit in piece.units or [] for node in unit.nodes]
+    after = [node for at, node in nodes if (at, node.lineno) > (place, function.lineno)]
+    return whole if function.name in names_in(after) else ""
+
+
+def _beginning(code: str) -> str:
+    """The longest beginning of whole lines, without the last one, that is Python; "" where too many would go."""
+    lines = code.split("\n")[:-1]
+    for stop in range(len(lines), max(0, len(lines) - MOST_CUT_LINES), -1):
+        beginning = "\n".join([*lines[:stop], ""])
+        if parse(beginning) is not None:
+            return beginning
+    return ""

@@ -1,7 +1,7 @@
 """The stage `completions`: each prompt is asked of the teacher that its seed names."""
 
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from pipeline.core.money import Ledger
 from pipeline.core.records import Completion, Prompt
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
+from pipeline.languages.python.answer import whole_part
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.stages.completions.facts import CompletionsFacts
 from pipeline.stages.completions.routes import Routes
@@ -44,7 +45,7 @@ class Complete:
     `expand(prompts, n)`, and in = kept + dropped holds for every n.
 
     journal, reuse, ledger, total: as in `pipeline.teacher.converse`. answered: told of every answer and its teacher's
-    name, also of one that was cut, which is paid for like a whole one.
+    name, also of one that was cut, which is paid for like a whole one. cut: as in `completion_of`.
     """
 
     name: ClassVar[str] = STEP.name
@@ -58,6 +59,7 @@ class Complete:
     ledger: Ledger | None = None
     total: int | None = None
     answered: Callable[[str, Answer], None] = uncounted
+    cut: frozenset[str] = frozenset()
 
     def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
         # closing(): whatever ends the stage, what is in flight is drained into the journal first.
@@ -66,7 +68,7 @@ class Complete:
             for outcome in conversation:
                 if isinstance(outcome.result, Answer):
                     self.answered(outcome.question.teacher, outcome.result)
-                yield completion_of(outcome, self.teachers)
+                yield completion_of(outcome, self.teachers, self.cut)
 
     def _conversation(self, asked: Iterable[Question]) -> Generator[Outcome, None, None]:
         return converse(
@@ -91,14 +93,23 @@ def questions(prompts: Iterable[Prompt]) -> Iterator[Question]:
         yield Question(prompt, prompt.seed.teacher, prompt.messages, sample)
 
 
-def completion_of(outcome: Outcome, teachers: Mapping[str, Teacher]) -> Kept[Completion] | Dropped:
-    """The outcome as the stage gives it; a truncated answer is dropped, its text stays in the journal."""
+def completion_of(
+    outcome: Outcome, teachers: Mapping[str, Teacher], cut: Collection[str] = ()
+) -> Kept[Completion] | Dropped:
+    """The outcome as the stage gives it. What a truncated answer says stays in the journal; it is dropped.
+
+    cut: teachers whose truncated exercises are kept where the function is whole, with the part that is.
+    """
     question, result = outcome.question, outcome.result
     prompt = question.record
     assert isinstance(prompt, Prompt)
     if isinstance(result, Failure):
         return Dropped(prompt, result.reason, f"{result.trouble}: {result.detail}")
+    text, seed = result.text, prompt.seed
     if result.finish_reason == "length":
+        own_task = seed.kind == "exercise" and seed.task is None
+        text = whole_part(text, seed.function_name) if own_task and question.teacher in cut else ""
+    if not text and result.finish_reason == "length":
         tokens = result.completion_tokens or "at least as many"
         return Dropped(prompt, "truncated", f"{tokens} tokens reached max_tokens = {result.max_tokens}")
     teacher = teachers[question.teacher]
@@ -109,7 +120,7 @@ def completion_of(outcome: Outcome, teachers: Mapping[str, Teacher]) -> Kept[Com
             teacher=teacher.name,
             teacher_kind=teacher.kind,
             model=result.model,
-            text=result.text,
+            text=text,
             finish_reason=result.finish_reason,
             prompt_tokens=result.prompt_tokens,
             completion_tokens=result.completion_tokens,
@@ -147,8 +158,12 @@ class Asking:
         return manifest
 
 
-def asking(making: Making, tables: Sequence[TeacherTable], total: int | None = None) -> Asking:
+def asking(
+    making: Making, tables: Sequence[TeacherTable], total: int | None = None, cut: Collection[str] = ()
+) -> Asking:
     """What asks the teachers of `tables` about `total` prompts, None where that is not known yet.
+
+    cut: as in `completion_of`.
 
     Raises what is wrong with one of them.
     """
@@ -167,5 +182,6 @@ def asking(making: Making, tables: Sequence[TeacherTable], total: int | None = N
         ledger=making.ledger,
         total=total,
         answered=lambda name, answer: spent[name].add(answer),
+        cut=frozenset(cut),
     )
     return Asking(making, journal, complete, spent)

@@ -17,12 +17,26 @@ def _reads(recipe: Recipe) -> list[Any]:
     return [identity(table, recipe.seed) for table in recipe.teachers]
 
 
+def _cut(recipe: Recipe) -> list[str]:
+    """Teachers of whose exercises the function is enough: several solutions agree on the tests, and the calls that had
+    come when an answer was cut will do. Outside Python an answer's parts are not known to be whole."""
+    from pipeline.domains.loading import load
+
+    agreeing = [table.name for table in recipe.teachers if table.tests == "agreement"]
+    return agreeing if agreeing and load(recipe.domain).language == "python" else []
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    cut = _cut(recipe)
+    return {"completions": recipe.completions, **({"cut": cut} if cut else {})}
+
+
 def _make(making: Making) -> Manifest:
     """Ask the teachers."""
     from pipeline.stages.completions.stage import asking, expand
 
     samples = making.recipe.completions.samples_per_prompt
-    asked = asking(making, making.recipe.teachers, making.count() * samples)
+    asked = asking(making, making.recipe.teachers, making.count() * samples, _cut(making.recipe))
     tally = Tally()
     outcomes = checked(asked.complete, expand(making.read("prompts"), samples), tally)
     return asked.write(outcomes, tally, making.count() * samples)
@@ -35,7 +49,7 @@ STEP = TextStep(
     make=_make,
     inputs=("prompts",),
     wanted=wanted,
-    settings=lambda recipe: {"completions": recipe.completions},
+    settings=_settings,
     reads=_reads,
     kept=(Completion,),
     dropped=(Prompt,),
