@@ -210,7 +210,17 @@ def _more(listed: str, count: int) -> str:
     return listed if count <= SHOWN else f"{listed} and {count - SHOWN} more"
 
 
+UNDECODED = (SyntaxError, ValueError, LookupError)
+"""What `decoded` raises, and the codings of Python's that a file may name (unicode_escape, undefined, ...)."""
+
+
 def decoded(data: bytes) -> str:
-    """Text of a Python file by its byte-order mark or coding line (PEP 263), UTF-8 without one; newlines unchanged."""
+    """Text of a Python file by its byte-order mark or coding line (PEP 263), UTF-8 without one; newlines unchanged.
+
+    Raises one of `UNDECODED`; also for half of a surrogate pair, which some codings give and no file can store.
+    """
     encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
-    return data.decode(encoding)
+    text = data.decode(encoding)
+    if not text.isascii():
+        text.encode("utf-8")
+    return text

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pipeline.core.errors import InputError
 from pipeline.core.identity import DEEPEST, deeper_than, storable
 from pipeline.files import tables
-from pipeline.files.finding import Found, bare_suffix, decoded, found, shown
+from pipeline.files.finding import UNDECODED, Found, bare_suffix, decoded, found, shown
 
 DEFAULT_FIELDS = ("text", "content")
 
@@ -115,7 +115,7 @@ def _python(file: Found) -> Row:
         return Row(decoded(data), {}, file.label)
     except OSError as error:
         return Row(None, {}, file.label, f"{type(error).__name__}: {error.strerror}")
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except UNDECODED as error:
         assert data is not None
         return Row(data.decode("utf-8", "replace"), {}, file.label, f"{type(error).__name__}: {error}")
 

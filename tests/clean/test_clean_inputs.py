@@ -7,6 +7,7 @@ import json
 import os
 import re
 from datetime import timedelta
+from encodings.aliases import aliases
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,31 @@ def test_marks_line_ends_and_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert found["code/empty.py"][0] == "too-short"
     assert found["code/pipe.py"] == ("unreadable", "not a regular file")
     assert found["code/wide.py"] == ("unreadable", "SyntaxError: invalid or missing encoding declaration")
+
+
+def test_a_file_in_any_coding_of_python_is_a_row(tmp_path: Path) -> None:
+    bodies = [b"x = '\\ud800 \\N{nope} +2AA- \xff\x81\xed\xa0\x80'\n", long(1).encode(), b""]
+    codings = sorted({*aliases.values(), "undefined", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "x"})
+    code = tmp_path / "code"
+    code.mkdir()
+    for coding in codings:
+        for number, body in enumerate(bodies):
+            (code / f"{coding}_{number}.py").write_bytes(f"# coding: {coding}\n".encode() + body)
+    summary, kept, dropped, _ = cleaned(tmp_path, code)
+    assert summary.entered == len(codings) * len(bodies) == len(kept) + len(dropped)
+    assert {row["reason"] for row in dropped} <= {
+        "unreadable",
+        "too-short",
+        "exact-duplicate",
+        "near-duplicate",
+        "clone",
+    }
+    why = {row["origin"]: row["detail"] for row in dropped if row["reason"] == "unreadable"}
+    assert why["code/undefined_0.py"].startswith("UnicodeError: ")
+    assert why["code/utf_7_0.py"].startswith("UnicodeDecodeError: 'utf7' codec can't decode byte 0xff")
+    assert why["code/raw_unicode_escape_0.py"].startswith(
+        "UnicodeEncodeError: 'utf-8' codec can't encode character '\\ud800'"
+    )
 
 
 def test_what_a_folder_holds_beside_is_counted(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
-from pipeline.files.finding import decoded, shown, walked
+from pipeline.files.finding import UNDECODED, decoded, shown, walked
 from pipeline.recipe_sources import SourcesTable
 from pipeline.stages.raw_code import licences
 from pipeline.work.protocol import SERIAL, Executor, blocks
@@ -190,7 +190,7 @@ def _files(top: Path, label: str, skipped: frozenset[str], licence: str) -> Iter
             continue
         try:
             text = decoded(path.read_bytes())
-        except (OSError, SyntaxError, UnicodeDecodeError, LookupError) as error:
+        except (OSError, *UNDECODED) as error:
             why = error.strerror if isinstance(error, OSError) else error
             yield _Seen("", origin, licence, f"{type(error).__name__}: {why}")
             continue
