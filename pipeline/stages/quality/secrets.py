@@ -9,6 +9,7 @@ strings they call camelCase names and test fixtures secrets (detect-secrets #693
 
 import importlib
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -60,16 +61,15 @@ _RULES = (
     _Rule("npm token", ("npm_",), pattern=r"\bnpm_[A-Za-z0-9]{36}\b"),
     _Rule("DigitalOcean token", ("dop_v1_",), pattern=r"\bdop_v1_[a-f0-9]{64}\b"),
     _Rule("Shopify token", ("shpat_", "shpss_"), pattern=r"\bshp(?:at|ss)_[a-fA-F0-9]{32}\b"),
-    _Rule(
-        "private key",
-        ("PRIVATE KEY",),
-        # Prose about both markers has no word of 40 characters between them.
-        pattern=r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:(?!-----END )[\s\S]){0,4000}?[A-Za-z0-9+/=]{40}[\s\S]{24,}?"
-        r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
-    ),
 )
 _LITERALS = tuple(dict.fromkeys(literal for rule in _RULES for literal in rule.literals))
+_MARKER = r"-----{} (?:[A-Z0-9]+ ){{0,3}}PRIVATE KEY(?: BLOCK)?-----"
+_BEGIN, _END = re.compile(_MARKER.format("BEGIN")), re.compile(_MARKER.format("END"))
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40}")
+"""Prose about both markers of a private key has no word of 40 characters between them."""
+_BEFORE_KEY = 4_000
+"""Characters of headers at most between the marker and the key."""
+_REST_OF_KEY = 24
 
 _NO_PASSWORD = re.compile(
     r"@[\w.-]*(?:example|localhost|host|test|domain|server)\b|://(?:user|username|login|foo|usr|me)\d?:"
@@ -111,14 +111,36 @@ def _credentials(text: str) -> Iterator[Finding]:
             spans = _detected(rule, text)
         for start, stop in spans:
             found = text[start:stop]
-            if rule.kind == "private key" or not _PLACEHOLDER.search(found):
+            if not _PLACEHOLDER.search(found):
                 found_at.add(start)
                 yield Finding(rule.kind, start, stop)
+    for start, stop in _private_keys(text) if "PRIVATE KEY" in text else ():
+        found_at.add(start)
+        yield Finding("private key", start, stop)
     lowered = text.lower()
     if any(name in lowered for name in _NAMES):
         for match in _ASSIGNED.finditer(text):
             if _random(match.group(1)) and match.start(1) not in found_at:
                 yield Finding("key assigned to a name", match.start(1), match.end(1))
+
+
+def _private_keys(text: str) -> Iterator[tuple[int, int]]:
+    """Where private keys stand, from marker to marker; each part of the text is gone through once, however many of the
+    keys in it break off."""
+    ends = [match.span() for match in _END.finditer(text)]
+    reached = 0
+    for begin in _BEGIN.finditer(text):
+        start = begin.end()
+        if begin.start() < reached:
+            continue
+        if not ends or ends[-1][0] < start:
+            return
+        stop = text.find("-----END ", start, start + _BEFORE_KEY)
+        line = _KEY_LINE.search(text, start, (start + _BEFORE_KEY if stop < 0 else stop) + 40)
+        place = len(ends) if line is None else bisect_left(ends, (line.end() + _REST_OF_KEY, 0))
+        if place < len(ends):
+            reached = ends[place][1]
+            yield begin.start(), reached
 
 
 @cache

@@ -2,9 +2,12 @@
 
 import ast
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
@@ -116,6 +119,37 @@ def test_camel_case_hashes_and_placeholders_are_no_secrets(harmless: str) -> Non
     """detect-secrets #693 calls the first one a secret."""
     assert not list(credentials(f"{CODE}{harmless}\n", PYTHON))
     assert not list(credentials(f'{CODE}x = """{harmless}"""\n', PYTHON))
+
+
+MARKS = [f"-----{word} RSA " + "PRIVATE KEY-----" for word in ("BEGIN", "END")]
+PARTS = [
+    *MARKS,
+    *MARKS,
+    "-----END RSA",
+    "\n",
+    "Proc: 4\n",
+    fake("", 39),
+    fake("", 40),
+    "x" * 23,
+    " " * 3_990,
+    "-----END CERT-----",
+]
+WHOLE = re.compile(
+    rf"{MARKS[0]}(?:(?!-----END )[\s\S]){{0,4000}}?[A-Za-z0-9+/=]{{40}}[\s\S]{{24,}}?{MARKS[1]}",
+)
+"""What a private key is, in one pattern: it takes the square of the text's length where keys break off."""
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_private_keys_are_found_in_one_pass_as_by_one_pattern(text: str) -> None:
+    found = [(one.start, one.stop) for one in credentials(text, PYTHON) if one.kind == "private key"]
+    assert found == [match.span() for match in WHOLE.finditer(text)]
+
+
+def test_keys_that_break_off_do_not_make_a_text_long_to_read() -> None:
+    text = "\n".join(f"{MARKS[0]}\n{fake('', 64)}" for _ in range(2_000)) + "\n" + fake("", 200_000)
+    assert not list(credentials(text, PYTHON))
+    assert len(list(credentials(f"{text}\n{MARKS[1]}", PYTHON))) == 1
 
 
 def test_a_key_that_cannot_be_masked_without_breaking_the_code_drops_the_document(
