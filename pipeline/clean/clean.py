@@ -225,29 +225,36 @@ class _Kept:
     @contextlib.contextmanager
     def open(cls, folder: Path, table: DistinctTable, out: Path | None) -> "Iterator[_Kept]":
         """The index in `folder`, or a new one, locked. Raises UsageError where `out` holds results that are in it."""
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"the index {folder} is a file", hint="name a folder")
+        output.check_folder(folder, "name a folder", "the index ")
+        cls._check_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
         busy = StoreBusy(f"another batch is being compared with the index {folder}", hint="wait until it is done")
         with exclusive(folder / ".lock", busy=busy):
             yield cls._read(folder, table, out)
+
+    @staticmethod
+    def _check_new(folder: Path) -> None:
+        """Raises UsageError where `folder` holds no index and something else."""
+        if not folder.is_dir() or (folder / "index.json").is_file():
+            return
+        if any(not path.name.isdigit() and path.name[0] != "." for path in folder.iterdir()):
+            raise UsageError(f"{folder} is not empty and holds no index", hint="name another folder for --index")
 
     @classmethod
     def _read(cls, folder: Path, table: DistinctTable, out: Path | None) -> "_Kept":
         from pipeline.stages.distinct.index import Index, described
 
         if not (folder / "index.json").is_file():
-            if any(not path.name.isdigit() and path.name[0] != "." for path in folder.iterdir()):
-                raise UsageError(f"{folder} is not empty and holds no index", hint="name another folder for --index")
+            cls._check_new(folder)
             return cls(folder, Index(table), 0, 0)
         generation = described(folder)["generation"]
-        if out is not None and (out / "clean.json").is_file():
-            then = json.loads((out / "clean.json").read_text(encoding="utf-8")).get("index")
-            if then and then["folder"] == str(folder.resolve()) and then["generation"] != generation:
-                raise UsageError(
-                    f"{out} holds the results of an earlier batch, whose documents are in the index {folder}",
-                    hint="name another output folder for this batch",
-                )
+        then = output.earlier(out).get("index") if out is not None else None
+        then = then if isinstance(then, dict) else {}
+        if then.get("folder") == str(folder.resolve()) and then.get("generation") != generation:
+            raise UsageError(
+                f"{out} holds the results of an earlier batch, whose documents are in the index {folder}",
+                hint="name another output folder for this batch",
+            )
         index = Index.load(folder, table)
         return cls(folder, index, generation, len(index))
 

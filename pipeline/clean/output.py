@@ -2,12 +2,15 @@
 
 import contextlib
 import glob
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.errors import UsageError
+from pipeline.files.finding import shown
 from pipeline.store.configs import README
 from pipeline.store.disk import full_disk, is_full
 from pipeline.store.locks import held, locked
@@ -17,10 +20,25 @@ RESULTS = (README, "kept", "dropped", "splits.json", "clean.json")
 LOCK = ".lock"
 
 
+def check_folder(folder: Path, hint: str, what: str = "") -> None:
+    """Raises UsageError where there can be no folder: a file, a link that leads nowhere, a name that no file system or
+    Parquet file takes. what: said before its name."""
+    said = f"{what}{shown(folder)}"
+    try:
+        there = folder.exists()
+        if there and not folder.is_dir():
+            raise UsageError(f"{said} is a file", hint=hint)
+        if not there and folder.is_symlink():
+            raise UsageError(f"{said} is a link to {shown(folder.readlink())}, which is not there", hint=hint)
+    except OSError as error:
+        raise UsageError(f"{said}: cannot be written: {error.strerror}", hint=hint) from error
+    if said != f"{what}{folder}":
+        raise UsageError(f"{said}: its name is not UTF-8, and no table can be written there", hint=hint)
+
+
 def check(out: Path, inputs: Sequence[Path]) -> None:
-    """Raises UsageError where `out` is a file, holds anything but results of an earlier clean, or holds an input."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", hint="name a folder for the results")
+    """Raises UsageError where `out` cannot be a folder, holds anything but results of an earlier clean, or an input."""
+    check_folder(out, "name a folder for the results")
     if out.is_dir() and any(out.iterdir()) and not (out / "clean.json").is_file():
         raise UsageError(
             f"{out} is not empty and holds no results of an earlier clean", hint="name another folder, or empty it"
@@ -28,6 +46,15 @@ def check(out: Path, inputs: Sequence[Path]) -> None:
     for path in inputs:
         if out.resolve() in (path.resolve(), *path.resolve().parents):
             raise UsageError(f"the input {path} lies in the output folder {out}", hint="name another output folder")
+
+
+def earlier(out: Path) -> dict[str, Any]:
+    """What `clean.json` of an earlier call says; empty where there is none, or none that can be read."""
+    try:
+        said = json.loads((out / "clean.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def disk(out: Path | None) -> contextlib.AbstractContextManager[None]:

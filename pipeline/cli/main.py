@@ -45,7 +45,7 @@ from pipeline.cli.runs import runs_app, store_app
 from pipeline.cli.settings import settings
 from pipeline.cli.sweep import ladder, sweep
 from pipeline.cli.view import view
-from pipeline.core.errors import Interrupted
+from pipeline.core.errors import Interrupted, UsageError
 from pipeline.execution import let_waiting_threads_sleep
 
 app = typer.Typer(
@@ -185,6 +185,8 @@ def clean(
     from pipeline.store.places import places
     from pipeline.work import executor
 
+    if "" in inputs:
+        raise UsageError("an input is '', which is no name", hint="name files or folders; . is the current folder")
     given = [one for one in inputs if is_setting(one)]
     if engine:
         given.append(f"execution.engine={one_of('--engine', engine, ('local', 'ray'))}")

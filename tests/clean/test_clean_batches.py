@@ -138,6 +138,15 @@ def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not whole"):
         clean([path], tmp_path / "o2", index=tmp_path / "index")
     assert not (tmp_path / "o2").exists()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("said", ["not json", "[1]", '{"index": 5}', '{"index": {"folder": 1}}', "[" * 100_000])
+def test_results_that_cannot_be_read_are_of_no_batch(tmp_path: Path, said: str) -> None:
+    path = batch(tmp_path, "a", [long(0)])
+    clean([path], tmp_path / "out", index=tmp_path / "index")
+    (tmp_path / "out" / "clean.json").write_text(said)
+    assert clean([path], tmp_path / "out", index=tmp_path / "index").dropped == {"exact-duplicate": 1}
 
 
 def test_processes_and_any_memory_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
