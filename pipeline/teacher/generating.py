@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from pipeline.teacher.local_model import LocalModel, has_gpu, is_large, native_bf16
+from pipeline.teacher.local_model import LocalModel, available_memory, has_gpu, is_large, native_bf16
 from pipeline.teacher.protocol import Failure, Ticket, Trouble
 from pipeline.teacher.threaded import Result
 
 LARGE_BATCH = 64
 """Rows of a large model at once: each step reads all of its weights, so more rows cost little (1.5B in bf16, one Zen 5
 core: 53 tokens a CPU second with 32 rows)."""
+MEMORY_OF_WEIGHTS = 3
+"""Memory that must be free for a model in fp32, in sizes of its weights: 64 rows of 1,600 tokens have as much again in
+keys and values, and weights are laid out anew one after another."""
 GROUP = 256
 """Questions handed to the engine at once: it sorts them by length, and the ragged end of a group costs little."""
 
@@ -35,7 +38,8 @@ class GenerateWorker:
         teacher = self._teacher
         torch.set_num_threads(teacher.execution.thread_count())
         self._large = is_large(teacher.model)
-        half = self._large and native_bf16() and not has_gpu(teacher.execution.device)
+        gpu = has_gpu(teacher.execution.device)
+        half = self._large and native_bf16() and not gpu and not self._affords_fp32()
         dtype: Literal["bf16", "auto"] = "bf16" if half else "auto"
         self.doing = f"loading {teacher.model}"
         self._loaded = load(
@@ -43,6 +47,15 @@ class GenerateWorker:
         )
         if self._large:
             move_weights(self._loaded.model, self._loaded.packed)
+
+    def _affords_fp32(self) -> bool:
+        """Whether fp32 is the faster arithmetic here, and the machine has room for it: weights, keys and values."""
+        from pipeline.models.rates import fp32_generates_faster
+        from pipeline.models.sizes import size_of
+
+        size = size_of(self._teacher.model, self._teacher.cache)
+        room = MEMORY_OF_WEIGHTS * 4 * size.parameters if size else 0
+        return bool(size) and available_memory() > room and fp32_generates_faster()
 
     def close(self) -> None:
         self._loaded = None

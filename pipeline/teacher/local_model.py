@@ -9,6 +9,7 @@ quarter of the memory or less: large GGUF files go to it where it is installed. 
 
 import importlib.util
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,9 @@ from pipeline.teacher.wire import Sampling
 LocalEngine = Literal["transformers", "llama.cpp"]
 LARGE_BYTES = 256 << 20
 """From this size on, fp32 weights (four to six times as much) are too large to be taken for granted."""
+
+GROUP_LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
+"""Limit and use of memory of a control group, of version 2 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,25 @@ def native_bf16() -> bool:
     except OSError:
         return False
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(text.split()))
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process may still take: of the machine, and of its control group where that has a limit; 0 where
+    the kernel does not say."""
+
+    def read(name: str) -> str:
+        try:
+            return (root / name).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", read("proc/meminfo"), re.MULTILINE)
+    free = int(found[1]) << 10 if found else 0
+    for most, taken in GROUP_LIMITS:
+        limit, used = read(f"sys/fs/cgroup/{most}"), read(f"sys/fs/cgroup/{taken}")
+        if limit.isdigit() and used.isdigit():
+            free = min(free, max(0, int(limit) - int(used)))
+    return free
 
 
 def has_gpu(device: str) -> bool:

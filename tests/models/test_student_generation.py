@@ -140,12 +140,12 @@ def test_temperature_without_seeds_is_refused(tiny: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("top_p", [0.2, 0.9])
-def test_drawing_looks_at_no_more_tokens_than_it_needs(
+def test_how_many_tokens_are_looked_at_first_decides_nothing(
     tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch, top_p: float
 ) -> None:
     seeds = list(range(len(PROMPTS)))
     answers = []
-    for looked_at in (1, 16, 1024):
+    for looked_at in ((1, 1 << 62), (16, 20, 1 << 62), (1 << 62,)):
         monkeypatch.setattr(generation, "_LIKELIEST", looked_at)
         drawn = generate(tiny, PROMPTS, max_new_tokens=12, temperature=1.0, top_p=top_p, seeds=seeds)
         answers.append(texts(list(drawn)))

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asking import execution, prompt
@@ -13,9 +14,12 @@ from pipeline import teacher
 from pipeline.core.errors import MissingExtra, RecipeError, TeacherError
 from pipeline.core.records import Completion
 from pipeline.core.stage import Dropped, Kept
+from pipeline.models import rates, sizes
 from pipeline.recipe_teachers import LocalTable
 from pipeline.stages.completions.stage import Complete
+from pipeline.teacher import generating
 from pipeline.teacher import local_model as local
+from pipeline.teacher.generating import GenerateWorker
 
 
 class Stand:
@@ -142,6 +146,41 @@ def test_large_gguf_files_go_to_llama_cpp_where_it_is_installed(
     assert local.choose_engine(str(large), "cuda") == "transformers"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert local.choose_engine(str(large), "cpu") == "transformers"
+
+
+@pytest.mark.parametrize(
+    ("limits", "free"),
+    [
+        ({}, 8 << 20),
+        ({"memory.max": "max", "memory.current": "9"}, 8 << 20),
+        ({"memory.max": "5000000", "memory.current": "1000000"}, 4_000_000),
+        ({"memory.max": "5", "memory.current": "9"}, 0),
+        ({"memory/memory.limit_in_bytes": "5000000", "memory/memory.usage_in_bytes": "1"}, 4_999_999),
+        ({"memory/memory.limit_in_bytes": str(1 << 62), "memory/memory.usage_in_bytes": "1"}, 8 << 20),
+    ],
+)
+def test_memory_that_is_left_is_that_of_the_machine_or_of_its_group(
+    tmp_path: Path, limits: dict[str, str], free: int
+) -> None:
+    assert local.available_memory(tmp_path) == 0
+    files = {"proc/meminfo": "MemTotal: 99 kB\nMemAvailable:   8192 kB\n"}
+    for name, text in (files | {f"sys/fs/cgroup/{name}": text for name, text in limits.items()}).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert local.available_memory(tmp_path) == free
+
+
+def test_fp32_is_generated_with_where_it_is_faster_and_has_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    worker = GenerateWorker(Mock(model="qwen2.5-coder-0.5b", cache=tmp_path))
+    monkeypatch.setattr(sizes, "size_of", lambda spec, models: sizes.Size(10**9, 1, 1, 1))
+    for faster, room, due in ((True, 13 << 30, True), (True, 11 << 30, False), (False, 13 << 30, False)):
+        monkeypatch.setattr(rates, "fp32_generates_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(generating, "available_memory", lambda room=room: room)
+        assert worker._affords_fp32() is due
+    monkeypatch.setattr(sizes, "size_of", lambda spec, models: None)
+    assert not worker._affords_fp32()
 
 
 def test_llama_cpp_is_not_asked_to_read_a_folder(tmp_path: Path) -> None:
