@@ -10,6 +10,7 @@ objects that decide what they equal. What is refused is named, for the verdict's
 import ast
 import dataclasses
 import functools
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -237,13 +238,17 @@ class _Reader:
             yield "calls open with an opener"
         if any(keyword.arg == "style" for keyword in node.keywords):
             yield "chooses a style of formatting"
+        if self.value_of(node.func) is logging.basicConfig and any(keyword.arg is None for keyword in node.keywords):
+            yield "chooses a style of formatting"
 
     def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[str]:
         if node.name.startswith("__") and node.name not in _NAMED:
             yield f"defines {node.name}"
         if isinstance(node, ast.ClassDef):
             for keyword in node.keywords:
-                if keyword.arg == "metaclass" and ast.unparse(keyword.value).rpartition(".")[2] != "ABCMeta":
+                if keyword.arg is None:
+                    yield "has keywords that are not written out"
+                elif keyword.arg == "metaclass" and ast.unparse(keyword.value).rpartition(".")[2] != "ABCMeta":
                     yield "has a metaclass"
             if any(ast.unparse(base) == "type" for base in node.bases):
                 yield "has a metaclass"

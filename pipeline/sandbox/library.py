@@ -76,11 +76,14 @@ def public(module: str) -> list[str]:
 
 
 def may_be_used(module: str, name: str) -> bool:
-    """Whether a program may use a name of a module: no module, and no class of classes but ABCMeta."""
+    """Whether a program may use a name of a module: one that is there, for the error of one that is not holds the
+    module; no module, and no class of classes but ABCMeta."""
     known = ALLOWED.get(module)
     if f"{module}.{name}" in MODULES or module == "__future__":
         return True
     if name.startswith("_") or name in REFUSED.get(module, ()) or (known is not None and name not in known):
+        return False
+    if not hasattr(importlib.import_module(module), name):
         return False
     value = found(module, name)
     if isinstance(value, type) and issubclass(value, type):

@@ -9,6 +9,7 @@ import ast
 import builtins
 import dataclasses
 import functools
+import logging
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -69,10 +70,13 @@ class Passing:
         leaks = bool(self.loaded & {"default_factory", "type"})
         for node, value in self.named:
             use, text = self._use(node), ast.unparse(node)
+            if value is logging.basicConfig and use:
+                yield f"passes {text} on"
             if any(value is one for one in _ONLY_DECORATE) and not self._decorates(node):
                 yield f"passes {text} on"
             changed = self.stored & library.can_be_changed(value)
-            if changed and (use == "passed" or (use == "kept" and leaks)):
+            # An AttributeError has the object that lacks the attribute as its `obj`.
+            if changed and (use == "passed" or (use == "kept" and leaks) or "obj" in self.loaded):
                 yield f"sets the attribute {min(changed)} and passes {text} on"
 
     def _use(self, node: ast.AST) -> str:

@@ -351,6 +351,21 @@ ROUTES: dict[str, tuple[str, str]] = {
         "    kept.append(x)\nkept[0].name = 'y' + 'z'\n",
         "keeps a field of a dataclass",
     ),
+    "the module in an error": (
+        f"{FORGES}import glob\ntry:\n    glob.nope\nexcept AttributeError as e:\n    m = e.obj\n"
+        "def f(s):\n    m.os.write(3, held())\n",
+        "uses glob.nope",
+    ),
+    "the class in an error": (
+        "import json\ntry:\n    json.JSONEncoder.nope\nexcept AttributeError as e:\n    E = e.obj\nE.iterencode = 1\n",
+        "sets the attribute iterencode and passes json.JSONEncoder on",
+    ),
+    "a style of formatting": (
+        "import logging\nlogging.basicConfig(**{'sty' + 'le': '{', 'format': '{exc_info[2].tb_frame}'})\n",
+        "chooses a style of formatting",
+    ),
+    "a style handed over": ("import logging\nb = logging.basicConfig\n", "passes logging.basicConfig on"),
+    "keywords of a class": ("class A(**{'meta' + 'class': print}):\n    pass\n", "has keywords that are not written"),
     "another module's name": ("__name__ = 'json'\nclass C:\n    pass\n", "sets __name__"),
 }
 """Programs that follow a text, or reach a class of the library, to what the gate keeps from them; with the refusal."""
