@@ -50,6 +50,7 @@ class Passing:
         self.nodes = list(ast.walk(tree))
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
         self.bound = {n.id for n in self.nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        self.functions = {n.name for n in self.nodes if isinstance(n, _FUNCTIONS)}
         self.loaded = {n.attr for n in self.nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
         self.named = [(node, value) for node in self.nodes if (value := value_of(node)) is not None]
         stores = [n for n in self.nodes if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)]
@@ -74,10 +75,12 @@ class Passing:
                 yield f"passes {text} on"
             if any(value is one for one in _ONLY_DECORATE) and not self._decorates(node):
                 yield f"passes {text} on"
-            changed = self.stored & library.can_be_changed(value)
             # An AttributeError has the object that lacks the attribute as its `obj`.
-            if changed and (use == "passed" or (use == "kept" and leaks) or "obj" in self.loaded):
-                yield f"sets the attribute {min(changed)} and passes {text} on"
+            if use == "passed" or (use == "kept" and leaks) or "obj" in self.loaded:
+                changed = self.stored & library.can_be_changed(value)
+                if changed:
+                    yield f"sets the attribute {min(changed)} and passes {text} on"
+                yield from self._taken(value, text)
 
     def _use(self, node: ast.AST) -> str:
         """How a library's object is used: "" for a call, a base or the like, "kept" where only the attributes
@@ -170,11 +173,15 @@ class Passing:
         """A private name of a base class may say what its methods reach."""
         for node in self.classes:
             for base in node.bases:
-                value = self.value_of(base)
-                if isinstance(value, type):
-                    taken = (self.own & _used_by(value)) - (_OF_ENUMS if library.is_enum(value) else set())
-                    if taken:
-                        yield f"redefines the private {min(taken)} of {ast.unparse(base)}"
+                named = base.value if isinstance(base, ast.Subscript) else base
+                yield from self._taken(self.value_of(named), ast.unparse(base))
+
+    def _taken(self, value: Any, text: str) -> Iterator[str]:
+        """Private names of a class of the library that the program has too."""
+        if isinstance(value, type):
+            taken = (self.own & _used_by(value)) - (_OF_ENUMS if library.is_enum(value) else set())
+            if taken:
+                yield f"redefines the private {min(taken)} of {text}"
 
     def _privates(self) -> Iterator[str]:
         """A private name that the library has too is the program's own only where its own objects are asked for it."""
@@ -200,10 +207,18 @@ class Passing:
         decorators = [
             d for node in self.classes for s in node.body if isinstance(s, _FUNCTIONS) for d in s.decorator_list
         ]
-        if any(not isinstance(d, ast.Name) or not hasattr(builtins, d.id) for d in decorators):
-            return any(self.value_of(d) is None and not _is_setter(d) for d in decorators)
+        if not all(map(self._keeps_methods, decorators)):
+            return True
         used = (n for n in self.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         return bool(methods & self._read_in_bodies()) or any(n.id in names and self._is_handed_over(n) for n in used)
+
+    def _keeps_methods(self, node: ast.expr) -> bool:
+        """Whether a decorator of a method is one of the library's or of a property, and calls it with nothing else."""
+        node = node.func if isinstance(node, ast.Call) else node
+        if isinstance(node, ast.Attribute) and node.attr in ("setter", "deleter", "getter"):
+            return True
+        own = isinstance(node, ast.Name) and (node.id in self.bound or node.id in self.functions)
+        return self.value_of(node) is not None or (not own and hasattr(builtins, getattr(node, "id", "")))
 
     def _is_handed_over(self, node: ast.Name) -> bool:
         parent = self.parents.get(node)
@@ -232,10 +247,6 @@ class Passing:
 
 def _is_self(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id in ("self", "cls")
-
-
-def _is_setter(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in ("setter", "deleter", "getter")
 
 
 def _is_literal(node: ast.expr) -> bool:

@@ -295,6 +295,14 @@ ROUTES: dict[str, tuple[str, str]] = {
         "def f(s):\n    m['os'].write(3, held())\n",
         "redefines the private _new_target of contextlib.redirect_stdout",
     ),
+    "a base in brackets": (
+        "import contextlib\nclass R(contextlib.redirect_stdout[int]):\n    _stream = 'modules'\n",
+        "redefines the private _stream of contextlib.redirect_stdout",
+    ),
+    "a base that is worked out": (
+        "from contextlib import *\ndef g(x):\n    return x\nclass R(g(redirect_stdout)):\n    _stream = 'modules'\n",
+        "redefines the private _stream of redirect_stdout",
+    ),
     "a private name of the library": (
         f"{FORGES}import pathlib\nclass A:\n    def g(self):\n        self._flavour = 1\n"
         "m = pathlib.Path('x')._flavour\n",
@@ -303,6 +311,11 @@ ROUTES: dict[str, tuple[str, str]] = {
     "a private name of an unbound method": (
         f"{FORGES}import pathlib\nclass A:\n    def g(self):\n        self._flavour = 1\n"
         "    def h(self):\n        return self._flavour\nm = A.h(pathlib.Path('x'))\n",
+        "uses the private _flavour",
+    ),
+    "a private name beside a setter": (
+        "import pathlib\nclass A:\n    def g(self, x):\n        self._flavour = 1\n    x = property(g)\n    @x.setter\n"
+        "    def x(self, v):\n        return self._flavour\nm = A.g(pathlib.Path('x'), 1)\n",
         "uses the private _flavour",
     ),
     "attributes to copy": (
@@ -466,6 +479,9 @@ def test_an_exit_in_the_middle_does_not_end_a_test_well(sandbox: Sandbox) -> Non
         "from collections import Counter, defaultdict\nclass A:\n    def __init__(self):\n"
         "        self.items, self.name = defaultdict(Counter), ''\n    def update(self, other):\n"
         "        other.items = self.items\n        return isinstance(other, (A, Counter))\n",
+        "import queue\nclass A:\n    def __init__(self):\n        self._queue = queue.Queue()\n    @property\n"
+        "    def size(self):\n        return self._queue.qsize()\n    @size.setter\n    def size(self, n):\n"
+        "        self._queue.put(n)\n    @staticmethod\n    def make():\n        return A()\n",
         "from uuid import UUID\nfrom math import *\nfrom ipaddress import ip_address as ip\ndef f(x: type[UUID]):\n"
         "    return list(map(sqrt, [pi])), ip(x)\n",
     ],
