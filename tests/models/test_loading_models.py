@@ -15,7 +15,7 @@ from pipeline.core.errors import InputError
 from pipeline.models.folders import RECURRENT, check_folder
 from pipeline.models.generation import generate
 from pipeline.models.identities import model_identity
-from pipeline.models.loading import LoadedModel, load
+from pipeline.models.loading import LoadedModel, load, load_tokenizer
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 98\n"
 
@@ -165,6 +165,16 @@ def test_models_with_a_state_are_refused_by_name(llama: Path, kind: str) -> None
     edit_json(llama / "config.json", model_type=kind)
     with pytest.raises(InputError, match=f"model_type '{kind}'.* carries a state from token to token"):
         check_folder(str(llama))
+
+
+def test_a_text_longer_than_the_context_is_read_without_a_warning(
+    llama: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = load_tokenizer(str(llama))
+    tokenizer.model_max_length = 3
+    with caplog.at_level("WARNING"):
+        assert len(tokenizer("one two three four five")["input_ids"]) > 3
+    assert not caplog.records
 
 
 def test_a_tokenizer_that_does_not_parse_is_named(llama: Path, tmp_path: Path) -> None:
