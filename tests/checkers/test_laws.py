@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from math import inf, isfinite
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,14 @@ def test_neither_order_nor_names_of_columns_count_unless_they_are_fixed(rows) ->
 def test_rows_that_the_order_ties_may_swap(rows) -> None:
     tied = Result(("a", "b"), rows, (len(rows),) if rows else ())
     assert same([(tied, Result(("a", "b"), rows[::-1]))], Rules(ordered=True))
+
+
+NUMBERS = st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from([inf, -inf])
+
+
+@given(NUMBERS, NUMBERS, st.sampled_from([0.0, 0.5, 1e9]))
+def test_infinity_is_near_nothing_but_itself(one, other, within) -> None:
+    same_one = same_multiset([(one,)], [(other,)], within)
+    assert same_one == same_multiset([(other,)], [(one,)], within)
+    if not (isfinite(one) and isfinite(other)):
+        assert same_one == (one == other)

@@ -70,6 +70,13 @@ def rule(checker: Checker, query: str, **check):
             "expected a result that depends on the data, got 1 row: (3), what",
         ),
         ("SELECT name FROM customers WHERE id > 9", {}, "no-rows", "expected at least 1 row, got 0 rows"),
+        (
+            "SELECT sum(9e999) FROM orders",
+            {"reference": "SELECT sum(total) FROM orders"},
+            "wrong-rows",
+            "expected 1 row",
+        ),
+        ("SELECT sum(-9e999) FROM orders", {"expected": [[6]]}, "wrong-rows", "expected 1 row: (6), got 1 row: (-inf)"),
         ("SELECT nme FROM customers", {"reference": BUYERS}, "error", "no such column: nme"),
         ("SELECT 1; SELECT 2", {"reference": BUYERS}, "no-query", "it is more than one statement"),
         ("DELETE FROM orders", {"reference": BUYERS}, "forbidden", "DELETE is not allowed"),
@@ -99,6 +106,7 @@ def test_a_wrong_query_is_told_with_both(checker: Checker, query: str, check, re
             "SELECT id FROM orders ORDER BY total DESC, id DESC LIMIT 1",
             {"reference": "SELECT id FROM orders ORDER BY total DESC LIMIT 1"},
         ),
+        ("SELECT total * 9e999 FROM orders", {"reference": "SELECT 9e999 * total FROM orders"}),
         ("SELECT count(*) FROM orders -- all", {"reference": "SELECT count(id) FROM orders;"}),
     ],
 )

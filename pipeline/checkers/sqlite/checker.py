@@ -133,7 +133,7 @@ def _against(check: Check, solution: str) -> Check:
 KIND = Kind(
     name="sqlite",
     language="sql",
-    version=1,
+    version=2,
     what="a query's result on the shown data, and on data made from it",
     reasons=_REASONS,
     keys={name: key.meaning for name, key in _KEYS.items()},

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from typing import Any, Literal
 
 Row = tuple[Any, ...]
@@ -152,6 +153,8 @@ def _close(one: Any, other: Any, within: float) -> bool:
         return False
     if isinstance(one, int) and isinstance(other, int):
         return abs(one - other) <= within
+    if not (isfinite(one) and isfinite(other)):
+        return False  # a share of infinity is as far as any number
     return bool(abs(one - other) <= max(within, _ABSOLUTE, _RELATIVE * max(abs(one), abs(other))))
 
 
