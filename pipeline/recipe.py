@@ -38,7 +38,7 @@ class CompletionsTable(Table):
 class ValidatedTable(Table):
     """Limits under which model-written code is run."""
 
-    cpu_seconds: Annotated[float, Field(gt=0.0)] = 5.0
+    cpu_seconds: Annotated[float, Field(gt=0.0, le=86_400.0)] = 5.0
     """CPU time of one program."""
     memory_mb: Positive = 512
     """Address space of one program, MiB."""
@@ -326,7 +326,7 @@ class EvaluationTable(Table):
     prompt_form: Literal["stripped", "raw", "chat", "evalplus"] = "stripped"
     """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent; "chat" asks through
     the model's chat template, "evalplus" as EvalPlus does, which begins the answer for the model."""
-    cpu_seconds: Annotated[float, Field(gt=0.0)] = 10.0
+    cpu_seconds: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
     """CPU time of one scored program."""
     memory_mb: Annotated[int, Field(ge=64, le=MOST)] = 512
     """Memory of one scored program, MiB."""

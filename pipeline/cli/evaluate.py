@@ -14,8 +14,12 @@ KOption = Annotated[list[str] | None, typer.Option("-k", help="pass@k to report,
 BenchmarkOption = Annotated[
     str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks)
 ]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Sandbox processes; 0 for one per core.")]
-CpuOption = Annotated[float, typer.Option("--cpu-seconds", min=0.1, help="CPU time of one scored program.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, max=4096, help="Sandbox processes; 0 for one per core.")
+]
+CpuOption = Annotated[
+    float, typer.Option("--cpu-seconds", min=0.1, max=86_400.0, help="CPU time of one scored program.")
+]
 MemoryOption = Annotated[int, typer.Option("--memory-mb", min=64, help="Memory of one scored program, MiB.")]
 PackagesOption = Annotated[
     list[str] | None,

@@ -10,6 +10,7 @@ import os
 import resource
 import stat
 import struct
+import sys
 from collections.abc import Iterable
 
 from pipeline.sandbox.syscalls import (
@@ -245,7 +246,7 @@ def cpu_clock(pid: int) -> int:
 
 
 def limit(what: int, value: int) -> None:
-    """Set a resource limit, soft and hard, or the lower one that is already in force."""
+    """Set a resource limit, soft and hard, or the lower one that is already in force or the largest that there is."""
     _, hard = resource.getrlimit(what)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    value = min(value, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(what, (value, value))

@@ -378,3 +378,17 @@ def test_likelihood_is_of_the_reference_solutions_by_a_model_that_is_here(
     assert found["likelihood"]["problems"] == 3
     low, high = found["likelihood"]["interval"]
     assert 0 < low <= found["likelihood"]["bits_per_byte"] <= high
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "most"),
+    [("--workers", "4097", "4096"), ("--cpu-seconds", "inf", "86400"), ("--cpu-seconds", "1e9", "86400")],
+)
+def test_limits_that_no_machine_has_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, most: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["score", str(tmp_path / "samples.jsonl"), "--json", option, value])
+    assert stopped.value.code == 2
+    said = json.loads(capsys.readouterr().out)["error"]["message"]
+    assert said == f"Invalid value for '{option}': Input should be less than or equal to {most}"

@@ -363,3 +363,10 @@ def test_objects_that_compare_by_identity_equal_only_themselves(sandbox: Sandbox
     source = MADE[kind].format("A()")
     for test, held in (("assert f() == f()\n", "one"), ("assert f() != f()\n", "another")):
         assert run(sandbox, f"class A:\n    pass\n{source}", test, "f").passed == (kind == held)
+
+
+def test_limits_as_large_as_a_recipe_takes_are_none() -> None:
+    with Sandbox(Limits(cpu_seconds=86_400.0, memory_mb=10**15, output_kb=10**12)) as opened:
+        assert run(opened, ADD).passed
+        assert run(opened, ADD, LOOP).passed
+        assert run(opened, ADD.replace("+", "-")).verdict == "failed"
