@@ -1,12 +1,13 @@
 import gzip
 import json
+from math import inf, isfinite
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.benchmarks import formats, problems
+from pipeline.benchmarks import formats, plus, problems
 from pipeline.core import known
 from pipeline.core.errors import InputError, MissingExtra
 
@@ -94,6 +95,28 @@ def test_evalplus_rows_hold_inputs_and_reference_in_their_test() -> None:
     check(lambda x: 2 * x + 1e-9 * isinstance(x, float))  # type: ignore[operator]
     with pytest.raises(AssertionError, match=r"arguments \[0.5\] expected 1.0, got 0.5"):
         check(lambda x: 2 * x if isinstance(x, int) else x)  # type: ignore[operator]
+
+
+@given(
+    st.floats(allow_nan=False) | st.sampled_from([inf, -inf]),
+    st.floats(allow_nan=False) | st.sampled_from([inf, -inf]),
+    st.sampled_from([0, 1e-6, 0.5]),
+    st.sampled_from(["x", "[x, 1.0]", "(1.0, [x])"]),
+)
+def test_infinity_is_near_nothing_but_itself(right: float, got: float, tolerance: float, form: str) -> None:
+    reference = f"def f(n):\n    x = float({str(right)!r})\n    return {form}\n"
+    space: dict[str, object] = {"x": got}
+    exec(plus.test_of("HumanEval/500", "f", reference, [[0]], tolerance), space)  # noqa: S102  (this file's own data)
+    answer = eval(form, {"x": got})  # noqa: S307  (made here)
+    try:
+        space["check"](lambda _: answer)  # type: ignore[operator]
+        passed = True
+    except AssertionError:
+        passed = False
+    if right == got:
+        assert passed
+    elif not (isfinite(right) and isfinite(got)):
+        assert not passed
 
 
 def test_the_mbpp_names_take_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
