@@ -198,6 +198,21 @@ def test_other_contents_in_the_same_place_are_another_key(tmp_path, name, text, 
     assert before[stage] != after[stage]
 
 
+@pytest.mark.parametrize("tests", ["teacher", "agreement", "seed"])
+@pytest.mark.parametrize("name", ["python", "sql", "regex", "pandas"])
+@pytest.mark.parametrize("folder", ["mine", "sql"])
+def test_a_domain_is_planned_wherever_its_folder_lies_and_whatever_it_is_called(tmp_path, folder, name, tests):
+    shutil.copytree(shipped("prompts") / name, tmp_path / folder)
+    path = tmp_path / "recipe.toml"
+    toml = FIELDS["domain"].format(json.dumps(str(tmp_path / folder))).replace('"composer"', '"replay"\nreplay = "a"')
+    path.write_text(toml.replace("exercises = 2", "exercises = 1") + f'tests = "{tests}"\n')
+    (tmp_path / "a").write_text("")
+    recipe = load(str(path)).recipe
+    stages = {stage.name: stage for stage in plan(recipe, reads(recipe)).stages}
+    told = {"cut": ["a"]} in stages["completions"].settings["reads"]
+    assert told == (tests == "agreement" and name in ("python", "pandas"))
+
+
 def test_a_recipe_without_paths_has_the_keys_that_it_had():
     recipe = load("first-run").recipe
     assert without_folders(recipe) is recipe

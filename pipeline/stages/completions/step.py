@@ -11,10 +11,11 @@ from pipeline.store.manifest import Manifest
 
 
 def _reads(recipe: Recipe) -> list[Any]:
-    """What each teacher is."""
+    """What each teacher is, and of whose exercises a part is enough, which depends on the domain's language."""
     from pipeline.teacher.building import identity
 
-    return [identity(table, recipe.seed) for table in recipe.teachers]
+    cut = _cut(recipe)
+    return [*(identity(table, recipe.seed) for table in recipe.teachers), *([{"cut": cut}] if cut else [])]
 
 
 def _cut(recipe: Recipe) -> list[str]:
@@ -27,8 +28,7 @@ def _cut(recipe: Recipe) -> list[str]:
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    cut = _cut(recipe)
-    return {"completions": recipe.completions, **({"cut": cut} if cut else {})}
+    return {"completions": recipe.completions}
 
 
 def _make(making: Making) -> Manifest:
