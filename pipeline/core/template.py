@@ -133,6 +133,8 @@ def _load(path: Path, text: str, known: frozenset[str]) -> Template:
             raise InputError(
                 f"{path}:{line + error.lineno - 1}: {error.message}", hint="see prompts/README.md"
             ) from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}:{line}: {error}", hint="see prompts/README.md") from None
     variables = frozenset(front["variables"])
     _check_variables(path, text, front, frozenset(used), known if front["kind"] != "judge" else frozenset())
     return Template(
@@ -152,7 +154,7 @@ def _read(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"template {path} is not a file", hint="it should be Markdown in UTF-8")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         beside = sorted(p.name for p in path.parent.glob("*.md")) if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, beside, n=1)
@@ -175,7 +177,7 @@ def _split(path: Path, text: str) -> tuple[dict[str, Any], str, int]:
         )
     try:
         front = tomllib.loads("\n" + "\n".join(lines[1:closing]) + "\n")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: front matter is not TOML: {error}", hint="see prompts/README.md") from None
     return front, "\n".join(lines[closing + 1 :]), closing + 2
 

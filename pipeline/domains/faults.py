@@ -3,10 +3,15 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.identity import DEEPEST, deeper_than, storable
+
+_LONGEST_NUMBER = 10_000
+"""Bits of a whole number; Python writes none of more than 4,300 digits."""
 PAGE = "the format is on the page of domains, prompts/README.md"
 
 
@@ -43,13 +48,53 @@ class Faults:
         return None
 
 
+def text_in(path: Path) -> str:
+    """What a file holds, without a byte order mark. Raises OSError, also for a pipe or a device, whose text may have no
+    end, and UnicodeDecodeError."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def unheld(value: Any) -> list[tuple[str, str]]:
+    """What of a TOML or JSON value no check can hold: its dotted key, "" for the whole, and why."""
+    if deeper_than(value, DEEPEST):
+        return [("", f"is nested in more than {DEEPEST} levels")]
+    return list(_unheld(value, ""))
+
+
+def _unheld(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key != storable(key):
+                yield place, "has a key with half of a surrogate pair, which no file can store"
+            yield from _unheld(inner, f"{place}.{storable(key)}".removeprefix("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _unheld(inner, place)
+    elif isinstance(value, str):
+        if value != storable(value):
+            yield place, "holds half of a surrogate pair, which no file can store"
+    elif isinstance(value, int):  # and bool
+        if value.bit_length() > _LONGEST_NUMBER:
+            yield place, f"is a number of more than {_LONGEST_NUMBER:,} bits"
+    elif isinstance(value, float):
+        if not isfinite(value):
+            yield place, f"is {value}, for which JSON has no form; write a number or text"
+    elif value is not None:
+        yield place, f"is a date or time ({value}); write it as text, in quotes"
+
+
 def read_toml(path: Path, found: list[Faults]) -> tuple[dict[str, Any], Faults]:
     """A TOML file and where its faults go, which are among `found` then; an empty table where it cannot be read."""
     faults = Faults(path)
     found.append(faults)
     try:
-        faults.text = path.read_text(encoding="utf-8")
-        return tomllib.loads(faults.text), faults
+        faults.text = text_in(path)
+        data = tomllib.loads(faults.text)
+        for key, why in unheld(data):
+            faults.add(key, f"'{key}' {why}" if key else why)
+        return ({} if faults.found else data), faults
     except FileNotFoundError:
         faults.add("", "is missing")
     except (OSError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from pipeline.checkers.protocol import Item, Terms
 from pipeline.core.identity import canonical_json
 from pipeline.core.records import Task
 from pipeline.domains.domain import Domain, Given, Gold, Twin
-from pipeline.domains.faults import Faults, only_known, read_toml, text_of
+from pipeline.domains.faults import Faults, only_known, read_toml, text_in, text_of, unheld
 
 Malformed = Callable[[Mapping[str, Any]], list[str]]
 """Why a check is none of the domain's checker: one line a fault."""
@@ -98,7 +98,7 @@ def _given(row: Mapping[str, Any], malformed: Malformed, faults: Faults, line: i
 
 def _objects(path: Path, faults: Faults) -> Iterable[tuple[int, dict[str, Any]]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_in(path)
     except (OSError, UnicodeDecodeError) as error:
         faults.add("", f"cannot be read: {error}; it should be JSON Lines in UTF-8")
         return
@@ -106,14 +106,29 @@ def _objects(path: Path, faults: Faults) -> Iterable[tuple[int, dict[str, Any]]]
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             faults.add("", f"is not JSON: {error}", number)
+            continue
+        held = unheld(row)
+        for key, why in held:
+            faults.add("", f"'{key}' {why}" if key else why, number)
+        if held:
             continue
         if isinstance(row, dict):
             yield number, row
         else:
             faults.add("", f"should be a JSON object, got {row!r:.60}", number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; raises ValueError where it has a key twice, of which Python would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r:.60} is there twice")
+    return found
 
 
 def _check(value: Any, faults: Faults, malformed: Malformed, line: int) -> Mapping[str, Any]:

@@ -131,7 +131,7 @@ def _domain(folder: Path, found: list[Faults]) -> Domain:
         examples=items.examples(folder / "examples", malformed, found),
         problems=items.rows(folder / "problems.jsonl", malformed, found, solved=True),
         tasks=items.rows(folder / "tasks.jsonl", malformed, found, solved=False),
-        program=program.read_text(encoding="utf-8", errors="replace") if program.is_file() else "",
+        program=program.read_text(encoding="utf-8-sig", errors="replace") if program.is_file() else "",
     )
 
 
@@ -212,6 +212,9 @@ def _shape(data: Mapping[str, Any], language: str, variables: frozenset[str], fa
             used = meta.find_undeclared_variables(template.environment().parse(source))
         except jinja2.TemplateSyntaxError as error:
             faults.add(key, f"'exercise.{key}': {error.message}", (faults.line(key) or 1) + error.lineno - 1)
+            continue
+        except (ValueError, RecursionError) as error:
+            faults.add(key, f"'exercise.{key}': {error}")
             continue
         for name in sorted(used - given):
             faults.add(key, f"'exercise.{key}' uses '{name}', which is no variable{nearest(name, given)}")

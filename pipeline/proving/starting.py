@@ -105,7 +105,7 @@ def start(folder: Path, copied: str) -> Started:
         raise UsageError(f"{folder} exists already", hint="name another folder, or remove it first")
     shutil.copytree(source.folder, folder, ignore=shutil.ignore_patterns(*_LEFT))
     toml = folder / TOML
-    text = toml.read_text(encoding="utf-8")
+    text = toml.read_text(encoding="utf-8-sig")
     toml.write_text(re.sub(r"^name\s*=.*$", f'name = "{name}"', text, count=1, flags=re.MULTILINE), encoding="utf-8")
     (folder / "README.md").write_text(_README.format(name=name, copied=source.name, page=PAGE), encoding="utf-8")
     (folder / "recipes").mkdir()
