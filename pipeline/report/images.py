@@ -3,15 +3,12 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
 from pipeline.report import plots
 from pipeline.report.card import compact, duration, reasons_text
+from pipeline.report.html import css, template
 from pipeline.report.score_rows import BENCHMARKS, about
 from pipeline.report.summary import StageLine, provenance_of, stage_line
 from pipeline.run.reading import RunView
@@ -188,13 +185,9 @@ def _board_text(line: Mapping[str, Any]) -> str:
 
 def render_images(summary: ImageSummary) -> str:
     """The whole page: one file that opens anywhere, pictures in it."""
-    folder = resources.files("pipeline.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"duration": duration, "compact": compact}
-    page = environment.from_string((folder / "images.html").read_text(encoding="utf-8"))
-    return page.render(
+    return template("images.html").render(
         s=summary,
-        css=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        css=css(),
         captions={step.name: step.caption for step in WALK},
         chart=plots.loss_chart(summary.curve),
         width=plots.WIDTH,

@@ -3,6 +3,10 @@
 import gzip
 import hashlib
 import io
+import math
+import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -49,22 +53,24 @@ def images(table: ImagesTable) -> Iterator[Ready]:
     """
     row = 0
     for read in _chosen(table):
-        split = read.split or "train"
+        split, source, label = read.split or "train", _written(read.source), _written(read.label)
         try:
             if read.problem:
                 raise ValueError(read.problem)
-            opened = _opened(read.image)
-            pixels = fitted(opened, table.size, table.channels)
-        except (ValueError, OSError, SyntaxError, EOFError, TypeError, MemoryError) as error:
-            broken = Image(source=read.source, split=split, label=read.label)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's on files that are a little broken
+                opened = _opened(read.image)
+                pixels = fitted(opened, table.size, table.channels)
+        except Exception as error:  # whatever Pillow's decoders raise on bytes that are not theirs
+            broken = Image(source=source, split=split, label=label)
             yield Ready(Dropped(broken, "broken-image", _reason(error)), None)
             continue
         yield Ready(
             Kept(
                 Image(
-                    source=read.source,
+                    source=source,
                     split=split,
-                    label=read.label,
+                    label=label,
                     pixels=hashlib.sha256(pixels.tobytes()).hexdigest(),
                     width=opened.width,
                     height=opened.height,
@@ -74,6 +80,11 @@ def images(table: ImagesTable) -> Iterator[Ready]:
             pixels,
         )
         row += 1
+
+
+def _written(name: str) -> str:
+    """A name in characters that a file can store: bytes of a file's name that are not UTF-8 as `\\udcXX`."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _reason(error: BaseException) -> str:
@@ -110,9 +121,15 @@ def _opened(image: Any) -> Any:
                 raise ValueError(f"{found.width} x {found.height} pixels > {MOST_PIXELS:,}")
             found.load()
             return found.copy()
+    if isinstance(image, list):
+        image = np.asarray(image)
+        if image.dtype.kind in "iu" and image.min(initial=0) >= 0 and image.max(initial=0) <= 255:
+            image = image.astype(np.uint8)
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8:
             raise ValueError(f"pixels are {image.dtype}, wanted uint8")
+        if image.ndim not in (2, 3) or not image.size:
+            raise ValueError(f"pixels have the shape {image.shape}, wanted (height, width) or (height, width, 3)")
         return Pillow.fromarray(image)
     if not hasattr(image, "convert"):
         raise ValueError(f"a {type(image).__name__} is no image")
@@ -151,10 +168,23 @@ def _of_eight_bits(image: Any) -> Any:
 
 
 class _Arrays:
-    """Images of arrays. names: of the parts, "train" or "test", or one without a split, ""."""
+    """Images of arrays. names: of the parts, "train" or "test", or one without a split, "". Raises InputError where
+    an array is none of images, or has not one label for each."""
 
     def __init__(self, parts: Mapping[str, tuple[NDArray[Any], NDArray[Any] | None]]) -> None:
         self._parts = dict(parts)
+        for name, (pixels, labels) in self._parts.items():
+            if pixels.ndim not in (3, 4) or 0 in pixels.shape[1:] or pixels.shape[3:] not in ((), (3,), (4,)):
+                raise InputError(
+                    f"the images for {name or 'all'} have the shape {pixels.shape}",
+                    hint="the shape should be (images, height, width), or (images, height, width, 3) for colour",
+                )
+            if labels is not None and labels.shape != pixels.shape[:1]:
+                raise InputError(
+                    f"there are {len(pixels):,} images for {name or 'all'}, and their labels have the shape "
+                    f"{labels.shape}",
+                    hint="give one label for each image, or none",
+                )
         self._places = [(name, row) for name, (pixels, _) in self._parts.items() for row in range(len(pixels))]
         self.splits: Sequence[str] = [name for name, _ in self._places]
 
@@ -226,24 +256,24 @@ class _Dataset:
         image = found[table.column]
         if isinstance(image, dict):
             image = image.get("bytes") or Path(image.get("path") or "")
-        elif isinstance(image, list):
-            image = np.asarray(image, dtype=np.uint8)
-        label = str(found[table.label]) if table.label else ""
-        return Read(f"{name or 'all'}/{row}", None, label, image)
+        label = found[table.label] if table.label else None
+        return Read(f"{name or 'all'}/{row}", None, "" if label is None else str(label), image)
 
 
 def idx(path: Path) -> NDArray[np.uint8]:
     """An IDX file (LeCun's MNIST format), packed or not: big-endian sizes, then bytes. Raises InputError."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="fetch it again") from error
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise InputError(f"{path} is no IDX file of bytes: it begins with {data[:4]!r}", hint="name MNIST's files")
     sizes = [int.from_bytes(data[4 + 4 * n : 8 + 4 * n], "big") for n in range(data[3])]
     start = 4 + 4 * len(sizes)
-    if len(data) - start != int(np.prod(sizes)):
-        raise InputError(f"{path} holds {len(data) - start:,} bytes, its head says {sizes}", hint="fetch it again")
+    if len(data) - start != math.prod(sizes) or not 1 <= len(sizes) <= 4:
+        raise InputError(
+            f"{path} holds {max(0, len(data) - start):,} bytes, its head says {sizes[:4]}", hint="fetch it again"
+        )
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(sizes)
 
 
@@ -261,10 +291,15 @@ def _idx(table: ImagesTable) -> _Arrays:
 
 def _npz(table: ImagesTable) -> _Arrays:
     try:
+        if Path(table.path).is_file() and not zipfile.is_zipfile(table.path):
+            raise ValueError("it is no zip of arrays")
         with np.load(table.path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"images.path: {table.path} cannot be read: {error}", hint="name a .npz file") from error
+    except Exception as error:  # whatever zipfile, zlib and numpy raise on bytes that are not theirs
+        raise InputError(
+            f"images.path: {table.path} cannot be read: {_reason(error)}", hint="name a .npz file"
+        ) from error
+    arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
     parts = {s: (arrays[f"x_{s}"], arrays.get(f"y_{s}")) for s in ("train", "test") if f"x_{s}" in arrays}
     if not parts:
         raise InputError(

@@ -84,6 +84,25 @@ def test_pixels_in_lists_are_images_too(tmp_path: Path) -> None:
     assert all(one.pixels is not None and np.array_equal(one.pixels[0], pixels[n]) for n, one in enumerate(found))
 
 
+@pytest.mark.parametrize(
+    ("pixels", "told"),
+    [
+        ([[0, 256]], "ValueError: pixels are int64, wanted uint8"),
+        ([[-1, 3]], "ValueError: pixels are int64, wanted uint8"),
+        ([[]], "ValueError: pixels are float64, wanted uint8"),
+        ([[1, 2], [3]], "ValueError: setting an array element with a sequence"),
+        ([[0.5, 0.25]], "ValueError: pixels are float64, wanted uint8"),
+    ],
+)
+def test_lists_that_are_no_pixels_are_dropped_and_a_row_without_a_label_has_none(
+    tmp_path: Path, pixels: Any, told: str
+) -> None:
+    whole = datasets.Dataset.from_dict({"image": [pixels, pixels], "label": ["a", None]})
+    found: list[Any] = [one.outcome for one in images(saved(tmp_path / "set", whole))]
+    assert [one.record.label for one in found] == ["a", ""]
+    assert all(isinstance(one, Dropped) and one.detail.startswith(told) for one in found), found
+
+
 def test_what_is_no_data_set_is_told_with_what_to_give(tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("nothing")
     with pytest.raises(InputError, match=r"the data set .* cannot be opened") as told:

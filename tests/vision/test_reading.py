@@ -1,11 +1,18 @@
 """Where images come from: each is read or dropped with a reason."""
 
 import gzip
+import io
+import os
+import struct
+import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from pipeline.core.errors import InputError
@@ -88,6 +95,89 @@ def test_npz_arrays_are_named(tmp_path: Path) -> None:
     np.savez(path, other=np.zeros(3))
     with pytest.raises(InputError, match="has no array x_train; it has other"):
         list(images(ImagesTable(kind="npz", path=str(path))))
+
+
+NO_ARRAYS = np.zeros((4, 5, 5), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"x_train": np.zeros((4, 25), np.uint8)}, r"the images for train have the shape \(4, 25\)"),
+        ({"x_train": np.zeros((4, 3, 5, 5), np.uint8)}, r"the images for train have the shape \(4, 3, 5, 5\)"),
+        ({"x_train": np.uint8(3)}, r"the images for train have the shape \(\)"),
+        ({"x_train": NO_ARRAYS[:, :0]}, r"the images for train have the shape \(4, 0, 5\)"),
+        ({"x_train": NO_ARRAYS, "y_train": [1, 2, 3]}, r"there are 4 images for train, .* the shape \(3,\)"),
+        ({"x_train": NO_ARRAYS, "y_train": [1] * 9}, r"there are 4 images for train, .* the shape \(9,\)"),
+        ({"x_train": NO_ARRAYS, "y_train": np.eye(4)}, r"there are 4 images for train, .* the shape \(4, 4\)"),
+        ({"x_train": NO_ARRAYS, "y_train": np.array([{}] * 4)}, "Object arrays cannot be loaded"),
+    ],
+)
+def test_arrays_of_no_images_or_without_a_label_each_are_told(tmp_path: Path, arrays: Any, told: str) -> None:
+    np.savez(tmp_path / "some.npz", **arrays)
+    with pytest.raises(InputError, match=told):
+        list(images(ImagesTable(kind="npz", path=str(tmp_path / "some.npz"), size=5)))
+
+
+def packed_arrays() -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, x_train=np.random.default_rng(0).integers(0, 255, (9, 5, 5), dtype=np.uint8))
+    return file.getvalue()
+
+
+def packed_idx() -> bytes:
+    head = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (9, 5, 5))
+    return gzip.compress(head + np.random.default_rng(0).bytes(225), mtime=0)
+
+
+def picture(form: str) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (9, 9, 3), dtype=np.uint8)).save(file, form)
+    return file.getvalue()
+
+
+CHANGES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=5)
+
+
+@given(CHANGES, st.floats(0, 1), st.sampled_from(["npz", "idx", "PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"]))
+def test_broken_bytes_are_an_error_or_a_dropped_image(changes: Any, share: float, form: str) -> None:
+    data = bytearray({"npz": packed_arrays, "idx": packed_idx}.get(form, lambda: picture(form))())
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    data = data[: max(1, round(share * len(data)))] if share < 0.3 else data
+    name = {"npz": "a.npz", "idx": "train-images-idx3-ubyte.gz"}.get(form, f"a.{form.lower()}"[:5])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(data)
+        kind: Any = form if form in ("npz", "idx") else "folder"
+        path = f"{folder}/{name}" if form == "npz" else folder
+        try:
+            list(images(ImagesTable(kind=kind, path=path, size=8)))
+        except InputError as error:
+            assert folder in str(error) or "have the shape" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("side", [9_747, 20_000, 2**31 - 1])
+@pytest.mark.filterwarnings("error")
+def test_a_picture_that_says_it_is_huge_is_dropped_without_being_unpacked(tmp_path: Path, side: int) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    found: list[Any] = list(images(ImagesTable(kind="folder", path=str(tmp_path), size=8)))
+    assert [one.outcome.reason for one in found] == ["broken-image"]
+
+
+def test_names_that_are_not_utf_8_are_written_so_that_they_can_be_stored(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", b"caf\xe8"):
+        path = tmp_path / os.fsdecode(name) / os.fsdecode(b"\xff.png")
+        path.parent.mkdir()
+        path.write_bytes(picture("PNG"))
+    found: list[Any] = [one.outcome.record for one in images(ImagesTable(kind="folder", path=str(tmp_path), size=8))]
+    assert sorted((one.label, one.source) for one in found) == [
+        (r"caf\udce8", r"caf\udce8/\udcff.png"),
+        (r"caf\udce9", r"caf\udce9/\udcff.png"),
+    ]
 
 
 def test_a_limit_draws_the_same_images_each_time() -> None:
