@@ -112,13 +112,22 @@ def open_folder(folder: Path) -> Opened:
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in MODELS:
         raise InputError(f"{folder} holds a model of type {kind!r}", hint=f"models of images are {', '.join(MODELS)}")
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    extra = {"add_pooling_layer": False} if kind == "vit" else {}
-    with quiet():
-        model = AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32, **extra).eval()
-    channels = int(config.num_channels)
     path = folder / "preprocessor_config.json"
     said = read_json(path) if path.is_file() else {}
-    mean = tuple(said.get("image_mean") or (0.5,) * channels)
-    std = tuple(said.get("image_std") or (0.5,) * channels)
-    return Opened(model, Statistics(mean[:channels], std[:channels]), int(config.image_size), channels)
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        extra = {"add_pooling_layer": False} if kind == "vit" else {}
+        with quiet():
+            model = AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32, **extra).eval()
+        size, channels = int(config.image_size), int(config.num_channels)
+        mean, std = (
+            tuple(float(value) for value in said.get(key) or [0.5] * channels)[:channels]
+            for key in ("image_mean", "image_std")
+        )
+    except Exception as error:  # whatever transformers, safetensors and torch raise on files that are not theirs
+        told = (str(error) or "no message").splitlines()[0][:200]
+        raise InputError(
+            f"{folder} cannot be loaded: {type(error).__name__}: {told}",
+            hint="name the folder that save_pretrained wrote of a Dinov2Model or ViTModel",
+        ) from error
+    return Opened(model, Statistics(mean, std), size, channels)

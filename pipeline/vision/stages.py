@@ -11,7 +11,7 @@ from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.events import Event
 from pipeline.core.identity import rng_seed
 from pipeline.core.image_records import Image
-from pipeline.core.stage import Tally, sourced
+from pipeline.core.stage import Dropped, Tally, sourced
 from pipeline.models.loading import pick_device
 from pipeline.recipe_images import OWN_TEACHER, BackboneTable, ImageRecipe, OptimisationTable
 from pipeline.store.manifest import Manifest
@@ -44,14 +44,19 @@ def read_images(making: ImageMaking) -> Manifest:
     labels: set[str] = set()
 
     def outcomes() -> Any:
+        broken = ""
         with raw.open("wb") as file:
             for ready in reading.images(table):
+                if isinstance(ready.outcome, Dropped):
+                    broken = broken or f"{ready.outcome.record.source}: {ready.outcome.detail}"
                 if ready.pixels is not None:
                     record: Any = ready.outcome.record
                     counts[record.split] += 1
                     labels.add(record.label)
                     file.write(ready.pixels.tobytes())
                 yield ready.outcome
+        if not any(counts.values()):
+            raise InputError(f"none of the images in {table.path} can be read", hint=broken)
 
     def files() -> tuple[Path, ...]:
         rows = np.memmap(raw, np.uint8, "r", shape=(sum(counts.values()), table.channels, table.size, table.size))

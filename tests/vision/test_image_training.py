@@ -9,7 +9,7 @@ import torch
 from made import AUGMENTATION, BACKBONE, OBJECTIVE, TRAINING, pool
 from transformers import Dinov2Model, Dinov2WithRegistersModel
 
-from pipeline.core.errors import TrainingError
+from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.events import silent
 from pipeline.execution import Execution
 from pipeline.recipe_images import BackboneTable, DistillationTable, ObjectiveTable
@@ -147,3 +147,22 @@ def test_health_of_points_lines_and_spheres() -> None:
     sphere = health(torch.randn(512, 8, generator=torch.Generator().manual_seed(0)))
     assert sphere.spread > 0.9
     assert sphere.rank > 7.5
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("config.json", '{"model_type": "dinov2", "hidden_size": -1}', "cannot be loaded: RuntimeError"),
+        ("config.json", '{"model_type": "dinov2", "image_size": [8, 8]}', "cannot be loaded"),
+        ("config.json", '{"model_type": "gpt2"}', "holds a model of type 'gpt2'"),
+        ("model.safetensors", "no weights", "cannot be loaded: SafetensorError"),
+        ("preprocessor_config.json", '{"image_mean": 0.5}', "cannot be loaded: TypeError"),
+        ("preprocessor_config.json", '{"image_mean": ["grey"]}', "cannot be loaded: ValueError"),
+    ],
+)
+def test_a_folder_that_is_no_network_is_told_in_one_line(tmp_path: Path, file: str, text: str, told: str) -> None:
+    backbone.build(BACKBONE, 1, 8).save_pretrained(tmp_path)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(InputError, match=told) as caught:
+        backbone.open_folder(tmp_path)
+    assert "\n" not in caught.value.message

@@ -141,3 +141,15 @@ def test_the_two_recipes_share_their_network() -> None:
     reads = {"images": "the same"}
     plans = [walks.of(r).plan(r, reads) for r in (load(name).recipe for name in ("dino", "dino-distil"))]
     assert plans[0]["self-distilled"].key == plans[1]["self-distilled"].key
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_told_with_the_first_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(b"no picture")
+    given = ["images.kind=folder", f"images.path={tmp_path / 'pictures'}", "--data", str(tmp_path / "data"), "--json"]
+    code, out = called(capsys, "run", "dino", *given)
+    told = json.loads(out)["error"]
+    assert (code, told["message"]) == (2, f"none of the images in {tmp_path / 'pictures'} can be read")
+    assert told["hint"].startswith("a.png: UnidentifiedImageError: cannot identify")
