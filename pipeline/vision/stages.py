@@ -47,10 +47,10 @@ def read_images(making: ImageMaking) -> Manifest:
         broken = ""
         with raw.open("wb") as file:
             for ready in reading.images(table):
+                record: Any = ready.outcome.record
                 if isinstance(ready.outcome, Dropped):
-                    broken = broken or f"{ready.outcome.record.source}: {ready.outcome.detail}"
+                    broken = broken or f"{record.source}: {ready.outcome.detail}"
                 if ready.pixels is not None:
-                    record: Any = ready.outcome.record
                     counts[record.split] += 1
                     labels.add(record.label)
                     file.write(ready.pixels.tobytes())

@@ -64,6 +64,8 @@ def test_a_check_that_cannot_load_says_nothing_of_the_answer() -> None:
     ("program", "message"),
     [
         ("def chek(item): pass\n", "check.py defines no function 'check'; its functions are chek"),
+        ("x = a" + ".a" * 50_000 + "\n", "check.py is no Python: it is nested too deeply"),
+        ("x = " + "-" * 100_000 + "1\n", "check.py is no Python: it is nested too deeply"),
         ("def check(:\n", "check.py is no Python: invalid syntax (<unknown>, line 1)"),
     ],
 )

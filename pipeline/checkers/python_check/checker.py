@@ -64,6 +64,8 @@ def _make(terms: Terms, means: Means) -> Executing:
         tree = ast.parse(terms.program)
     except (SyntaxError, ValueError) as error:
         raise RecipeError(f"check.py is no Python: {error}", hint=_HINT) from None
+    except (RecursionError, MemoryError):
+        raise RecipeError("check.py is no Python: it is nested too deeply", hint=_HINT) from None
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if "check" not in defined:
         found = ", ".join(defined) or "none"
