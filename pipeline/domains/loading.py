@@ -167,7 +167,7 @@ def _templates(
     paths = {key: named.get(key, default) for key, default in TEMPLATES.items()}
     there = {}
     for key, path in paths.items():
-        if not isinstance(path, str):
+        if not isinstance(path, str) or not _below(path):
             faults.add(f"templates.{key}", f"'templates.{key}' should be a path below the folder, got {path!r:.80}")
         elif key in named or (folder / path).exists():
             there[key] = path
@@ -186,6 +186,11 @@ def _templates(
     if not there.keys() & {"exercise", "passage", "complete"}:
         faults.add("", f"no template; write {TEMPLATES['exercise']} or {TEMPLATES['passage']}")
     return there
+
+
+def _below(path: str) -> bool:
+    """Whether a path leads to a place below the folder that it is said of."""
+    return path.isprintable() and not Path(path).is_absolute() and ".." not in Path(path).parts
 
 
 def _answer(data: Mapping[str, Any], language: str, faults: Faults) -> Part | None:

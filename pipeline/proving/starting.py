@@ -103,7 +103,7 @@ def start(folder: Path, copied: str) -> Started:
         )
     if folder.exists():
         raise UsageError(f"{folder} exists already", hint="name another folder, or remove it first")
-    shutil.copytree(source.folder, folder, ignore=shutil.ignore_patterns(*_LEFT))
+    shutil.copytree(source.folder, folder, ignore=_left)
     toml = folder / TOML
     text = toml.read_text(encoding="utf-8-sig")
     toml.write_text(re.sub(r"^name\s*=.*$", f'name = "{name}"', text, count=1, flags=re.MULTILINE), encoding="utf-8")
@@ -112,6 +112,13 @@ def start(folder: Path, copied: str) -> Started:
     (folder / "recipes" / "first-run.toml").write_text(_recipe(source, name), encoding="utf-8")
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
     return Started(str(folder), name, copied, files)
+
+
+def _left(folder: str, names: list[str]) -> set[str]:
+    """What is not copied: beside `_LEFT` pipes, links to nowhere, and links to folders, which may go in a circle."""
+    paths = {name: Path(folder, name) for name in names}
+    odd = {name for name, path in paths.items() if not path.is_file() and (path.is_symlink() or not path.is_dir())}
+    return odd | shutil.ignore_patterns(*_LEFT)(folder, names)
 
 
 def _recipe(source: Domain, name: str) -> str:

@@ -14,6 +14,7 @@ from pipeline.core.identity import canonical_json, storable
 from pipeline.core.resources import shipped
 from pipeline.domains.faults import unheld
 from pipeline.domains.loading import load
+from pipeline.proving.starting import start
 
 DEEP, HUGE = "[" * 5000 + "]" * 5000, "9" * 5000
 CHECK = '{{"id": "a", "prompt": "q", "solution": "1", "check": {{"reference": {}}}}}\n'
@@ -90,3 +91,20 @@ def test_what_is_held_has_an_identity_and_can_be_stored(value: object) -> None:
         text = canonical_json(value)
         assert text == storable(text)
         assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../exercise.md", "a/../../b.md", "a\\u0000b"])
+def test_a_template_lies_below_its_folder(folder: Path, path: str) -> None:
+    toml = folder / "domain.toml"
+    toml.write_text(toml.read_text().replace("[answer]", f'[templates]\nreword = "{path}"\n[answer]', 1))
+    assert "domain.toml:" in faults(folder)
+    assert "'templates.reword' should be a path below the folder" in faults(folder)
+
+
+def test_what_is_no_file_is_not_copied_to_a_new_domain(folder: Path, tmp_path: Path) -> None:
+    (folder / "loop").symlink_to(folder)
+    (folder / "gone").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    files = start(tmp_path / "other", str(folder)).files
+    assert not {file.partition("/")[0] for file in files} & {"loop", "gone", "pipe"}
+    assert load(str(tmp_path / "other")).topics == load(str(folder)).topics
