@@ -146,7 +146,7 @@ def fitted(image: Any, size: int, channels: int) -> Pixels:
 
     if getattr(image, "getexif", None) is not None:
         image = ImageOps.exif_transpose(image)
-    image = _of_eight_bits(image).convert("L" if channels == 1 else "RGB")
+    image = _opaque(_of_eight_bits(image)).convert("L" if channels == 1 else "RGB")
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Resampling.BICUBIC)
     found: Pixels = np.asarray(image, dtype=np.uint8)
@@ -165,6 +165,15 @@ def _of_eight_bits(image: Any) -> Any:
     if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 65535:
         raise ValueError(f"pixels go from {pixels.min()} to {pixels.max()}, wanted 0 to 65535")
     return Pillow.fromarray((pixels // 257).astype(np.uint8))
+
+
+def _opaque(image: Any) -> Any:
+    """White where it is transparent: the colour that an editor left there is no part of the image."""
+    from PIL import Image as Pillow
+
+    if not image.has_transparency_data:
+        return image
+    return Pillow.alpha_composite(Pillow.new("RGBA", image.size, "white"), image.convert("RGBA"))
 
 
 class _Arrays:

@@ -55,6 +55,19 @@ def test_pixels_without_a_known_white_are_refused(values: Any, told: str) -> Non
         fitted(Pillow.fromarray(values), 4, 1)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_transparent_is_white(channels: int) -> None:
+    """Tried: a black drawing on nothing came out all black."""
+    drawing = Pillow.new("RGBA", (4, 4), (0, 0, 0, 0))
+    drawing.putpixel((1, 2), (0, 0, 0, 255))
+    palette = Pillow.frombytes("P", (4, 4), bytes(6 * [0] + [1] + 9 * [0]))
+    palette.putpalette([0, 0, 0, 0, 0, 0])
+    palette.info["transparency"] = 0
+    for image in (drawing, drawing.convert("LA"), palette):
+        pixels = fitted(image, 4, channels)
+        assert sorted(pixels[0].ravel().tolist()) == [0] + 15 * [255], image.mode
+
+
 def test_a_folder_gives_labels_splits_and_drops_what_is_broken(tmp_path: Path) -> None:
     found: list[Any] = list(images(ImagesTable(kind="folder", path=str(pictures(tmp_path)), size=8, channels=3)))
     kept = [one.outcome.record for one in found if not isinstance(one.outcome, Dropped)]
