@@ -141,7 +141,8 @@ def test_the_card_fits_a_terminal_and_names_what_matters(summary: Summary) -> No
     text = card(summary)
     lines = text.splitlines()
     assert len(lines) <= 40
-    assert max(map(len, lines[:-2])) <= 110
+    places = ("Corpus  ", "Model", "Report")  # how long a path is, is the machine's affair
+    assert max(len(line) for line in lines if not line.startswith(places)) <= 110
     for wanted in ("decontaminated", "McNemar p", "new wordings", "report.html", "hornbook trace example", "unscored"):
         assert wanted in text
 
