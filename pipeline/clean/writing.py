@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.identity import spelled
 from pipeline.core.records import Passage
 from pipeline.files.rows import Row
 
@@ -143,7 +144,7 @@ def _renamed(name: str) -> str:
     while end.startswith("input_"):
         end = end.removeprefix("input_")
     name = f"input_{name}" if end in _OWN or end in _WHY else name
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return spelled(name)
 
 
 def _common(values: list[Any]) -> pa.DataType | None:

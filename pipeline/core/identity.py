@@ -66,6 +66,11 @@ def storable(text: str) -> str:
     return text
 
 
+def spelled(text: str) -> str:
+    """`text` in characters that UTF-8 can hold, lone halves of a surrogate pair as `\\udcXX`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def deeper_than(value: Any, levels: int) -> bool:
     """Whether a JSON value has lists and objects in each other to more than `levels`; a flat list is one level."""
     layer = [value]

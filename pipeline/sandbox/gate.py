@@ -79,7 +79,7 @@ class _Reader:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from self._import(node)
-        known = {self.modules[name] for name in self.modules} | self.taken
+        known = {*self.modules.values(), *self.taken}
         self.passing = Passing(self.tree, self.parents, self.value_of, known, self.own)
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Name):

@@ -38,8 +38,8 @@ class GenerateWorker:
         teacher = self._teacher
         torch.set_num_threads(teacher.execution.thread_count())
         self._large = is_large(teacher.model)
-        gpu = has_gpu(teacher.execution.device)
-        half = self._large and native_bf16() and not gpu and not self._affords_fp32()
+        on_cpu = self._large and native_bf16() and not has_gpu(teacher.execution.device)
+        half = on_cpu and not self._affords_fp32()
         dtype: Literal["bf16", "auto"] = "bf16" if half else "auto"
         self.doing = f"loading {teacher.model}"
         self._loaded = load(

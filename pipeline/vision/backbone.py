@@ -9,6 +9,7 @@ from torch import Tensor
 from pipeline.core.errors import InputError
 from pipeline.models.loading import quiet
 from pipeline.recipe_images import BackboneTable
+from pipeline.vision.reading import reason
 
 
 class Tokens(NamedTuple):
@@ -125,9 +126,8 @@ def open_folder(folder: Path) -> Opened:
             for key in ("image_mean", "image_std")
         )
     except Exception as error:  # whatever transformers, safetensors and torch raise on files that are not theirs
-        told = (str(error) or "no message").splitlines()[0][:200]
         raise InputError(
-            f"{folder} cannot be loaded: {type(error).__name__}: {told}",
+            f"{folder} cannot be loaded: {reason(error)}",
             hint="name the folder that save_pretrained wrote of a Dinov2Model or ViTModel",
         ) from error
     return Opened(model, Statistics(mean, std), size, channels)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, MissingExtra
-from pipeline.core.identity import rng_seed
+from pipeline.core.identity import rng_seed, spelled
 from pipeline.core.image_records import Image
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe_images import ImagesTable
@@ -53,7 +53,7 @@ def images(table: ImagesTable) -> Iterator[Ready]:
     """
     row = 0
     for read in _chosen(table):
-        split, source, label = read.split or "train", _written(read.source), _written(read.label)
+        split, source, label = read.split or "train", spelled(read.source), spelled(read.label)
         try:
             if read.problem:
                 raise ValueError(read.problem)
@@ -63,7 +63,7 @@ def images(table: ImagesTable) -> Iterator[Ready]:
                 pixels = fitted(opened, table.size, table.channels)
         except Exception as error:  # whatever Pillow's decoders raise on bytes that are not theirs
             broken = Image(source=source, split=split, label=label)
-            yield Ready(Dropped(broken, "broken-image", _reason(error)), None)
+            yield Ready(Dropped(broken, "broken-image", reason(error)), None)
             continue
         yield Ready(
             Kept(
@@ -82,12 +82,8 @@ def images(table: ImagesTable) -> Iterator[Ready]:
         row += 1
 
 
-def _written(name: str) -> str:
-    """A name in characters that a file can store: bytes of a file's name that are not UTF-8 as `\\udcXX`."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Kind and first line of an error of a library's, for a detail or a message of one line."""
     return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0][:200]}"
 
 
@@ -241,7 +237,7 @@ class _Dataset:
             found: Any = datasets.load_from_disk(table.path) if place.is_dir() else datasets.load_dataset(table.path)
         except Exception as error:  # whatever fsspec, the hub or Arrow raise
             raise InputError(
-                f"images.path: the data set {table.path!r} cannot be opened: {_reason(error)}",
+                f"images.path: the data set {table.path!r} cannot be opened: {reason(error)}",
                 hint="give a folder that save_to_disk wrote, or a name on the hub",
             ) from error
         parts = dict(found) if isinstance(found, dict) else {"": found}
@@ -306,7 +302,7 @@ def _npz(table: ImagesTable) -> _Arrays:
             arrays = {name: found[name] for name in found.files}
     except Exception as error:  # whatever zipfile, zlib and numpy raise on bytes that are not theirs
         raise InputError(
-            f"images.path: {table.path} cannot be read: {_reason(error)}", hint="name a .npz file"
+            f"images.path: {table.path} cannot be read: {reason(error)}", hint="name a .npz file"
         ) from error
     arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
     parts = {s: (arrays[f"x_{s}"], arrays.get(f"y_{s}")) for s in ("train", "test") if f"x_{s}" in arrays}

@@ -107,11 +107,11 @@ def completion_of(
         return Dropped(prompt, result.reason, f"{result.trouble}: {result.detail}")
     text, seed = result.text, prompt.seed
     if result.finish_reason == "length":
-        own_task = seed.kind == "exercise" and seed.task is None
-        text = whole_part(text, seed.function_name) if own_task and question.teacher in cut else ""
-    if not text and result.finish_reason == "length":
-        tokens = result.completion_tokens or "at least as many"
-        return Dropped(prompt, "truncated", f"{tokens} tokens reached max_tokens = {result.max_tokens}")
+        its_own = seed.kind == "exercise" and seed.task is None
+        text = whole_part(text, seed.function_name) if its_own and question.teacher in cut else ""
+        if not text:
+            tokens = result.completion_tokens or "at least as many"
+            return Dropped(prompt, "truncated", f"{tokens} tokens reached max_tokens = {result.max_tokens}")
     teacher = teachers[question.teacher]
     return Kept(
         Completion(

@@ -27,10 +27,6 @@ def _cut(recipe: Recipe) -> list[str]:
     return agreeing if agreeing and load(recipe.domain).language == "python" else []
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    return {"completions": recipe.completions}
-
-
 def _make(making: Making) -> Manifest:
     """Ask the teachers."""
     from pipeline.stages.completions.stage import asking, expand
@@ -49,7 +45,7 @@ STEP = TextStep(
     make=_make,
     inputs=("prompts",),
     wanted=wanted,
-    settings=_settings,
+    settings=lambda recipe: {"completions": recipe.completions},
     reads=_reads,
     kept=(Completion,),
     dropped=(Prompt,),
