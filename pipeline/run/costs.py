@@ -16,7 +16,7 @@ from pipeline.core.records import Prompt
 from pipeline.models.named import located, named
 from pipeline.recipe import Recipe
 from pipeline.recipe_seeds import SeedsTable
-from pipeline.recipe_teachers import TeacherTable
+from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import machine as machines
 from pipeline.run import raw_code, remaining, space, wanting
@@ -118,11 +118,7 @@ def _questions(
     teachers = [
         remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
     ]
-    again = [
-        _solutions(recipe, table, routed)
-        for table in recipe.teachers
-        if "solutions" in there and table.tests == "agreement"
-    ]
+    again = _solutions(recipe, routed) if "solutions" in there else []
     solved = remaining.solved(loaded, whole, places) if again and not there["solutions"] else Counter()
     again = [remaining.left(one, one["requests"] if there["solutions"] else solved[one["name"]]) for one in again]
     judge = _judge(recipe)
@@ -320,16 +316,28 @@ def _usd(table: TeacherTable, prompt_tokens: int, completion_tokens: int) -> flo
     return None if cost is None else round(cost, 4)
 
 
-def _solutions(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, Any]:
-    """What further solutions take at most: of an exercise that cannot be parsed, or shows no calls, none are asked."""
+def _solutions(recipe: Recipe, routed: Routed) -> list[dict[str, Any]]:
+    """What further solutions take at most of each teacher that is asked for them: of an exercise that cannot be parsed,
+    or shows no calls, none are asked. A recording is taken to hold the solutions of what was recorded, and to leave the
+    others to whom it leaves what it lacks."""
     from pipeline.core.money import token_estimate
     from pipeline.domains.loading import load
     from pipeline.stages.prompts.stage import with_task
+    from pipeline.stages.solutions.step import agreeing
 
-    exercises = _counts(recipe, table, routed)["exercise"] * recipe.completions.samples_per_prompt
-    requests = exercises * recipe.agreement.solutions
+    tables = {table.name: table for table in recipe.teachers}
+    requests = Counter[str]()
+    for writer in agreeing(recipe):
+        solver = tables[recipe.agreement.solver or writer.name]
+        if isinstance(solver, ReplayTable) and solver.otherwise and not isinstance(writer, ReplayTable):
+            solver = tables[solver.otherwise]
+        exercises = _counts(recipe, writer, routed)["exercise"] * recipe.completions.samples_per_prompt
+        requests[solver.name] += exercises * recipe.agreement.solutions
     each = token_estimate(with_task(load(recipe.domain)).messages)
-    return _asked(table, requests, round(requests * each), requests * min(SOLUTION_TOKENS, table.max_tokens))
+    return [
+        _asked(tables[name], count, round(count * each), count * min(SOLUTION_TOKENS, tables[name].max_tokens))
+        for name, count in requests.items()
+    ]
 
 
 def _judge(recipe: Recipe) -> dict[str, Any] | None:

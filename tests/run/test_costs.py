@@ -128,6 +128,54 @@ def test_what_will_be_fetched_is_what_a_stage_that_is_to_be_made_needs_and_is_no
     assert _downloads(recipe, to_make, at) == []
 
 
+SOLVED = """
+name = "solved"
+seeds = { exercises = 30, textbooks = 0 }
+agreement = { solver = "cheap", solutions = 4 }
+
+[[teachers]]
+name = "writes"
+kind = "openai"
+model = "gpt-4o"
+base_url = "https://api.example.org/v1"
+tests = "agreement"
+
+[[teachers]]
+name = "writes-too"
+kind = "openai"
+model = "gpt-4o"
+base_url = "https://api.example.org/v1"
+tests = "agreement"
+
+[[teachers]]
+name = "cheap"
+kind = "openai"
+model = "gpt-4o-mini"
+base_url = "https://api.example.org/v1"
+max_tokens = 50
+exercise_share = 0
+textbook_share = 0
+"""
+
+
+def test_solutions_are_counted_for_the_one_that_is_asked_for_them_at_his_price(tmp_path: Path) -> None:
+    (tmp_path / "solved.toml").write_text(SOLVED)
+    whole = estimate(load(str(tmp_path / "solved.toml")), places(str(tmp_path / "data")))
+    (one,) = whole["teacher"]["solutions"]
+    assert (one["name"], one["model"], one["requests"]) == ("cheap", "gpt-4o-mini", 4 * 30)
+    assert one["completion_tokens"] == 4 * 30 * 50
+    dollars = ((one["tokens"] - one["completion_tokens"]) * 0.15 + one["completion_tokens"] * 0.60) / 1e6
+    assert one["usd"] == pytest.approx(dollars, abs=1e-4)
+    assert "solutions of cheap (openai, gpt-4o-mini): 120 requests" in table(whole)
+
+
+def test_solutions_of_what_is_written_now_are_asked_of_the_one_a_recording_leaves_them_to(tmp_path: Path) -> None:
+    whole = estimate(load("first-run", ["seeds.textbooks=0"]), places(str(tmp_path / "data")))
+    recorded, live = whole["teacher"]["solutions"]
+    assert (live["name"], live["requests"]) == ("live", 3 * 24)
+    assert (recorded["name"], recorded["usd"]) == ("solver", 0.0)
+
+
 def test_seeds_that_are_given_are_counted(tmp_path: Path) -> None:
     base = Seed(kind="exercise", number=0, topic="a/b", title="b", audience="x", form="y", teacher="composer")
     more = [replace(base, number=n) for n in range(7)]
