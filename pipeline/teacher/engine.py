@@ -168,6 +168,7 @@ class Engine:
         self._aborted = False
         self._started = threading.Event()
         self._desks = {name: _Desk(self, teacher) for name, teacher in teachers.items()}
+        self._asks = any(teacher.journalled for teacher in teachers.values())
         self._most_waiting = max(_MOST_WAITING, 2 * sum(desk.lane.appetite for desk in self._desks.values()))
         self._thread = threading.Thread(target=self._run, name="teachers", daemon=True)
 
@@ -212,7 +213,8 @@ class Engine:
 
     def finish(self, question: Question, result: Answer | Failure, *, was_open: bool = True) -> None:
         """Pass an outcome on."""
-        self.progress.count(result)
+        looked_up = self._asks and not self._desks[question.teacher].teacher.journalled
+        self.progress.count(result, looked_up=looked_up)
         if not self._unsent:
             self._loop.call_later(_FLUSH_SECONDS, self._flush)
         self._unsent.append(Outcome(question, result))

@@ -10,8 +10,9 @@ from pipeline.teacher.protocol import Answer, Failure
 
 _SECONDS = 0.5
 """Shortest time between two events."""
-_FEW = 5
-"""Answers in a window from which on it says how fast the next ones will come."""
+_MARK_SECONDS = 10.0
+_MARKS = 60
+"""The time left is told by the last ten minutes: a local model answers in batches of minutes, then many at once."""
 
 
 class Progress:
@@ -31,15 +32,19 @@ class Progress:
         self.done = 0
         self.kept = 0
         self.reused = 0
+        self.looked_up = 0
         self.rate_limited = 0
         self._completion_tokens = 0
-        self._begun = self._told_at = time.monotonic()
+        self._told_at = time.monotonic()
         self._window = [(self._told_at, 0, 0)]
+        self._marks = deque([(self._told_at, 0)], maxlen=_MARKS)
         self.events: deque[Event] = deque()
 
-    def count(self, result: Answer | Failure) -> None:
-        """Count an outcome; kept are answers that ended by themselves."""
+    def count(self, result: Answer | Failure, *, looked_up: bool = False) -> None:
+        """Count an outcome; kept are answers that ended by themselves. looked_up: in a recording, in no time, while
+        others are asked."""
         self.done += 1
+        self.looked_up += looked_up
         if isinstance(result, Answer) and result.finish_reason != "length":
             self.kept += 1
 
@@ -57,7 +62,7 @@ class Progress:
         if now - self._told_at < _SECONDS and not last:
             return
         self._told_at = now
-        asked = self.done - self.reused
+        asked = self.done - self.reused - self.looked_up
         self._window.append((now, asked, self._completion_tokens))
         if len(self._window) > 21:
             del self._window[0]
@@ -65,8 +70,10 @@ class Progress:
         span = max(now - then, 1e-9)
         rate = (asked - asked_then) / span
         left = None if self._total is None else max(0, self._total - self.done)
-        # A model of minutes an answer has none in most windows: the whole time tells how long the rest will take.
-        pace = rate if asked - asked_then >= _FEW else asked / max(now - self._begun, 1e-9)
+        marked, asked_before = self._marks[0]
+        pace = (asked - asked_before) / max(now - marked, 1e-9)
+        if now - self._marks[-1][0] >= _MARK_SECONDS:
+            self._marks.append((now, asked))
         self._on_event(
             {
                 "event": "teacher",

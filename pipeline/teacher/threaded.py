@@ -37,12 +37,14 @@ class Worker(Protocol):
 
 
 class ThreadLane:
-    """Feeds a worker; the next group is taken when the last one is done."""
+    """Feeds a worker; the next group is taken when the last one is done, the first when the worker is prepared: by then
+    there are more questions than when the first of them came, and a model takes them all at once."""
 
     def __init__(self, worker: Worker, desk: Desk) -> None:
         self._worker = worker
         self._desk = desk
         self._held = 0
+        self._taken: list[Ticket] = []
         self._prepared = False
         self._stopping = threading.Event()
         self._grace_ends = 0.0
@@ -50,7 +52,7 @@ class ThreadLane:
 
     @property
     def in_flight(self) -> int:
-        return self._held if self._thread is not None and not self._abandoned else 0
+        return self._held + len(self._taken) if self._thread is not None and not self._abandoned else 0
 
     @property
     def _abandoned(self) -> bool:
@@ -73,11 +75,13 @@ class ThreadLane:
             return
         if self._thread is not None:
             return
-        tickets: list[Ticket] = []
-        while len(tickets) < self._worker.group and (ticket := self._desk.take()) is not None:
-            tickets.append(ticket)
-        if not tickets:
+        while len(self._taken) < self._worker.group and (ticket := self._desk.take()) is not None:
+            self._taken.append(ticket)
+        if not self._taken:
             return
+        tickets: list[Ticket] = []
+        if self._prepared:
+            tickets, self._taken = self._taken, tickets
         self._held = len(tickets)
         self._thread = threading.Thread(target=self._run, args=(tickets,), name="teacher", daemon=True)
         self._thread.start()
@@ -86,7 +90,7 @@ class ThreadLane:
         error: Exception | None = None
         try:
             self.prepare()
-            for results in self._worker.work(tickets, self._stopping.is_set):
+            for results in self._worker.work(tickets, self._stopping.is_set) if tickets else ():
                 self._tell(self._finish, results)
         except Exception as caught:
             error = caught

@@ -10,7 +10,7 @@ from asking import prompt
 
 from pipeline.core.money import Ledger
 from pipeline.teacher import progress, threaded
-from pipeline.teacher.protocol import Answer, Question, Ticket
+from pipeline.teacher.protocol import Answer, Failure, Question, Ticket, Trouble
 from pipeline.teacher.threaded import Result, ThreadLane
 
 FAR_SECONDS = 60.0
@@ -32,6 +32,9 @@ class Desk:
     def answered(self, ticket: Ticket, reply: Any) -> None:
         self.heard.append(reply)
 
+    def failed(self, ticket: Ticket, failure: Failure) -> None:
+        self.heard.append(failure)
+
     def stop(self, error: Exception) -> None:
         self.heard.append(error)
 
@@ -47,12 +50,13 @@ class Busy:
         self.started, self.released, self.closed = threading.Event(), threading.Event(), threading.Event()
 
     def prepare(self) -> None:
-        self.started.set()
+        pass
 
     def close(self) -> None:
         self.closed.set()
 
     def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
+        self.started.set()
         while not self.released.wait(0.01):
             if self.heeds and stopping():
                 return
@@ -90,22 +94,93 @@ def test_a_worker_that_heeds_the_stop_is_closed() -> None:
     assert worker.closed.is_set()
 
 
+class Slow(Busy):
+    """Takes its time to load, and remembers how many questions it is given at once."""
+
+    group = 256
+
+    def __init__(self) -> None:
+        super().__init__(heeds=True)
+        self.groups: list[int] = []
+
+    def prepare(self) -> None:
+        self.started.set()
+        self.released.wait(FAR_SECONDS)
+
+    def work(self, tickets: Sequence[Ticket], stopping: Callable[[], bool]) -> Iterator[list[Result]]:
+        self.groups.append(len(tickets))
+        yield [(ticket, Failure(Trouble.NO_ANSWER, "toy")) for ticket in tickets]
+
+
+async def fed_while_loading(lane: ThreadLane, desk: Desk, worker: Slow) -> None:
+    await lane.open()
+    lane.pump()
+    await asyncio.to_thread(worker.started.wait)
+    desk.tickets += Desk().tickets * 20
+    worker.released.set()
+    while len(desk.heard) < 42:
+        await asyncio.sleep(0.01)
+    await asyncio.wait_for(lane.close(), FAR_SECONDS)
+
+
+def test_what_is_asked_while_a_model_loads_is_answered_with_the_first_batch() -> None:
+    desk, worker = Desk(), Slow()
+    lane = ThreadLane(worker, desk)  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(fed_while_loading(lane, desk, worker), FAR_SECONDS))
+    assert worker.groups == [42]
+    assert worker.closed.is_set()
+
+
+ANSWER = Answer("x", "stop", "toy", 1, 1, 0.0, 0, 10)
+
+
+def progress_at(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, events: list[Any], total: int
+) -> progress.Progress:
+    monkeypatch.setattr("pipeline.teacher.progress.time.monotonic", lambda: clock[0])
+    return progress.Progress(events.append, total, Ledger(None, None))
+
+
 def test_nothing_is_said_of_a_lane_that_does_nothing() -> None:
     assert ThreadLane(Busy(heeds=True), Desk()).doing == ""  # type: ignore[arg-type]
 
 
-def test_the_time_left_of_a_slow_model_is_told_by_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_of_a_slow_model_is_told_by_the_last_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer in 100 s: in most windows of ten seconds there is none, and the pace is still one in 100 s."""
-    clock = [0.0]
-    monkeypatch.setattr("pipeline.teacher.progress.time.monotonic", lambda: clock[0])
-    events: list[Any] = []
-    told = progress.Progress(events.append, 10, Ledger(None, None))
+    clock, events = [0.0], list[Any]()
+    told = progress_at(clock, monkeypatch, events, 10)
     for second in range(1, 201):
         clock[0] = float(second)
         if second % 100 == 0:
-            told.count(Answer("x", "stop", "toy", 1, 1, 0.0, 0, 10))
+            told.count(ANSWER)
         told.tell(1, "writing")
     assert events[98]["eta_seconds"] is None
     assert events[-1]["eta_seconds"] == 800.0
     assert events[150]["eta_seconds"] > 800.0
     assert events[-1]["doing"] == "writing"
+
+
+def test_a_batch_that_ends_at_once_does_not_promise_that_the_next_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 of 640 answers within one second after three minutes: the rest takes half an hour, not ten seconds."""
+    clock, events = [0.0], list[Any]()
+    told = progress_at(clock, monkeypatch, events, 640)
+    for second in range(1, 182):
+        clock[0] = float(second)
+        for _ in range(64 * (second == 180)):
+            told.count(ANSWER)
+        told.tell(64)
+    assert events[-1]["eta_seconds"] == pytest.approx(9 * 181, rel=0.01)
+
+
+def test_what_a_recording_holds_says_nothing_of_how_long_a_model_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, events = [0.0], list[Any]()
+    told = progress_at(clock, monkeypatch, events, 440)
+    for second in range(1, 101):
+        clock[0] = float(second)
+        for _ in range(416 * (second == 1)):
+            told.count(ANSWER, looked_up=True)
+        if second == 100:
+            told.count(ANSWER)
+        told.tell(24)
+    assert events[-2]["eta_seconds"] is None
+    assert events[-1]["eta_seconds"] == 2300.0
