@@ -150,7 +150,7 @@ class _Run:
             soft = loss.settings["soft_targets"] if loss else {"on_policy": 0.0, "hidden_weight": 0.0}
             refuse_unsharded(self.student, soft["on_policy"], soft["hidden_weight"])
             shard(self.model, self.device, self.world.size)
-        self.flops = flops_per_token(self.model, self.limits.sequence_length)
+        self.flops = None if self._partial else flops_per_token(self.model, self.limits.sequence_length)
         self.passes = Passes(
             Objective(self.model, self.student.prompt_gradient, lean=not self.sharded),
             self.store,
@@ -161,6 +161,11 @@ class _Run:
             length=self.limits.sequence_length,
             loss=loss,
         )
+
+    @property
+    def _partial(self) -> bool:
+        """Whether part of a step's products is left out, so that a share of the peak would be one of work not done."""
+        return self.student.frozen_layers > 0 or not self.student.prompt_gradient
 
     def train(self) -> TrainingSummary:
         started = self._resume()
@@ -253,7 +258,7 @@ class _Run:
                 "grad_norm": norm,
                 "tokens": self.read,
                 "tokens_per_second": step.tokens / max(seconds, 1e-9),
-                "mfu": step.tokens * self.flops / max(seconds, 1e-9) / self.peak,
+                "mfu": self.flops and step.tokens * self.flops / max(seconds, 1e-9) / self.peak,
                 "eta_seconds": self.eta(overall + 1, time.monotonic()),
             }
         )

@@ -161,6 +161,15 @@ def test_a_pretrained_folder_is_fine_tuned(corpus: Path, tmp_path: Path, llama: 
     assert summary.held_out_loss < (summary.held_out_loss_before or 0)
 
 
+@pytest.mark.parametrize("less", [{"frozen_layers": 1}, {"prompt_gradient": False}])
+def test_no_share_of_the_peak_is_told_of_a_training_that_leaves_products_out(
+    corpus: Path, tmp_path: Path, llama: Path, less: dict[str, Any]
+) -> None:
+    one = PHASE.model_copy(update={"steps": 1})
+    _, events = run(corpus, tmp_path, STUDENT.model_copy(update={"init": str(llama), "phases": (one,), **less}))
+    assert [event["mfu"] for event in events if event["event"] == "train"] == [None]
+
+
 def test_a_vocabulary_that_does_not_fit_is_refused(corpus: Path, tmp_path: Path, llama: Path) -> None:
     import json
     import shutil
