@@ -335,8 +335,21 @@ class EvaluationTable(Table):
     likelihood: bool = False
     """Measure how likely the student finds the reference solutions, too, before and after: bits per byte, which a
     small student or corpus moves long before it solves another problem."""
+    likelihood_of: tuple[BenchmarkText, ...] = ()
+    """With likelihood = true: benchmarks of which that is measured; [] for those of `benchmarks`. With benchmarks = []
+    nothing else is, and no answer is written."""
     splits: bool = True
     """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Benchmarks of whose reference solutions the likelihood is measured."""
+        return (self.likelihood_of or self.benchmarks) if self.likelihood else ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All benchmarks that the student meets."""
+        return tuple(dict.fromkeys((*self.benchmarks, *self.measured)))
 
 
 class Recipe(Table):

@@ -1,6 +1,6 @@
 """What no single key of a recipe shows: names that refer to nothing, settings that contradict each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.core.known import HELD_OUT, models
 from pipeline.execution import Execution
@@ -29,21 +29,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
             f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
         )
     problems.extend(_value_model_problems(recipe, names))
-    if recipe.evaluation.samples > 1 and recipe.evaluation.temperature == 0:
-        problems.append(
-            f"evaluation.samples = {recipe.evaluation.samples} with temperature = 0 gives the same answer each time; "
-            "set evaluation.temperature, e.g. 0.8"
-        )
-    if HELD_OUT in recipe.evaluation.benchmarks and not recipe.seeds.exercises:
-        problems.append(
-            f"evaluation.benchmarks names {HELD_OUT!r}, but seeds.exercises = 0: a corpus without exercises has none "
-            "to keep back; leave it out"
-        )
-    if HELD_OUT in recipe.decontaminated.benchmarks:
-        problems.append(
-            f"decontaminated.benchmarks names {HELD_OUT!r}, which a run makes of its own corpus and always holds it "
-            "against; leave it out"
-        )
+    problems.extend(_evaluation(recipe))
     problems.extend(_distillation(recipe))
     if recipe.validated.min_mutants_killed and not recipe.validated.mutants:
         problems.append(
@@ -131,6 +117,32 @@ def _agreement(recipe: Recipe) -> list[str]:
             f"teacher's own; lower it, or set agreement.solutions = {table.agree - 1} or more"
         )
     return problems
+
+
+def _evaluation(recipe: Recipe) -> Iterator[str]:
+    """What contradicts itself in how the student is asked, and in what the corpus is held against."""
+    table = recipe.evaluation
+    if table.samples > 1 and table.temperature == 0:
+        yield (
+            f"evaluation.samples = {table.samples} with temperature = 0 gives the same answer each time; "
+            "set evaluation.temperature, e.g. 0.8"
+        )
+    if HELD_OUT in table.named and not recipe.seeds.exercises:
+        key = "benchmarks" if HELD_OUT in table.benchmarks else "likelihood_of"
+        yield (
+            f"evaluation.{key} names {HELD_OUT!r}, but seeds.exercises = 0: a corpus without exercises has none "
+            "to keep back; leave it out"
+        )
+    if table.likelihood_of and not table.likelihood:
+        yield (
+            f"evaluation.likelihood_of = {list(table.likelihood_of)} without likelihood; "
+            "set evaluation.likelihood = true"
+        )
+    if HELD_OUT in recipe.decontaminated.benchmarks:
+        yield (
+            f"decontaminated.benchmarks names {HELD_OUT!r}, which a run makes of its own corpus and always holds it "
+            "against; leave it out"
+        )
 
 
 def _distillation(recipe: Recipe) -> list[str]:

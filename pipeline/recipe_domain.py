@@ -32,8 +32,10 @@ def with_problems(data: dict[str, Any]) -> None:
         values = data.setdefault(table, {})
         if not isinstance(values, dict):
             continue
-        named = values.setdefault("benchmarks", [domain])
-        if isinstance(named, list):
-            values["benchmarks"] = named = [domain if name == Path(domain).name else name for name in named]
-            if table == "decontaminated" and domain not in named:
-                named.append(domain)
+        values.setdefault("benchmarks", [domain])
+        for key in ("benchmarks", "likelihood_of"):
+            named = values.get(key)
+            if isinstance(named, list):
+                values[key] = named = [domain if name == Path(domain).name else name for name in named]
+                if table == "decontaminated" and domain not in named:
+                    named.append(domain)

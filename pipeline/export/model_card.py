@@ -152,6 +152,6 @@ def _limits(told: Told, recipe: Recipe | None) -> list[str]:
         lines.append("- A score marked as partial is of a part of its benchmark, and no score of the whole.")
     lines += [f"- {one.benchmark}: no rise over the weights it began from is shown."
               for one in told.summary.comparisons if one.claim != "rise"]  # fmt: skip
-    if recipe is not None and "held-out" in recipe.evaluation.benchmarks:
+    if recipe is not None and "held-out" in recipe.evaluation.named:
         lines.append("- `held-out` asks what the same teacher asked; it is no measure of anything else.")
     return ["## Limitations", "", *lines] if lines else []

@@ -63,7 +63,7 @@ def refuse_tests(run: RunView, development: tuple[Problem, ...]) -> None:
     from pipeline.benchmarks.problems import load
 
     recipe = run.loaded.recipe if run.loaded else None
-    names = (*recipe.evaluation.benchmarks, *recipe.decontaminated.benchmarks) if recipe else ()
+    names = (*recipe.evaluation.named, *recipe.decontaminated.benchmarks) if recipe else ()
     asked = {_words(problem): problem.task_id for problem in development}
     for name in dict.fromkeys(name for name in names if name != HELD_OUT):
         for problem in load(name).problems:

@@ -281,11 +281,15 @@ def _sweep(made: Improvement, rounds: int) -> Sweep:
 
     recipe = made.loaded.recipe
     files = [str(made.folder / f"{name}.jsonl") for name in (DEVELOPMENT, REPORTED)]
-    others = [name for name in recipe.evaluation.benchmarks if name != HELD_OUT]
+    asked = {
+        key: [*files, *(name for name in getattr(recipe.evaluation, key) if name != HELD_OUT)]
+        for key in ("benchmarks", "likelihood_of")
+        if getattr(recipe.evaluation, key)
+    }
     wordings = recipe.distinct.max_wordings
     common = {
         "held_out": {"keep_back": files},
-        "evaluation": {"benchmarks": [*files, *others]},
+        "evaluation": asked,
         # An exercise and its rewording are two wordings of one solution.
         "distinct": {"max_wordings": wordings and max(2, wordings)},
     }

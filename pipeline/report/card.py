@@ -147,7 +147,10 @@ def _scores(summary: Summary) -> list[str]:
         lines += _unlike(models)
         lines += [f"    {_claim(c)}" for c in summary.comparisons if c.benchmark == benchmark]
         lines += _surprise(summary, benchmark)
-    return ["Scores, pass@1 with 95% intervals", *lines] if lines else []
+    title = "Scores, pass@1 with 95% intervals" if lines else "Scores"
+    for benchmark, problems in summary.measured_alone.items():
+        lines += [f"  {benchmark} ({problems:,})", *_surprise(summary, benchmark)]
+    return [title, *lines] if lines else []
 
 
 def _solved(score: ModelScore) -> str:

@@ -66,7 +66,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One benchmark: its chart's rows (the whole first, then groups) and what may be said of it.
+    """One benchmark: its chart's rows (the whole first, then groups) and what may be said of it; neither models nor
+    rows where no answer was asked for.
 
     likelihoods, change: of its reference solutions, where they were measured.
     """
@@ -137,7 +138,7 @@ def _value_charts(summary: Summary) -> dict[str, Any]:
 
 
 def boards(summary: Summary) -> list[Board]:
-    """One board a benchmark, in the order of the scores."""
+    """One board a benchmark, in the order of the scores; then those of which the likelihood alone was measured."""
     found = []
     for name in dict.fromkeys(score.benchmark for score in summary.scores):
         models = tuple(score for score in summary.scores if score.benchmark == name)
@@ -151,10 +152,14 @@ def boards(summary: Summary) -> list[Board]:
             either = [score.groups.get(group) if score else None for score in (before, after)]
             rows.append(Row(group, part.problems, *either))
         comparison = next((c for c in summary.comparisons if c.benchmark == name), None)
-        likely = tuple(one for one in summary.likelihoods if one.benchmark == name)
-        change = next((c for c in summary.likelihood_comparisons if c.benchmark == name), None)
-        found.append(Board(name, models, tuple(rows), comparison, likely, change))
-    return found
+        found.append(Board(name, models, tuple(rows), comparison, *_likely(summary, name)))
+    return found + [Board(name, (), (), None, *_likely(summary, name)) for name in summary.measured_alone]
+
+
+def _likely(summary: Summary, name: str) -> tuple[tuple[Surprise, ...], Change | None]:
+    """What the reference solutions of a benchmark cost, and by how much that changed."""
+    change = next((one for one in summary.likelihood_comparisons if one.benchmark == name), None)
+    return tuple(one for one in summary.likelihoods if one.benchmark == name), change
 
 
 def lede(summary: Summary) -> list[str]:

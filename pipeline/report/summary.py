@@ -124,6 +124,12 @@ class Summary:
         return tuple(line for line in self.funnel if line.name in walk.corpus())
 
     @property
+    def measured_alone(self) -> Mapping[str, int]:
+        """Problems of each benchmark of which no answer was asked for and the reference solutions were measured."""
+        asked = {score.benchmark for score in self.scores}
+        return {one.benchmark: one.problems for one in self.likelihoods if one.benchmark not in asked}
+
+    @property
     def parsed(self) -> bool:
         """Whether answers became documents: a run that ends before that keeps none and loses none."""
         line = self.line("documents")

@@ -317,22 +317,20 @@ def _usd(table: TeacherTable, prompt_tokens: int, completion_tokens: int) -> flo
 
 
 def _solutions(recipe: Recipe, routed: Routed) -> list[dict[str, Any]]:
-    """What further solutions take at most of each teacher that is asked for them: of an exercise that cannot be parsed,
-    or shows no calls, none are asked. A recording is taken to hold the solutions of what was recorded, and to leave the
-    others to whom it leaves what it lacks."""
+    """What further solutions take at most, by who is asked: of what cannot be parsed none are. A recording is
+    taken to hold those of what was recorded, and to leave the others to whom it leaves what it lacks."""
     from pipeline.core.money import token_estimate
     from pipeline.domains.loading import load
     from pipeline.stages.prompts.stage import with_task
     from pipeline.stages.solutions.step import agreeing
 
-    tables = {table.name: table for table in recipe.teachers}
-    requests = Counter[str]()
+    tables, requests = {table.name: table for table in recipe.teachers}, Counter[str]()
     for writer in agreeing(recipe):
         solver = tables[recipe.agreement.solver or writer.name]
         if isinstance(solver, ReplayTable) and solver.otherwise and not isinstance(writer, ReplayTable):
             solver = tables[solver.otherwise]
-        exercises = _counts(recipe, writer, routed)["exercise"] * recipe.completions.samples_per_prompt
-        requests[solver.name] += exercises * recipe.agreement.solutions
+        times = recipe.completions.samples_per_prompt * recipe.agreement.solutions
+        requests[solver.name] += _counts(recipe, writer, routed)["exercise"] * times
     each = token_estimate(with_task(load(recipe.domain)).messages)
     return [
         _asked(tables[name], count, round(count * each), count * min(SOLUTION_TOKENS, tables[name].max_tokens))

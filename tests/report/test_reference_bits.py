@@ -68,3 +68,15 @@ def test_card_page_and_json_say_what_was_measured(summary: Summary) -> None:
     assert data["likelihood_comparisons"][0]["claim"] == "likelier"
     assert "bits per byte" not in card(summary)
     assert "bits per byte" not in render(summary)
+
+
+def test_benchmarks_of_which_no_answer_was_asked_for_are_told_too(summary: Summary) -> None:
+    found, compared = measured([0.5, 0.6] * 9, [0.4, 0.5] * 9, "mine")
+    told = replace(summary, likelihoods=tuple(found), likelihood_comparisons=tuple(compared))
+    assert "  mine (18)\n    reference solutions: 0.550 -> 0.450 bits per byte" in card(told)
+    assert render(told).count("No answers were asked for.") == 1
+    alone = replace(told, scores=(), comparisons=(), samples=())
+    assert "Scores\n  mine (18)\n" in card(alone)
+    assert "pass@1" not in card(alone)
+    assert "Share of problems solved" not in render(alone)
+    assert "the student finds them likelier" in render(alone)

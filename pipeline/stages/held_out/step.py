@@ -14,7 +14,7 @@ from pipeline.store.manifest import Manifest
 
 def wanted(recipe: Recipe) -> bool:
     """Whether the student is asked exercises of its own corpus, or of an earlier run's."""
-    return HELD_OUT in recipe.evaluation.benchmarks or bool(recipe.held_out.keep_back)
+    return HELD_OUT in recipe.evaluation.named or bool(recipe.held_out.keep_back)
 
 
 def _reads(recipe: Recipe) -> dict[str, str] | None:

@@ -7,16 +7,12 @@ from pipeline.recipe import Recipe
 from pipeline.stages.likelihoods.stage import REASONS, Likelihoods
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.reads import benchmark_digests, problem_sets, student_weights
-from pipeline.stages.samples.step import before_wanted
+from pipeline.stages.samples.step import has_base
 from pipeline.store.manifest import Manifest
 
 
-def _wanted(recipe: Recipe) -> bool:
-    return recipe.evaluation.likelihood and bool(recipe.evaluation.benchmarks)
-
-
 def _asked(recipe: Recipe) -> dict[str, Any]:
-    return {"benchmarks": list(recipe.evaluation.benchmarks), "limit": recipe.evaluation.limit}
+    return {"benchmarks": list(recipe.evaluation.measured), "limit": recipe.evaluation.limit}
 
 
 def _make_before(making: Making) -> Manifest:
@@ -34,7 +30,7 @@ def _make(making: Making, name: str, spec: str, checkpoint: str) -> Manifest:
     making.loading(spec if name == "before" else "the student")
     model = load(spec, cache=making.places.models, device=making.execution.device)
     problems = [
-        problem for one in problem_sets(making, table.benchmarks) for problem in one.limited(table.limit).problems
+        problem for one in problem_sets(making, table.measured) for problem in one.limited(table.limit).problems
     ]
     return making.through(Likelihoods(model, name, checkpoint, making.tell), problems)
 
@@ -45,9 +41,9 @@ BEFORE = TextStep(
     caption="how likely the untrained student finds the reference solutions",
     make=_make_before,
     inputs=("held-out",),
-    wanted=lambda recipe: _wanted(recipe) and before_wanted(recipe),
+    wanted=lambda recipe: bool(recipe.evaluation.measured) and has_base(recipe),
     settings=lambda recipe: {"init": recipe.student.init, "evaluation": _asked(recipe)},
-    reads=lambda recipe: [student_weights(recipe), benchmark_digests(recipe.evaluation.benchmarks)],
+    reads=lambda recipe: [student_weights(recipe), benchmark_digests(recipe.evaluation.measured)],
     kept=(Likelihood,),
     dropped=(Problem,),
     reasons=REASONS,
@@ -58,9 +54,9 @@ AFTER = TextStep(
     caption="how likely the trained student finds the reference solutions",
     make=_make_after,
     inputs=("student", "held-out"),
-    wanted=_wanted,
+    wanted=lambda recipe: bool(recipe.evaluation.measured),
     settings=lambda recipe: {"evaluation": _asked(recipe)},
-    reads=lambda recipe: benchmark_digests(recipe.evaluation.benchmarks),
+    reads=lambda recipe: benchmark_digests(recipe.evaluation.measured),
     kept=(Likelihood,),
     dropped=(Problem,),
     reasons=REASONS,

@@ -13,7 +13,7 @@ from pipeline.stages.reads import benchmark_digests, problem_sets, student_weigh
 from pipeline.stages.samples.facts import SamplesFacts
 from pipeline.store.manifest import Manifest
 
-SCORING = {"before", "cpu_seconds", "likelihood", "memory_mb", "packages", "splits"}
+SCORING = {"before", "cpu_seconds", "likelihood", "likelihood_of", "memory_mb", "packages", "splits"}
 """Keys of [evaluation] that do not change what is answered."""
 
 
@@ -21,10 +21,10 @@ def _sampling(recipe: Recipe) -> dict[str, Any]:
     return recipe.evaluation.model_dump(mode="json", exclude=SCORING) | {"seed": recipe.seed}
 
 
-def before_wanted(recipe: Recipe) -> bool:
-    """Whether there is a student before training that the benchmarks can be put to."""
-    student, table = recipe.student, recipe.evaluation
-    return bool(table.benchmarks) and table.before and student.init != "scratch" and not student.layers
+def has_base(recipe: Recipe) -> bool:
+    """Whether there is a student before training that is to be compared with."""
+    student = recipe.student
+    return recipe.evaluation.before and student.init != "scratch" and not student.layers
 
 
 def _before_settings(recipe: Recipe) -> dict[str, Any]:
@@ -86,7 +86,7 @@ BEFORE = TextStep(
     caption="answers of the untrained student",
     make=_make_before,
     inputs=("held-out",),
-    wanted=before_wanted,
+    wanted=lambda recipe: bool(recipe.evaluation.benchmarks) and has_base(recipe),
     settings=_before_settings,
     reads=lambda recipe: [student_weights(recipe), benchmark_digests(recipe.evaluation.benchmarks)],
     kept=(Sample,),

@@ -172,6 +172,13 @@ def refuse_unsharded(student: StudentTable, on_policy: float = 0.0, hidden_weigh
         )
 
 
+def flops_of(student: StudentTable, model: Any, length: int) -> float | None:
+    """`flops_per_token`, None where training leaves part of the products out: a share of the peak would be one of work
+    that is not done."""
+    partial = student.frozen_layers > 0 or not student.prompt_gradient
+    return None if partial else flops_per_token(model, length)
+
+
 def flops_per_token(model: Any, length: int) -> float:
     """Floating point operations of training on one token, as `hornbook plan` counts them (Kaplan et al. 2020, 2.1).
 

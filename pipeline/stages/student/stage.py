@@ -20,7 +20,7 @@ from pipeline.models.loading import LoadedModel, ended_by, load_tokenizer, pick_
 from pipeline.recipe import StudentTable, TokensTable
 from pipeline.stages.student import finished
 from pipeline.stages.student.batches import Loader, held_out_rows
-from pipeline.stages.student.initial import flops_per_token, freeze, initial_model, refuse_unsharded
+from pipeline.stages.student.initial import flops_of, freeze, initial_model, refuse_unsharded
 from pipeline.stages.student.objective import NamedLoss, Objective
 from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.selection import Candidate, Judge, Selection, weights_digest
@@ -150,7 +150,7 @@ class _Run:
             soft = loss.settings["soft_targets"] if loss else {"on_policy": 0.0, "hidden_weight": 0.0}
             refuse_unsharded(self.student, soft["on_policy"], soft["hidden_weight"])
             shard(self.model, self.device, self.world.size)
-        self.flops = None if self._partial else flops_per_token(self.model, self.limits.sequence_length)
+        self.flops = flops_of(self.student, self.model, self.limits.sequence_length)
         self.passes = Passes(
             Objective(self.model, self.student.prompt_gradient, lean=not self.sharded),
             self.store,
@@ -161,11 +161,6 @@ class _Run:
             length=self.limits.sequence_length,
             loss=loss,
         )
-
-    @property
-    def _partial(self) -> bool:
-        """Whether part of a step's products is left out, so that a share of the peak would be one of work not done."""
-        return self.student.frozen_layers > 0 or not self.student.prompt_gradient
 
     def train(self) -> TrainingSummary:
         started = self._resume()

@@ -3,9 +3,11 @@
 from math import log
 from pathlib import Path
 
+import pytest
 from models_made import folder
 
 from pipeline import walk
+from pipeline.core.errors import RecipeError
 from pipeline.core.events import Event
 from pipeline.core.records import Likelihood, Problem
 from pipeline.core.stage import Dropped, Kept, Tally, checked
@@ -67,6 +69,32 @@ def test_likelihoods_are_made_where_they_are_wanted_and_of_what_there_is() -> No
     assert not set(NAMES) & keys("evaluation.likelihood=false").keys()
     assert not set(NAMES) & keys("evaluation.benchmarks=[]").keys()
     assert set(NAMES) & keys("evaluation.before=false").keys() == {"likelihoods-after"}
+
+
+def test_of_some_benchmarks_alone_and_without_any_answer() -> None:
+    both = 'evaluation.benchmarks=["held-out", "humaneval"]'
+    some = keys(both, 'evaluation.likelihood_of=["held-out"]')
+    assert {name: key for name, key in some.items() if name not in NAMES} == {
+        name: key for name, key in keys(both).items() if name not in NAMES
+    }
+    assert all(some[name] != keys(both)[name] for name in NAMES)
+    alone = keys("evaluation.benchmarks=[]", 'evaluation.likelihood_of=["held-out"]')
+    assert {"held-out", *NAMES} <= alone.keys()
+    assert not {"samples-before", "samples-after", "scores"} & alone.keys()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["evaluation.likelihood=false"], r"evaluation.likelihood_of = \['held-out'\] without likelihood; set"),
+        (["seeds.exercises=0"], "evaluation.likelihood_of names 'held-out', but seeds.exercises = 0"),
+    ],
+)
+def test_benchmarks_that_cannot_be_measured_are_refused(overrides: list[str], said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(
+            "tiny", [*ON, 'evaluation.benchmarks=["humaneval"]', 'evaluation.likelihood_of=["held-out"]', *overrides]
+        )
 
 
 def test_how_problems_are_answered_changes_no_likelihood_and_the_wish_for_them_no_answer() -> None:
