@@ -45,12 +45,15 @@ class Table(BaseModel):
 
 
 def tables_in(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The table that a field holds, or holds several of, under ""; where it is one of a union, all by their `kind`.
+    """The table that a field holds, or holds several of, listed or named, under ""; where it is one of a union, all by
+    their `kind`.
 
     Empty for the annotation of a plain value.
     """
     if get_origin(annotation) in (tuple, Annotated):
         return tables_in(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return tables_in(get_args(annotation)[1])
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = [one for one in get_args(annotation) if _is_table(one) and "kind" in one.model_fields]
         return {one.model_fields["kind"].default: one for one in kinds}

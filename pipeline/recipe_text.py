@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -141,7 +141,7 @@ def read(name_or_path: str, what: str, shipped: Mapping[str, str]) -> Text:
                     f"{path} has {path.stat().st_size:,} bytes, more than the {LARGEST:,} of the largest recipe",
                     hint="name a TOML file; `hornbook recipes copy NAME FILE` gives you one to edit",
                 )
-            return Text(path.read_text(encoding="utf-8"), str(path), path.absolute().parent)
+            return Text(path.read_text(encoding="utf-8-sig"), str(path), path.absolute().parent)
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text: byte {error.start}", hint="save the recipe as UTF-8") from error
     except OSError as error:
@@ -292,9 +292,11 @@ def _place(model: type[BaseModel], location: Iterable[Any], prefix: str) -> _Pla
     kind, table = "", None
     kinds: Mapping[str, type[BaseModel]] = {}
     inside: Mapping[str, type[BaseModel]] = {"": model}
+    named = False
     for part in location:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
             parts.append(str(part))
+            named = False
         elif part in inside:
             kind, kinds, inside = part, inside, {"": inside[part]}
         else:
@@ -304,6 +306,7 @@ def _place(model: type[BaseModel], location: Iterable[Any], prefix: str) -> _Pla
                 kind, kinds = "", {}
             field = table.model_fields.get(part) if table else None
             inside = tables_in(field.annotation) if field else {}
+            named = field is not None and get_origin(field.annotation) is dict
     return _Place(parts, kind, kinds, table, inside)
 
 

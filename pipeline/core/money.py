@@ -53,7 +53,7 @@ def read_prices() -> dict[str, Price]:
 
 def _read(path: Path) -> dict[str, Price]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise RecipeError(f"price list {path}: {error}", hint="see data/prices.toml for the form") from None
     prices = {}

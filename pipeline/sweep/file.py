@@ -243,6 +243,10 @@ def _trials(
         if unseeded is None:
             continue
         key = "seed" if isinstance(unseeded.recipe, ImageRecipe) else table.seed_key
+        if any(_sets(layer.values, key) for layer in layers) or key in (text.partition("=")[0] for text in overrides):
+            problem = f"{key} is set by the experiment's seeds, one for each run; leave it out"
+            wrong.setdefault(problem, []).append(arm.name)
+            continue
         for seed in seeds:
             loaded = loaded_for(arm, [*layers, Layer(_seeded(key, seed))])
             if loaded is not None:
@@ -251,6 +255,13 @@ def _trials(
         where = "every arm" if len(names) == len(table.arms) else f"arm {', '.join(names)}"
         problems.append(f"{where}: {problem}")
     return found
+
+
+def _sets(values: Mapping[str, Any], key: str) -> bool:
+    """Whether settings, tables in tables, have a key of one part or two."""
+    outer, _, inner = key.partition(".")
+    below = values.get(outer)
+    return inner in below if inner and isinstance(below, Mapping) else below is not None
 
 
 def _seeded(key: str, seed: int) -> Mapping[str, Any]:

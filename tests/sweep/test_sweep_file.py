@@ -56,6 +56,36 @@ def test_a_seed_may_be_that_of_the_whole_recipe(tmp_path: Path) -> None:
     assert (recipe.seed, recipe.student.seed) == (2, None)
 
 
+SET_BY_SEEDS = "{} is set by the experiment's seeds, one for each run; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "said"),
+    [
+        (HEAD + ARMS + "set.student.seed = 5\n", "", "arm second: " + SET_BY_SEEDS.format("student.seed")),
+        (HEAD + ARMS, "student.seed=5", "every arm: " + SET_BY_SEEDS.format("student.seed")),
+        (HEAD + 'seed_key = "seed"\n' + ARMS + "set.seed = 5\n", "", "arm second: " + SET_BY_SEEDS.format("seed")),
+        (HEAD.replace("tiny", "dino") + '[[arms]]\nname = "a"\nset.seed = 5\n', "", SET_BY_SEEDS.format("seed")),
+    ],
+)
+def test_what_the_seeds_set_is_set_by_nothing_else_or_all_runs_of_an_arm_would_be_one(
+    tmp_path: Path, text: str, override: str, said: str
+) -> None:
+    (problem,) = problems(tmp_path, text, *([override] if override else []))
+    assert problem.endswith(said)
+    assert sweep(tmp_path, HEAD + 'seed_key = "seed"\n' + ARMS, "student.seed=5").trials[1].loaded.recipe.seed == 2
+
+
+def test_an_unknown_key_of_a_scale_is_told_with_those_that_there_are_and_a_byte_order_mark_is_none(
+    tmp_path: Path,
+) -> None:
+    wrong = problems(tmp_path, "\ufeff" + HEAD + ARMS + "[scales.big]\nrecipes = 'tiny'\nzzz = 1\n")
+    assert wrong == (
+        "scales.big.recipes: unknown key; did you mean 'recipe'?",
+        "scales.big.zzz: unknown key; known here: recipe, seeds, set",
+    )
+
+
 def test_without_pairs_each_arm_is_compared_with_the_one_before_it(tmp_path: Path) -> None:
     assert sweep(tmp_path, HEAD + ARMS).pairs == (("first", "second"),)
     assert sweep(tmp_path, HEAD + 'pairs = [["before", "second"]]\n' + ARMS).pairs == (("before", "second"),)
