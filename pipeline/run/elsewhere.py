@@ -119,7 +119,7 @@ def _awaited(name: str, places: Places, tell: Any) -> Path:
                 hint="start it with execution.nodes and execution.rendezvous, and join it then",
             )
         if not told:
-            tell(f"waiting until {name} trains")
+            tell(f"waiting until {name} trains" + ("" if said else f"; there is no such run in {places.runs} yet"))
             told = True
         time.sleep(POLL)
 
