@@ -37,8 +37,7 @@ SOLUTION_TOKENS = 200
 GRADE_TOKENS = 80
 """Tokens of a judge's answer: two sentences and a grade (`judge/value.md` of the domain`)."""
 
-SAMPLED_PROMPTS = 64
-"""Prompts rendered per teacher and kind to estimate the mean length."""
+SAMPLED_PROMPTS = 64  # rendered per teacher and kind to estimate the mean length
 
 SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 """Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
@@ -64,7 +63,8 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
     asked = [*teachers, *again, *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     answers = sum(one["in_all"]["completion_tokens"] for one in teachers)
-    corpus = min(answers, wanting.most_tokens(recipe, ANSWER_TOKENS)) + _source_tokens(recipe)
+    most = min(answers, wanting.most_tokens(recipe, ANSWER_TOKENS)) + _source_tokens(recipe)
+    corpus = remaining.packed(whole, places) or most
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
     soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
     raw = raw_code.raw_code(recipe.sources)
@@ -325,11 +325,11 @@ def _solutions(recipe: Recipe, routed: Routed) -> list[dict[str, Any]]:
     from pipeline.stages.solutions.step import agreeing
 
     tables, requests = {table.name: table for table in recipe.teachers}, Counter[str]()
+    times = recipe.completions.samples_per_prompt * recipe.agreement.solutions
     for writer in agreeing(recipe):
         solver = tables[recipe.agreement.solver or writer.name]
-        if isinstance(solver, ReplayTable) and solver.otherwise and not isinstance(writer, ReplayTable):
-            solver = tables[solver.otherwise]
-        times = recipe.completions.samples_per_prompt * recipe.agreement.solutions
+        if isinstance(solver, ReplayTable) and not isinstance(writer, ReplayTable):
+            solver = tables.get(solver.otherwise, solver)
         requests[solver.name] += _counts(recipe, writer, routed)["exercise"] * times
     each = token_estimate(with_task(load(recipe.domain)).messages)
     return [

@@ -15,6 +15,7 @@ from pipeline.recipe_text import Loaded
 from pipeline.run import record as run_record
 from pipeline.run.journalled import ASKING
 from pipeline.run.run import Planned
+from pipeline.stages.tokens.facts import TokensFacts
 from pipeline.store.places import Places
 
 PRICES = ("usd", "usd_online", "usd_batch")
@@ -117,6 +118,13 @@ def solved(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
     """Solutions that the journal of an unfinished `solutions` holds, by teacher."""
     found = _journalled(loaded, whole["solutions"], places)
     return Counter({name: one.answers for name, one in found.items()})
+
+
+def packed(whole: Plan, places: Places) -> int | None:
+    """Tokens of the corpus where it is packed already; None where that is still to be done."""
+    key = whole["tokens"].key if "tokens" in whole else ""
+    manifest = places.store.manifest("tokens", key) if key else None
+    return TokensFacts.from_json(manifest.facts).tokens if manifest is not None else None
 
 
 def left(one: dict[str, Any], there: int) -> dict[str, Any]:

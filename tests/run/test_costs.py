@@ -1,5 +1,6 @@
 """What `hornbook plan` says a teacher will cost."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from pipeline.core.records import Seed
 from pipeline.recipe_text import load
 from pipeline.run.costs import ANSWER_TOKENS, SOURCE_TOKENS, _downloads, _judge, _source_tokens, _total, estimate, table
+from pipeline.run.run import run
 from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store.places import places
 
@@ -103,6 +105,16 @@ def test_answers_that_are_stored_are_not_asked_for_again(tmp_path: Path, monkeyp
     found = estimate(load("tiny"), places(str(tmp_path)))["teacher"]
     assert (found["requests"], found["stored"], found["in_all"]["requests"]) == (0, 28, 28)
     assert not found["to_make"]
+
+
+def test_a_corpus_that_is_packed_is_counted_and_not_estimated(tmp_path: Path) -> None:
+    where, wanted = places(str(tmp_path)), load("tiny", ["student.phases.0.steps=0", "student.phases.0.epochs=2"])
+    before = estimate(wanted, where)["student"]
+    run(wanted, where, until="tokens")
+    after = estimate(wanted, where)["student"]
+    (manifest,) = (tmp_path / "store" / "tokens").glob("*/manifest.json")
+    assert after["training_tokens"] == 2 * json.loads(manifest.read_text())["facts"]["tokens"]
+    assert after["training_tokens"] < before["training_tokens"] / 2
 
 
 def test_a_judge_annotates_its_sample_and_part_of_it_twice(tmp_path: Path) -> None:
