@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.core.errors import RecipeError
 from pipeline.core.known import HELD_OUT, models
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, TeacherTable
+
+
+def refused(which: str, problems: Sequence[str], instead: str = "") -> RecipeError:
+    """The error of settings with problems, which lists them all. which: "FILE has". instead: what works, for the hint."""
+    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+    listing = "".join(f"\n  - {problem}" for problem in problems)
+    return RecipeError(f"{which} {count}:{listing}", hint=f"nothing was run{instead}", problems=problems)
 
 
 def inconsistencies(recipe: Recipe) -> list[str]:

@@ -18,6 +18,7 @@ from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_base import tables_in
+from pipeline.recipe_checks import refused
 from pipeline.recipe_domain import GONE, recipe_of, with_problems
 from pipeline.recipe_kinds import LoadedOf, inconsistencies, kind_of
 from pipeline.recipe_paths import locate
@@ -69,13 +70,7 @@ def load(name_or_path: str, overrides: Sequence[str] = (), layers: Sequence[Laye
     execution = validated(Execution, execution_data, "execution", problems)
     problems.extend(inconsistencies(recipe, execution))
     if problems or recipe is None or execution is None:
-        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        listing = "".join(f"\n  - {problem}" for problem in problems)
-        raise RecipeError(
-            f"{source} has {count}:{listing}",
-            hint="nothing was run; `hornbook recipes` lists recipes that work",
-            problems=problems,
-        )
+        raise refused(f"{source} has", problems, "; `hornbook recipes` lists recipes that work")
     return LoadedOf(recipe, execution, source)
 
 
@@ -101,11 +96,7 @@ def settings(overrides: Sequence[str], tables: Sequence[str]) -> Loaded:
     execution = validated(Execution, data.pop("execution", {}), "execution", problems)
     recipe = validated(Recipe, {name: data[name] for name in data if name in tables}, "", problems)
     if problems or recipe is None or execution is None:
-        raise RecipeError(
-            f"the settings have {len(problems)} problem{'s' if len(problems) != 1 else ''}:"
-            + "".join(f"\n  - {problem}" for problem in problems),
-            hint="nothing was run",
-        )
+        raise refused("the settings have", problems)
     return Loaded(recipe, execution, "")
 
 
@@ -289,14 +280,12 @@ class _Place(NamedTuple):
 
 def _place(model: type[BaseModel], location: Iterable[Any], prefix: str) -> _Place:
     parts = [prefix] if prefix else []
-    kind, table = "", None
+    kind, table, named = "", None, False
     kinds: Mapping[str, type[BaseModel]] = {}
     inside: Mapping[str, type[BaseModel]] = {"": model}
-    named = False
     for part in location:
         if isinstance(part, int) or named:
-            parts.append(str(part))
-            named = False
+            parts, named = [*parts, str(part)], False
         elif part in inside:
             kind, kinds, inside = part, inside, {"": inside[part]}
         else:

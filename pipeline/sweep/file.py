@@ -17,11 +17,13 @@ from pydantic import Field
 from pipeline.core.errors import RecipeError, UsageError
 from pipeline.core.names import LONGEST, Name
 from pipeline.recipe_base import Json, Seed, Table
+from pipeline.recipe_checks import refused
 from pipeline.recipe_images import ImageRecipe
 from pipeline.recipe_text import Layer, Loaded, Text, load, parsed, read, shipped_recipes, validated
 from pipeline.report.arms import BEFORE
 
 FOLDER = "recipes/experiments"
+INSTEAD = "; `hornbook sweep` lists experiments that work"
 
 Settings = Annotated[dict[str, Json], Field(default_factory=dict)]
 
@@ -134,7 +136,7 @@ def read_sweep(
     problems: list[str] = []
     table = validated(SweepTable, data, "", problems)
     if table is None:
-        raise _refused(given.source, problems)
+        raise refused(f"{given.source} has", problems, INSTEAD)
     size = _scale(table, scale)
     wanted = tuple(seeds or size.seeds or table.seeds)
     name = f"{table.name}-{scale}" if scale else table.name
@@ -143,20 +145,10 @@ def read_sweep(
     if not problems:
         trials = _trials(table, size, name, recipe, given, wanted, overrides, problems)
     if problems:
-        raise _refused(given.source, problems)
+        raise refused(f"{given.source} has", problems, INSTEAD)
     chosen = _chosen(table, arms)
     pairs = tuple((first, second) for first, second in table.pairs) or tuple(pairwise(a.name for a in table.arms))
     return Sweep(name, table, chosen, pairs, tuple(trials), given.source, recipe, scale)
-
-
-def _refused(source: str, problems: Sequence[str]) -> RecipeError:
-    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-    listing = "".join(f"\n  - {problem}" for problem in problems)
-    return RecipeError(
-        f"{source} has {count}:{listing}",
-        hint="nothing was run; `hornbook sweep` lists experiments that work",
-        problems=problems,
-    )
 
 
 def _scale(table: SweepTable, name: str) -> ScaleTable:
