@@ -10,7 +10,7 @@ from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, Teach
 
 
 def refused(which: str, problems: Sequence[str], instead: str = "") -> RecipeError:
-    """The error of settings with problems, which lists them all. which: "FILE has". instead: what works, for the hint."""
+    """The error of settings with problems, all of them listed. which: "FILE has". instead: what works, for the hint."""
     count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
     listing = "".join(f"\n  - {problem}" for problem in problems)
     return RecipeError(f"{which} {count}:{listing}", hint=f"nothing was run{instead}", problems=problems)

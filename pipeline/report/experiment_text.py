@@ -9,6 +9,7 @@ from pipeline.report.costs import Cost
 from pipeline.report.experiment import Curve, Experiment
 from pipeline.report.score_rows import BENCHMARKS
 from pipeline.report.scoring import format_p
+from pipeline.stages.likelihoods.results import signed_bits
 from pipeline.stages.scores.statistics import Interval
 
 
@@ -26,7 +27,7 @@ UNITS: Mapping[Measure, str] = {"pass@1": "points", "bits per byte": "bits"}
 
 def points(value: float, measure: Measure = "pass@1") -> str:
     """A difference of rates, in points: "+2.4"; of bits per byte: "-0.021"."""
-    return f"{100 * value:+.1f}" if measure == "pass@1" else f"{value:+.3f}"
+    return f"{100 * value:+.1f}" if measure == "pass@1" else signed_bits(value)
 
 
 def value_text(value: float, measure: Measure) -> str:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.report.card import card
+from pipeline.report.experiment_text import points
 from pipeline.report.html import render
 from pipeline.report.summary import Summary
-from pipeline.stages.likelihoods.results import Change, Surprise, changes, surprises
+from pipeline.stages.likelihoods.results import Change, Surprise, changes, difference_text, signed_bits, surprises
+from pipeline.stages.scores.statistics import Interval
 
 BITS = st.lists(st.floats(0.01, 4.0), min_size=1, max_size=12)
 
@@ -40,6 +42,14 @@ def test_fewer_bits_on_nearly_every_problem_are_a_claim_and_a_few_on_some_are_no
     assert less.claim == "less likely"
     _, (none,) = measured(bits, [one + (0.1 if n % 2 else -0.1) for n, one in enumerate(bits)], "b")
     assert none.claim == "none"
+
+
+def test_a_difference_that_is_claimed_is_never_shown_as_nothing() -> None:
+    assert [signed_bits(value) for value in (-0.0214, 0.00042, -0.00099, 0.0, 0.001)] == [
+        "-0.021", "+0.00042", "-0.00099", "+0.000", "+0.001",
+    ]  # fmt: skip
+    assert difference_text(0.0004, Interval(0.0002, 0.0011)) == "+0.00040 [+0.00020, +0.001]"
+    assert points(0.0004, "bits per byte") == "+0.00040"
 
 
 def test_problems_that_one_side_alone_has_are_not_compared() -> None:

@@ -111,6 +111,11 @@ def changes(found: Sequence[Mapping[str, Any]], measured: Sequence[Surprise], se
     return compared
 
 
+def signed_bits(value: float) -> str:
+    """A difference: "-0.021", or "+0.00042" of one that three digits would show as none."""
+    return f"{value:+.3f}" if abs(value) >= 0.001 or not value else f"{value:+.5f}"
+
+
 def difference_text(value: float, ends: Interval) -> str:
     """ "-0.021 [-0.025, -0.017]"."""
-    return f"{value:+.3f} [{ends.low:+.3f}, {ends.high:+.3f}]"
+    return f"{signed_bits(value)} [{signed_bits(ends.low)}, {signed_bits(ends.high)}]"
