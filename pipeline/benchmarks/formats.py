@@ -4,6 +4,7 @@ A row that lacks a key or has a value of the wrong type raises ValueError; `prob
 """
 
 import ast
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -49,14 +50,38 @@ def texts_of(row: Row, key: str) -> list[str]:
     return [item.replace("\r\n", "\n") for item in value]
 
 
+def id_of(row: Row) -> str:
+    """The task's id as text: of a whole number its digits, 0 among them. ValueError where it is missing or no id."""
+    if "task_id" not in row:
+        raise ValueError("key 'task_id' is missing")
+    value = row["task_id"]
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise ValueError(f"key 'task_id' should be text or a whole number, got {value!r:.80}")
+    return str(value)
+
+
+def name_of(row: Row) -> str:
+    """The function under test. ValueError for what is no name: no program could define it, and all would be wrong."""
+    value = text_of(row, "entry_point")
+    if not value.isidentifier():
+        raise ValueError(f"key 'entry_point' should be the name of a function, got {value!r:.80}")
+    return value
+
+
 def from_humaneval(row: Row, benchmark: str) -> Problem:
-    """HumanEval's form (Chen et al. 2021). `group` and `prelude` are Hornbook's own optional keys."""
+    """HumanEval's form (Chen et al. 2021). `group` and `prelude` are Hornbook's own optional keys.
+
+    ValueError for a blank test: every program that loads would pass it.
+    """
+    test = text_of(row, "test")
+    if not test.strip():
+        raise ValueError(f"key 'test' should be a check of the function, got {test!r:.80}")
     return Problem(
         benchmark=benchmark,
-        task_id=str(row.get("task_id") or _missing("task_id")),
+        task_id=id_of(row),
         prompt=text_of(row, "prompt"),
-        entry_point=text_of(row, "entry_point"),
-        test=text_of(row, "test"),
+        entry_point=name_of(row),
+        test=test,
         canonical_solution=text_of(row, "canonical_solution", ""),
         group=text_of(row, "group", ""),
         prelude=text_of(row, "prelude", ""),
@@ -75,12 +100,10 @@ def from_mbpp(row: Row, benchmark: str) -> Problem:
     code = text_of(row, "code", "")
     imports = texts_of(row, "test_imports") if "test_imports" in row else []
     setup = text_of(row, "test_setup_code", "")
-    number = row.get("task_id", _ABSENT)
-    if number is _ABSENT:
-        _missing("task_id")
+    number = id_of(row)
     return Problem(
         benchmark=benchmark,
-        task_id=str(number) if "/" in str(number) else f"Mbpp/{number}",
+        task_id=number if "/" in number else f"Mbpp/{number}",
         prompt=docstring_prompt(task, tests),
         entry_point=entry_point_of(tests, code),
         test="\n".join(part for part in (*imports, setup, *tests) if part.strip()) + "\n",
@@ -115,6 +138,10 @@ def entry_point_of(tests: list[str], code: str = "") -> str:
         defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
     except SyntaxError as error:
         raise ValueError(f"a test or the reference is not Python: {error.msg}") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a test or the reference is not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:  # the parser's own word for too deep, before Python 3.14
+        raise ValueError("a test or the reference is nested too deeply to be parsed") from error
     both = [name for name in defined if name in called]
     if both:
         return both[-1]
@@ -126,7 +153,7 @@ def entry_point_of(tests: list[str], code: str = "") -> str:
 def from_evalplus(row: Row, benchmark: str) -> Problem:
     """HumanEval+'s and MBPP+'s form (Liu et al. 2023): inputs, and a reference that says what should come out."""
     prompt, solution = text_of(row, "prompt"), text_of(row, "canonical_solution")
-    entry_point, task_id = text_of(row, "entry_point"), text_of(row, "task_id")
+    entry_point, task_id = name_of(row), id_of(row)
     return Problem(
         benchmark=benchmark,
         task_id=task_id,
@@ -150,16 +177,9 @@ def _inputs(row: Row) -> list[Any]:
 
 def _tolerance(row: Row) -> float:
     value = row.get("atol", 0)
-    if not isinstance(value, int | float):
-        raise ValueError(f"key 'atol' should be a number, got {value!r:.80}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
+        raise ValueError(f"key 'atol' should be a number from 0 up, got {value!r:.80}")
     return float(value)
-
-
-_ABSENT = object()
-
-
-def _missing(key: str) -> str:
-    raise ValueError(f"key {key!r} is missing")
 
 
 _READERS: dict[Form, Callable[[Row, str], Problem]] = {

@@ -136,8 +136,17 @@ def of_domain(name_or_path: str) -> ProblemSet:
 
 def from_file(path: Path, name: str, keep: Callable[[Problem], bool] | None = None) -> ProblemSet:
     """The problems of one file under `name`; `keep` selects, by default all."""
-    problems = [_problem(row, name, place) for row, place in read_rows(path)]
-    return _problem_set(name, str(path), [p for p in problems if keep is None or keep(p)])
+    problems: list[Problem] = []
+    places: dict[str, str] = {}
+    for row, place in read_rows(path):
+        problem = _problem(row, name, place)
+        if keep is not None and not keep(problem):
+            continue
+        first = places.setdefault(problem.task_id, place)
+        if first != place:
+            raise InputError(f"{place}: task_id {problem.task_id!r:.80} occurs twice, first in {first}", hint=_UNIQUE)
+        problems.append(problem)
+    return _problem_set(name, str(path), problems)
 
 
 def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
@@ -153,7 +162,7 @@ def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         rows = json.loads(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="check the path") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a whole number of more digits than Python reads
         raise InputError(f"{path}: is not JSON: {error}") from error
     if not isinstance(rows, list):
         raise InputError(f"{path}: holds {type(rows).__name__}, wanted a list of objects")
@@ -167,7 +176,10 @@ def _problem(row: dict[str, Any], name: str, place: str) -> Problem:
     try:
         return formats.problem_from(row, name)
     except ValueError as error:
-        raise InputError(f"{place}: {error}") from error
+        raise InputError(f"{place}: {error}", hint="correct the row, or leave it out") from error
+
+
+_UNIQUE = "task ids must be unique: give each problem its own, or leave one of the two out"
 
 
 def _problem_set(
@@ -179,7 +191,7 @@ def _problem_set(
     seen: set[str] = set()
     for problem in problems:
         if problem.task_id in seen:
-            raise InputError(f"{source}: task_id {problem.task_id!r} occurs twice", hint="task ids must be unique")
+            raise InputError(f"{source}: task_id {problem.task_id!r:.80} occurs twice", hint=_UNIQUE)
         seen.add(problem.task_id)
     return ProblemSet(name, data_digest(problems), source, tuple(problems), answer, stop)
 

@@ -146,7 +146,26 @@ def test_a_limited_set_remembers_how_many_there_are(tmp_path: Path) -> None:
         ("[1]\n", r"line 2: holds \[1\], wanted a JSON object"),
         ({"task_id": "x", "prompt": "p"}, r"line 2: has the keys \['prompt', 'task_id'\], wanted"),
         (HUMANEVAL | {"test": 7}, r"line 2: key 'test' should be text, got 7"),
-        (HUMANEVAL, r"task_id 'Mine/0' occurs twice"),
+        (HUMANEVAL, r"line 2: task_id 'Mine/0' occurs twice, first in .*bad.jsonl line 1\n"),
+        (HUMANEVAL | {"task_id": None}, r"line 2: key 'task_id' should be text or a whole number, got None"),
+        (HUMANEVAL | {"task_id": True}, r"line 2: key 'task_id' should be text or a whole number, got True"),
+        (HUMANEVAL | {"task_id": ["a"]}, r"line 2: key 'task_id' should be text or a whole number, got \['a'\]"),
+        (HUMANEVAL | {"task_id": " "}, r"line 2: key 'task_id' should be text or a whole number, got ' '"),
+        ({k: v for k, v in HUMANEVAL.items() if k != "task_id"}, r"line 2: key 'task_id' is missing"),
+        (MBPP | {"task_id": {"a": 1}}, r"line 2: key 'task_id' should be text or a whole number, got {'a': 1}"),
+        (EVALPLUS | {"task_id": 1.5}, r"line 2: key 'task_id' should be text or a whole number, got 1.5"),
+        (HUMANEVAL | {"test": " \n"}, r"line 2: key 'test' should be a check of the function, got ' \\n'"),
+        (HUMANEVAL | {"entry_point": ""}, r"line 2: key 'entry_point' should be the name of a function, got ''"),
+        (EVALPLUS | {"entry_point": "f; g"}, r"line 2: key 'entry_point' should be the name of a function, got 'f; g'"),
+        (MBPP | {"test_list": []}, r"line 2: no test calls a function by name"),
+        (
+            MBPP | {"test_list": ["assert twice('\ud800')"]},
+            r"line 2: a test or the reference is not Python: .*surrogates",
+        ),
+        (MBPP | {"code": "x = " + "-" * 20_000 + "1"}, r"line 2: a test or the reference is nested too deeply"),
+        (EVALPLUS | {"atol": float("nan")}, r"line 2: key 'atol' should be a number from 0 up, got nan"),
+        (EVALPLUS | {"atol": -1}, r"line 2: key 'atol' should be a number from 0 up, got -1"),
+        (EVALPLUS | {"atol": 10**400}, r"line 2: key 'atol' should be a number from 0 up, got 1000"),
         (MBPP | {"test_list": "assert"}, r"line 2: key 'test_list' should be a list of text"),
         (MBPP | {"test_list": ["assert ("]}, r"line 2: a test or the reference is not Python"),
         (EVALPLUS | {"atol": "small"}, r"line 2: key 'atol' should be a number"),
@@ -156,6 +175,18 @@ def test_bad_benchmark_files_are_named_with_their_line(tmp_path: Path, bad: obje
     path = write(tmp_path / "bad.jsonl", HUMANEVAL, bad)
     with pytest.raises(InputError, match=says):
         problems.load(str(path))
+
+
+def test_tasks_may_be_numbered_from_0(tmp_path: Path) -> None:
+    rows = [HUMANEVAL | {"task_id": number} for number in range(2)]
+    assert [one.task_id for one in problems.load(str(write(tmp_path / "b.jsonl", *rows))).problems] == ["0", "1"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, f"[{'9' * 5000}]", '{"a": ', '["a'])
+def test_an_array_that_json_does_not_read_is_an_input_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.json").write_text(text)
+    with pytest.raises(InputError, match=r"b\.json: is not JSON: "):
+        problems.load(str(tmp_path / "b.json"))
 
 
 def test_a_gz_file_that_is_cut_short_is_an_input_error(tmp_path: Path) -> None:
