@@ -11,6 +11,7 @@ from pipeline.teacher.breaker import Breaker
 from pipeline.teacher.endpoint import Endpoint, Service
 from pipeline.teacher.pace import Pace
 from pipeline.teacher.protocol import Ticket
+from pipeline.teacher.servers import Servers
 from pipeline.teacher.transport import Transport, transport
 from pipeline.teacher.wire import BodyWriter
 
@@ -105,11 +106,12 @@ class Sites:
         self._sites: list[Site] = []
         self._left: list[Site] = []
         self._stamps = [endpoint.servers.stamp() if endpoint.servers else () for endpoint in service.endpoints]
+        self._coming: dict[int, tuple[str, ...]] = {}
+        self._troubles: dict[int, str] = {}
         self._looked = -math.inf
         self._began = time.time()
-        self.trouble = ""
-        for place in range(len(service.endpoints)):
-            self._list(place)
+        for place, endpoint in enumerate(service.endpoints):
+            self._take(place, endpoint.servers.listed() if endpoint.servers else (endpoint.base_url,))
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self._sites)
@@ -128,6 +130,11 @@ class Sites:
         lists = [endpoint.servers for endpoint in self._service.endpoints if endpoint.servers]
         return ", ".join(one.source for one in lists if one.file)
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the files as they are now, "" for nothing."""
+        return "; ".join(self._troubles.values())
+
     def everyone(self) -> list[Site]:
         """Also those that are listed no more, of which answers may still come."""
         return [*self._sites, *self._left]
@@ -135,31 +142,46 @@ class Sites:
     def look(self, now: float) -> list[str]:
         """Read again the files that have changed: servers come and go. Returns what to tell a person.
 
-        What is in flight at one that is listed no more is still waited for. A file that cannot be used changes nothing:
-        it may be half written.
+        What is in flight at one that is listed no more is still waited for. A file may be half written: one that names
+        no server, or cannot be used, changes nothing, and a new list counts once two looks have found it the same.
         """
         if not self.from_files or now - self._looked < LOOK_SECONDS:
             return []
         self._looked = now
         told: list[str] = []
         for place, endpoint in enumerate(self._service.endpoints):
-            stamp = endpoint.servers.stamp() if endpoint.servers else ()
-            if stamp == self._stamps[place]:
+            if endpoint.servers is None:
                 continue
-            try:
-                told += self._list(place)
-                self.trouble = ""
-            except HornbookError as error:
-                if self.trouble != error.message:
-                    told.append(f"{error.message}; the servers listed before are asked")
-                self.trouble = error.message
-            self._stamps[place] = stamp
+            stamp = endpoint.servers.stamp()
+            if stamp != self._stamps[place] or place in self._coming:
+                told += self._read(place, endpoint.servers)
+                self._stamps[place] = stamp
         return told
 
-    def _list(self, place: int) -> list[str]:
-        """Take the servers of the endpoint at `place` as they are listed now."""
+    def _read(self, place: int, servers: Servers) -> list[str]:
+        """Read the list of the endpoint at `place`, and take it if it is good and the same as at the last look."""
+        before = self._coming.pop(place, None)
+        here = {site.address for site in self._sites if site.endpoint is self._service.endpoints[place]}
+        try:
+            listed = servers.listed()
+            trouble = f"{servers.source} names no server" if here and not listed else ""
+        except HornbookError as error:
+            listed, trouble = (), error.message
+        known = self._troubles.pop(place, "")
+        if trouble:
+            self._troubles[place] = trouble
+            after = "; the servers listed before are asked" if here else ""
+            return [f"{trouble}{after}"] if trouble != known else []
+        if set(listed) == here:
+            return []
+        if listed != before:
+            self._coming[place] = listed
+            return []
+        return self._take(place, listed)
+
+    def _take(self, place: int, listed: tuple[str, ...]) -> list[str]:
+        """Let the servers of the endpoint at `place` be those that are listed."""
         endpoint, variant = self._service.endpoints[place], self._service.variants[place]
-        listed = endpoint.servers.listed() if endpoint.servers else (endpoint.base_url,)
         here = [site for site in self._sites if site.endpoint is endpoint]
         told = []
         for site in here:

@@ -1,23 +1,27 @@
 """Several servers behind one teacher: nothing lost, nothing repeated, whichever of them dies, comes back or goes."""
 
+import itertools
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import ask_all, prompt, table
+from asking import ask_all, execution, prompt, table
 from server import Body, Reply, echo, refuse, serving
 
 from pipeline import recipe_text, teacher
 from pipeline.core.errors import InputError, RecipeError, TeacherError
 from pipeline.core.events import Event
+from pipeline.core.money import Ledger
 from pipeline.core.stage import Kept
 from pipeline.execution import Execution, ServersTable
 from pipeline.report.servers import servers
 from pipeline.stages.completions.stage import Complete
 from pipeline.teacher import online, sites
 from pipeline.teacher.breaker import Breaker
+from pipeline.teacher.kinds.openai import EndpointTeacher
 from pipeline.teacher.lines import heads
 from pipeline.teacher.servers import Servers
 
@@ -161,15 +165,72 @@ def test_a_run_does_not_wait_for_ever_for_a_server(tmp_path: Path, monkeypatch: 
         ask_all([prompt(1)], tmp_path / "journal", [table(NAME)], settings)
 
 
-def test_a_file_that_is_half_written_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _looking(places: Path) -> tuple[sites.Sites, Callable[[], list[str]]]:
+    """The servers of a file, and a look at it as long after the last as looks are apart."""
+    servers = {"servers": (ServersTable(teacher="mock", file=str(places)),)}
+    service = teacher.build(table(NAME), execution(**servers), 0)
+    assert isinstance(service, EndpointTeacher)
+    found, now = sites.Sites(service, Ledger(None, None)), itertools.count(1)
+    return found, lambda: found.look(next(now) * sites.LOOK_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("half", "said"),
+    [
+        (b"", "names no server"),
+        (b"\n  \n# http://c/v1\n", "names no server"),
+        (None, "names no server"),
+        (b"http:/", "endpoints.txt:1 should be a URL"),
+        (b"http://a/v1\nhttp", "endpoints.txt:2 should be a URL"),
+        (b"http://a/v1\n\xff", "cannot be read"),
+        (b"http://a/v1\n\0\0\0", "endpoints.txt:2"),
+    ],
+)
+def test_of_a_file_that_is_half_written_the_last_good_list_is_used(
+    tmp_path: Path, half: bytes | None, said: str
+) -> None:
+    places = tmp_path / "endpoints.txt"
+    places.write_text("http://a/v1\nhttp://b/v1\n")
+    found, look = _looking(places)
+    before = list(found)
+    if half is None:
+        places.unlink()
+    else:
+        places.write_bytes(half)
+    (warning,) = [text for _ in range(4) for text in look()]
+    assert said in warning
+    assert warning.endswith("; the servers listed before are asked")
+    assert list(found) == before
+    places.write_text("http://a/v1\nhttp://b/v1\nhttp://c/v1\n")
+    assert [text for _ in range(4) for text in look()] == ["server http://c/v1 is listed"]
+    assert list(found)[:2] == before
+    assert found.trouble == ""
+
+
+def test_a_list_that_is_still_being_written_does_not_count(tmp_path: Path) -> None:
+    places, whole = tmp_path / "endpoints.txt", "http://a/v1\nhttp://b:8001/v1\nhttp://c/v1\n"
+    places.write_text(whole)
+    found, look = _looking(places)
+    before = list(found)
+    for half in ("http://a/v", "http://a/v1\nhttp://b", "http://a/v1\nhttp://b:80", "http://a/v1\nhttp://b:8001/v1\n"):
+        assert whole.startswith(half)
+        places.write_text(half)
+        assert look() == []
+    places.write_text(whole)
+    assert [look(), look()] == [[], []]
+    assert list(found) == before
+    places.write_text("http://a/v1\n")
+    gone = [f"server {address} is listed no more" for address in ("http://b:8001/v1", "http://c/v1")]
+    assert [look(), look(), look()] == [[], gone, []]
+
+
+def test_a_run_goes_on_while_its_file_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "LOOK_SECONDS", 0.01)
-    places, half = tmp_path / "endpoints.txt", tmp_path / "half.txt"
+    places = tmp_path / "endpoints.txt"
     events: list[Event] = []
 
     def spoil(body: Body) -> Reply:
-        # In one step: a look at the file while it is empty would find no server, and none would ever come.
-        half.write_text("http:/")
-        half.replace(places)
+        places.write_bytes(b"")
         return Reply(body=echo(body).body, delay=0.02)
 
     with serving(spoil) as server:
@@ -178,7 +239,7 @@ def test_a_file_that_is_half_written_changes_nothing(tmp_path: Path, monkeypatch
         prompts = [prompt(n) for n in range(30)]
         kept, _ = ask_all(prompts, tmp_path / "journal", [table(NAME)], settings, on_event=events.append)
     assert len(kept) == 30
-    assert any("endpoints.txt:1 should be a URL" in str(event.get("text")) for event in events)
+    assert sum("names no server" in str(event.get("text")) for event in events) == 1
 
 
 def test_a_server_without_the_model_is_left_and_the_others_go_on(tmp_path: Path) -> None:
