@@ -38,7 +38,8 @@ def converse(
 
     Raises StoreBusy if another process writes the journal, BudgetReached, AuthenticationError or another TeacherError
     when no teacher can go on, DiskFull, and Interrupted on Ctrl-C, each after draining what is in flight: those
-    answers are in the journal and the next call goes on from there. A second Ctrl-C does not wait.
+    answers are in the journal and the next call goes on from there. Ctrl-C and SIGTERM wait for them for
+    `engine.INTERRUPTED_SECONDS` at most, and a second Ctrl-C does not wait.
     """
     ledger = ledger or Ledger(execution.budget_usd, execution.budget_tokens)
     with ExitStack() as stack:
@@ -75,15 +76,32 @@ def _outcomes(engine: Engine, progress: Progress) -> Iterator[Outcome]:
     except KeyboardInterrupt:
         # What is drained goes to the consumer too: one that keeps answers in a place of its own needs them.
         yield from unread
+        engine.hurry()
         yield from _drained(engine)
+        waited = f"{engine.given_up} requests in flight were given up" if engine.given_up else _ALL
         raise Interrupted(
-            f"interrupted after {progress.done} answers; those in flight were waited for",
+            f"interrupted after {progress.done} answers; {waited}",
             hint="run the same command again to go on: nothing that was answered is asked again",
         ) from None
+    except GeneratorExit as left:
+        if _interrupted(left):
+            engine.hurry()
+        raise
     engine.join()
     progress.tell(0, last=True)
     if engine.error is not None:
         raise engine.error
+
+
+def _interrupted(left: BaseException) -> bool:
+    """Whether a generator is left for Ctrl-C that came while its consumer was at work, be it through others."""
+    cause = left.__context__
+    while isinstance(cause, GeneratorExit):
+        cause = cause.__context__
+    return isinstance(cause, KeyboardInterrupt)
+
+
+_ALL = "those in flight were waited for"
 
 
 def _drained(engine: Engine) -> Iterator[Outcome]:

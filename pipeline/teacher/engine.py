@@ -134,8 +134,12 @@ class _Stored(NamedTuple):
     earlier: bool
 
 
+INTERRUPTED_SECONDS = 3.0
+"""Longest wait, after Ctrl-C or SIGTERM, for the answers that are on their way."""
+
+
 class Engine:
-    """The loop's thread and everything that only it touches."""
+    """The loop's thread and everything that only it touches. given_up: requests that were in flight when it ended."""
 
     def __init__(
         self,
@@ -166,6 +170,7 @@ class Engine:
         self._unsent: list[Outcome] = []
         self._feeding = False
         self._aborted = False
+        self.given_up = 0
         self._started = threading.Event()
         self._desks = {name: _Desk(self, teacher) for name, teacher in teachers.items()}
         self._asks = any(teacher.journalled for teacher in teachers.values())
@@ -183,6 +188,13 @@ class Engine:
     def start(self) -> None:
         self._thread.start()
         self._started.wait()
+
+    def hurry(self) -> None:
+        """From the consumer's thread, before `drain`: wait no longer than `INTERRUPTED_SECONDS` for what is in flight.
+
+        Who interrupts a run ends it by force soon after, be it a person, Slurm or a container's runtime.
+        """
+        self._drain_seconds = min(self._drain_seconds, INTERRUPTED_SECONDS)
 
     def drain(self, error: BaseException | None = None) -> None:
         """From the consumer's thread: start nothing more, finish what is in flight, end."""
@@ -333,16 +345,21 @@ class Engine:
             self.feed_soon()
             while not self._done.is_set():
                 await self._tick()
-            deadline = self._loop.time() + self._drain_seconds
+            began = self._loop.time()
             unasked = {name: desk.unasked for name, desk in self._desks.items() if desk.unasked}
             if unasked and self.error is None:
                 self.error = self.ledger.reached(unasked)
-            while self.draining and self.in_flight and not self._aborted and self._loop.time() < deadline:
+            while self.draining and self.in_flight and not self._aborted and self._waits(began):
                 await asyncio.sleep(0.02)
+            self.given_up = self.in_flight
         finally:
             self.draining = True
             for lane in opened:
                 await lane.close()
+
+    def _waits(self, began: float) -> bool:
+        """Whether what is in flight is still waited for, since `began`; an interruption shortens it at any time."""
+        return self._loop.time() < began + self._drain_seconds
 
     async def _tick(self) -> None:
         """Wait for the end; meanwhile wake every lane now and then, for what no other event tells it."""

@@ -42,6 +42,7 @@ def test_ctrl_c_keeps_the_answers_that_were_in_flight(tmp_path: Path, monkeypatc
     # The main thread waits for answers while four are on their way; then comes Ctrl-C, and when it is heard, answers.
     arrived, go = threading.Barrier(4, timeout=300), threading.Event()
     stop = engine.Engine.stop
+    monkeypatch.setattr(engine, "INTERRUPTED_SECONDS", 300.0)
 
     def stopped(self: engine.Engine, error: BaseException | None) -> None:
         stop(self, error)

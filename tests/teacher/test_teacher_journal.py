@@ -1,11 +1,13 @@
+import contextlib
 import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,8 @@ from pipeline.core.errors import DiskFull, Interrupted, StoreBusy
 from pipeline.core.records import Completion, Prompt
 from pipeline.recipe_teachers import ReplayTable
 from pipeline.stages.completions.stage import Complete, expand
+from pipeline.teacher import engine, lines
 from pipeline.teacher import journal as journals
-from pipeline.teacher import lines
 from pipeline.teacher.archive import Archive
 from pipeline.teacher.index import Table
 from pipeline.teacher.journal import Journal
@@ -215,6 +217,8 @@ from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
 from asking import ask_all, prompt, table
 from pipeline.core.errors import HornbookError
+from pipeline.teacher import engine
+engine.INTERRUPTED_SECONDS = {patience}
 try:
     kept, dropped = ask_all([prompt(n) for n in range({count})], Path({journal!r}), [table({url!r})])
     print(len(kept))
@@ -224,9 +228,9 @@ except HornbookError as error:
 """
 
 
-def worker(journal: Path, url: str, count: int) -> "subprocess.Popen[str]":
+def worker(journal: Path, url: str, count: int, patience: float = 300.0) -> "subprocess.Popen[str]":
     root = str(HERE.parent.parent)
-    code = WORKER.format(here=str(HERE), root=root, count=count, journal=str(journal), url=url)
+    code = WORKER.format(here=str(HERE), root=root, count=count, journal=str(journal), url=url, patience=patience)
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
@@ -237,6 +241,13 @@ def wait_for_lines(journal: Path, count: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("the worker wrote nothing")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_kill_9_loses_no_answer_and_repeats_only_what_was_in_flight(tmp_path: Path) -> None:
@@ -267,6 +278,58 @@ def test_ctrl_c_drains_what_is_in_flight_and_exits_130(tmp_path: Path) -> None:
         assert process.returncode == Interrupted.exit_code == 130
         assert out.startswith("Interrupted interrupted after")
         assert len(list(entries(tmp_path))) == len(server.requests) < 500
+
+
+def test_an_interrupted_run_does_not_wait_for_answers_that_do_not_come(tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def answer(body: Body) -> Reply:
+        if len(server.requests) > 10:
+            ended.wait(300)
+        return Reply(body=chat("late"))
+
+    with serving(answer) as server:
+        process = worker(tmp_path, server.url, 500, patience=0.1)
+        wait_for_lines(tmp_path, 10)
+        wait_until(lambda: len(server.requests) == 18)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=300)
+        ended.set()
+    assert process.returncode == Interrupted.exit_code
+    assert "interrupted after 10 answers; 8 requests in flight were given up" in out
+    assert len(list(entries(tmp_path))) == 10
+
+
+def test_an_interruption_while_the_caller_is_at_work_does_not_wait_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asking import execution
+
+    from pipeline import teacher
+
+    monkeypatch.setattr(engine, "INTERRUPTED_SECONDS", 0.1)
+    ended, told = threading.Event(), list[None]()
+
+    def answer(body: Body) -> Reply:
+        if len(server.requests) > 1:
+            ended.wait(300)
+        return Reply(body=chat("late"))
+
+    hurry = engine.Engine.hurry
+    monkeypatch.setattr(engine.Engine, "hurry", lambda self: told.append(hurry(self)))
+    with serving(answer) as server:
+        run = execution(timeout_seconds=1000)
+        asked = Complete({"mock": teacher.build(table(server.url), run, 0)}, tmp_path, run)(prompts(20))
+
+        def interrupted() -> None:
+            with contextlib.closing(asked) as outcomes:  # type: ignore[type-var]
+                next(outcomes)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        ended.set()
+    assert len(told) == 1
 
 
 def test_what_a_caller_leaves_in_the_middle_is_kept(tmp_path: Path) -> None:
