@@ -7,13 +7,24 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli import completion
-from pipeline.cli.options import DataOption, JsonOption, SandboxOption, one_of, print_result, stderr
+from pipeline.cli.options import (
+    DataOption,
+    JsonOption,
+    SandboxOption,
+    given_once,
+    one_of,
+    print_result,
+    stderr,
+    table_of,
+)
 from pipeline.core.errors import UsageError
 
 KOption = Annotated[list[str] | None, typer.Option("-k", help="pass@k to report, e.g. 1,10; may be repeated.")]
 BenchmarkOption = Annotated[
-    str, typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks)
+    list[str],
+    typer.Option("--benchmark", help="Name, or a JSONL file of problems.", autocompletion=completion.benchmarks),
 ]
+_HUMANEVAL = ["humaneval"]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, max=4096, help="Sandbox processes; 0 for one per core.")
 ]
@@ -29,7 +40,7 @@ PackagesOption = Annotated[
 
 def score(
     samples: Annotated[Path, typer.Argument(help="JSON Lines with task_id and completion (or solution).")],
-    benchmark: BenchmarkOption = "humaneval",
+    benchmark: BenchmarkOption = _HUMANEVAL,
     k: KOption = None,
     sandbox: SandboxOption = "strong",
     workers: WorkersOption = 0,
@@ -38,14 +49,15 @@ def score(
     packages: PackagesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score samples in the form of OpenAI's human-eval; writes SAMPLES_results.jsonl beside them."""
+    """Score samples in the form of OpenAI's human-eval; writes SAMPLES.jsonl_results.jsonl beside them."""
     from pipeline.evaluation.api import HUMAN_EVAL_KS, score_file
     from pipeline.execution import Execution
 
     execution = Execution(workers=workers, sandbox=_mode(sandbox))
+    name = given_once("--benchmark", benchmark)
     ks = _numbers(k) or HUMAN_EVAL_KS
-    with _sandbox(execution, cpu_seconds, memory_mb, packages, benchmark) as box:
-        print_result(score_file(samples, benchmark, ks, sandbox=box), as_json)
+    with _sandbox(execution, cpu_seconds, memory_mb, packages, name) as box:
+        print_result(score_file(samples, name, ks, sandbox=box), as_json)
 
 
 def evaluate(
@@ -53,7 +65,7 @@ def evaluate(
     model: Annotated[
         str, typer.Argument(help="A run (its student), an HF checkpoint folder or name, smollm2, or an endpoint's URL.")
     ],
-    benchmark: BenchmarkOption = "humaneval",
+    benchmark: BenchmarkOption = _HUMANEVAL,
     k: KOption = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="First n problems; the score is then partial.")] = 0,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Answers per problem.")] = 1,
@@ -125,8 +137,10 @@ def evaluate(
         prompt_form = prompt_form if given("prompt_form") else published.prompt_form
         temperature = temperature if given("temperature") else published.temperature
         samples = samples if given("samples") else published.samples
-    table = EvaluationTable(
-        benchmarks=(benchmark,),
+    name = given_once("--benchmark", benchmark)
+    table = table_of(
+        EvaluationTable,
+        benchmarks=(name,),
         limit=limit,
         samples=samples,
         temperature=temperature,
@@ -162,12 +176,14 @@ def evaluate(
         key = teacher_key_env or (api_key_env if teacher == model or not is_endpoint(model) else "")
         other = replace(subject, spec=teacher, endpoint_model=teacher_model, api_key_env=key, prompt_form=form)
         beside = replace(beside, teacher=other)
-    execution = Execution(workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads)
+    execution = table_of(
+        Execution, workers=workers, sandbox=_mode(sandbox), device=device, batch=batch, threads=threads
+    )
     ks = _numbers(k) or (1,)
-    with _sandbox(execution, cpu_seconds, memory_mb, packages, benchmark) as box, Watcher(stderr) as watch:
+    with _sandbox(execution, cpu_seconds, memory_mb, packages, name) as box, Watcher(stderr) as watch:
         result = command.run(
             subject,
-            benchmark,
+            name,
             table,
             ks,
             beside,

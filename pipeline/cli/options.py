@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -41,6 +41,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 SandboxOption = Annotated[
     str, typer.Option("--sandbox", help="strong, or weak where the kernel refuses a layer.", metavar="MODE")
 ]
+
+Table = TypeVar("Table")
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -119,7 +121,7 @@ def with_data(text: str, data: str) -> str:
         command = found[1] or found[2]
         words = command.split()[1:]
         verb = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in _taking_data()), "")
-        if verb and words != ["run"] and "--data" not in words:
+        if verb and words != ["run"] and not {"--data", "--help"} & set(words):
             command += f" --data {shlex.quote(data)}"
         return f"`{command}`" if found[1] else command
 
@@ -162,6 +164,26 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     if value not in allowed:
         raise UsageError(f"{option} = {value!r}", hint=f"use {', '.join(allowed[:-1])} or {allowed[-1]}")
     return value
+
+
+def given_once(option: str, values: Sequence[str]) -> str:
+    """The one value of an option; UsageError for several, of which all but the last would be left out unsaid."""
+    if len(values) != 1:
+        named = " and ".join(map(repr, values))
+        raise UsageError(f"{option} is given {len(values)} times, {named}: it takes one", hint="call once for each")
+    return values[0]
+
+
+def table_of(make: type[Table], **values: Any) -> Table:
+    """`make` of options' values. Raises UsageError that names the first option whose value it does not take."""
+    from pydantic import ValidationError
+
+    try:
+        return make(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"{option} = {first['input']!r:.60}: {first['msg']}", hint="give another value") from error
 
 
 def whole_numbers(option: str, text: str) -> tuple[int, ...]:

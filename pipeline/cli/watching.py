@@ -148,6 +148,8 @@ def _parts(event: Event) -> tuple[str, str, list[Part]]:
     if kind == "loading":
         waited = f", {event['seconds']:.0f} s" if event.get("seconds", 0) >= 1 else ""
         return head, "", [Part(0, f"loading {event['what']}{waited}")]
+    if kind == "found":
+        return head, "", [Part(0, f"{len(event['at']):,} answers of {event['benchmark']} from before")]
     if kind == "teacher":
         return head, ", ", _conversation(event)
     if kind == "servers":

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.benchmarks import problems
 from pipeline.benchmarks.problems import ProblemSet
-from pipeline.core.errors import InputError
+from pipeline.core.errors import HornbookError, InputError
 from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.records import Sample
 from pipeline.evaluation import samples_file
@@ -237,6 +237,7 @@ def evaluate(
     cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on. fresh: ask
     again for what the journal has; without it the result says how old an endpoint's answers are.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
+    Raises HornbookError where an endpoint answered nothing at all.
     """
     from pipeline.stages.samples.opening import is_endpoint
 
@@ -266,6 +267,12 @@ def evaluate(
             fresh=fresh,
         )
     )
+    if not samples:
+        raise HornbookError(
+            f"{subject.name or subject.spec} answered no problem of {problem_set.name}, so nothing is scored: "
+            + "; ".join(answerer.missing()),
+            hint="correct what the endpoint says, then run the same command again",
+        )
     # Weights have a digest, and answers of others never serve; behind a URL another model may stand by now.
     old = asking.ages() if is_endpoint(subject.spec) else ""
     speed = asking.speed()

@@ -13,6 +13,11 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET = r"(?:.*[-_])?(?:key|apikey|token|secret|password|signature|sig|code)"
 _SECRET_HEADERS = re.compile(rf"(?:proxy-)?authorization|cookie|{_SECRET}", re.IGNORECASE)
 _SECRET_PARAMETERS = re.compile(_SECRET, re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*[^/?#\\]*@")
+"""What comes before a host, also where the scheme is missing or its slashes are too few or too many."""
+KEY_SETTING = "api_key_env (--api-key-env of a command)"
+"""Where the name of the variable with a key is said, in a recipe and on a command line."""
+_USE_VARIABLE = f"keys come from the environment: name the variable that holds it in {KEY_SETTING}"
 _OWN_HEADERS = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "keep-alive", "te", "trailer",
      "upgrade", "expect", "accept-encoding", "content-encoding"}
@@ -26,22 +31,22 @@ def checked_url(base_url: str, key: str) -> str:
     key: what names it for the user. Raises RecipeError for what is no http(s) URL that HTTP can carry as it stands, or
     holds a secret; a secret is not repeated.
     """
+    if _CREDENTIALS.match(base_url):
+        raise RecipeError(f"{key} holds a user name or password", hint=_USE_VARIABLE)
     shown = f", got {base_url!r}"
     try:
         parts = urlsplit(base_url)
-        host, secret, port = parts.hostname, parts.username or parts.password, parts.port
+        host, port = parts.hostname, parts.port
         (host or "").encode("idna")  # as the resolver will: it fails on empty and overlong parts of a name
     except ValueError as error:
-        raise RecipeError(f"{key} should be {_EXAMPLE}: {error}") from None
-    if secret or "@" in parts.netloc:
-        raise RecipeError(
-            f"{key} holds a user name or password", hint="use api_key_env: recipes are shared, keys are not"
-        )
+        # A password with a slash ends the host too early, and the error would quote its beginning as a port.
+        why = "" if "@" in base_url else f": {error}"
+        raise RecipeError(f"{key} should be {_EXAMPLE}{why}") from None
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         if _SECRET_PARAMETERS.fullmatch(name):
             raise RecipeError(
                 f"{key} holds a secret in its query ({name}=...)",
-                hint="use api_key_env: recipes are shared, keys are not",
+                hint=_USE_VARIABLE,
             )
     odd = uncarried(base_url)
     if odd:

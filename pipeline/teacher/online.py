@@ -15,6 +15,7 @@ import tenacity
 
 from pipeline.core.errors import AuthenticationError, TeacherError
 from pipeline.core.money import Reservation
+from pipeline.teacher.address import KEY_SETTING
 from pipeline.teacher.endpoint import Endpoint, Service
 from pipeline.teacher.protocol import Desk, Failure, Reply, Ticket, Trouble, answer_key
 from pipeline.teacher.redaction import redact
@@ -290,11 +291,11 @@ class OnlineLane:
             heapq.heappush(self._retries, (now + delay, next(self._order), ticket))
         never = [s for s in self._sites if not s.answered and s.breaker.probes_failed >= PROBES_BEFORE_FIRST_ANSWER]
         if len(never) == len(self._sites) and not self._sites.from_files:
+            unreached = failure.trouble in (Trouble.CONNECTION, Trouble.TIMEOUT)
+            said = f"cannot be reached at {site.address}" if unreached else f"gets no answer from {site.address}"
+            hint = "start the server or correct its address" if unreached else "mend what the server says"
             self._desk.stop(
-                TeacherError(
-                    f"teacher {self._teacher.name!r} cannot be reached at {site.address}: {failure.detail}",
-                    hint="start the server or correct its address, then run again",
-                )
+                TeacherError(f"teacher {self._teacher.name!r} {said}: {failure.detail}", hint=f"{hint}, then run again")
             )
         self._stop_if_silent(now, failure)
 
@@ -303,7 +304,8 @@ class OnlineLane:
             self._desk.stop(
                 TeacherError(
                     f"teacher {self._teacher.name!r} cannot go on: " + "; ".join(site.dead for site in self._sites),
-                    hint="correct teachers.model or teachers.base_url, or top up the account, then run again",
+                    hint="correct the model's name (teachers.model, --model) or the URL (teachers.base_url), "
+                    "or top up the account, then run again",
                 )
             )
 
@@ -363,5 +365,5 @@ def _backoff(tries: int) -> float:
 def _key_hint(endpoint: Endpoint) -> str:
     """What to do about a refused key: the variable to look at, or to name."""
     if endpoint.key is None or not endpoint.key.variable:
-        return "name the environment variable that holds a valid key in api_key_env, and run again"
+        return f"name the environment variable that holds a valid key in {KEY_SETTING}, and run again"
     return f"set the environment variable {endpoint.key.variable} to a valid key and run again"

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from pipeline.core.errors import MissingKey, UsageError
-from pipeline.teacher.address import uncarried
+from pipeline.teacher.address import KEY_SETTING, uncarried
 
 MASK = "[key]"
 _SHORTEST = 6
@@ -53,7 +53,7 @@ def from_environment(variable: str, wanted_by: str) -> Secret | None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable) or _is_key(variable):
         raise UsageError(
             f"{wanted_by}: api_key_env should be the name of an environment variable, and it holds something else",
-            hint="put the key into a variable (export MY_KEY=...), and its name, MY_KEY, into api_key_env",
+            hint=f"put the key into a variable (export MY_KEY=...), and its name, MY_KEY, into {KEY_SETTING}",
         )
     value = os.environ.get(variable, "").strip()
     if not value:

@@ -27,6 +27,7 @@ def cli(capsys, *arguments):
         # Verbs without a data folder, what has it already, and a verb that is only spoken of.
         ("`hornbook recipes copy NAME FILE`", None),
         ("`hornbook show R x --data other`", None),
+        ("`hornbook evaluate --help` says what it takes", None),
         ("a run that `hornbook run` made", None),
         ("this version of hornbook reads formats up to 1", None),
         ("`pip install hornbook[ray]`", None),

@@ -307,6 +307,27 @@ def test_an_unreachable_endpoint_stops_the_run_and_names_it(tmp_path: Path, monk
         ask_all(prompts(50), tmp_path, [table(url)])
 
 
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(body={"error": "boom"}), "200 with an error inside: boom"),
+        (Reply(raw=b"<html><title>Sign in</title>"), "200 with an HTML page, titled 'Sign in'"),
+        (Reply(body={"choices": []}), "200 without a choice"),
+        (refuse(500, "out of memory"), "HTTP 500: out of memory"),
+    ],
+)
+def test_an_endpoint_that_answers_no_request_is_said_to_answer_and_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply, words: str
+) -> None:
+    from pipeline.teacher.breaker import Breaker
+
+    monkeypatch.setattr(Breaker, "FIRST_SECONDS", 0.02)
+    with serving(lambda body: reply) as server, pytest.raises(TeacherError) as caught:
+        ask_all(prompts(50), tmp_path, [table(server.url)])
+    assert f"gets no answer from {server.url}: {words}" in str(caught.value)
+    assert "mend what the server says, then run again" in str(caught.value)
+
+
 def test_teachers_run_side_by_side(tmp_path: Path) -> None:
     def slow(body: Body) -> Reply:
         return Reply(body=chat("slow"), delay=0.3)

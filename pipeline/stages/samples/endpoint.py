@@ -40,7 +40,8 @@ class EndpointModel:
     def __init__(self, url: str, model: str, api_key_env: str, execution: Execution) -> None:
         if not model:
             raise InputError(
-                f"the endpoint {url} serves models by name, and none is given", hint="name one of those at URL/models"
+                f"the endpoint {url} serves models by name, and none is given",
+                hint="name one of those at URL/models (--model, or --teacher-model for a teacher)",
             )
         checked = evaluation_teacher(url, model, execution=execution, api_key_env=api_key_env)
         self._url = checked.endpoints[0].base_url
@@ -61,8 +62,11 @@ class EndpointModel:
         """Which stop strings the endpoint is sent, what is to be known of its answers, and why some are missing."""
         notes = [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []
         notes += [f"{count} answers: {note}" for note, count in self._notes.most_common(MOST_REASONS)]
-        notes += [f"{count} not answered: {why}" for why, count in self._unanswered.most_common(MOST_REASONS)]
-        return notes
+        return notes + self.missing()
+
+    def missing(self) -> list[str]:
+        """The most frequent reasons, with what the endpoint said."""
+        return [f"{count} not answered: {why}" for why, count in self._unanswered.most_common(MOST_REASONS)]
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
         """Answers as they come. A prompt that the endpoint cannot answer gives none: it stays unscored. Where it

@@ -94,6 +94,10 @@ class Opened(Answerer, Protocol):
         """What a reader of the result must know of how the model was asked."""
         ...
 
+    def missing(self) -> list[str]:
+        """Why prompts have no answer, each reason with how many; none where all were answered."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _StopOf:
@@ -125,6 +129,10 @@ class LocalModel:
 
     def notes(self, ask: Ask) -> list[str]:
         """Nothing that the result's settings do not say."""
+        return []
+
+    def missing(self) -> list[str]:
+        """Nothing: a model in this process answers every prompt, if with nothing."""
         return []
 
     def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:

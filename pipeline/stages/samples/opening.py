@@ -7,12 +7,14 @@ from pipeline.core.identity import digest
 from pipeline.execution import Execution
 from pipeline.stages.samples.models import LocalModel, Opened
 
-_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/.*)?|localhost(?:/.*)?")
+_HOST_AND_PORT = re.compile(
+    r"(?:[^/@]*@)?(?:(?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):\d+|localhost|\[[0-9A-Fa-f:.%]+\])(?:/.*)?"
+)
 
 
 def is_endpoint(model: str) -> bool:
     """Whether `model` is meant as the URL of an endpoint; one without its http:// ("localhost:8000/v1") is, too."""
-    return "://" in model or bool(_HOST_AND_PORT.fullmatch(model))
+    return "://" in model or model.lower().startswith(("http:", "https:")) or bool(_HOST_AND_PORT.fullmatch(model))
 
 
 def open_model(
