@@ -217,6 +217,16 @@ def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int) -> 
     }
 
 
+def _check_answered(samples: Sequence[Sample], subject: Subject, problem_set: ProblemSet, answerer: Opened) -> None:
+    """Raises HornbookError where nothing was answered: that is no score of a model."""
+    if not samples:
+        raise HornbookError(
+            f"{subject.name or subject.spec} answered no problem of {problem_set.name}, so nothing is scored: "
+            + "; ".join(answerer.missing()),
+            hint="correct what the endpoint says, then run the same command again",
+        )
+
+
 def evaluate(
     subject: Subject,
     benchmark: str | ProblemSet,
@@ -267,12 +277,7 @@ def evaluate(
             fresh=fresh,
         )
     )
-    if not samples:
-        raise HornbookError(
-            f"{subject.name or subject.spec} answered no problem of {problem_set.name}, so nothing is scored: "
-            + "; ".join(answerer.missing()),
-            hint="correct what the endpoint says, then run the same command again",
-        )
+    _check_answered(samples, subject, problem_set, answerer)
     # Weights have a digest, and answers of others never serve; behind a URL another model may stand by now.
     old = asking.ages() if is_endpoint(subject.spec) else ""
     speed = asking.speed()
