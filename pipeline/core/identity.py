@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -67,8 +68,16 @@ def storable(text: str) -> str:
 
 
 def spelled(text: str) -> str:
-    """`text` in characters that UTF-8 can hold, lone halves of a surrogate pair as `\\udcXX`."""
+    """`text` in characters that UTF-8 can hold, lone halves of a surrogate pair as `\\udcXX`; two texts stay two.
+
+    Backslashes before such a half, or before what is written like one, are doubled.
+    """
+    if "\\" in text:
+        text = _BEFORE_HALF.sub(r"\1\1", text)
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+_BEFORE_HALF = re.compile("(\\\\+)(?=ud[89a-f][0-9a-f]{2}|[\ud800-\udfff])")
 
 
 def deeper_than(value: Any, levels: int) -> bool:

@@ -223,6 +223,19 @@ def test_columns_with_our_names_stay_apart(tmp_path: Path) -> None:
     }
 
 
+def test_columns_with_halves_of_surrogate_pairs_stay_apart_from_what_is_written_like_them(tmp_path: Path) -> None:
+    row = {"text": long(1), "\ud800": 1, "\\ud800": 2, "\\\ud800": 3, "\\\\ud800": 4, "c:\\users": 5}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    _, kept, _, _ = cleaned(tmp_path, tmp_path / "a.jsonl")
+    assert {name: value for name, value in kept[0].items() if name not in ("id", "text", "origin")} == {
+        "\\ud800": 1,
+        "\\\\ud800": 2,
+        "\\\\\\ud800": 3,
+        "\\\\\\\\ud800": 4,
+        "c:\\users": 5,
+    }
+
+
 def test_one_object_over_several_lines_is_no_list_of_rows(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"text": long(1)}, indent=1))
     wanted = r"a\.json:1: one JSON object over several lines, which is no list of rows\n  give an array of objects"

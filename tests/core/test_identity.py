@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.identity import canonical_json, content_id, digest, rng, rng_seed
+from pipeline.core.identity import canonical_json, content_id, digest, rng, rng_seed, spelled
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
@@ -51,3 +51,10 @@ def test_scopes_are_streams_of_their_own():
 @given(st.integers(), st.text())
 def test_library_seeds_fit_63_bits(seed, scope):
     assert 0 <= rng_seed(seed, scope) < 2**63
+
+
+@given(st.lists(st.text(st.sampled_from("\\ud8f0\ud800\udfff"), max_size=12), min_size=2, max_size=2, unique=True))
+def test_two_texts_are_spelled_as_two(texts: list[str]) -> None:
+    one, two = map(spelled, texts)
+    assert one != two
+    assert (one + two).encode().decode() == one + two
