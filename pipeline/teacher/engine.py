@@ -134,8 +134,9 @@ class _Stored(NamedTuple):
     earlier: bool
 
 
-INTERRUPTED_SECONDS = 3.0
-"""Longest wait, after Ctrl-C or SIGTERM, for the answers that are on their way."""
+INTERRUPTED_SECONDS = 8.0
+"""Longest wait, after Ctrl-C or SIGTERM, for answers that are on their way and may be paid for: Docker ends a process
+by force after ten seconds, Slurm and Kubernetes after thirty."""
 
 
 class Engine:
