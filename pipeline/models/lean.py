@@ -16,6 +16,9 @@ from torch.nn import functional
 
 Linear = Callable[[Tensor], Tensor]
 
+_SMALLEST = 1e-12
+"""The least scale of a row of integers: one of zeros alone has a scale, too."""
+
 
 class Attend(Protocol):
     """Attention of one layer: q (batch, heads, time, head), k and v (batch, kv_heads, time, head) -> as q."""
@@ -47,6 +50,36 @@ def packed(modules: Sequence[Any]) -> tuple[Linear, ...]:
         laid_out = onednn._reorder_linear_weight(weight.contiguous(), 32)
         return (lambda x: onednn._linear_pointwise(x, laid_out, bias, "none", [], ""),)
     return (lambda x: functional.linear(x, weight, bias),)
+
+
+def integers_multiply() -> bool:
+    """Whether this build of torch has oneDNN's products of 8-bit integers."""
+    return bool(torch._C._has_mkldnn) and hasattr(torch.ops.onednn, "qlinear_prepack")
+
+
+def quantised(modules: Sequence[Any]) -> tuple[Linear, ...]:
+    """As `packed`, in 8-bit integers: each row of the weights and each position of the input with a scale of its own
+    (Dettmers et al. 2022, LLM.int8(), 3.1, without its decomposition). For oneDNN on a CPU."""
+    weight = torch.cat([m.weight.detach() for m in modules])
+    bias = torch.cat([m.bias.detach() for m in modules]) if modules[0].bias is not None else None
+    scales = (weight.abs().amax(1).float() / 127).clamp_min(_SMALLEST)
+    whole = (weight / scales[:, None]).round_().to(torch.int8)
+    onednn = torch.ops.onednn
+    laid_out = onednn.qlinear_prepack(whole, None)
+    zeros = torch.zeros(len(scales), dtype=torch.long)
+
+    def product(x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        scale = (rows.abs().amax(1, keepdim=True).float() / 127).clamp_min(_SMALLEST)
+        read = (rows / scale).round_().add_(128).to(torch.uint8)
+        y = onednn.qlinear_pointwise(
+            read, 1.0, 128, laid_out, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        ).mul_(scale)
+        y = (y if bias is None else y.add_(bias)).to(x.dtype)
+        shaped: Tensor = y.view(*x.shape[:-1], -1)
+        return shaped
+
+    return (product,)
 
 
 class Rotary(NamedTuple):

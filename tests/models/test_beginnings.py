@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models.beginnings import FEWEST_TOKENS, shared_beginnings
-from pipeline.models.engines import LeanEngine
+from pipeline.models.engines import FEWEST_IN_TWO, LeanEngine
 
 TEMPLATE = list(range(100, 100 + 2 * FEWEST_TOKENS))
 OTHER = list(range(500, 500 + 3 * FEWEST_TOKENS))
@@ -83,3 +83,41 @@ def test_llama_answers_as_without_beginnings() -> None:
 
 def test_qwen2_answers_as_transformers_does() -> None:
     check_logits("qwen2")
+
+
+def check_steps(kind: str) -> None:
+    """Steps of many rows with one beginning are those of rows that have none, until few are left."""
+    net = model(kind)
+    prompts = [[*TEMPLATE, *range(1, 2 + n % 4)] for n in range(2 * FEWEST_IN_TWO)]
+    at_once, apart = (LeanEngine(net, slots=len(prompts), length=140, beginnings=[TEMPLATE][:some]) for some in (1, 0))
+    left = list(range(len(prompts)))
+    for engine in (at_once, apart):
+        engine.admit(prompts)
+    for step in range(6):
+        tokens = [20 * step + row for row in left]
+        torch.testing.assert_close(at_once.step(tokens), apart.step(tokens), atol=1e-4, rtol=1e-4)
+        assert (at_once.in_common() is not None) == (len(left) >= FEWEST_IN_TWO)
+        assert apart.in_common() is None
+        going = [place for place in range(len(left)) if place % 4 != step % 4]
+        for engine in (at_once, apart):
+            engine.keep(going)
+        left = [left[place] for place in going]
+    assert len(left) < FEWEST_IN_TWO
+
+
+def test_many_llama_rows_attend_to_their_beginning_at_once() -> None:
+    check_steps("llama")
+
+
+def test_many_qwen2_rows_attend_to_their_beginning_at_once() -> None:
+    check_steps("qwen2")
+
+
+def test_rows_of_other_beginnings_have_none_in_common() -> None:
+    engine = LeanEngine(model("llama"), slots=20, length=140, beginnings=[OTHER, TEMPLATE])
+    engine.admit([[*TEMPLATE, n] for n in range(FEWEST_IN_TWO)])
+    common = engine.in_common()
+    assert common is not None
+    assert common.shape[-2] == len(TEMPLATE)
+    engine.admit([[*OTHER, 3]])
+    assert engine.in_common() is None

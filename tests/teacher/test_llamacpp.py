@@ -183,6 +183,29 @@ def test_fp32_is_generated_with_where_it_is_faster_and_has_room(
     assert not worker._affords_fp32()
 
 
+@pytest.mark.parametrize(
+    ("large", "native", "gpu", "integers", "fp32", "due"),
+    [
+        (True, True, False, True, True, "int8"),
+        (True, True, False, False, True, "auto"),
+        (True, True, False, False, False, "bf16"),
+        (False, True, False, True, False, "auto"),
+        (True, False, False, True, False, "auto"),
+        (True, True, True, True, False, "auto"),
+    ],
+)
+def test_a_large_model_is_written_with_in_the_fastest_arithmetic(
+    monkeypatch: pytest.MonkeyPatch, large: bool, native: bool, gpu: bool, integers: bool, fp32: bool, due: str
+) -> None:
+    worker = GenerateWorker(Mock())
+    worker._large = large
+    monkeypatch.setattr(generating, "native_bf16", lambda: native)
+    monkeypatch.setattr(generating, "has_gpu", lambda device: gpu)
+    monkeypatch.setattr(rates, "integers_generate_faster", lambda: integers)
+    monkeypatch.setattr(GenerateWorker, "_affords_fp32", lambda self: fp32)
+    assert worker._arithmetic() == due
+
+
 def test_llama_cpp_is_not_asked_to_read_a_folder(tmp_path: Path) -> None:
     table = LocalTable(name="mock", engine="llama.cpp", model=str(tmp_path))
     with pytest.raises(RecipeError, match=r'engine = "llama.cpp" reads GGUF files, got model = ') as caught:
