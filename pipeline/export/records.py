@@ -16,7 +16,7 @@ from pipeline.core.errors import InputError, UsageError
 from pipeline.core.identity import rng_seed
 from pipeline.core.stage import Dropped
 from pipeline.report.corpus import text_of
-from pipeline.run.reading import RunView, StageView, files_of
+from pipeline.run.reading import RunView, StageView
 from pipeline.store.parquet import BATCH
 
 STUDENT, NONE, PROBLEMS = "student", "none", "held-out"
@@ -45,12 +45,12 @@ def has_documents(run: RunView) -> bool:
 
 def tables(run: RunView, stage: StageView, prefix: str) -> Iterator[pa.Table]:
     """The rows of the stage's PREFIX-*.parquet files, a table a file, all of one schema: id, type, text, the rest."""
-    files = [file.schema for file in files_of(run.store, stage.name, stage.key, f"{prefix}-")]
+    files = [file.schema for file in run.files(stage.name, f"{prefix}-")]
     if not files:
         return
     names = pa.unify_schemas(files)
     origins = _Origins(run) if "completion_id" in names.names else None
-    for file in files_of(run.store, stage.name, stage.key, f"{prefix}-"):
+    for file in run.files(stage.name, f"{prefix}-"):
         yield _table(file.read(), names, origins)
 
 

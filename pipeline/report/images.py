@@ -88,14 +88,13 @@ class ImageSummary:
 def summarise_images(run: RunView) -> ImageSummary:
     """Read a run over images, whatever its state, into a summary."""
     recipe = run.loaded.recipe if run.loaded else None
-    file = run.folder / "recipe.toml"
     networks = {name: run.facts(name, TrainingFacts) for name in TRAINED if run.stage(name)}
     points = next((facts.curve for facts in networks.values() if facts.curve), None)
     return ImageSummary(
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
         description=recipe.description if recipe else "",
-        recipe_toml=file.read_text(encoding="utf-8") if file.is_file() else "",
+        recipe_toml=run.recipe_toml,
         state=str(run.info.get("state") or "unknown"),
         started=str(run.info.get("started") or ""),
         seconds=float(run.info.get("seconds") or 0.0),

@@ -15,6 +15,7 @@ from pipeline.report.summary import benchmark_problems
 from pipeline.run.reading import RunView, StageView
 from pipeline.stages.student.facts import StudentFacts
 from pipeline.stages.tokens.facts import TokensFacts
+from pipeline.store.parquet import readable
 
 NEAREST = 3
 """Training documents shown for a score."""
@@ -336,4 +337,5 @@ def _decoded(run: RunView, stage: StageView, row: Mapping[str, Any]) -> str | No
         ids = ids[len(begin) :]
     if ids and ids[-1] == tokens.manifest["eos"]:
         ids.pop()
-    return str(Tokenizer.from_file(str(vocabulary)).decode(ids, skip_special_tokens=False))
+    with readable(str(vocabulary), str(tokens.folder)):
+        return str(Tokenizer.from_file(str(vocabulary)).decode(ids, skip_special_tokens=False))

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.contents import size_text
-from pipeline.core.errors import StoreBusy
+from pipeline.core.errors import HornbookError, StoreBusy
 from pipeline.report.score_rows import NETWORKS
 from pipeline.run import record as run_record
 from pipeline.run.reading import RunView, existing_runs, open_run
 from pipeline.store.disk import disk_errors
 from pipeline.store.locks import locked
 from pipeline.store.places import Places
+from pipeline.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One run. state: as `run_record.state` says. finished: stages whose artifact is there, of all. score: the entry of
-    report.json's `scores` for the trained student, None where there is none yet. called: when `hornbook run` last was.
-    bytes: of the run's folder and of the artifacts that it uses, also of those that other runs use."""
+    """One run. state: as `run_record.state` says, or "unreadable" where run.json or a manifest is broken. finished:
+    stages whose artifact is there, of all. score: the entry of report.json's `scores` for the trained student, None
+    where there is none yet. called: when `hornbook run` last was. bytes: of the run's folder and of the artifacts that
+    it uses, also of those that other runs use."""
 
     name: str
     recipe: str
@@ -42,7 +44,15 @@ class Listed:
 
 def listed(places: Places) -> list[Listed]:
     """All runs, the one called last first; those that failed before their first stage come last."""
-    return [_listed(open_run(folder, places.store)) for folder in reversed(existing_runs(places.runs))]
+    return [_tried(folder, places.store) for folder in reversed(existing_runs(places.runs))]
+
+
+def _tried(folder: Path, store: Store) -> Listed:
+    """A run that is broken must not hide the others."""
+    try:
+        return _listed(open_run(folder, store))
+    except HornbookError:
+        return _listed(RunView(folder, store, run_record.read(folder) | {"state": "unreadable"}, ()))
 
 
 def _listed(run: RunView) -> Listed:

@@ -209,7 +209,6 @@ def summarise(run_folder: Path, store: Store) -> Summary:
     """Read a run, whatever its state, into a summary."""
     run = open_run(run_folder, store)
     recipe = run.loaded.recipe if run.loaded else None
-    recipe_file = run.folder / "recipe.toml"
     score_rows = list(run.rows("scores", columns=SCORE_COLUMNS))
     known = benchmark_problems(run) if score_rows else {}
     totals = {name: len(entries) for name, entries in known.items()}
@@ -226,7 +225,7 @@ def summarise(run_folder: Path, store: Store) -> Summary:
         run=run.name,
         recipe=str(run.info.get("recipe") or ""),
         description=recipe.description if recipe else "",
-        recipe_toml=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
+        recipe_toml=run.recipe_toml,
         state=str(run.info.get("state") or "unknown"),
         started=str(run.info.get("started") or ""),
         finished=str(run.info.get("finished") or ""),

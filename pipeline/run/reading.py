@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,10 +24,12 @@ from pipeline.run import record as run_record
 from pipeline.store import jsonl
 from pipeline.store.arrays import texts
 from pipeline.store.manifest import Manifest
-from pipeline.store.parquet import BATCH, Parquet, opened
+from pipeline.store.parquet import BATCH, Parquet
 from pipeline.store.store import Store
 
 FactsT = TypeVar("FactsT", bound=Facts)
+
+_ANEW = "run the recipe again: it is written anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,20 @@ class RunView:
         except RecipeError:
             return None
 
+    @property
+    def recipe_toml(self) -> str:
+        """recipe.toml as it stands, "" where the folder has none; bytes that are no text are marked as such."""
+        path = self.folder / "recipe.toml"
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
     def table(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> pa.Table:
-        """Columns of a finished stage's PREFIX*.parquet files; columns that a file lacks are left out.
+        """Columns of a finished stage's PREFIX*.parquet files, in the order written; columns that a file lacks are left
+        out, and "seed.id" names a field of a struct.
 
         A table without rows where the run has no such stage, or the stage is not finished, or wrote no such file.
         """
-        stage = self.stage(name)
-        if stage is None or stage.manifest is None:
-            return pa.table({})
-        return read_columns(self.store, stage.name, stage.key, prefix, columns)
+        tables = [file.read(file.having(columns)) for file in self.files(name, prefix)]
+        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
     def rows(self, name: str, prefix: str = "part", columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """The rows of `table`, a dictionary each, of which few are in memory at a time."""
@@ -111,7 +117,7 @@ class RunView:
         """A finished stage's PREFIX*.parquet files in the order written, each open until the next is asked for."""
         stage = self.stage(name)
         if stage is not None and stage.manifest is not None:
-            yield from files_of(self.store, stage.name, stage.key, prefix)
+            yield from self.store.files(stage.name, stage.key, prefix)
 
     def where(self, name: str, prefix: str, column: str, values: Collection[str]) -> list[dict[str, Any]]:
         """Whole rows of a finished stage in which `column` ("id", "seed.id") is one of `values`.
@@ -148,12 +154,12 @@ def open_run(folder: Path, store: Store) -> RunView:
             f"{folder} is not a run: it has no run.json", hint="name a run that `hornbook run` made"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}", hint="run the recipe again: it is written anew") from error
+        raise InputError(f"{path} is not JSON: {error}", hint=_ANEW) from error
     if not isinstance(info, dict):
-        raise InputError(f"{path} holds {type(info).__name__}, wanted an object")
+        raise InputError(f"{path} holds {type(info).__name__}, wanted an object", hint=_ANEW)
     if "state" in info:
         info["state"] = run_record.state(folder, info)
-    stages = tuple(_stage(entry, info, store) for entry in info.get("stages", []))
+    stages = tuple(_stage(entry, info, store) for entry in run_record.entries(info))
     return RunView(folder, store, info, stages)
 
 
@@ -169,22 +175,6 @@ def _stage(entry: Mapping[str, Any], info: Mapping[str, Any], store: Store) -> S
         made_by=str(entry.get("made_by") or (manifest.run if manifest else "")),
         made_at=str(entry.get("made_at") or (manifest.finished if manifest else "")),
     )
-
-
-def read_columns(store: Store, stage: str, key: str, prefix: str, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of an artifact's PREFIX*.parquet files, in the order written; "seed.id" names a field of a struct."""
-    tables = []
-    for file in files_of(store, stage, key, prefix):
-        tables.append(file.read(file.having(columns)))
-    return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
-
-
-def files_of(store: Store, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
-    """An artifact's PREFIX*.parquet files in the order written, each open until the next is asked for."""
-    fs = fsspec.core.url_to_fs(store.root)[0]
-    for path in sorted(fs.glob(f"{store.folder(stage, key)}/{prefix}*.parquet")):
-        with opened(fs, path) as file:
-            yield file
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -10,11 +10,13 @@ import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.errors import HornbookError, StoreError
 from pipeline.store.arrays import numbers
 
 BATCH = 512
@@ -23,10 +25,11 @@ BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class Parquet:
-    """An open file. names: its columns. threads: whether Arrow may use its own."""
+    """An open file. names: its columns. threads: whether Arrow may use its own. path: as messages name it."""
 
     file: pq.ParquetFile
     threads: bool
+    path: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -43,12 +46,23 @@ class Parquet:
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows; columns: those to read ("seed.id" is a field of a struct), None for all."""
-        return self.file.read(columns=None if columns is None else list(columns), use_threads=self.threads)
+        with readable(self.path):
+            return self.file.read(columns=None if columns is None else list(columns), use_threads=self.threads)
 
     def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows in batches of at most `rows`; columns: as of `read`."""
+        return self._batches(rows, columns)
+
+    def _batches(self, rows: int, columns: Sequence[str] | None, groups: Sequence[int] | None = None) -> Iterator[Any]:
         chosen = None if columns is None else list(columns)
-        return self.file.iter_batches(rows, columns=chosen, use_threads=self.threads)  # type: ignore[no-any-return]
+        with readable(self.path):
+            batches = self.file.iter_batches(rows, row_groups=groups, columns=chosen, use_threads=self.threads)
+        while True:
+            with readable(self.path):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
     def take(self, places: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """The rows at `places`, which are in order; columns: as of `read`. Holds a few rows in memory at a time, and
@@ -57,9 +71,7 @@ class Parquet:
         for group in range(self.file.num_row_groups if left else 0):
             stop = start + self.file.metadata.row_group(group).num_rows
             if left and left[0] < stop:
-                chosen = None if columns is None else list(columns)
-                batches = self.file.iter_batches(BATCH, row_groups=[group], columns=chosen, use_threads=self.threads)
-                for batch in batches:
+                for batch in self._batches(BATCH, columns, [group]):
                     here = []
                     while left and left[0] < start + batch.num_rows:
                         here.append(left.popleft() - start)
@@ -72,12 +84,42 @@ class Parquet:
         return pa.Table.from_batches(taken) if taken else self.file.schema_arrow.empty_table()
 
 
+def write_table(table: pa.Table, file: IO[bytes] | Path) -> None:
+    """Write `table` with a checksum of each page, by which `opened` knows rows that the disk has changed."""
+    pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
 @contextlib.contextmanager
 def opened(fs: Any, path: str) -> Iterator[Parquet]:
-    """The file at `path` of an fsspec filesystem."""
-    if fs.protocol in ("file", ("file", "local")):
-        with pq.ParquetFile(path) as file:
-            yield Parquet(file, threads=True)
-    else:
-        with fs.open(path, "rb") as source, pq.ParquetFile(source) as file:
-            yield Parquet(file, threads=False)
+    """The file at `path` of an fsspec filesystem. Raises StoreError where it is gone or no Parquet file; what reads it
+    raises that where a part of it is broken."""
+    local = fs.protocol in ("file", ("file", "local"))
+    with contextlib.ExitStack() as held:
+        with readable(path):
+            source = path if local else held.enter_context(fs.open(path, "rb"))
+            file = held.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+        yield Parquet(file, threads=local, path=path)
+
+
+@contextlib.contextmanager
+def readable(path: str, folder: str = "") -> Iterator[None]:
+    """While nothing is done but to read a file of an artifact: what goes wrong is the file's fault, and a StoreError.
+    (Errors of the system, such as a permission, stay what they are.)
+
+    Without its manifest an artifact is made anew, while the answers in its folder, which may have been paid for, are
+    found by who asks for them. So that is what the hint deletes. folder: the artifact's, where the file lies deeper.
+    """
+    try:
+        yield
+    except HornbookError:
+        raise
+    except Exception as error:  # parsers raise what they like, tokenizers nothing more special than this
+        gone = isinstance(error, FileNotFoundError)
+        if isinstance(error, OSError) and error.errno is not None and not gone:
+            raise
+        why = "is gone" if gone else f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())})"
+        manifest = f"{folder or path.rpartition('/')[0]}/manifest.json"
+        raise StoreError(
+            f"{path} {why}",
+            hint=f"delete {manifest} and run the recipe again: the artifact is made anew",
+        ) from error

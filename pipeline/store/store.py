@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import fsspec
-import pyarrow.parquet as pq
 
-from pipeline.core.errors import StoreError, StoreFormatError
+from pipeline.core.errors import StoreFormatError
 from pipeline.core.records import Record
 from pipeline.core.stage import Dropped, Kept, Tally
-from pipeline.store import configs, parquet
+from pipeline.store import configs
 from pipeline.store.disk import disk_errors, whole_folder, write_atomically
 from pipeline.store.locks import exclusive
 from pipeline.store.manifest import FORMAT, Manifest
+from pipeline.store.parquet import Parquet, opened, readable, write_table
 from pipeline.store.rows import dropped_from_row, dropped_row, from_row, schema_of, to_row, to_table
 
 ROWS_PER_PART = 20_000
@@ -57,22 +57,19 @@ class Store:
         Raises StoreFormatError for one written by a newer format, StoreError for one that is not a manifest.
         """
         path = f"{self.folder(stage, key)}/manifest.json"
-        try:
-            with self.filesystem.open(path, "rb") as file:
+        with readable(path):
+            try:
+                file = self.filesystem.open(path, "rb")
+            except FileNotFoundError:
+                return None
+            with file:
                 data = json.loads(file.read())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise StoreError(
-                f"{path} is not JSON: {error}", hint=f"delete {self.folder(stage, key)} and run again"
-            ) from error
-        found = data.get("format") if isinstance(data, dict) else None
-        if not isinstance(found, int) or found > FORMAT:
-            raise StoreFormatError(
-                f"{path} has format {found}; this version of hornbook reads formats up to {FORMAT}",
-                hint="upgrade hornbook, or use another store with --data FOLDER",
-            )
-        return Manifest(**{name: value for name, value in data.items() if name in Manifest.__dataclass_fields__})
+            if data["format"] > FORMAT:
+                raise StoreFormatError(
+                    f"{path} has format {data['format']}; this version of hornbook reads formats up to {FORMAT}",
+                    hint="upgrade hornbook, or use another store with --data FOLDER",
+                )
+            return Manifest(**{name: value for name, value in data.items() if name in Manifest.__dataclass_fields__})
 
     def kept(self, stage: str, key: str) -> Iterator[Record]:
         """The kept records of a finished artifact, in the order they were written."""
@@ -86,11 +83,21 @@ class Store:
 
     def rows(self, stage: str, key: str, prefix: str) -> Iterator[dict[str, Any]]:
         """Raw rows of the files named PREFIX-00000.parquet, PREFIX-00001.parquet, ..."""
-        fs = self.filesystem
-        for path in sorted(fs.glob(f"{self.folder(stage, key)}/{prefix}-*.parquet")):
-            with parquet.opened(fs, path) as file:
-                for batch in file.batches(1024):
-                    yield from batch.to_pylist()
+        for file in self.files(stage, key, f"{prefix}-"):
+            for batch in file.batches(1024):
+                yield from batch.to_pylist()
+
+    def files(self, stage: str, key: str, prefix: str) -> Iterator[Parquet]:
+        """The PREFIX*.parquet files of a finished artifact in the order written, each open until the next is asked for.
+
+        They are those that the manifest names: records that went missing would else be taken for never made. Raises
+        StoreError where one is gone or cannot be read.
+        """
+        manifest = self.manifest(stage, key)
+        for name in sorted(manifest.files if manifest else ()):
+            if name.startswith(prefix) and name.endswith(".parquet"):
+                with opened(self.filesystem, f"{self.folder(stage, key)}/{name}") as file:
+                    yield file
 
     def local(self, stage: str, key: str, cache: Path) -> Path:
         """A local folder with the artifact's files: the folder itself, or a copy below `cache` for a remote store."""
@@ -244,7 +251,7 @@ class Writer:
         table = to_table(rows, self._schemas[name])
         file_name = f"{name}-{self._counts[name]:05d}.parquet"
         self._counts[name] += 1
-        self._files[file_name] = self._put(file_name, lambda file: pq.write_table(table, file, compression="zstd"))
+        self._files[file_name] = self._put(file_name, lambda file: write_table(table, file))
 
     def _put(self, name: str, write: Callable[[IO[bytes]], Any]) -> int:
         path = f"{self._folder}/{name}"

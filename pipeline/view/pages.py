@@ -66,7 +66,7 @@ class Viewer:
             "lists": {stage.name: _lists(stage) for stage in run.stages},
             "labels": len(labels.read(run.folder)),
             "places": {"run": str(run.folder), "store": run.store.root},
-            "recipe": _recipe(run),
+            "recipe": run.recipe_toml,
             "settings": settings(run),
         }
 
@@ -224,8 +224,3 @@ def _lists(stage: StageView) -> list[str]:
 
 def _note(row: Mapping[str, Any]) -> str:
     return "note" if row.get("note") else ""
-
-
-def _recipe(run: RunView) -> str:
-    path = run.folder / "recipe.toml"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

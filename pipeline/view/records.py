@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.store.arrays import numbers, texts, truths
-from pipeline.store.parquet import Parquet, opened
+from pipeline.store.parquet import Parquet
 from pipeline.store.store import Store
 
 FACETS = ("type", "reason", "teacher", "topic", "audience", "kind", "form", "model", "benchmark", "group", "verdict",
@@ -42,10 +42,7 @@ class Source:
 
     def files(self) -> Iterator[Parquet]:
         """Each of its files, open while it is looked at."""
-        fs = self.store.filesystem
-        for path in sorted(fs.glob(f"{self.store.folder(self.stage, self.key)}/{self.prefix}*.parquet")):
-            with opened(fs, path) as file:
-                yield file
+        return self.store.files(self.stage, self.key, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import multiprocessing
@@ -121,7 +122,7 @@ def test_a_damaged_manifest_says_what_to_delete(tmp_path):
     store = Store(str(tmp_path))
     write(store)
     (tmp_path / "quality" / "k" / "manifest.json").write_text("{")
-    with pytest.raises(StoreError, match=r"is not JSON(.|\n)*delete .*quality/k and run again"):
+    with pytest.raises(StoreError, match=r"cannot be read(.|\n)*delete .*quality/k/manifest.json"):
         store.manifest("quality", "k")
 
 
@@ -201,3 +202,48 @@ def test_a_copy_of_a_remote_artifact_is_made_once_and_again_where_it_is_torn(tmp
     (copy / "manifest.json").unlink()
     assert not (remote.local("quality", "k", tmp_path) / "mark").exists()
     assert (copy / "manifest.json").exists()
+
+
+DAMAGE = {
+    "gone": lambda fs, path: fs.rm(path),
+    "empty": lambda fs, path: fs.pipe_file(path, b""),
+    "half": lambda fs, path: fs.pipe_file(path, fs.cat_file(path)[: fs.size(path) // 2]),
+    "other bytes": lambda fs, path: fs.pipe_file(path, b"PAR1\xff\x00" * 50),
+    "end cut off": lambda fs, path: fs.pipe_file(path, fs.cat_file(path)[:-5]),
+    "list": lambda fs, path: fs.pipe_file(path, b"[]"),
+    "object": lambda fs, path: fs.pipe_file(path, b"{}"),
+    "null": lambda fs, path: fs.pipe_file(path, b"null"),
+    "a key alone": lambda fs, path: fs.pipe_file(path, b'{"format": 1}'),
+    "another type": lambda fs, path: fs.pipe_file(path, b'{"format": "1"}'),
+    "too deep": lambda fs, path: fs.pipe_file(path, b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["part-00000.parquet", "dropped-00000.parquet", "manifest.json"])
+def test_a_broken_file_is_named_with_what_to_do_and_no_record_goes_missing_unsaid(store, name, damage):
+    write(store)
+    fs, path = store.filesystem, f"{store.folder('quality', 'k')}/{name}"
+    if (name, damage) == ("manifest.json", "gone"):
+        return  # that is an artifact not made yet
+    DAMAGE[damage](fs, path)
+    with pytest.raises(StoreError) as error:
+        [*store.kept("quality", "k"), *store.dropped("quality", "k")]
+    assert path in error.value.message
+    assert "\n" not in error.value.message
+    manifest = error.value.hint.removeprefix("delete ").split(" and run")[0]
+    fs.rm(manifest)
+    write(store)
+    assert list(store.kept("quality", "k")) == KEPT
+
+
+def test_a_byte_that_rots_among_the_rows_is_told_or_changes_none_of_them(tmp_path):
+    store = Store(str(tmp_path))
+    write(store, kept=[Passage(text=f"{number} " * 40) for number in range(50)])
+    path = tmp_path / "quality" / "k" / "part-00000.parquet"
+    whole, rows = path.read_bytes(), list(store.rows("quality", "k", "part"))
+    pages = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")  # what follows is the footer
+    for place in range(0, pages, 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(StoreError):
+            assert list(store.rows("quality", "k", "part")) == rows

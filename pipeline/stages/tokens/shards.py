@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError, StoreFormatError
 from pipeline.core.records import Problem, Span
 from pipeline.store import jsonl
+from pipeline.store.parquet import opened, readable
 
 FORMAT = 1
 """Format of the folder; a reader refuses newer ones."""
@@ -64,28 +65,42 @@ class TokenStore:
                 f"{self.folder} has no tokens.json, so it is no folder of packed tokens",
                 hint="name the tokens artifact of a run: data/store/tokens/KEY (hornbook status shows the key)",
             )
-        manifest: dict[str, Any] = json.loads((self.folder / "tokens.json").read_text(encoding="utf-8"))
-        if manifest["format"] > FORMAT:
-            raise StoreFormatError(
-                f"{self.folder} has token format {manifest['format']}, this version reads up to {FORMAT}",
-                hint="use a newer hornbook, or delete the folder so that it is made again",
-            )
+        path = self.folder / "tokens.json"
+        with readable(str(path)):
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if manifest["format"] > FORMAT:
+                raise StoreFormatError(
+                    f"{self.folder} has token format {manifest['format']}, this version reads up to {FORMAT}",
+                    hint="use a newer hornbook, or delete the folder so that it is made again",
+                )
+            if not sum(manifest["shards"]):
+                raise ValueError("it names no shard with tokens")
         return manifest
 
     @cached_property
     def shards(self) -> list[Array]:
-        """The shards' token ids, memory-mapped and read-only."""
-        count = len(self.manifest["shards"])
-        return [np.memmap(self.folder / shard_name(n), dtype=self.manifest["dtype"], mode="r") for n in range(count)]
+        """The shards' token ids, memory-mapped and read-only. Raises StoreError for one of another length than it was
+        written with."""
+        return [self._shard(number, size) for number, size in enumerate(self.manifest["shards"])]
+
+    def _shard(self, number: int, size: int) -> Array:
+        path = self.folder / shard_name(number)
+        with readable(str(path)):
+            found = np.memmap(path, dtype=self.manifest["dtype"], mode="r")
+            if len(found) != size:
+                raise ValueError(f"{len(found)} tokens, {size} were written")
+        return found
 
     @cached_property
     def spans(self) -> SpanTable:
         """The span table."""
-        table = pq.read_table(self.folder / "spans.parquet")
-        columns = {
-            name: table[name].to_numpy() for name in ("shard", "start", "loss_start", "stop", "kind", "held_out")
-        }
-        return SpanTable(table["document_id"].to_pylist(), **columns)
+        path = str(self.folder / "spans.parquet")
+        with opened(fsspec.filesystem("file"), path) as file, readable(path):
+            table = file.read()
+            columns = {
+                name: table[name].to_numpy() for name in ("shard", "start", "loss_start", "stop", "kind", "held_out")
+            }
+            return SpanTable(table["document_id"].to_pylist(), **columns)
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
@@ -99,7 +114,8 @@ class TokenStore:
                 f"{self.folder} has no {PROBLEMS}, which an earlier version did not write: held-out exercises",
                 hint="run the recipe again, which packs the tokens anew",
             )
-        return tuple(Problem(**row) for _, row in jsonl.objects(file))
+        with readable(str(file)):
+            return tuple(Problem(**row) for _, row in jsonl.objects(file))
 
     @property
     def tokenizer_folder(self) -> Path:

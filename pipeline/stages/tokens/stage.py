@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import EmptyCorpus, RecipeError
 from pipeline.core.identity import rng_seed
@@ -30,6 +29,7 @@ from pipeline.stages.tokens.text import parts
 from pipeline.stages.tokens.tokenizers import tokenizer_for
 from pipeline.store import jsonl
 from pipeline.store.disk import sync, write_atomically
+from pipeline.store.parquet import write_table
 
 SHARD_TOKENS = 1 << 27
 """Tokens after which a new shard begins: 268 MB of 16-bit ids."""
@@ -213,7 +213,7 @@ class _Writer:
         ]
         path = self.out / "spans.parquet"
         table = pa.table({"id": [span.id for span in spans], **self.columns}, schema=_SCHEMA)
-        pq.write_table(table, path, compression="zstd")
+        write_table(table, path)
         rows = (problem.content() for problem in sorted(self.problems, key=lambda problem: problem.task_id))
         jsonl.write(self.out / PROBLEMS, rows)
         summary = TokensSummary(
