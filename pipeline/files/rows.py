@@ -199,7 +199,7 @@ def _values(file: Found) -> Iterator[_Value]:
     """
     number = 0
     try:
-        with pa.input_stream(str(file.path), compression="detect", buffer_size=1 << 20) as stream:
+        with pa.input_stream(str(file.path), compression=_compression(file.path), buffer_size=1 << 20) as stream:
             lines = _in_utf8(file, io.BufferedReader(stream, 1 << 20))
             begun = False
             while line := lines.readline():
@@ -219,6 +219,20 @@ def _values(file: Found) -> Iterator[_Value]:
         raise InputError(
             f"{file.label}: cannot be read{after}: {error}", hint="check that the file is whole"
         ) from error
+
+
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
+"""First bytes of packed files. No JSON begins so."""
+
+
+def _compression(path: Path) -> str | None:
+    """How a file is packed: by its first bytes, as downloads and renamed files have lost or kept a suffix; by its name
+    where these are neither of a packed file nor of JSON."""
+    with path.open("rb") as file:
+        start = file.read(1024)
+    packed = next((name for magic, name in _COMPRESSIONS.items() if start.startswith(magic)), None)
+    plain = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"["))
+    return packed if packed or plain else "detect"
 
 
 def _in_utf8(file: Found, lines: io.BufferedReader) -> io.BufferedReader | io.BytesIO:

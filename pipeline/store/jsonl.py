@@ -61,7 +61,8 @@ class Line(NamedTuple):
 
 
 def lines(path: Path) -> Iterator[Line]:
-    """Every line of somebody's file but blank ones, each an object or a problem; a name in .gz is unpacked.
+    """Every line of somebody's file but blank ones, each an object or a problem; what is gzip by its first
+    bytes is unpacked, whatever its name.
 
     Raises InputError where the file cannot be read, or not to its end.
     """
@@ -78,7 +79,9 @@ def lines(path: Path) -> Iterator[Line]:
             raise OSError(error) from error
 
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as start:
+            packed = start.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
             reader = jsonlines.Reader(whole(file), loads=_loads)
             while True:
                 try:

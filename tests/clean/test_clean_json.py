@@ -53,6 +53,17 @@ def test_rows_are_found_whatever_form_they_have(tmp_path: Path, form: str, befor
     assert [(row["text"], row["n"]) for row in kept] == [(one["text"], one["n"]) for one in OBJECTS]
 
 
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "jsonl.gz", "jsonl.bz2", "jsonl.zst", "json.lz4"])
+@pytest.mark.parametrize("packing", [None, "gzip", "bz2", "zstd", "lz4"])
+def test_a_file_is_unpacked_by_what_it_is_and_not_by_its_name(tmp_path: Path, packing: str, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    with pa.output_stream(str(path), compression=packing) as file:
+        file.write(b"\n" + BOTH["lines"].encode())
+    summary, kept, _ = cleaned(path)
+    assert (summary.kept, summary.dropped) == (2, {})
+    assert [row["text"] for row in kept] == [one["text"] for one in OBJECTS]
+
+
 @pytest.mark.parametrize("form", BOTH)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_rows_are_found_in_any_encoding_of_json(tmp_path: Path, form: str, encoding: str) -> None:

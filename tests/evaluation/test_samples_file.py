@@ -131,8 +131,7 @@ def test_unreadable_bytes_are_named_with_their_line(tmp_path: Path, benchmark: s
     with pytest.raises(InputError, match=r"cannot be read after line \d+: Compressed file ended"):
         read(broken, bench)
     broken.write_bytes(good)
-    with pytest.raises(InputError, match="cannot be read: Not a gzipped file"):
-        read(broken, bench)
+    assert len(read(broken, bench)) == 1
 
 
 def test_samples_that_repeat_are_counted_and_said(tmp_path: Path, benchmark: str, sandbox: Sandbox) -> None:
