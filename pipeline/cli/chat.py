@@ -61,18 +61,13 @@ def chat(
     def show(who: str, reply: talking.Reply) -> None:
         if not as_json:
             cut = "\n[cut at --max-new-tokens]" if reply.finish_reason == "length" else ""
-            say(f"{who}:\n{_visible(reply.text)}{cut}\n" if len(speakers) > 1 else f"{_visible(reply.text)}{cut}")
+            say(f"{who}:\n{reply.text}{cut}\n" if len(speakers) > 1 else f"{reply.text}{cut}")
 
     turns = list(talking.conversation(speakers, _lines(), show))
     if as_json:
         print_json(
             {"run": found.name if found else "", "model": spec, "form": "chat" if in_chat else "raw", "turns": turns}
         )
-
-
-def _visible(text: str) -> str:
-    """A model's text without what a terminal takes for commands."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)
 
 
 def _lines() -> Iterator[str]:

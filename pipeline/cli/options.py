@@ -44,7 +44,22 @@ SandboxOption = Annotated[
 
 Table = TypeVar("Table")
 
-stderr = Console(stderr=True, highlight=False)
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal takes for commands, and what turns the direction of a line round."""
+
+
+def visible(text: str) -> str:
+    """`text` with what a terminal would obey as it is written in Python: `\\x1b`. Models and servers wrote much of what
+    is shown."""
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class _Visible(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(visible(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+stderr = _Visible(stderr=True, highlight=False)
 
 
 _held: list[Any] | None = None
@@ -85,12 +100,12 @@ def json_text(value: Any) -> str:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=1, default=str)
-    return text + "\n"
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def say(text: str) -> None:
-    """Text on stdout, ended by one newline."""
-    write(text.rstrip("\n") + "\n")
+    """Text for a person on stdout, ended by one newline."""
+    write(visible(text).rstrip("\n") + "\n")
 
 
 def write(text: str) -> None:

@@ -1,15 +1,20 @@
 """Every command ends with one message, the right exit code and, with --json, exactly one JSON object on stdout."""
 
+import contextlib
 import errno
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.cli import ending
 from pipeline.cli import main as cli
@@ -188,6 +193,27 @@ def test_json_is_json_where_stdout_has_ascii_alone():
         out, err = process.communicate()
     assert "no recipe 'näme'" in json.loads(out)["error"]["message"]
     assert b"Traceback" not in err
+
+
+OBEYED = st.text(st.sampled_from([*map(chr, range(32)), *map(chr, range(127, 160)), *"\u202e\u2066a é日\n\t\ud800"]))
+
+
+@given(OBEYED)
+def test_nothing_that_is_shown_commands_the_terminal(text):
+    shown, told = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        say(text)
+        print_json({"text": text, text: [text]})
+    with contextlib.redirect_stderr(told):
+        guarded(raising(errors.HornbookError(text, hint=text)), [])
+        command_line.stderr.print(text, markup=False)
+    for out in (shown.getvalue(), told.getvalue()):
+        assert not {letter for letter in out if unicodedata.category(letter) == "Cc" or letter in "\u202e\u2066"} - {
+            *"\n\t"
+        }
+    value, end = json.JSONDecoder().raw_decode(shown.getvalue(), shown.getvalue().index("{\n"))
+    assert value == {"text": text, text: [text]}
+    assert shown.getvalue()[end:] == "\n"
 
 
 def test_failure_of_has_no_line_break_in_an_internal_message():

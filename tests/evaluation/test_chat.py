@@ -62,7 +62,7 @@ def test_all_of_a_pipe_is_one_message(folder, capsys, monkeypatch):
 def test_a_terminal_is_sent_no_commands_of_a_models(folder, capsys, monkeypatch):
     monkeypatch.setattr("pipeline.evaluation.chat.Student.answer", lambda *_: Reply("a\x1b[2Jb\n\tc", "eos", 3))
     _, out, _ = called(capsys, monkeypatch, "x", str(folder))
-    assert out == "a\ufffd[2Jb\n\tc\n"
+    assert out == "a\\x1b[2Jb\n\tc\n"
 
 
 def test_what_has_no_template_cannot_be_chatted_with(folder, capsys, monkeypatch):
