@@ -106,16 +106,7 @@ def app(places: Places, door: Door) -> "Starlette":
         return answer
 
     def told(answer: "Callable[[Viewer, Request], Any]") -> "Callable[[Request], Response]":
-        def endpoint(request: "Request") -> "Response":
-            try:
-                return Response(json_bytes(answer(viewer, request)), media_type="application/json")
-            except HornbookError as error:
-                said = {"error": {"message": error.message, "hint": error.hint}}
-                return Response(
-                    json_bytes(said), 404 if isinstance(error, UsageError) else 500, media_type="application/json"
-                )
-
-        return endpoint
+        return _refusing(lambda request: Response(json_bytes(answer(viewer, request)), media_type="application/json"))
 
     viewer = Viewer(places)
     routes = [Route(f"/api/{path}", told(answer)) for path, answer in ANSWERS.items()]
@@ -123,12 +114,33 @@ def app(places: Places, door: Door) -> "Starlette":
         routes=[
             *routes,
             Route("/api/runs/{run}/labels/{id}", _labelling(viewer), methods=["PUT"]),
-            Route("/api/runs/{run}/labels.jsonl", _labels_file(viewer)),
-            Route("/api/runs/{run}/records/{id}/whole", _whole(viewer)),
+            Route("/api/runs/{run}/labels.jsonl", _refusing(_labels_file(viewer))),
+            Route("/api/runs/{run}/records/{id}/whole", _refusing(_whole(viewer))),
             Route("/{name:path}", _page_file),
         ],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=guarded)],
     )
+
+
+def _refusing(answer: "Callable[[Request], Response]") -> "Callable[[Request], Response]":
+    """`answer`, with an error of ours told as one."""
+
+    def endpoint(request: "Request") -> "Response":
+        try:
+            return answer(request)
+        except HornbookError as error:
+            return _refused(error)
+
+    return endpoint
+
+
+def _refused(error: HornbookError, usage: int = 404) -> "Response":
+    """usage: the status of what was asked wrongly."""
+    from starlette.responses import Response
+
+    said = {"error": {"message": error.message, "hint": error.hint}}
+    code = usage if isinstance(error, UsageError) else 500
+    return Response(json_bytes(said), code, media_type="application/json")
 
 
 def _records(viewer: Viewer, request: "Request") -> dict[str, Any]:
@@ -210,10 +222,10 @@ def _labelling(viewer: Viewer) -> "Callable[[Request], Awaitable[Response]]":
             if not isinstance(given, dict):
                 raise UsageError("a label is an object")
             written = await run_in_threadpool(viewer.label, path["run"], path["id"], given)
-        except (ValueError, RecursionError, UsageError) as error:
-            return Response(
-                json_bytes({"error": {"message": str(error), "hint": ""}}), 400, media_type="application/json"
-            )
+        except (ValueError, RecursionError) as error:
+            return _refused(UsageError(str(error), hint="send a label as JSON"), 400)
+        except HornbookError as error:
+            return _refused(error, 400)
         return Response(json_bytes(written), media_type="application/json")
 
     return endpoint

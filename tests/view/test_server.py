@@ -1,14 +1,19 @@
 """The server lets in who was let in, says only what it was asked, and takes no text for markup."""
 
+import itertools
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from example_run import Example
 from starlette.testclient import TestClient
-from visiting import BASE
+from visiting import BASE, PORT
 
-from pipeline.view.server import Door, page_files
+from pipeline.store.places import Places
+from pipeline.store.store import Store
+from pipeline.view.server import Door, app, page_files
 
 
 def told(client: TestClient, path: str, **given: Any) -> Any:
@@ -247,6 +252,42 @@ def test_what_is_no_label_is_refused(inside: TestClient, example: Example, body:
 def test_a_label_needs_a_records_id(inside: TestClient, record: str) -> None:
     answer = inside.put(f"/api/runs/example/labels/{record}", json={"label": "bad"}, headers={"origin": BASE})
     assert answer.status_code in (400, 404, 405)
+
+
+NONSENSE = ["nope", "%2e%2e", "x" * 300, "%00", "%ff", "a" * 24, "example"]
+ROUTES = [
+    route.path for route in app(Places(Path(), Store("memory://none")), Door(PORT)).routes if "{run}" in route.path
+]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_what_there_is_not_is_told_wherever_it_is_asked_for(inside: TestClient, path: str) -> None:
+    names = [part for part in path.split("/") if part.startswith("{")]
+    for words in itertools.product(NONSENSE, repeat=len(names)):
+        asked = path
+        for name, word in zip(names, words, strict=True):
+            asked = asked.replace(name, word)
+        answer = inside.get(asked)
+        assert answer.status_code in (200, 404, 405), f"{asked}: {answer.text}"
+        if answer.status_code == 404 and answer.headers["content-type"] == "application/json":
+            assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_broken_store_is_told_wherever_it_is_asked_for(path: str, where: Places, tmp_path: Path) -> None:
+    shutil.copytree(where.data, tmp_path / "data")
+    for file in (tmp_path / "data" / "store").rglob("*.parquet"):
+        file.write_bytes(b"PAR1")
+    door = Door(PORT)
+    with TestClient(
+        app(Places(tmp_path / "data", Store(str(tmp_path / "data" / "store"))), door), base_url=BASE
+    ) as client:
+        client.get("/", params={"token": door.token})
+        parts = {"run": "example", "stage": "quality", "kind": "kept", "id": "a" * 24}
+        answer = client.get(path.format(**parts))
+    assert answer.status_code in (200, 404, 405, 500)
+    if answer.status_code == 500:
+        assert "cannot be read" in answer.json()["error"]["message"]
 
 
 def test_hostile_records_come_as_text_and_cut(inside: TestClient) -> None:
