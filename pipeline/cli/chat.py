@@ -1,5 +1,7 @@
 """`hornbook chat`: talk to a run's student, in a terminal or through a pipe."""
 
+import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -8,6 +10,7 @@ import typer
 
 from pipeline.cli import completion
 from pipeline.cli.options import DataOption, JsonOption, one_of, print_json, say, stderr
+from pipeline.core.errors import HornbookError, UsageError
 
 
 def chat(
@@ -30,7 +33,6 @@ def chat(
     as_json: JsonOption = False,
 ) -> None:
     """Talk to a run's student. A line is a message; from a pipe all of it is one. /reset forgets, Ctrl-D ends."""
-    from pipeline.core.errors import UsageError
     from pipeline.evaluation import chat as talking
     from pipeline.execution import Execution
     from pipeline.models.loading import load
@@ -51,28 +53,44 @@ def chat(
     has_template = bool(getattr(loaded.tokenizer, "chat_template", None))
     in_chat = has_template if form == "auto" else form == "chat"
     student = talking.Student(name, loaded, in_chat, max_new_tokens, temperature)
-    if sys.stdin.isatty() and not as_json:
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    if typed and not as_json:
         how = "in its chat template" if in_chat else "continued as it stands: begin a function, say"
         stderr.print(
             f"{found.name if found else run}: what you write is {how}. /reset forgets, Ctrl-D ends.", markup=False
         )
     speakers: list[Any] = [student, *([beside] if beside else [])]
 
-    def show(who: str, reply: talking.Reply) -> None:
-        if not as_json:
-            cut = "\n[cut at --max-new-tokens]" if reply.finish_reason == "length" else ""
-            say(f"{who}:\n{reply.text}{cut}\n" if len(speakers) > 1 else f"{reply.text}{cut}")
-
-    turns = list(talking.conversation(speakers, _lines(), show))
+    show = functools.partial(_show, named=len(speakers) > 1) if not as_json else lambda who, reply: None
+    turns = list(talking.conversation(speakers, _lines(typed), show, _tell if typed and not as_json else _end))
     if as_json:
         print_json(
             {"run": found.name if found else "", "model": spec, "form": "chat" if in_chat else "raw", "turns": turns}
         )
 
 
-def _lines() -> Iterator[str]:
-    """Messages: lines of a terminal, a backslash at the end goes on; all of a pipe is one."""
-    if not sys.stdin.isatty():
+def _show(who: str, reply: Any, named: bool) -> None:
+    cut = "\n[cut at --max-new-tokens]" if reply.finish_reason == "length" else ""
+    say(f"{who}:\n{reply.text}{cut}\n" if named else f"{reply.text}{cut}")
+
+
+def _tell(error: HornbookError) -> None:
+    """Who types can say it otherwise."""
+    stderr.print(f"error: {error}", markup=False, soft_wrap=True)
+
+
+def _end(error: HornbookError) -> None:
+    raise error
+
+
+def _lines(typed: bool) -> Iterator[str]:
+    """Messages: lines of a terminal, a backslash at the end goes on; all of a pipe is one. Bytes that are no text are
+    marked as such."""
+    if sys.stdin is None:  # closed by the caller
+        return
+    with contextlib.suppress(AttributeError):
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if not typed:
         yield sys.stdin.read().rstrip("\n")
         return
     begun = ""

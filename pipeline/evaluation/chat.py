@@ -125,9 +125,15 @@ def teacher_of(recipe: Recipe, name: str, execution: Execution, models: Path) ->
 
 
 def conversation(
-    speakers: Sequence[Speaker], lines: Iterator[str], show: Callable[[str, Reply], None]
+    speakers: Sequence[Speaker],
+    lines: Iterator[str],
+    show: Callable[[str, Reply], None],
+    unanswered: Callable[[HornbookError], None],
 ) -> Iterator[dict[str, Any]]:
-    """Hand each of `lines` to every speaker; `/reset` lets them forget what was said. Yields what `--json` lists."""
+    """Hand each of `lines` to every speaker; `/reset` lets them forget what was said. Yields what `--json` lists.
+
+    unanswered: is told what a speaker could not answer, and raises where the conversation is to end with that.
+    """
     for said in lines:
         if said.strip() == "/reset":
             for one in speakers:
@@ -137,7 +143,11 @@ def conversation(
             continue
         answers = {}
         for one in speakers:
-            reply = one.answer(said)
+            try:
+                reply = one.answer(said)
+            except HornbookError as error:
+                unanswered(error)
+                continue
             show(one.name, reply)
             answers[one.name] = reply.to_json()
         yield {"said": said, "answers": answers}

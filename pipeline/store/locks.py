@@ -28,6 +28,8 @@ def exclusive(path: Path, *, busy: StoreBusy | None = None, on_wait: Callable[[]
         with disk_errors(path):
             lock.acquire(blocking=False)
     except Timeout:
+        with disk_errors(path):  # where no file can be made, as in /proc, filelock says no more than that it has none
+            path.open("ab").close()
         if busy is not None:
             raise busy from None
         on_wait()

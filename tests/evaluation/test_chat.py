@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
-from pipeline.evaluation.chat import Reply, conversation, teacher_of
+from pipeline.evaluation.chat import Reply, Student, conversation, teacher_of
 from pipeline.execution import Execution
 from pipeline.models.loading import save
 from pipeline.recipe_text import load
@@ -59,6 +59,39 @@ def test_all_of_a_pipe_is_one_message(folder, capsys, monkeypatch):
     assert again.startswith(turn["answers"][str(folder)]["text"][:4])
 
 
+class Typed(io.TextIOWrapper):
+    """What a terminal or a pipe sends, as bytes."""
+
+    def __init__(self, said: bytes, terminal: bool) -> None:
+        super().__init__(io.BytesIO(said), encoding="utf-8")
+        self.isatty = lambda: terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("said", [b"", b"\n", b"\xff\xfe\0", b"\xed\xa0\x80", "é".encode()[:1], b"x\x1b[A\r\n", None])
+def test_whatever_comes_in_is_answered(folder, capsys, monkeypatch, said, terminal):
+    monkeypatch.setattr("sys.stdin", None if said is None else Typed(said, terminal))
+    with pytest.raises(SystemExit) as stop:
+        main(["chat", str(folder), "--max-new-tokens", "1", "--json"])
+    assert (stop.value.code, len(json.loads(capsys.readouterr().out)["turns"])) == (0, int(bool((said or b"").strip())))
+
+
+def test_in_a_terminal_the_conversation_goes_on_after_what_cannot_be_answered(folder, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Typed(b"x = 1 " * 100 + b"\nx = 1\n", True))
+    monkeypatch.setattr("pipeline.evaluation.chat.Student.answer", answering(Student.answer, {"x = 1": "2"}))
+    with pytest.raises(SystemExit) as stop:
+        main(["chat", str(folder)])
+    out = capsys.readouterr()
+    assert (stop.value.code, out.out) == (0, "2\n")
+    assert "error: " in out.err
+    assert "longer than the model's context" in out.err
+
+
+def answering(otherwise, known):
+    """`Student.answer` that knows some answers."""
+    return lambda one, said: Reply(known[said], "eos", 1) if said in known else otherwise(one, said)
+
+
 def test_a_terminal_is_sent_no_commands_of_a_models(folder, capsys, monkeypatch):
     monkeypatch.setattr("pipeline.evaluation.chat.Student.answer", lambda *_: Reply("a\x1b[2Jb\n\tc", "eos", 3))
     _, out, _ = called(capsys, monkeypatch, "x", str(folder))
@@ -100,7 +133,9 @@ class Parrot:
 def test_everybody_answers_in_turn_and_forgets_when_told():
     shown = []
     lines = iter(["a", "", "b", "/reset", "c"])
-    found = list(conversation([Parrot("x"), Parrot("y")], lines, lambda who, reply: shown.append((who, reply.text))))
+    found = list(
+        conversation([Parrot("x"), Parrot("y")], lines, lambda who, reply: shown.append((who, reply.text)), print)
+    )
     assert [turn["said"] for turn in found] == ["a", "b", "c"]
     assert shown == [("x", "a 1"), ("y", "a 1"), ("x", "b 2"), ("y", "b 2"), ("x", "c 1"), ("y", "c 1")]
 

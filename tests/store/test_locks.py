@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import StoreBusy
+from pipeline.core.errors import StoreBusy, StoreError
 from pipeline.store.locks import exclusive, held, locked
 
 BUSY = StoreBusy("somebody is at work", hint="wait")
@@ -104,6 +104,14 @@ def test_what_holds_a_lock_may_write_into_it(tmp_path: Path) -> None:
             file.truncate(0)
             file.write(text)
     assert (tmp_path / "lock").read_bytes() == b"7"
+
+
+@pytest.mark.parametrize("busy", [BUSY, None])
+@pytest.mark.parametrize("place", ["/proc/lock", "/sys/lock", "/dev/null/lock"])
+def test_where_no_lock_can_be_made_nobody_is_said_to_hold_it(place: str, busy: StoreBusy | None) -> None:
+    with pytest.raises((StoreError, OSError)) as error, exclusive(Path(place), busy=busy):
+        pass
+    assert error.value is not busy
 
 
 def test_nobody_holds_what_is_not_there(tmp_path: Path) -> None:
