@@ -178,8 +178,8 @@ class TokensTable(Table):
 
     tokenizer: ModelText = "student"
     """"student" (the pretrained student's own), "train" (a BPE trained on the corpus), or a folder or hub name."""
-    vocabulary: Positive = 4096
-    """Vocabulary size where the tokenizer is trained."""
+    vocabulary: Annotated[int, Field(ge=257, le=MOST)] = 4096
+    """Vocabulary size where the tokenizer is trained: at least all bytes and an end."""
     sequence_length: Positive = 256
     """Tokens of a training sequence."""
     loss: Literal["all", "answer"] = "answer"

@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     whole_numbers,
     with_data,
 )
+from pipeline.core.errors import UsageError
 
 UntilOption = Annotated[
     str, typer.Option("--until", help="Last stage to make.", metavar="STAGE", autocompletion=completion.stages)
@@ -83,6 +84,8 @@ def _sweep(
 
     wanted = read_sweep(file, overrides or [], scale=scale, arms=arms or [], seeds=whole_numbers("--seeds", seeds))
     where = places(data)
+    if plan and until:
+        raise UsageError("--plan shows all stages, and --until ends before the last", hint="leave one of them out")
     if plan:
         from pipeline.sweep import planning
 

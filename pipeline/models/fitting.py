@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import RecipeError
-from pipeline.models.architectures import positions_of
+from pipeline.models.architectures import SHAPES, positions_of
 from pipeline.models.folders import check_folder, read_json
-from pipeline.models.sizes import layer_count
+from pipeline.models.sizes import SMOLLM2, layer_count
 from pipeline.recipe import Recipe, StudentTable
 
 LEAN = ("llama", "phi")
 """Values of `model_type` that the lean forward may know (`pipeline.models.lean.Lean.knows` decides)."""
+
+_EMBEDDED = {"model_type": "llama", "num_hidden_layers": SMOLLM2["layers"]}
+"""What is known of the embedded model, which has no config.json until it is unpacked."""
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -33,12 +36,29 @@ def check_recipe(recipe: Recipe) -> None:
             check_folder(table.weights)
     student = recipe.student
     if student.init == "scratch":
+        _check_scratch(recipe)
         return
-    config = check_folder(student.init)
+    config = check_folder(student.init) or (_EMBEDDED if student.init == "smollm2" else {})
     check_student(student, length, config)
     _check_states(recipe, config, "a student")
     if recipe.tokens.tokenizer == "student":
         _check_vocabulary(Path(student.init), config)
+
+
+def _check_scratch(recipe: Recipe) -> None:
+    shape, tokens = SHAPES[recipe.student.architecture], recipe.tokens
+    if tokens.tokenizer == "student":
+        raise RecipeError(
+            "recipe: tokens.tokenizer = 'student' needs a pretrained student, but student.init = 'scratch'",
+            hint='set tokens.tokenizer = "train", or a folder or hub name ("Salesforce/codegen-350M-mono")',
+        )
+    if tokens.tokenizer == "train" and 0 < shape.vocabulary < tokens.vocabulary:
+        raise RecipeError(
+            f"recipe: tokens.vocabulary = {tokens.vocabulary}, but {recipe.student.architecture} has room for "
+            f"{shape.vocabulary}",
+            hint=f"set tokens.vocabulary = {shape.vocabulary} or less",
+        )
+    check_student(recipe.student, tokens.sequence_length, {"model_type": "phi", "num_hidden_layers": shape.layers})
 
 
 def check_student(student: StudentTable, sequence_length: int, config: dict[str, Any]) -> None:

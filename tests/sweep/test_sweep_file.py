@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.main import main
 from pipeline.core.errors import RecipeError, UsageError
 from pipeline.sweep.file import Sweep, read_sweep, shipped
 
@@ -166,6 +167,13 @@ def test_an_option_that_names_nothing_of_the_file_is_refused(
     with pytest.raises(UsageError) as refused:
         sweep(tmp_path, HEAD + ARMS, **options)
     assert refused.value.message == said
+
+
+def test_a_plan_of_some_stages_is_refused_and_not_one_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["ladder", "--plan", "--until", "nope"])
+    assert stop.value.code == 2
+    assert "--plan shows all stages" in capsys.readouterr().err
 
 
 def test_a_name_that_makes_a_runs_name_too_long_is_refused(tmp_path: Path) -> None:

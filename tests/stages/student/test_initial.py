@@ -155,6 +155,32 @@ def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["tokens.tokenizer=student"], "tokens.tokenizer = 'student' needs a pretrained student"),
+        (["tokens.vocabulary=256"], "tokens.vocabulary = 256: input should be greater than or equal to 257"),
+        (
+            ["student.architecture=phi-1", "tokens.vocabulary=51201"],
+            "tokens.vocabulary = 51201, but phi-1 has room for",
+        ),
+        (["student.frozen_layers=4"], "frozen_layers should be less than the student's 4 layers"),
+        (["tokens.vocabulary=x", "student.frozen_layers=-1"], "has 2 problems"),
+        (["student.init=smollm2", "student.frozen_layers=30"], "frozen_layers should be less than the student's 30"),
+        (["student.init=smollm2", "student.layers=[3,30]"], "layer 30, but the model of student.init has 30"),
+    ],
+)
+def test_what_a_student_cannot_be_is_refused_before_its_corpus_is_paid_for(
+    verb: str, given: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "tiny", *given, "--data", str(tmp_path / "data")])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "data" / "store").exists()
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
 def test_a_model_with_a_state_is_refused_before_anything_is_made(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
