@@ -17,6 +17,7 @@ from rich.console import Console
 from pipeline.cli import completion
 from pipeline.core.environment import DATA_RULE
 from pipeline.core.errors import HornbookError, UsageError
+from pipeline.core.identity import finite
 
 RecipeArgument = Annotated[
     str,
@@ -94,8 +95,9 @@ def print_json(value: Any, *, at_once: bool = False) -> None:
 
 
 def json_text(value: Any) -> str:
-    """`value` as indented JSON, in ASCII where stdout has no more letters."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    """`value` as indented JSON, in ASCII where stdout has no more letters; what is no finite number is null."""
+    value = finite(value)
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=str, allow_nan=False)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

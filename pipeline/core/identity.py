@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 LATER = {"later": True}
@@ -56,6 +56,15 @@ def digest(value: Any) -> str:
 def is_id(text: str) -> bool:
     """Whether a text has the form of a record's id."""
     return len(text) == ID_LENGTH and set(text) <= set("0123456789abcdef")
+
+
+def finite(value: Any) -> Any:
+    """`value` as JSON has it: None in place of infinities and of what is no number, which JSON has not."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, Mapping):
+        return {key: finite(entry) for key, entry in value.items()}
+    return [finite(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def storable(text: str) -> str:

@@ -155,6 +155,7 @@ def disk_errors(path: str | Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _UNWRITABLE:
             raise StoreError(
-                f"cannot write {path}: {error.strerror}", hint="choose a writable folder with --data FOLDER"
+                f"cannot write {path}: {error.strerror}",
+                hint="choose a writable folder; that of the store is --data FOLDER",
             ) from error
         raise

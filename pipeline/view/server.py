@@ -15,6 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import HornbookError, MissingExtra, UsageError
+from pipeline.core.identity import finite
 from pipeline.store.places import Places
 from pipeline.view.pages import ROWS, Viewer
 from pipeline.view.records import FACETS, Query
@@ -179,15 +180,7 @@ def json_bytes(value: Any) -> bytes:
     try:
         return json.dumps(value, default=str, allow_nan=False).encode()
     except ValueError:
-        return json.dumps(_finite(value), default=str).encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in value.items()}
-    return [_finite(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return json.dumps(finite(value), default=str).encode()
 
 
 def _number(given: Mapping[str, str], name: str, default: int) -> int:

@@ -216,6 +216,23 @@ def test_nothing_that_is_shown_commands_the_terminal(text):
     assert shown.getvalue()[end:] == "\n"
 
 
+@given(
+    st.recursive(
+        st.floats() | st.none() | st.text(max_size=2),
+        lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(max_size=2) | st.integers(), inner),
+    )
+)
+def test_json_has_no_number_that_json_has_not(value):
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        print_json(value)
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    json.loads(shown.getvalue(), parse_constant=refuse)
+
+
 def test_failure_of_has_no_line_break_in_an_internal_message():
     assert "\n" not in ending.failure_of(ValueError("a\n b")).message
 
