@@ -259,8 +259,12 @@ def validated(model: type[Model], data: Any, prefix: str, problems: list[str]) -
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for entry in error.errors():
-            problems.extend(_problems(model, entry, prefix))
+        entries = error.errors()
+        for entry in entries:
+            # Of a list with a wrong entry pydantic says, too, that without this one it is too short.
+            inside = any(entry["loc"] == other["loc"][: len(entry["loc"])] for other in entries if other is not entry)
+            if not (inside and entry["type"] == "too_short"):
+                problems.extend(_problems(model, entry, prefix))
         return None
 
 

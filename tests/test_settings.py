@@ -9,7 +9,7 @@ import pytest
 from pipeline import recipe_settings as settings
 from pipeline.cli import completion
 from pipeline.cli.main import main
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import RecipeError, UsageError
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_images import ImageRecipe
@@ -222,3 +222,21 @@ def test_completion_can_be_installed_and_shown(capsys, monkeypatch, tmp_path):
 
 def test_a_completion_that_fails_gives_no_word():
     assert completion.runs(ctx=None, incomplete="") == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["student.phases.0.lr=nan"],
+        ["student.phases.0.zzz=1"],
+        ["student.phases.0=1"],
+        ["student.phases=[]"],
+        ["student.phases=[1]"],
+        ["student.phases.0.lr=-1", "student.phases.0.batch=x"],
+        ["evaluation.benchmarks=[1]", "seed=x"],
+    ],
+)
+def test_what_is_wrong_is_told_once_and_nothing_that_follows_from_it(wrong):
+    with pytest.raises(RecipeError) as refused:
+        load("tiny", wrong)
+    assert len(refused.value.problems) == len(wrong)
