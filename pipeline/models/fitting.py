@@ -36,7 +36,6 @@ def check_recipe(recipe: Recipe) -> None:
             check_folder(table.weights)
     student = recipe.student
     if student.init == "scratch":
-        _check_scratch(recipe)
         return
     config = check_folder(student.init) or (_EMBEDDED if student.init == "smollm2" else {})
     check_student(student, length, config)
@@ -45,7 +44,10 @@ def check_recipe(recipe: Recipe) -> None:
         _check_vocabulary(Path(student.init), config)
 
 
-def _check_scratch(recipe: Recipe) -> None:
+def check_scratch(recipe: Recipe) -> None:
+    """Raise RecipeError for a student from scratch that cannot be; a run that ends with its corpus needs none."""
+    if recipe.student.init != "scratch":
+        return
     shape, tokens = SHAPES[recipe.student.architecture], recipe.tokens
     if tokens.tokenizer == "student":
         raise RecipeError(

@@ -21,7 +21,7 @@ from pipeline.core.interrupts import terminable
 from pipeline.core.money import Ledger
 from pipeline.core.names import LONGEST, checked
 from pipeline.core.plan import Plan, PlannedStage
-from pipeline.models.fitting import check_recipe
+from pipeline.models.fitting import check_recipe, check_scratch
 from pipeline.recipe import Recipe
 from pipeline.recipe_kinds import LoadedOf
 from pipeline.recipe_teachers import TeacherTable
@@ -99,8 +99,9 @@ def planned(
     walk = walks.of(loaded.recipe)
     read = walk.reads(loaded.recipe)
     base = walk.plan(loaded.recipe, read)
-    if until:
-        base.until(until)
+    todo = base.until(until) if until else base
+    if isinstance(loaded.recipe, Recipe) and any(stage.name == "tokens" for stage in todo.stages):
+        check_scratch(loaded.recipe)
     folder = places.run(name or f"{loaded.recipe.name[: LONGEST - 9]}-{base.key[:8]}")
     generations = run_record.renewed(run_record.read(folder), base, fresh, until)
     if not isinstance(loaded.recipe, Recipe):

@@ -180,6 +180,12 @@ def test_what_a_student_cannot_be_is_refused_before_its_corpus_is_paid_for(
     assert not (tmp_path / "data" / "store").exists()
 
 
+def test_a_corpus_alone_needs_no_student(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "tiny", "tokens.tokenizer=student", "--until", "seeds", "--data", str(tmp_path / "data")])
+    assert stop.value.code == 0, capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["plan", "run"])
 def test_a_model_with_a_state_is_refused_before_anything_is_made(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
