@@ -33,6 +33,9 @@ embedding_tokens = 64
 [student]
 init = "scratch"
 
+[tokens]
+tokenizer = "train"
+
 [decontaminated]
 benchmarks = ["composed"]
 
