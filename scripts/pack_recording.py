@@ -1,6 +1,7 @@
-"""Packs the answers to the recipe `record`, blind solutions too, into data/recorded/NAME, two files a teacher.
+"""Packs the answers to the recipe `record`, blind solutions too, into data/recorded/MODEL, two files a
+model.
 
-Those of a domain other than Python (`domain=sql`) go into data/recorded/NAME-DOMAIN, so that one recording grows and
+Those of a domain other than Python (`domain=sql`) go into data/recorded/MODEL-DOMAIN, so that one recording grows and
 runs that replay another keep their keys.
 
 --unpack: the other way. The store gets what is recorded as journals of earlier runs, under the keys of any engine, and
@@ -38,6 +39,7 @@ def main() -> None:
     out = arguments[:1] == ["--unpack"]
     store = Path(str(places().data)) / "store"
     recipe = load("record", arguments[1:] if out else arguments).recipe
+    answering: dict[str, list[LocalTable]] = {}
     for table in recipe.teachers:
         model = named(table.weights)
         if not isinstance(table, LocalTable) or model is None:
@@ -45,12 +47,13 @@ def main() -> None:
                 f"recipe record: teacher {table.name!r} should be a local, named model, "
                 f"got {table.kind} {table.answers_with!r}"
             )
-        teacher = build(table, Execution(), recipe.seed)
-        assert isinstance(teacher, LocalTeacher)
-        # Whichever engine answered, on this machine or another, it was the same model.
-        variants = {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
+        answering.setdefault(model.name, []).append(table)
+    for model_name, tables in answering.items():
+        model = named(model_name)
+        assert model is not None
+        variants = {variant for table in tables for variant in _variants(table, recipe)}
         python = recipe.domain == "python"
-        name = table.name if python else f"{table.name}-{Path(recipe.domain).name}"
+        name = model.name if python else f"{model.name}-{Path(recipe.domain).name}"
         folder = ROOT / "data" / "recorded" / name
         if out:
             # Work in progress of the two stages that ask: `earlier_journals` finds it there.
@@ -62,12 +65,22 @@ def main() -> None:
             "licence": model.licence,
             "sha256": model.sha256,
             "seed": recipe.seed,
-            "sampling": {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens},
+            "sampling": {
+                table.name: {"temperature": table.temperature, "top_p": table.top_p, "max_tokens": table.max_tokens}
+                for table in tables
+            },
             "templates": prompting.digest(load_domain(recipe.domain)),
         }
         asked = None if python else _asked(recipe)
         told = pack([store / "completions", store / "solutions"], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
+
+
+def _variants(table: LocalTable, recipe: Recipe) -> set[str]:
+    """Of a teacher by any engine: whichever answered, on this machine or another, it was the same model."""
+    teacher = build(table, Execution(), recipe.seed)
+    assert isinstance(teacher, LocalTeacher)
+    return {dataclasses.replace(teacher, engine=engine).variant for engine in ("transformers", "llama.cpp")}
 
 
 def _asked(recipe: Recipe) -> set[str]:

@@ -10,6 +10,7 @@ from pipeline.core.records import Choice, Column, DocumentKind
 TEMPLATES = {
     "passage": "passage.md",
     "exercise": "exercise.md",
+    "calls": "exercise-calls.md",
     "complete": "complete.md",
     "value": "judge/value.md",
     "reword": "reword.md",

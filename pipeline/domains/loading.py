@@ -181,7 +181,7 @@ def _templates(
             wanted = {"passage": "textbook", "value": "judge"}.get(key, "exercise")
             if one.kind != wanted and key != "reword":
                 own.add("kind", f"this is a template of kind '{one.kind}'; for '{key}' kind '{wanted}' is wanted")
-            if "task" in one.variables and key in ("passage", "exercise"):
+            if "task" in one.variables and key in ("passage", "exercise", "calls"):
                 own.add("variables", f"'{key}' needs a task; only 'complete' is given one")
     if not there.keys() & {"exercise", "passage", "complete"}:
         faults.add("", f"no template; write {TEMPLATES['exercise']} or {TEMPLATES['passage']}")

@@ -125,7 +125,8 @@ def check(domain: Domain, means: Means) -> Checked:
 
 def _renders(domain: Domain, faults: list[str]) -> Iterator[Rendered]:
     teacher = ReplayTable(name="check")
-    for kind, key in (("textbook", "passage"), ("exercise", "exercise")):
+    for kind, key in (("textbook", "passage"), ("exercise", "exercise"), ("exercise", "calls")):
+        render = Render(domain, frozenset({teacher.name} if key == "calls" else ()))
         if key not in domain.templates:
             continue
         prompts: list[Prompt] = []
@@ -133,7 +134,7 @@ def _renders(domain: Domain, faults: list[str]) -> Iterator[Rendered]:
             for words in (2, 0):
                 count = min(SEEDS, 2 * len(domain.topics))
                 table = SeedsTable.model_validate({f"{kind}s": count, "words": words})
-                prompts += [o.record for o in Render(domain)(draw(domain, table, [teacher], 0)) if isinstance(o, Kept)]
+                prompts += [o.record for o in render(draw(domain, table, [teacher], 0)) if isinstance(o, Kept)]
         except HornbookError as error:
             faults.append(error.message)
         if prompts:

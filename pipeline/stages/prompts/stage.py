@@ -21,7 +21,7 @@ from pipeline.stages.seeds.files import seeds_in
 from pipeline.stages.seeds.sampling import TASK_FORM, draw
 from pipeline.teacher.composer import tasks as composed
 
-_ASKING = ("passage", "exercise", "complete")
+_ASKING = ("passage", "exercise", "calls", "complete")
 """The templates that seeds are rendered with."""
 
 
@@ -46,9 +46,17 @@ def variables(seed: Seed) -> dict[str, Any]:
     return given
 
 
-def template_of(seed: Seed) -> str:
-    """Which of `TEMPLATES` a seed is rendered with."""
-    return "complete" if seed.task else "passage" if seed.kind == "textbook" else "exercise"
+def template_of(seed: Seed, calling: frozenset[str] = frozenset()) -> str:
+    """Which of `TEMPLATES` a seed is rendered with. calling: teachers whose exercises show calls and bring no test."""
+    if seed.task or seed.kind == "textbook":
+        return "complete" if seed.task else "passage"
+    return "calls" if seed.teacher in calling else "exercise"
+
+
+def calling(domain: Domain, teachers: Sequence[TeacherTable]) -> frozenset[str]:
+    """The teachers whose exercises need no test of their own, because solutions agree on one: they are asked by the
+    template `calls`, where the domain has it."""
+    return frozenset(one.name for one in teachers if one.tests == "agreement" and "calls" in domain.templates)
 
 
 def digest(domain: Domain) -> str:
@@ -58,7 +66,7 @@ def digest(domain: Domain) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Seed -> Prompt. A seed with a task uses `complete`, any other the template of its kind.
+    """Seed -> Prompt. A seed with a task uses `complete`, any other the template of its kind and teacher (`calling`).
 
     A recipe without textbooks needs no template of passages: raises RecipeError when the first seed needs one that the
     domain has not.
@@ -67,11 +75,12 @@ class Render:
     name: ClassVar[str] = STEP.name
     reasons: ClassVar[Mapping[str, str]] = STEP.reasons
     domain: Domain
+    calling: frozenset[str] = frozenset()
 
     def __call__(self, records: Iterable[Seed]) -> Iterator[Kept[Prompt] | Dropped]:
         templates: dict[str, Template] = {}
         for seed in records:
-            key = template_of(seed)
+            key = template_of(seed, self.calling)
             if key not in templates:
                 templates[key] = self._load(key)
             template = templates[key]
@@ -99,9 +108,10 @@ def rendered(
 ) -> Iterator[Prompt]:
     """The prompts of a recipe, drawn and rendered as its stages do. table, teachers: in place of the recipe's."""
     domain = load_domain(recipe.domain)
-    drawn = draw(domain, table or recipe.seeds, teachers or recipe.teachers, recipe.seed, composed)
+    teachers = teachers or recipe.teachers
+    drawn = draw(domain, table or recipe.seeds, teachers, recipe.seed, composed)
     drawn = drawn if table else chain(drawn, seeds_in(recipe))
-    return (outcome.record for outcome in Render(domain)(drawn) if isinstance(outcome, Kept))
+    return (outcome.record for outcome in Render(domain, calling(domain, teachers))(drawn) if isinstance(outcome, Kept))
 
 
 def with_task(domain: Domain) -> Prompt:

@@ -1,5 +1,7 @@
 """Prompts in the walk."""
 
+from typing import Any
+
 from pipeline.core.records import Prompt, Seed
 from pipeline.recipe import Recipe
 from pipeline.stages.making import Making, TextStep
@@ -7,18 +9,21 @@ from pipeline.stages.seeds.step import wanted
 from pipeline.store.manifest import Manifest
 
 
-def _reads(recipe: Recipe) -> str:
+def _reads(recipe: Recipe) -> list[Any]:
+    """The templates, and the teachers that are asked by one of their own."""
     from pipeline.domains.loading import load
-    from pipeline.stages.prompts.stage import digest
+    from pipeline.stages.prompts.stage import calling, digest
 
-    return digest(load(recipe.domain))
+    domain = load(recipe.domain)
+    return [digest(domain), sorted(calling(domain, recipe.teachers))]
 
 
 def _make(making: Making) -> Manifest:
     from pipeline.domains.loading import load
-    from pipeline.stages.prompts.stage import Render
+    from pipeline.stages.prompts.stage import Render, calling
 
-    return making.through(Render(load(making.recipe.domain)), alone=True)
+    domain = load(making.recipe.domain)
+    return making.through(Render(domain, calling(domain, making.recipe.teachers)), alone=True)
 
 
 STEP = TextStep(

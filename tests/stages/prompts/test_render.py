@@ -19,6 +19,7 @@ from pipeline.recipe_teachers import ReplayTable
 from pipeline.recipe_text import load as load_recipe
 from pipeline.stages.prompts import stage as prompting
 from pipeline.stages.prompts.stage import Render
+from pipeline.stages.prompts.step import STEP
 from pipeline.stages.seeds.sampling import draw
 
 PYTHON = load("python")
@@ -44,7 +45,7 @@ def domain(tmp_path: Path) -> Path:
 
 
 def test_prompts_of_shipped_recipes_are_what_they_were() -> None:
-    """Digests of 2026-11-29, from before the curriculum was a domain: answers that were recorded are found by these."""
+    """Answers that were recorded are found by these digests."""
     for name, recorded in json.loads((Path(__file__).parent / "digests.json").read_text()).items():
         recipe = load_recipe(name, ["seeds.exercises=200", "seeds.textbooks=200"] if name == "phi-1" else []).recipe
         prompts = list(islice(prompting.rendered(recipe), 200))
@@ -110,6 +111,39 @@ def test_a_template_is_missed_where_a_seed_needs_it(domain: Path) -> None:
     assert len(rendered(seeds(textbooks=2), without)) == 2
     with pytest.raises(RecipeError, match=r"has no template 'exercise'; exercise\.md is missing from"):
         rendered(seeds(exercises=1), without)
+
+
+def test_exercises_whose_tests_are_agreed_on_show_calls_and_bring_none() -> None:
+    """Those of its teachers alone, and where the domain has such a template."""
+    teachers = [ReplayTable(name="a", tests="agreement"), ReplayTable(name="b")]
+    records = list(draw(PYTHON, SeedsTable(textbooks=2, exercises=4, words=1), teachers, 3))
+    calling = prompting.calling(PYTHON, teachers)
+    prompts = [o.record for o in Render(PYTHON, calling)(records) if isinstance(o, Kept)]
+    assert {(p.seed.kind, p.seed.teacher, p.template) for p in prompts} == {
+        ("exercise", "a", "exercise/calls.md"),
+        ("exercise", "b", "exercise/write.md"),
+        ("textbook", "a", "textbook/passage.md"),
+        ("textbook", "b", "textbook/passage.md"),
+    }
+    for prompt in prompts:
+        seed, text = prompt.seed, prompt.messages[-1].content
+        if prompt.template == "exercise/calls.md":
+            wanted = [seed.title, seed.audience, seed.form, seed.form_note, f"`{seed.function_name}`", *seed.words]
+            assert [part for part in wanted if part not in text] == []
+    task = Seed(kind="exercise", number=0, topic="", title="", audience="", form="complete", teacher="a", task=TASK)
+    assert prompting.template_of(task, calling) == "complete"
+    sql = load("sql")
+    assert "calls" not in sql.templates
+    assert prompting.calling(sql, teachers) == frozenset()
+
+
+def test_the_stage_reads_which_teachers_are_asked_for_calls() -> None:
+    """Seeds are the same, so their key does not tell."""
+    first, second = (
+        load_recipe("first-run", [f"teachers.0.tests={tests}"]).recipe for tests in ("agreement", "teacher")
+    )
+    assert STEP.reads is not None
+    assert STEP.reads(first) != STEP.reads(second)
 
 
 def test_axes_and_their_columns_are_variables(domain: Path) -> None:
