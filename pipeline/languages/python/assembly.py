@@ -9,10 +9,12 @@ part of it.
 
 import ast
 import builtins
+import importlib
 import symtable
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pipeline.languages.python.answer import Code, chosen_function
 from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse
@@ -21,6 +23,13 @@ _PROCESS_WIDE = frozenset({"setrecursionlimit", "set_int_max_str_digits", "stack
 _PROCESS = "*process*"
 _CHANGE = frozenset({"setattr", "delattr", "next"})
 _UNCHANGING = frozenset(dir(builtins)) - _CHANGE
+
+
+_STARRED = frozenset(
+    {"bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools", "math"}
+    | {"operator", "random", "re", "statistics", "string", "typing"}
+)
+"""Modules that answers import whole by habit, and that do nothing when they are imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Module:
         """
         taken: dict[int, Placed] = {}
         home = self.function.piece if self.function else 0
-        waiting = [(name, home) for name in (*wanted, self.entry_point, _PROCESS, "*")]
+        waiting = [(name, home) for name in (*wanted, self.entry_point, _PROCESS)]
         done: set[tuple[str, int]] = set()
         while waiting:
             name, piece = waiting.pop()
@@ -81,7 +90,16 @@ class Module:
                     taken[found.place] = found
                     waiting += [(used, found.piece) for used in free_names(found.unit)]
                     waiting += [(bound, found.piece) for bound in found.unit.binds() if bound in self._changers]
+        names = {name for name, _ in done}
+        taken |= {p.place: p for p in self._stars(home, names) if p.place not in without}
         return [taken[place] for place in sorted(taken)]
+
+    def _stars(self, piece: int, names: Collection[str]) -> list[Placed]:
+        """The star imports for code in `piece` that may give one of `names`; of which modules these are is known."""
+        binders = self._binders.get("*", [])
+        open_names = {name for name in names if name not in self._binders}
+        before = (p for p in binders if p.piece <= piece and p.place < self._ends[p.piece])
+        return [p for p in before if not all(_gives_none(node, open_names) for node in p.unit.nodes)]
 
     def _giving(self, name: str, piece: int) -> list[Placed]:
         """The units that bind `name` for code in `piece`: those of that piece, else the nearest before, else after.
@@ -92,8 +110,6 @@ class Module:
         pieces = sorted({p.piece for p in binders}, key=lambda n: (n != piece, n > piece, abs(n - piece)))
         if not pieces:
             return []
-        if name == "*":
-            return [p for p in binders if p.piece <= piece and p.place < self._ends[p.piece]]
         here = [p for p in binders if p.piece == pieces[0]]
         return [p for p in here if p.place < self._ends[p.piece]] or here[:1]
 
@@ -132,6 +148,20 @@ class Module:
         """The entry point, where a statement other than a definition binds it anew (`f = cache(f)`)."""
         here = not unit.is_definition and not unit.is_import and self.function is not None
         return {self.entry_point} & unit.binds() if here else set()
+
+
+def _gives_none(node: ast.stmt, names: Collection[str]) -> bool:
+    """Whether a statement is a star import of a module whose names are known, and gives none of `names`."""
+    if not (isinstance(node, ast.ImportFrom) and node.module in _STARRED and not node.level):
+        return False
+    return [alias.name for alias in node.names] == ["*"] and not _exports(node.module) & set(names)
+
+
+@cache
+def _exports(module: str) -> frozenset[str]:
+    """What `from module import *` binds, for one of `_STARRED`."""
+    found = importlib.import_module(module)
+    return frozenset(getattr(found, "__all__", [name for name in vars(found) if not name.startswith("_")]))
 
 
 def program_of(pieces: Sequence[Code], entry_point: str, test: str) -> str | None:

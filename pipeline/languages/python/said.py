@@ -77,7 +77,9 @@ def without_values(prompt: str, entry_point: str) -> str:
     """`prompt` with a docstring that shows its calls and not what they return."""
 
     def edit(lines: list[str]) -> list[str]:
-        gone = {number for example in examples_in(lines) for number in range(example.stop, example.end)}
+        examples = examples_in(lines)
+        gone = {number for example in examples for number in range(example.stop, example.end)}
+        gone |= {n for example in _said_before(examples, entry_point) for n in range(example.start, example.end)}
         left = [line for number, line in enumerate(lines) if number not in gone or number == len(lines) - 1]
         if gone and len(lines) - 1 in gone:
             left[-1] = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]
@@ -102,7 +104,8 @@ def with_values(
 
     def edit(lines: list[str]) -> list[str]:
         edited: dict[int, list[str]] = {}
-        for example, output in zip(examples_in(lines), shown, strict=True):
+        examples = examples_in(lines)
+        for example, output in zip(examples, shown, strict=True):
             said = "\n".join(line.strip() for line in lines[example.stop : example.end])
             places = range(example.start, example.end)
             if output is None:
@@ -113,7 +116,9 @@ def with_values(
                 edited |= {number: [] for number in range(example.stop, example.end)}
                 written = [indent + (line or "<BLANKLINE>") for line in output.rstrip("\n").split("\n") if output]
                 edited[example.stop - 1] = [lines[example.stop - 1], *written]
-        at_prompt = {n for example in examples_in(lines) for n in range(example.start, example.end)}
+        for example in _said_before(examples, entry_point):
+            edited |= {number: [] for number in range(example.start, example.end)}
+        at_prompt = {n for example in examples for n in range(example.start, example.end)}
         for number, line in enumerate(lines):
             for call in calls_in(line, entry_point) if number not in at_prompt else ():
                 value = returned(call.text) if call.value else None
@@ -128,6 +133,22 @@ def with_values(
         return left if edited.get(len(lines) - 1) is None else [*left, last[: len(last) - len(last.lstrip())]]
 
     return _edited(prompt, entry_point, edit)
+
+
+def _said_before(examples: Sequence[ShownExample], entry_point: str) -> list[ShownExample]:
+    """The examples that are a call of the function alone, one that has been shown: small models repeat themselves."""
+    met: set[str] = set()
+    found = []
+    for example in examples:
+        tree = parse(example.source)
+        node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == entry_point):
+            continue
+        text = ast.unparse(call)
+        found += [example] * (text in met)
+        met.add(text)
+    return found
 
 
 def _calls_in(line: str, entry_point: str) -> Iterator[SaidCall]:

@@ -27,7 +27,7 @@ def _reads(recipe: Recipe) -> Any:
 
 STEP = TextStep(
     name="documents",
-    version=2,
+    version=3,
     caption="answers parsed into passages and exercises",
     make=_make,
     inputs=("completions",),

@@ -281,6 +281,40 @@ def test_a_cached_function_stays_cached() -> None:
     assert found.solution.endswith("\n\n\nimport functools\n\n\nf = functools.cache(f)\n")
 
 
+STARS = "from typing import *\nfrom collections import *\nfrom os.path import *\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("return 2 * x", ["os.path"]),
+        ("y: List[int] = [x]\n    return 2 * y[0]", ["typing", "os.path"]),
+        ("return 2 * UserList([x])[0]", ["collections", "os.path"]),
+        ("return 2 * Counter([1] * x)[1]", ["typing", "collections", "os.path"]),
+        ("Counter = sum\n    return Counter([x, x])", ["os.path"]),
+    ],
+)
+def test_a_star_import_stays_where_it_may_be_needed(body: str, left: list[str]) -> None:
+    """Those that answers have by habit go; what a module gives that is not known to be harmless is not looked up."""
+    found = exercise(fenced(STARS + F + f"    {body}\n", TEST))
+    assert [line.split()[1] for line in found.text.split("\n") if line.endswith("import *")] == left
+    solved = exercise(fenced(STARS + HEAD + f"    {body}\n"), TASK)
+    assert [line.split()[1] for line in solved.solution.split("\n") if line.endswith("import *")] == left
+
+
+def test_a_name_that_the_answer_binds_itself_needs_no_star() -> None:
+    found = exercise(
+        fenced(STARS + "def Counter(xs):\n    return sum(xs)\n\n\n" + F + "    return Counter([x, x])\n", TEST)
+    )
+    assert "from collections" not in found.text
+
+
+def test_a_star_may_stand_for_a_builtin() -> None:
+    """`pow` of math is another one than that of every program."""
+    assert "from math" in exercise(fenced("from math import *\n\n\n" + F + "    return pow(x, 2)\n", TEST)).text
+    assert "from math" not in exercise(fenced("from math import *\n\n\n" + F + "    return 2 * x\n", TEST)).text
+
+
 def test_annotations_become_strings() -> None:
     code = "def f(a: int, *b: 'x', c: É | None = 'é', **d) -> list[A]:\n    e: Ö = 1\n"
     assert quoted_annotations(code) == (

@@ -101,6 +101,35 @@ def test_values_are_put_right_and_what_is_not_known_is_left_out() -> None:
     )
 
 
+REPEATING = '''def f(xs, k=1):
+    """Sum.
+
+    >>> f([1])
+    2
+    >>> f([1], k=2)
+    3
+    >>> f( [1] )
+    2
+    >>> x = f([1])
+    >>> x = f([1])
+    >>> f([1], k=2)
+    3"""
+'''
+
+
+def test_a_call_is_shown_once() -> None:
+    """Whatever is said to come of it; what is no call of the function alone may be there for its effect."""
+    assert without_values(REPEATING, "f") == (
+        'def f(xs, k=1):\n    """Sum.\n\n    >>> f([1])\n    >>> f([1], k=2)\n'
+        '    >>> x = f([1])\n    >>> x = f([1])\n    """\n'
+    )
+    shown = ["2\n", "3\n", "2\n", "", "", "3\n"]
+    assert with_values(REPEATING, "f", shown, lambda call: None, lambda said, found: said == found.strip()) == (
+        'def f(xs, k=1):\n    """Sum.\n\n    >>> f([1])\n    2\n    >>> f([1], k=2)\n    3\n'
+        '    >>> x = f([1])\n    >>> x = f([1])\n    """\n'
+    )
+
+
 def test_backslashes_and_quotes_of_a_docstring_stay_what_they_mean() -> None:
     prompt = "def f(x):\n    r'''A \\d \"\"\" b.\n\n    >>> f(1)\n    5\n    '''\n"
     again = with_values(prompt, "f", ["'\\\\n'\n"], lambda call: None, lambda said, found: False)
