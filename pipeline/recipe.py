@@ -76,6 +76,19 @@ class AgreementTable(Table):
     model makes other mistakes; one that only solves has exercise_share = 0 and textbook_share = 0."""
 
 
+class RewordingsTable(Table):
+    """Exercises said in other words, each with a program that was written from these alone (Wu et al. 2024,
+    InverseCoder: back-translation)."""
+
+    per_exercise: Count = 0
+    """Other docstrings asked for each exercise that passed, written from its code without the docstring. One is kept
+    where a program written from it alone passes the exercise's test; 0 asks for none."""
+    writer: str = ""
+    """Name of the teacher that writes them; "" for the one that wrote the exercise."""
+    solver: str = ""
+    """Name of the teacher that solves them blind; "" for the writer."""
+
+
 class DistinctTable(Table):
     """Near-duplicate removal (Broder 1997 MinHash; Lee et al. 2022 for its use on corpora)."""
 
@@ -371,6 +384,7 @@ class Recipe(Table):
     completions: CompletionsTable = CompletionsTable()
     sources: SourcesTable = SourcesTable()
     agreement: AgreementTable = AgreementTable()
+    rewordings: RewordingsTable = RewordingsTable()
     validated: ValidatedTable = ValidatedTable()
     distinct: DistinctTable = DistinctTable()
     quality: QualityTable = QualityTable()

@@ -31,6 +31,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
     problems.extend(_teachers(recipe, names))
     problems.extend(_wanted(recipe))
     problems.extend(_agreement(recipe))
+    problems.extend(_rewordings(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
         problems.append(
@@ -124,6 +125,33 @@ def _agreement(recipe: Recipe) -> list[str]:
             f"agreement.agree = {table.agree}, but there are at most {table.solutions + 1} solutions, one of them the "
             f"teacher's own; lower it, or set agreement.solutions = {table.agree - 1} or more"
         )
+    return problems
+
+
+def _rewordings(recipe: Recipe) -> list[str]:
+    """Who would say exercises in other words, or solve them, and cannot."""
+    table = recipe.rewordings
+    if not table.per_exercise:
+        return []
+    tables = {teacher.name: teacher for teacher in recipe.teachers}
+    problems = []
+    for key, name in (("writer", table.writer), ("solver", table.solver)):
+        if name and name not in tables:
+            known = ", ".join(tables) or "none"
+            problems.append(f"rewordings.{key} = {name!r}: no teacher of that name; teachers are {known}")
+        elif name and not tables[name].has_model:
+            kind = tables[name].kind
+            problems.append(
+                f"rewordings.{key} = {name!r} has kind = {kind!r}, which does not read what it is asked; "
+                "name a teacher of another kind"
+            )
+    unread = [one for one in recipe.teachers if one.exercise_share and not one.has_model]
+    if not table.writer:
+        problems += [
+            f"rewordings.per_exercise = {table.per_exercise}: teacher {one.name!r} of kind = {one.kind!r} does not "
+            "read what it is asked, and would have to say its exercises in other words; set rewordings.writer"
+            for one in unread
+        ]
     return problems
 
 

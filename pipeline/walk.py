@@ -20,6 +20,7 @@ from pipeline.stages.prompts.step import STEP as PROMPTS
 from pipeline.stages.quality.step import STEP as QUALITY
 from pipeline.stages.raw_code.step import STEP as RAW_CODE
 from pipeline.stages.reads import looking_once
+from pipeline.stages.rewordings.step import STEP as REWORDINGS
 from pipeline.stages.samples.step import AFTER as SAMPLES_AFTER
 from pipeline.stages.samples.step import BEFORE as SAMPLES_BEFORE
 from pipeline.stages.scores.step import STEP as SCORES
@@ -38,6 +39,7 @@ WALK: tuple[TextStep, ...] = (
     DOCUMENTS,
     SOLUTIONS,
     VALIDATED,
+    REWORDINGS,
     DISTINCT,
     QUALITY,
     HELD_OUT,

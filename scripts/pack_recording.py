@@ -30,6 +30,8 @@ from pipeline.teacher.kinds.local import LocalTeacher
 from pipeline.teacher.protocol import messages_digest
 from pipeline.teacher.recorded import pack, unpack
 
+STAGES = ("completions", "solutions", "rewordings")
+"""Those that ask the teachers of `record`."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -56,8 +58,8 @@ def main() -> None:
         name = model.name if python else f"{model.name}-{Path(recipe.domain).name}"
         folder = ROOT / "data" / "recorded" / name
         if out:
-            # Work in progress of the two stages that ask: `earlier_journals` finds it there.
-            for stage in ("completions", "solutions"):
+            # Work in progress of the stages that ask: `earlier_journals` finds it there.
+            for stage in STAGES:
                 unpack(folder, variants, store / stage / f"{digest(name)[:KEY_LENGTH]}.partial" / "journal.jsonl")
             continue
         about = {
@@ -72,7 +74,7 @@ def main() -> None:
             "templates": prompting.digest(load_domain(recipe.domain)),
         }
         asked = None if python else _asked(recipe)
-        told = pack([store / "completions", store / "solutions"], variants, folder, about, asked)
+        told = pack([store / stage for stage in STAGES], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
 
 

@@ -35,6 +35,7 @@ VARIANTS = {
             "evaluation.likelihood=true",
         ],
     ),
+    "tiny reworded": ("tiny", ["teachers.0.kind=local", "rewordings.per_exercise=2"]),
     "tiny online": ("tiny", ["soft_targets.teacher=smollm2", "soft_targets.mode=online"]),
     "tiny of real code alone": ("tiny", ["sources.kind=stdlib", "seeds.exercises=0", "seeds.textbooks=0"]),
 }
@@ -100,7 +101,7 @@ def test_a_step_whose_version_is_lowered_has_other_keys_than_those_written_down(
 ) -> None:
     older = tuple(replace(step, version=step.version - 1) if step is changed else step for step in walk.WALK)
     monkeypatch.setattr(walk, "WALK", older)
-    title = "record" if changed.name == "solutions" else "tiny with every stage"
+    title = {"solutions": "record", "rewordings": "tiny reworded"}.get(changed.name, "tiny with every stage")
     name, overrides = VARIANTS.get(title, (title, []))
     stages = walk.plan(load(name, overrides).recipe, READS).stages
     written = json.loads((GOLDEN / "keys.json").read_text())[title]

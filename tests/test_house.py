@@ -37,6 +37,7 @@ FLOORS = (
     "stages/documents",
     "stages/solutions",
     "stages/validated",
+    "stages/rewordings",
     "stages/distinct",
     "stages/quality",
     "stages/held_out",

@@ -4,30 +4,18 @@ What comes out is a task: the new docstring with the exercise's own tests. A rou
 an exercise whose new words leave something open fails its tests and is dropped like any other.
 """
 
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.errors import RecipeError
 from pipeline.core.events import OnEvent
 from pipeline.core.money import Ledger
 from pipeline.core.records import Exercise, Task
 from pipeline.core.template import load
-from pipeline.domains.domain import TEMPLATES, Domain
+from pipeline.domains.domain import Domain
 from pipeline.execution import Execution
-from pipeline.languages.fences import code_blocks
-from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import parse
+from pipeline.stages.rewordings.wording import check_rewords, task_of, without_docstring
 from pipeline.teacher.asking import ask
 from pipeline.teacher.protocol import Answer, Teacher
-
-MOST_CHARACTERS = 1500
-"""Longest docstring that is taken; a longer one is no docstring."""
-
-
-def can_reword(domain: Domain) -> bool:
-    """Whether the domain has what rewording needs: docstrings to take out, and templates to ask by."""
-    return domain.language == "python" and {"reword", "complete"} <= domain.templates.keys()
 
 
 def reword(
@@ -44,8 +32,7 @@ def reword(
 
     Raises RecipeError where the domain cannot reword, and the errors of `pipeline.teacher.asking.converse`.
     """
-    if not can_reword(domain):
-        raise RecipeError(f"domain '{domain.name}' has no template 'reword'", hint=f"write {TEMPLATES['reword']}")
+    check_rewords(domain)
     template = load(domain.template("reword"), domain.variables)
     bare = {one.id: code for one in exercises if (code := without_docstring(one))}
     found: dict[str, Task] = {}
@@ -64,66 +51,3 @@ def reword(
         if task is not None:
             found[record.id] = task
     return {one.id: found[one.id] for one in exercises if one.id in found}
-
-
-def without_docstring(exercise: Exercise) -> str:
-    """The exercise's code without its docstring; "" where it has none, or its code cannot be cut."""
-    lines = exercise.text.splitlines(keepends=True)
-    found = _docstring(exercise.text, exercise.entry_point)
-    if found is None:
-        return ""
-    first, last = found
-    code = "".join([*lines[: first - 1], *lines[last:]])
-    return code if parse(code) is not None else ""
-
-
-def task_of(exercise: Exercise, answer: str) -> Task | None:
-    """The exercise's signature with the docstring that an answer gives, and its own tests; None where the answer gives
-    none that is new and can be written as one."""
-    words = docstring_in(answer)
-    text = exercise.prompt + "    pass\n" if parse(exercise.prompt) is None else exercise.prompt
-    found = _docstring(text, exercise.entry_point)
-    if not words or found is None:
-        return None
-    lines = text.splitlines(keepends=True)
-    first, last = found
-    indent = lines[first - 1][: len(lines[first - 1]) - len(lines[first - 1].lstrip())]
-    said = "\n".join(f"{indent}{line}".rstrip() for line in words.splitlines()).lstrip()
-    docstring = f'{indent}"""{said}\n{indent}"""\n' if "\n" in words else f'{indent}"""{said}"""\n'
-    prompt = "".join([*lines[: first - 1], docstring])
-    if parse(prompt) is None or _plain(words) == _plain(ast.literal_eval("".join(lines[first - 1 : last]).strip())):
-        return None
-    return Task(entry_point=exercise.entry_point, prompt=prompt, test=exercise.test)
-
-
-def docstring_in(answer: str) -> str:
-    """The docstring in an answer: that of a function in it, else the text of its only block, else all of it; "" for
-    what can be no docstring."""
-    blocks = code_blocks(answer)
-    text = blocks[0].code if len(blocks) == 1 else answer if not blocks else ""
-    tree = parse(text)
-    functions = [node for node in (tree.body if tree else []) if isinstance(node, ast.FunctionDef)]
-    if functions:
-        text = ast.get_docstring(functions[0]) or ""
-    text = text.strip().strip("\"'").strip()
-    unfit = '"""' in text or "\\" in text or "def " in text or len(text) > MOST_CHARACTERS
-    return "" if unfit or text.endswith('"') else text
-
-
-def _docstring(source: str, name: str) -> tuple[int, int] | None:
-    """First and last line, from 1, of a function's docstring that has its lines to itself."""
-    tree = parse(source)
-    for node in tree.body if tree else []:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-            found = docstring_of(node)
-            if found is None or found.end_lineno is None:
-                return None
-            lines = source.splitlines()
-            before = lines[found.lineno - 1][: found.col_offset]
-            after = lines[found.end_lineno - 1].encode()[found.end_col_offset :]
-            return None if before.strip() or after.strip() else (found.lineno, found.end_lineno)
-    return None
-
-
-def _plain(text: object) -> str:
-    return " ".join(str(text).lower().split())

@@ -23,7 +23,7 @@ from pipeline.improve.clusters import Cluster, clusters, evolutions, weights
 from pipeline.improve.development import DEVELOPMENT, REPORTED, Halves, branch_of, halves
 from pipeline.improve.drawing import Direction, Slot, seeds, slots
 from pipeline.improve.outcome import Improved, Options, Round
-from pipeline.improve.rewording import can_reword, reword
+from pipeline.improve.rewording import reword
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded, load
@@ -32,6 +32,7 @@ from pipeline.report.experiment import Experiment
 from pipeline.run.reading import RunView
 from pipeline.run.run import Planned
 from pipeline.run.students import over_text
+from pipeline.stages.rewordings.wording import can_reword
 from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store import jsonl
 from pipeline.store.disk import disk_errors, write_atomically

@@ -21,7 +21,7 @@ from pipeline.domains.domain import Axis, Domain, Given
 from pipeline.domains.items import item_of, terms_of
 from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import ReplayTable
-from pipeline.run.costs import ANSWER_TOKENS
+from pipeline.run.requests import ANSWER_TOKENS
 from pipeline.stages.prompts.stage import Render, with_task
 from pipeline.stages.seeds.sampling import draw
 

@@ -53,7 +53,7 @@ def cost(made: Artifacts) -> Cost:
 
 
 def _asked(stage: StageView) -> Iterable[Mapping[str, Any]]:
-    if stage.name in ("completions", "solutions"):
+    if stage.name in ("completions", "solutions", "rewordings"):
         return CompletionsFacts.from_json(stage.facts).teachers or ()
     judge = QualityFacts.from_json(stage.facts).judge if stage.name == "quality" else None
     return [judge] if judge else ()

@@ -141,7 +141,15 @@ class Lineage:
         if found is None:
             return (_remark(f"completion {row['completion_id']} is not in this run's store"),)
         answer = replace(self.step("completion", found, stage), next=self.behind_completion(found))
-        return (*self._solved(row), answer)
+        return (*self._reworded(row), *self._solved(row), answer)
+
+    def _reworded(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
+        """That a document is another one in other words, where it is."""
+        stage, found = self._one_of(["rewordings"], "id", row["id"])
+        if found is None:
+            return ()
+        note = "said in other words than the answer; its solution was written from these alone"
+        return (Step("remark", found["id"], "rewordings", stage.key if stage else "", note),)
 
     def _solved(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
         """Which of several solutions a document has whose test was agreed on; none for any other."""

@@ -1,50 +1,28 @@
 """What a recipe will cost before anything is made: teacher requests, tokens and dollars; student FLOPs and memory.
 
 An estimate that touches nothing and downloads nothing: prompt tokens are characters / 4 of prompts rendered from the
-first seeds of each teacher, answer tokens are `ANSWER_TOKENS` capped by the teacher's max_tokens, and the corpus is
-taken to keep every answer. The report has what was really spent.
+first seeds of each teacher, answer tokens are `requests.ANSWER_TOKENS` capped by the teacher's max_tokens, and the
+corpus is taken to keep every answer. The report has what was really spent.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.plan import Plan
-from pipeline.core.records import Prompt
 from pipeline.models.named import located, named
 from pipeline.recipe import Recipe
-from pipeline.recipe_seeds import SeedsTable
-from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import machine as machines
-from pipeline.run import raw_code, remaining, space, wanting
+from pipeline.run import raw_code, remaining, requests, space, wanting
 from pipeline.run.machine import Machine
 from pipeline.run.run import Planned, planned, stored
 from pipeline.store.places import Places
 
-ANSWER_TOKENS = {"textbook": 800, "exercise": 350}
-"""Tokens of a typical answer; the paper gives no figure, these are what the shipped templates ask for."""
-
-DOCUMENT_TOKENS = 800
-"""Most tokens that a document is taken to have, where `tokens.max_documents` caps the corpus and where a judge reads
-it (a textbook's)."""
-
-SOLUTION_TOKENS = 200
-"""Tokens of a solution of an exercise that has its signature and docstring, which it repeats."""
-
-GRADE_TOKENS = 80
-"""Tokens of a judge's answer: two sentences and a grade (`judge/value.md` of the domain`)."""
-
-SAMPLED_PROMPTS = 64  # rendered per teacher and kind to estimate the mean length
-
 SOURCE_TOKENS = {"stdlib": 6_000_000, "dataset": 6_000_000_000}
 """Tokens of real code that a source is taken to bring (phi-1's filtered code: ~6B), where `limit` does not say less."""
-
-
-Routed = Mapping[tuple[str, str], int] | None
-"""Prompts by teacher and kind, where looked up."""
 
 
 def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | None = None) -> dict[str, Any]:
@@ -60,10 +38,10 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
     recipe: Recipe = loaded.recipe
     there = stored(whole, places)
     teachers, again, judge = _questions(loaded, whole, there, places)
-    asked = [*teachers, *again, *([judge] if judge else [])]
+    asked = [*teachers, *chain(*again.values()), *([judge] if judge else [])]
     tokens, usd = sum(one["tokens"] for one in asked), _total(one["usd"] for one in asked)
     answers = sum(one["in_all"]["completion_tokens"] for one in teachers)
-    most = min(answers, wanting.most_tokens(recipe, ANSWER_TOKENS)) + _source_tokens(recipe)
+    most = min(answers, wanting.most_tokens(recipe, requests.ANSWER_TOKENS)) + _source_tokens(recipe)
     corpus = remaining.packed(whole, places) or most
     student = describe(recipe.student, recipe.tokens, corpus, places.models)
     soft = _soft_targets(recipe, corpus, student.training_tokens, places.models)
@@ -86,11 +64,11 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
             **_summed(asked),
             "to_make": not there.get("completions", True),
             "teachers": teachers,
-            "solutions": again,
+            **again,
             "judge": {**judge, "to_make": not there["quality"]} if judge else None,
         },
         "budget": remaining.against_budget(loaded, call, places, tokens, usd),
-        "want": _wanted(call, [*teachers, *again]) if recipe.want.any else None,
+        "want": _wanted(call, [*teachers, *again["solutions"]]) if recipe.want.any else None,
         "student": {
             "parameters": student.parameters,
             "training_tokens": student.training_tokens,
@@ -109,19 +87,22 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
 
 def _questions(
     loaded: Loaded, whole: Plan, there: Mapping[str, bool], places: Places
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
-    """What is left to ask: of each teacher for documents, of those whose exercises are solved again, of the judge."""
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]], dict[str, Any] | None]:
+    """What is left to ask: of each teacher for documents, by stage of those who solve exercises again or say them in
+    other words, and of the judge."""
     recipe = loaded.recipe
     to_make = "completions" in there and not there["completions"]
     routed, known = remaining.asked(loaded, whole, places, to_make=to_make)
-    teachers = [_teacher(recipe, table, routed) for table in recipe.teachers]
+    teachers = [requests.of_teacher(recipe, table, routed) for table in recipe.teachers]
     teachers = [
         remaining.left(one, one["requests"] if there.get("completions") else known[one["name"]]) for one in teachers
     ]
-    again = _solutions(recipe, routed) if "solutions" in there else []
-    solved = remaining.solved(loaded, whole, places) if again and not there["solutions"] else Counter()
-    again = [remaining.left(one, one["requests"] if there["solutions"] else solved[one["name"]]) for one in again]
-    judge = _judge(recipe)
+    again: dict[str, list[dict[str, Any]]] = {}
+    for stage, of_stage in (("solutions", requests.of_solutions), ("rewordings", requests.of_rewordings)):
+        parts = of_stage(recipe, routed) if stage in there else []
+        given = remaining.given(loaded, whole, places, stage) if parts and not there[stage] else Counter()
+        again[stage] = [remaining.left(one, one["requests"] if there[stage] else given[one["name"]]) for one in parts]
+    judge = requests.of_judge(recipe)
     if judge:
         graded = judge["requests"] if there["quality"] else remaining.annotated(loaded, whole, places)
         judge = remaining.left(judge, graded)
@@ -208,7 +189,7 @@ def _soft_targets(recipe: Recipe, corpus_tokens: int, training_tokens: int, mode
     size = size_of(table.teacher, models)
     parameters, vocabulary = (size.parameters, size.vocabulary) if size else (0, 0)
     cached = table.mode == "cached"
-    tokens = min(corpus_tokens, recipe.tokens.max_documents * DOCUMENT_TOKENS or corpus_tokens)
+    tokens = min(corpus_tokens, recipe.tokens.max_documents * requests.DOCUMENT_TOKENS or corpus_tokens)
     read = tokens if cached else training_tokens
     return {
         "mode": table.mode,
@@ -231,6 +212,7 @@ def table(estimated: dict[str, Any]) -> str:
     if there.get("completions"):
         lines.append("  the completions are stored: nothing more to pay for them")
     lines += [_asked_line("solutions of", one) for one in teacher["solutions"]]
+    lines += [_asked_line("other words of", one) for one in teacher["rewordings"]]
     if teacher["judge"]:
         lines.append(_asked_line("judge", teacher["judge"]))
         if not teacher["judge"]["to_make"]:
@@ -276,116 +258,6 @@ def _soft_targets_line(soft: dict[str, Any]) -> str:
     flops = "FLOPs unknown (the teacher is not here)" if soft["flops"] is None else f"{soft['flops']:.3g} FLOPs"
     where = f"at most {soft['bytes'] / 2**20:,.1f} MiB on disk" if soft["mode"] == "cached" else "nothing on disk"
     return f"  soft targets ({soft['mode']}): {soft['teacher']} reads {soft['tokens']:,} tokens, {flops}, {where}"
-
-
-def _teacher(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, Any]:
-    requests = prompt_tokens = completion_tokens = 0
-    for kind, counted in _counts(recipe, table, routed).items():
-        if not counted:
-            continue
-        mean = _mean_prompt_tokens(recipe, table, kind)
-        asked = counted * recipe.completions.samples_per_prompt
-        requests += asked
-        prompt_tokens += round(asked * mean)
-        completion_tokens += asked * min(ANSWER_TOKENS[kind], table.max_tokens)
-    return _asked(table, requests, prompt_tokens, completion_tokens)
-
-
-def _asked(table: TeacherTable, requests: int, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-    costs = {"usd": table, "usd_online": _in_mode(table, "online"), "usd_batch": _in_mode(table, "batch")}
-    return {
-        "name": table.name,
-        "kind": table.kind,
-        "model": table.answers_with,
-        "requests": requests,
-        "tokens": prompt_tokens + completion_tokens,
-        "completion_tokens": completion_tokens,
-        **{name: _usd(way, prompt_tokens, completion_tokens) for name, way in costs.items()},
-    }
-
-
-def _in_mode(table: TeacherTable, mode: str) -> TeacherTable:
-    """The teacher asked in that mode, where it has modes."""
-    return table.model_copy(update={"mode": mode}) if hasattr(table, "mode") else table
-
-
-def _usd(table: TeacherTable, prompt_tokens: int, completion_tokens: int) -> float | None:
-    from pipeline.teacher.building import usd
-
-    cost = usd(table, prompt_tokens, completion_tokens)
-    return None if cost is None else round(cost, 4)
-
-
-def _solutions(recipe: Recipe, routed: Routed) -> list[dict[str, Any]]:
-    """What further solutions take at most, by who is asked: of what cannot be parsed none are. A recording is
-    taken to hold those of what was recorded, and to leave the others to whom it leaves what it lacks."""
-    from pipeline.core.money import token_estimate
-    from pipeline.domains.loading import load
-    from pipeline.stages.prompts.stage import with_task
-    from pipeline.stages.solutions.step import agreeing
-
-    tables, requests = {table.name: table for table in recipe.teachers}, Counter[str]()
-    times = recipe.completions.samples_per_prompt * recipe.agreement.solutions
-    for writer in agreeing(recipe):
-        solver = tables[recipe.agreement.solver or writer.name]
-        if isinstance(solver, ReplayTable) and not isinstance(writer, ReplayTable):
-            solver = tables.get(solver.otherwise, solver)
-        requests[solver.name] += _counts(recipe, writer, routed)["exercise"] * times
-    each = token_estimate(with_task(load(recipe.domain)).messages)
-    return [
-        _asked(tables[name], count, round(count * each), count * min(SOLUTION_TOKENS, tables[name].max_tokens))
-        for name, count in requests.items()
-    ]
-
-
-def _judge(recipe: Recipe) -> dict[str, Any] | None:
-    """What annotating takes at most: a smaller corpus has a smaller sample. None where nothing is annotated."""
-    from pipeline.core.money import token_estimate
-    from pipeline.core.template import load
-    from pipeline.stages.quality.judge import MAX_CHARACTERS, teacher_of, template_path
-
-    table = recipe.quality
-    if not table.classifier or table.model:
-        return None
-    requests = table.annotate + min(table.repeats, table.annotate)
-    document = "x" * min(MAX_CHARACTERS, 4 * DOCUMENT_TOKENS)
-    each = token_estimate(load(template_path(recipe.domain)).messages(document=document))
-    judge = teacher_of(recipe)
-    return _asked(judge, requests, round(requests * each), requests * min(GRADE_TOKENS, judge.max_tokens))
-
-
-def _counts(recipe: Recipe, table: TeacherTable, routed: Routed) -> dict[str, int]:
-    """Seeds of each kind that this teacher will be asked: the exact apportionment of the draw, or who is asked where
-    a recording leaves some to another teacher (`remaining.asked`)."""
-    from pipeline.stages.seeds.files import seeds_in
-    from pipeline.stages.seeds.sampling import apportion
-
-    if routed is not None:
-        return {kind: routed[table.name, kind] for kind in ("exercise", "textbook")}
-
-    place = recipe.teachers.index(table)
-    shares = {kind: [getattr(t, f"{kind}_share") for t in recipe.teachers] for kind in ("exercise", "textbook")}
-    given = Counter(str(seed.kind) for seed in seeds_in(recipe) if seed.teacher == table.name)
-    return {
-        kind: sum(apportion(count, of)[place] for count in recipe.seeds.counts(f"{kind}s")) + given[kind]
-        for kind, of in shares.items()
-    }
-
-
-def _mean_prompt_tokens(recipe: Recipe, table: TeacherTable, kind: str) -> float:
-    from pipeline.core.money import token_estimate
-
-    sizes = [token_estimate(prompt.messages) for prompt in islice(_prompts(recipe, table, kind), SAMPLED_PROMPTS)]
-    return sum(sizes) / len(sizes)
-
-
-def _prompts(recipe: Recipe, table: TeacherTable, kind: str) -> Iterator[Prompt]:
-    from pipeline.stages.prompts.stage import rendered
-
-    alone = table.model_copy(update={"exercise_share": 1.0, "textbook_share": 1.0})
-    settings = {"exercises": 0, "textbooks": 0, "rounds": (), f"{kind}s": SAMPLED_PROMPTS}
-    sampled = SeedsTable(**{**recipe.seeds.model_dump(), **settings})
-    return rendered(recipe, sampled, [alone])
 
 
 def _source_tokens(recipe: Recipe) -> int:

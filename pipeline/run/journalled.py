@@ -9,7 +9,7 @@ from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.run.reading import RunView, StageView
 
-ASKING = ("completions", "solutions", "quality")
+ASKING = ("completions", "solutions", "rewordings", "quality")
 """Stages that ask teachers."""
 
 
@@ -69,10 +69,13 @@ def answers_in(folder: Path, tables: Sequence[TeacherTable], seed: int) -> dict[
 def asked_in(stage: str, recipe: Recipe) -> tuple[TeacherTable, ...]:
     """The teachers that a stage asks."""
     from pipeline.stages.quality.judge import teacher_of
+    from pipeline.stages.rewordings.step import asked
     from pipeline.stages.solutions.step import solving
 
     if stage == "quality":
         return (teacher_of(recipe),)
+    if stage == "rewordings":
+        return asked(recipe)
     return solving(recipe) if stage == "solutions" else recipe.teachers
 
 

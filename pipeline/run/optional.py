@@ -10,10 +10,8 @@ from pipeline.models.named import located, named
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import AnyTeacher, LocalTable, ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded
+from pipeline.run.journalled import ASKING
 from pipeline.store.places import Places
-
-ASKS = ("completions", "solutions", "quality")
-"""The stages that may ask a teacher of the recipe."""
 
 
 class Present(NamedTuple):
@@ -30,7 +28,7 @@ def present(loaded: Loaded, whole: Plan, places: Places, tell: Tell) -> Present:
     tell: hears of downloads. Raises DiskFull, and InputError for a file that has other bytes than the model: those are
     to be mended. The keys are those of the smaller recipe, so with the model at hand a later run makes more.
     """
-    asked = [stage for stage in whole.stages if stage.name in ASKS]
+    asked = [stage for stage in whole.stages if stage.name in ASKING]
     if all(places.store.manifest(stage.name, stage.key) is not None for stage in asked):
         return Present(loaded, ())
     recipe, left_out = loaded.recipe, []
@@ -52,7 +50,8 @@ def _asked(recipe: Recipe, table: TeacherTable) -> bool:
     """Whether anything is asked of a teacher: seeds, what a recording lacks, solutions, grades."""
     seeds = recipe.seeds.exercises * table.exercise_share + recipe.seeds.textbooks * table.textbook_share
     others = [one.otherwise for one in recipe.teachers if isinstance(one, ReplayTable)]
-    return bool(seeds) or table.name in (*others, recipe.agreement.solver, recipe.quality.judge)
+    again = (recipe.agreement.solver, recipe.rewordings.writer, recipe.rewordings.solver)
+    return bool(seeds) or table.name in (*others, *again, recipe.quality.judge)
 
 
 def _without(recipe: Recipe, name: str) -> Recipe:

@@ -114,9 +114,9 @@ def annotated(loaded: Loaded, whole: Plan, places: Places) -> int:
     return sum(one.answers for one in _journalled(loaded, whole["quality"], places).values())
 
 
-def solved(loaded: Loaded, whole: Plan, places: Places) -> Counter[str]:
-    """Solutions that the journal of an unfinished `solutions` holds, by teacher."""
-    found = _journalled(loaded, whole["solutions"], places)
+def given(loaded: Loaded, whole: Plan, places: Places, stage: str) -> Counter[str]:
+    """Answers that the journal of an unfinished `stage` holds, by teacher."""
+    found = _journalled(loaded, whole[stage], places)
     return Counter({name: one.answers for name, one in found.items()})
 
 

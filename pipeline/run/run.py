@@ -24,7 +24,6 @@ from pipeline.core.plan import Plan, PlannedStage
 from pipeline.models.fitting import check_recipe, check_scratch
 from pipeline.recipe import Recipe
 from pipeline.recipe_kinds import LoadedOf
-from pipeline.recipe_teachers import TeacherTable
 from pipeline.recipe_text import Loaded
 from pipeline.run import carrying, wanting
 from pipeline.run import record as run_record
@@ -169,16 +168,14 @@ def _ready_to_ask(loaded: Loaded, places: Places, todo: Plan) -> None:
     """Raises what is wrong with a teacher that will be asked (no key, no price under a budget, no journal to replay)
     before anything is made, so that a call that cannot come far leaves no run behind."""
     from pipeline import teacher
-    from pipeline.stages.quality.judge import teacher_of
-    from pipeline.stages.solutions.step import solving
+    from pipeline.run.journalled import ASKING, asked_in
 
     recipe, quality = loaded.recipe, loaded.recipe.quality
     missing = {stage.name for stage in todo.stages if places.store.manifest(stage.name, stage.key) is None}
-    asked: list[TeacherTable] = list(recipe.teachers) if "completions" in missing else []
-    asked += solving(recipe) if "solutions" in missing and not asked else ()
-    if "quality" in missing and quality.classifier and not quality.model:
-        asked.append(teacher_of(recipe))
-    for table in asked:
+    judged = quality.classifier and not quality.model
+    asking = [stage for stage in ASKING if stage in missing and (stage != "quality" or judged)]
+    asked = {table.name: table for stage in asking for table in asked_in(stage, recipe)}
+    for table in asked.values():
         if not table.weights:  # they may be fetched when it is opened
             teacher.build(table, loaded.execution, recipe.seed, places.models)
 

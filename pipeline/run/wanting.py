@@ -246,7 +246,9 @@ def _standings(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Standing]:
 
 def _spent(plan: Plan, store: Store) -> float:
     """Dollars that all answers cost when they were given, to whichever run."""
-    manifests = (store.manifest(name, plan[name].key) for name in ("completions", "solutions") if name in plan)
+    manifests = (
+        store.manifest(name, plan[name].key) for name in ("completions", "solutions", "rewordings") if name in plan
+    )
     told = [
         fact for one in manifests if one is not None for fact in CompletionsFacts.from_json(one.facts).teachers or ()
     ]

@@ -10,7 +10,7 @@ from pipeline.stages.reads import looking_once
 from pipeline.store.places import Places
 from pipeline.sweep.file import Sweep, Trial
 
-ASKED = {"teachers": "completions", "solutions": "solutions"}
+ASKED = {"teachers": "completions", "solutions": "solutions", "rewordings": "rewordings"}
 """Parts of an estimate that are asked of teachers, and the stage that asks."""
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.core.records import Seed
 from pipeline.recipe_text import load
-from pipeline.run.costs import ANSWER_TOKENS, SOURCE_TOKENS, _downloads, _judge, _source_tokens, _total, estimate, table
+from pipeline.run.costs import SOURCE_TOKENS, _downloads, _source_tokens, _total, estimate, table
+from pipeline.run.requests import ANSWER_TOKENS, of_judge
 from pipeline.run.run import run
 from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store.places import places
@@ -122,9 +123,9 @@ def test_a_judge_annotates_its_sample_and_part_of_it_twice(tmp_path: Path) -> No
     judged = [*(f"teachers.composer.{one}" for one in server), "quality.classifier=true", "quality.embedding=smollm2"]
     for annotate, repeats, asked in ((20, 5, 25), (20, 50, 40)):
         counts = (f"quality.annotate={annotate}", f"quality.repeats={repeats}")
-        assert _judge(load("tiny", [*judged, *counts]).recipe)["requests"] == asked  # type: ignore[index]
-    assert _judge(load("tiny", [*judged, f"quality.model={tmp_path}"]).recipe) is None
-    assert _judge(load("tiny").recipe) is None
+        assert of_judge(load("tiny", [*judged, *counts]).recipe)["requests"] == asked  # type: ignore[index]
+    assert of_judge(load("tiny", [*judged, f"quality.model={tmp_path}"]).recipe) is None
+    assert of_judge(load("tiny").recipe) is None
 
 
 def test_what_will_be_fetched_is_what_a_stage_that_is_to_be_made_needs_and_is_not_here(

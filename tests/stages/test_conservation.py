@@ -218,6 +218,28 @@ def validated_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Gi
     return Given(taken, ["sources.kind=stdlib", f"validated.unexecuted={unexecuted}"])
 
 
+def rewordings_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
+    words = st.sampled_from(["Adds all of them, from the first on.", "Add add up.", "", 'def "":'])
+
+    class Drawn:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def __call__(self, records: Iterable[Prompt]) -> Iterator[Kept[Completion] | Dropped]:
+            sample: Counter[str] = Counter()
+            for prompt in records:
+                reason, answer = draw(st.sampled_from(["", "", *COMPLETIONS.reasons])), draw(st.one_of(words, ANSWERS))
+                answered = replace(completion(prompt.seed, answer, sample[prompt.id]), prompt_id=prompt.id)
+                sample[prompt.id] += 1
+                yield Dropped(prompt, reason, "1 > 0") if reason else Kept(answered)
+
+    verdicts = [name for name in get_args(VerdictName) if name != "infrastructure"]
+    patched.setattr("pipeline.sandbox.Sandbox", sandbox_of(draw, verdicts))
+    patched.setattr("pipeline.stages.completions.stage.Complete", Drawn)
+    times, documents = draw(st.integers(1, 3)), draw(several(DOCUMENTS))
+    overrides = ["teachers.composer.kind=local", f"rewordings.per_exercise={times}"]
+    return Given({"validated": documents}, overrides, times * sum(isinstance(one, Exercise) for one in documents))
+
+
 def distinct_given(draw: Draw, folder: Path, patched: pytest.MonkeyPatch) -> Given:
     return Given({"validated": draw(several(DOCUMENTS))})
 
@@ -317,6 +339,7 @@ GIVEN: dict[str, Callable[[Draw, Path, pytest.MonkeyPatch], Given]] = {
     "documents": documents_given,
     "solutions": solutions_given,
     "validated": validated_given,
+    "rewordings": rewordings_given,
     "distinct": distinct_given,
     "quality": quality_given,
     "held-out": held_out_given,

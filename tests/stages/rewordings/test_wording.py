@@ -1,9 +1,13 @@
 """Rewording: the docstring goes, another comes, the tests stay."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise
-from pipeline.improve.rewording import docstring_in, task_of, without_docstring
+from pipeline.domains.loading import load
+from pipeline.stages.rewordings.wording import check_rewords, docstring_in, task_of, without_docstring
 
 
 def exercise(docstring: str = '    """Twice n."""\n', name: str = "double") -> Exercise:
@@ -57,3 +61,19 @@ def test_what_an_answer_says(answer: str, words: str) -> None:
 def test_the_same_words_are_no_rewording() -> None:
     assert task_of(exercise(), "twice  N.") is None
     assert task_of(exercise(), "") is None
+
+
+def test_the_words_before_the_examples_are_no_new_ones() -> None:
+    shown = exercise('    """Twice n.\n\n    >>> double(2)\n    4\n    """\n')
+    assert task_of(shown, "Twice n.") is None
+    assert task_of(shown, "Two times n.") is not None
+
+
+@pytest.mark.parametrize(("name", "hint"), [("reword", "write reword.md"), ("complete", "write complete.md")])
+def test_a_domain_without_a_template_says_which(name: str, hint: str) -> None:
+    python = load("python")
+    check_rewords(python)
+    templates = {key: path for key, path in python.templates.items() if key != name}
+    with pytest.raises(RecipeError, match=f"domain 'python' has no template '{name}'") as caught:
+        check_rewords(replace(python, templates=templates))
+    assert caught.value.hint == hint

@@ -1,0 +1,94 @@
+"""An exercise in other words: its code without the docstring, and the task that another docstring makes of it."""
+
+import ast
+
+from pipeline.core.errors import RecipeError
+from pipeline.core.records import Exercise, Task
+from pipeline.domains.domain import TEMPLATES, Domain
+from pipeline.languages.fences import code_blocks
+from pipeline.languages.python.functions import docstring_of
+from pipeline.languages.python.source import parse
+
+MOST_CHARACTERS = 1500
+"""Longest docstring that is taken; a longer one is no docstring."""
+
+
+def can_reword(domain: Domain) -> bool:
+    """Whether the domain has what rewording needs: docstrings to take out, and templates to ask by."""
+    return domain.language == "python" and {"reword", "complete"} <= domain.templates.keys()
+
+
+def check_rewords(domain: Domain) -> None:
+    """Raises RecipeError where the domain cannot reword."""
+    if domain.language != "python":
+        raise RecipeError(
+            f"domain '{domain.name}' is of language '{domain.language}': only docstrings of Python are said anew",
+            hint="set rewordings.per_exercise = 0",
+        )
+    for name in ("reword", "complete"):
+        if name not in domain.templates:
+            raise RecipeError(f"domain '{domain.name}' has no template '{name}'", hint=f"write {TEMPLATES[name]}")
+
+
+def without_docstring(exercise: Exercise) -> str:
+    """The exercise's code without its docstring; "" where it has none, or its code cannot be cut."""
+    lines = exercise.text.splitlines(keepends=True)
+    found = _docstring(exercise.text, exercise.entry_point)
+    if found is None:
+        return ""
+    first, last = found
+    code = "".join([*lines[: first - 1], *lines[last:]])
+    return code if parse(code) is not None else ""
+
+
+def task_of(exercise: Exercise, answer: str) -> Task | None:
+    """The exercise's signature with the docstring that an answer gives, and its own tests; None where the answer gives
+    none that is new and can be written as one."""
+    words = docstring_in(answer)
+    text = exercise.prompt + "    pass\n" if parse(exercise.prompt) is None else exercise.prompt
+    found = _docstring(text, exercise.entry_point)
+    if not words or found is None:
+        return None
+    lines = text.splitlines(keepends=True)
+    first, last = found
+    indent = lines[first - 1][: len(lines[first - 1]) - len(lines[first - 1].lstrip())]
+    said = "\n".join(f"{indent}{line}".rstrip() for line in words.splitlines()).lstrip()
+    docstring = f'{indent}"""{said}\n{indent}"""\n' if "\n" in words else f'{indent}"""{said}"""\n'
+    prompt = "".join([*lines[: first - 1], docstring])
+    before = str(ast.literal_eval("".join(lines[first - 1 : last]).strip()))
+    if parse(prompt) is None or _plain(words) in (_plain(before), _plain(before.partition(">>>")[0])):
+        return None
+    return Task(entry_point=exercise.entry_point, prompt=prompt, test=exercise.test)
+
+
+def docstring_in(answer: str) -> str:
+    """The docstring in an answer: that of a function in it, else the text of its only block, else all of it; "" for
+    what can be no docstring."""
+    blocks = code_blocks(answer)
+    text = blocks[0].code if len(blocks) == 1 else answer if not blocks else ""
+    tree = parse(text)
+    functions = [node for node in (tree.body if tree else []) if isinstance(node, ast.FunctionDef)]
+    if functions:
+        text = ast.get_docstring(functions[0]) or ""
+    text = text.strip().strip("\"'").strip()
+    unfit = '"""' in text or "\\" in text or "def " in text or len(text) > MOST_CHARACTERS
+    return "" if unfit or text.endswith('"') else text
+
+
+def _docstring(source: str, name: str) -> tuple[int, int] | None:
+    """First and last line, from 1, of a function's docstring that has its lines to itself."""
+    tree = parse(source)
+    for node in tree.body if tree else []:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            found = docstring_of(node)
+            if found is None or found.end_lineno is None:
+                return None
+            lines = source.splitlines()
+            before = lines[found.lineno - 1][: found.col_offset]
+            after = lines[found.end_lineno - 1].encode()[found.end_col_offset :]
+            return None if before.strip() or after.strip() else (found.lineno, found.end_lineno)
+    return None
+
+
+def _plain(text: object) -> str:
+    return " ".join(str(text).lower().split())
