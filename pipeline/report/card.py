@@ -100,19 +100,17 @@ def _teachers(summary: Summary) -> list[str]:
     for teacher in summary.teachers:
         asked = f"{teacher.completions:>6,} answers" if teacher.kind != "source" else f"{'':>6}        "
         solved = f"  {teacher.solutions:,} solutions" if teacher.solutions else ""
+        worded = f"  {teacher.rewordings:,} of other words" if teacher.rewordings else ""
         judged = f"  {teacher.annotations:,} as judge" if teacher.annotations else ""
         paid = f"  {compact(teacher.tokens)} tokens, {dollars(teacher.usd)}" if teacher.tokens or teacher.usd else ""
         what = teacher.model or teacher.kind if teacher.has_model else "no model in it"
         kept = f"{teacher.kept:>7,} kept" if summary.parsed else ""
-        lines.append(f"  {teacher.name:<15}{asked}{kept}{solved}{judged}{paid}  ({what})")
+        lines.append(f"  {teacher.name:<15}{asked}{kept}{solved}{worded}{judged}{paid}  ({what})")
         lines += [f"  {'':<15}{remark}" for remark in teacher.remarks]
         if teacher.told_earlier:
             cost = f", which paid {dollars(teacher.earlier_usd)} for them" if teacher.earlier_usd else ""
-            which = (
-                "all"
-                if teacher.earlier >= teacher.completions + teacher.solutions + teacher.annotations
-                else f"{teacher.earlier:,}"
-            )
+            answers = teacher.completions + teacher.solutions + teacher.rewordings + teacher.annotations
+            which = "all" if teacher.earlier >= answers else f"{teacher.earlier:,}"
             lines.append(f"  {'':<15}{which} of them reused from earlier runs{cost}")
     return ["Teachers", *lines] if lines else []
 

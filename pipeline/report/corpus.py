@@ -33,8 +33,9 @@ SOURCE = "source"
 class TeacherView:
     """One teacher of the run, or the raw code beside them.
 
-    completions, solutions, annotations: whole answers, as a writer, as one who solves its exercises again, and as the
-    judge of the value classifier; of a stage that is not finished, those in its journal. tokens: of all its answers,
+    completions, solutions, rewordings, annotations: whole answers, as a writer, as one who solves exercises again, who
+    says them in other words or solves them from these, and as the judge of the value classifier; of a stage that is not
+    finished, those in its journal. tokens: of all its answers,
     prompts included. usd: what this run paid. earlier: how many of its answers were given to earlier runs or are
     replayed; earlier_usd: what those cost then. kept: documents that reached the student's corpus. dropped: by stage
     and reason, of the records that came from this teacher. notes: what is to be known of its answers, and of how many.
@@ -47,6 +48,7 @@ class TeacherView:
     model: str = ""
     completions: int = 0
     solutions: int = 0
+    rewordings: int = 0
     annotations: int = 0
     tokens: int = 0
     usd: float = 0.0
@@ -94,6 +96,7 @@ class TeacherView:
             "model": self.model,
             "completions": self.completions,
             "solutions": self.solutions,
+            "rewordings": self.rewordings,
             "annotations": self.annotations,
             "kept": self.kept,
             "tokens": self.tokens,
@@ -252,6 +255,7 @@ def teachers(run: RunView) -> list[TeacherView]:
                 model=str(wrote.get("model") or judged.get("model") or model),
                 completions=int(wrote.get("completions") or 0),
                 solutions=int(facts["solutions"].get("completions") or 0),
+                rewordings=int(facts["rewordings"].get("completions") or 0),
                 annotations=int(judged.get("completions") or 0),
                 tokens=int(total("tokens")),
                 usd=float(total("usd")),

@@ -13,6 +13,7 @@ from server import Body, Reply, Server, chat, serving
 from pipeline.core.errors import BudgetReached, RecipeError
 from pipeline.core.records import Exercise
 from pipeline.recipe_text import load
+from pipeline.report.card import card
 from pipeline.report.summary import summarise
 from pipeline.report.tracing import trace
 from pipeline.run.costs import estimate, table
@@ -177,6 +178,8 @@ def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path)
     writer, solver = told.teachers
     assert writer.dropped == {"rewordings": REASONS}
     assert (writer.completions, solver.completions) == (count + 1, 0)
+    assert (writer.rewordings, solver.rewordings) == (2 * count - 2, 5)
+    assert "8 of other words" in card(told)
     assert solver.tokens > 0
 
     words, solutions = before["teacher"]["rewordings"]
