@@ -46,11 +46,23 @@ def code_of(text: str) -> list[Code]:
 
 
 def _code(text: str, closed: bool) -> Code:
-    for candidate in (text, dedent(text)):
+    for candidate in (text, dedent(text), _without_sessions(text)):
         tree = parse(candidate)
         if tree is not None:
             return Code(candidate, units(candidate, tree), closed)
     return Code(text, None, closed)
+
+
+def _without_sessions(text: str) -> str:
+    """Code without the sessions that models show under it: from a line that begins with a prompt to a blank one."""
+    kept: list[str] = []
+    quotes, shown = "", False
+    for line in text.split("\n"):
+        shown = not quotes and (line.startswith(">>>") or (shown and bool(line.strip())))
+        if not shown:
+            kept.append(line)
+            quotes = open_string(line, quotes)
+    return "\n".join(kept)
 
 
 def _unfenced(text: str) -> tuple[str, str]:

@@ -172,11 +172,22 @@ def test_what_only_the_tests_need_goes_with_them() -> None:
         "1. Write:\n\n   ```python\n" + "".join(f"   {line}\n" for line in F.splitlines()) + "   ```\n",
         "~~~python\n" + F + "~~~",
         fenced("    " + F.replace("\n", "\n    ").rstrip() + "\n"),
+        fenced(F + "\n# Examples\n>>> f(1)\n1\n>>> f('a')\n'a'\n"),
+        fenced(F + "\n>>> f([\n... 1])\n[1]\n\n# Another\n>>> f(2)\n2\n"),
+        fenced(">>> f(1)\n1\n\n" + F),
+        fenced(">>> f(1)\n1\n", F),
     ],
 )
 def test_ways_of_writing_the_same_answer(text: str) -> None:
     made = exercise(text)
     assert (made.prompt, made.solution) == ('def f(x):\n    """Doc."""\n', "    return x\n")
+
+
+def test_a_session_in_a_docstring_stays_and_one_under_the_function_goes() -> None:
+    shown = 'def f(x):\n    """Doc.\n\n>>> f(1)\n1\n    """\n    return x\n'
+    made = exercise(fenced(shown + "\n>>> f(1)\n1\n\nassert f(2) == 2\n"))
+    assert made.prompt + made.solution == shown
+    assert made.test == "assert f(2) == 2\n"
 
 
 def test_an_unfenced_function_with_fenced_tests() -> None:
