@@ -158,11 +158,11 @@ def first(recipe: Recipe) -> Recipe:
     """The recipe with no more first seeds than the ceilings allow."""
     want, seeds = recipe.want, recipe.seeds
     most = want.most_answers // recipe.completions.samples_per_prompt
-    if want.usd is not None and (worst := _worst(recipe)):
-        most = min(most, int(want.usd / worst))
+    if want.usd is not None and (most_usd := worst(recipe)):
+        most = min(most, int(want.usd / most_usd))
         if not most:
             raise RecipeError(
-                f"want.usd = {want.usd:g} does not pay for one answer, which may cost {dollars(worst)}",
+                f"want.usd = {want.usd:g} does not pay for one answer, which may cost {dollars(most_usd)}",
                 hint="raise it, or lower max_tokens of the teacher",
             )
     if not most:
@@ -173,18 +173,23 @@ def first(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"seeds": seeds.model_copy(update=cut)})
 
 
-def _worst(recipe: Recipe) -> float:
+def worst(recipe: Recipe) -> float:
     """Dollars that a seed costs at most, of the dearest teacher. Raises RecipeError where a price is not known."""
     from itertools import islice
 
     from pipeline.stages.prompts.stage import rendered
+    from pipeline.stages.rewordings import step as rewordings
     from pipeline.stages.solutions.step import solving
     from pipeline.teacher.building import usd
 
     prompt = max(token_estimate(prompt.messages) for prompt in islice(rendered(recipe), PRICED))
+    writers = [(table, recipe.completions.samples_per_prompt) for table in recipe.teachers]
     solvers = [(table, recipe.agreement.solutions) for table in solving(recipe)]
+    wording = [
+        (table, recipe.rewordings.per_exercise) for table in rewordings.asked(recipe) if rewordings.wanted(recipe)
+    ]
     worst = 0.0
-    for table, times in [*((table, recipe.completions.samples_per_prompt) for table in recipe.teachers), *solvers]:
+    for table, times in [*writers, *solvers, *wording]:
         cost = usd(table, prompt, table.max_tokens)
         if cost is None:
             raise RecipeError(
@@ -192,7 +197,7 @@ def _worst(recipe: Recipe) -> float:
                 hint="leave it out, or write the price as in data/prices.toml and set HORNBOOK_PRICES to that file",
             )
         worst = max(worst, cost * times)
-    return worst * (2 if solvers else 1)
+    return worst * (1 + bool(solvers) + 2 * bool(wording))
 
 
 def count(recipe: Recipe, plan: Plan, store: Store) -> Count:

@@ -19,7 +19,7 @@ from pipeline.report.summary import summarise
 from pipeline.run.costs import estimate, table
 from pipeline.run.garbage import collect
 from pipeline.run.run import Outcome, run
-from pipeline.run.wanting import PATIENCE, Standing, further, scarce, to_text
+from pipeline.run.wanting import PATIENCE, Standing, further, scarce, to_text, worst
 from pipeline.store.places import Places, places
 from pipeline.teacher.lines import heads
 
@@ -220,3 +220,15 @@ def test_topics_with_least_are_named() -> None:
     assert to_text({"exercises": {"wanted": 9, "kept": 4, "asked": 12}, "ended": "usd"}) == (
         "4 of 9 exercises wanted are kept, of 12 asked: the ceiling on dollars is reached (want.usd)"
     )
+
+
+def test_the_dearest_seed_pays_for_its_other_words_too(tmp_path: Path) -> None:
+    """Each of them may cost as much as the dearest answer of a seed does, and is asked for and solved."""
+    path = tmp_path / "paid.toml"
+    path.write_text(
+        "[seeds]\nexercises = 9\n[want]\nexercises = 9\nusd = 1.0\n[[teachers]]\nname = 'paid'\nkind = 'openai'\n"
+        "model = 'gpt-4o'\nbase_url = 'http://localhost:1/v1'\nmax_tokens = 1000\n",
+        encoding="utf-8",
+    )
+    none, some = (worst(load(str(path), [f"rewordings.per_exercise={n}"]).recipe) for n in (0, 2))
+    assert some == pytest.approx(6 * none)
