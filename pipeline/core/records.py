@@ -212,8 +212,9 @@ class Exercise(Record):
     of the solution the stage `validated` made, and how many of them the test refuses; None where it made none on
     purpose, or has not come there. attempts: further solutions of the same prompt, written without sight of this one,
     where the stage `solutions` has asked for some; None where not. given: characters at the beginning of the prompt
-    that the domain gives, as a schema that many exercises share. Outside Python `test` is the JSON of the check, and
-    there is no entry point.
+    that the domain gives, as a schema that many exercises share. wording: 0 as it came; from 1 on other words for it,
+    with a program that was written from them. Outside Python `test` is the JSON of the check, and there is no entry
+    point.
     """
 
     type: ClassVar[str] = "exercise"
@@ -231,6 +232,7 @@ class Exercise(Record):
     killed: int | None = field(default=None, compare=False)
     attempts: tuple[str, ...] | None = field(default=None, compare=False)
     given: int = field(default=0, metadata=LATER)
+    wording: int = field(default=0, metadata=LATER)
 
     @property
     def text(self) -> str:

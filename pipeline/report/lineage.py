@@ -144,12 +144,12 @@ class Lineage:
         return (*self._reworded(row), *self._solved(row), answer)
 
     def _reworded(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
-        """That a document is another one in other words, where it is."""
-        stage, found = self._one_of(["rewordings"], "id", row["id"])
-        if found is None:
+        """That a document is an answer's exercise in other words, where it is."""
+        stage = self.run.stage("rewordings")
+        if not row.get("wording"):
             return ()
-        note = "said in other words than the answer; its solution was written from these alone"
-        return (Step("remark", found["id"], "rewordings", stage.key if stage else "", note),)
+        note = f"other words for the answer's exercise, number {row['wording']}; solved from these alone"
+        return (Step("remark", row["id"], "rewordings", stage.key if stage else "", note),)
 
     def _solved(self, row: Mapping[str, Any]) -> tuple[Step, ...]:
         """Which of several solutions a document has whose test was agreed on; none for any other."""

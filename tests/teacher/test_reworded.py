@@ -160,9 +160,9 @@ def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path)
 
     made = kept(where, "first", "rewordings")
     validated = {one.entry_point: one for one in kept(where, "first", "validated") if isinstance(one, Exercise)}
-    assert {(one.entry_point, one.solution) for one in made} == {
-        (two.names[0], RIGHT.format(number=1)),
-        (two.names[0], LOOP.format(number=1)),
+    assert {(one.entry_point, one.solution, one.wording) for one in made} == {
+        (two.names[0], RIGHT.format(number=1), 1),
+        (two.names[0], LOOP.format(number=1), 2),
     }
     for one in made:
         parent = validated[one.entry_point]
@@ -189,8 +189,8 @@ def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path)
     assert after["teacher"]["requests"] == 0
 
     seen = json.dumps(trace(where.runs / "first", where.store, made[0].id).to_json())
-    assert "said in other words" in seen
-    assert "said in other words" not in json.dumps(
+    assert "other words for the answer's exercise" in seen
+    assert "other words for the answer's exercise" not in json.dumps(
         trace(where.runs / "first", where.store, validated[two.names[0]].id).to_json()
     )
 

@@ -90,7 +90,8 @@ class HoldOut:
         candidates: list[Candidate] = []
         for document in records:
             documents.append(document)
-            if isinstance(document, Exercise) and document.test:
+            # An exercise in other words is there or not by the recipe; what is asked does not depend on it.
+            if isinstance(document, Exercise) and document.test and not document.wording:
                 candidates.append(Candidate(document.id, document.topic, document.entry_point))
         most = min(self.table.problems, int(self.table.share * len(candidates)))
         chosen = frozenset(drawn(candidates, most, self.seed))

@@ -42,9 +42,10 @@ def expand(records: Iterable[Document], times: int) -> Iterator[Exercise]:
 
 @dataclass(slots=True)
 class _Slot:
-    """One wording of an exercise while it is made."""
+    """One wording of an exercise while it is made. number: from 1, of those of the exercise."""
 
     exercise: Exercise
+    number: int
     outcome: Kept[Exercise] | Dropped | None = None
     answer: Completion | None = None
     task: Task | None = None
@@ -69,7 +70,8 @@ class Reword:
 
     def __call__(self, records: Iterable[Exercise]) -> Iterator[Kept[Exercise] | Dropped]:
         records = iter(records)
-        while block := [_Slot(record) for record in islice(records, BLOCK * self.table.per_exercise)]:
+        times = self.table.per_exercise
+        while block := [_Slot(one, 1 + at % times) for at, one in enumerate(islice(records, BLOCK * times))]:
             self._ask(block, self._for_words, "writer")
             for slot in _open(block):
                 assert slot.answer is not None
@@ -128,8 +130,8 @@ class Reword:
             if body is None:
                 slot.drop("unsolved", f"0 bodies of {slot.exercise.entry_point} in the solver's answer, 1 is wanted")
             else:
-                made = replace(slot.exercise, prompt=slot.task.prompt, solution=body, mutants=None, killed=None)
-                solved.append((slot, made))
+                words = replace(slot.exercise, prompt=slot.task.prompt, wording=slot.number)
+                solved.append((slot, replace(words, solution=body, mutants=None, killed=None)))
         for (slot, made), outcome in zip(solved, self.judge(made for _, made in solved), strict=True):
             if isinstance(outcome, Kept):
                 slot.outcome = Kept(made)

@@ -1,6 +1,7 @@
 """The stage `held-out`: what is asked is not trained on, whatever the order in which it comes."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,20 @@ def test_what_is_drawn_depends_on_the_exercises_alone(documents: list[Exercise],
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     found = [drawn([Candidate(d.id, d.topic, d.entry_point) for d in some], 4, 1) for some in (documents, shuffled)]
     assert found[0] == found[1]
+
+
+@given(exercises)
+def test_other_words_change_nothing_of_what_is_asked(documents: list[Exercise]) -> None:
+    if len(documents) < 5:
+        return
+    words = [replace(one, prompt=one.prompt.replace("of n", "of it"), wording=1) for one in documents]
+    alone, _, first = split([*documents], problems=4, share=0.5)
+    beside, dropped, second = split(
+        [one for pair in zip(words, documents, strict=True) for one in pair], problems=4, share=0.5
+    )
+    assert [one.task_id for one in first.problems] == [one.task_id for one in second.problems]
+    assert [one for one in beside if one in documents] == alone
+    assert not any(isinstance(one, Exercise) and one.wording for one in dropped["held-out"])
 
 
 @given(exercises)
