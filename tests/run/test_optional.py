@@ -85,10 +85,10 @@ def test_nothing_is_fetched_for_answers_that_are_stored(
 
 
 def test_the_plan_says_how_many_are_left_to_the_live_teacher_and_what_would_be_fetched(tmp_path: Path) -> None:
-    wanted = ["seeds.textbooks=0", "teachers.recorded.most_otherwise=24"]
+    wanted = ["seeds.exercises=4_000", "seeds.textbooks=0", "teachers.recorded.most_otherwise=24"]
     found = estimate(load("first-run", wanted), places(str(tmp_path)))
     asked = {one["name"]: one["requests"] for one in found["teacher"]["teachers"]}
-    assert asked == {"recorded": 376, "solver": 0, "live": 24}
+    assert asked == {"recorded": 3_976, "solver": 0, "live": 24}
     assert [one["name"] for one in found["downloads"]] == [MODEL]
 
 
