@@ -64,7 +64,10 @@ class Typed(io.TextIOWrapper):
 
     def __init__(self, said: bytes, terminal: bool) -> None:
         super().__init__(io.BytesIO(said), encoding="utf-8")
-        self.isatty = lambda: terminal
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
 
 
 @pytest.mark.parametrize("terminal", [True, False])
