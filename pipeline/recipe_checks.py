@@ -109,17 +109,8 @@ def _agreement(recipe: Recipe) -> list[str]:
         if not teacher.has_model
     ]
     table = recipe.agreement
-    names = [teacher.name for teacher in recipe.teachers]
-    solver = next((teacher for teacher in recipe.teachers if teacher.name == table.solver), None)
-    if agreeing and table.solver and solver is None:
-        problems.append(
-            f"agreement.solver = {table.solver!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
-        )
-    if agreeing and solver is not None and not solver.has_model:
-        problems.append(
-            f"agreement.solver = {table.solver!r} has kind = {solver.kind!r}, which does not read what it is asked; "
-            "name a teacher of another kind"
-        )
+    if agreeing:
+        problems += _reads(recipe, "agreement.solver", table.solver)
     if agreeing and table.agree > table.solutions + 1:
         problems.append(
             f"agreement.agree = {table.agree}, but there are at most {table.solutions + 1} solutions, one of them the "
@@ -128,23 +119,26 @@ def _agreement(recipe: Recipe) -> list[str]:
     return problems
 
 
+def _reads(recipe: Recipe, key: str, name: str) -> list[str]:
+    """What is wrong with the name of a teacher that has to read what it is asked; "" names none."""
+    tables = {teacher.name: teacher for teacher in recipe.teachers}
+    if name and name not in tables:
+        return [f"{key} = {name!r}: no teacher of that name; teachers are {', '.join(tables) or 'none'}"]
+    if name and not tables[name].has_model:
+        return [
+            f"{key} = {name!r} has kind = {tables[name].kind!r}, which does not read what it is asked; "
+            "name a teacher of another kind"
+        ]
+    return []
+
+
 def _rewordings(recipe: Recipe) -> list[str]:
     """Who would say exercises in other words, or solve them, and cannot."""
     table = recipe.rewordings
     if not table.per_exercise:
         return []
-    tables = {teacher.name: teacher for teacher in recipe.teachers}
-    problems = []
-    for key, name in (("writer", table.writer), ("solver", table.solver)):
-        if name and name not in tables:
-            known = ", ".join(tables) or "none"
-            problems.append(f"rewordings.{key} = {name!r}: no teacher of that name; teachers are {known}")
-        elif name and not tables[name].has_model:
-            kind = tables[name].kind
-            problems.append(
-                f"rewordings.{key} = {name!r} has kind = {kind!r}, which does not read what it is asked; "
-                "name a teacher of another kind"
-            )
+    problems = _reads(recipe, "rewordings.writer", table.writer)
+    problems += _reads(recipe, "rewordings.solver", table.solver)
     unread = [one for one in recipe.teachers if one.exercise_share and not one.has_model]
     if not table.writer:
         problems += [

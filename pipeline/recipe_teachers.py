@@ -4,7 +4,7 @@ A kind's table has the keys that it reads and no other, so a key of another kind
 teacher of a table, and what else there is to know of its kind, is declared in `pipeline/teacher/kinds/NAME.py`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -186,3 +186,9 @@ def _is_idle(key: str, value: object) -> bool:
     """Whether a key has its default of some kind."""
     fields = [table.model_fields[key] for table in tables_in(AnyTeacher).values() if key in table.model_fields]
     return any((list(f.default) if isinstance(f.default, tuple) else f.default) == value for f in fields)
+
+
+def with_others(teachers: Sequence[TeacherTable], names: Collection[str]) -> tuple[TeacherTable, ...]:
+    """The teachers of these names, and those to whom they leave what is not recorded."""
+    others = {one.otherwise for one in teachers if one.name in names and isinstance(one, ReplayTable)}
+    return tuple(one for one in teachers if one.name in {*names, *others})

@@ -22,6 +22,7 @@ from pipeline.models.named import named
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import LocalTable
 from pipeline.recipe_text import load
+from pipeline.stages.completions.facts import WRITING
 from pipeline.stages.prompts import stage as prompting
 from pipeline.stages.solutions.stage import seed_of
 from pipeline.store.places import places
@@ -30,8 +31,6 @@ from pipeline.teacher.kinds.local import LocalTeacher
 from pipeline.teacher.protocol import messages_digest
 from pipeline.teacher.recorded import pack, unpack
 
-STAGES = ("completions", "solutions", "rewordings")
-"""Those that ask the teachers of `record`."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -59,7 +58,7 @@ def main() -> None:
         folder = ROOT / "data" / "recorded" / name
         if out:
             # Work in progress of the stages that ask: `earlier_journals` finds it there.
-            for stage in STAGES:
+            for stage in WRITING:
                 unpack(folder, variants, store / stage / f"{digest(name)[:KEY_LENGTH]}.partial" / "journal.jsonl")
             continue
         about = {
@@ -74,7 +73,7 @@ def main() -> None:
             "templates": prompting.digest(load_domain(recipe.domain)),
         }
         asked = None if python else _asked(recipe)
-        told = pack([store / stage for stage in STAGES], variants, folder, about, asked)
+        told = pack([store / stage for stage in WRITING], variants, folder, about, asked)
         print(json.dumps(told, indent=1))
 
 

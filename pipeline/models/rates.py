@@ -17,6 +17,9 @@ BF16_ADVANTAGE = 1.2
 """bf16 must beat fp32 by this factor on matrix products: casts and the optimiser, which stays in fp32, eat the rest. So
 must fp32 to be generated with, which takes twice the memory."""
 
+_GENERATING = (64, 1536, 4096, 0.05)
+"""Rows, inner size, columns and seconds of the product by which arithmetics for generation are compared."""
+
 ONEDNN_ADVANTAGE = 1.15
 """oneDNN must beat torch's own product by this factor: a choice within the noise would differ from run to run."""
 
@@ -68,12 +71,15 @@ def bf16_wins() -> bool:
 def fp32_generates_faster() -> bool:
     """Whether fp32 products of a batch's rows are clearly faster than bf16 ones on a CPU that has both: a Xeon with
     avx512_bf16 gave 118 GFLOP/s beside 76. Measured once."""
-    with _one_thread():
-        half, whole = (
-            gemm_gflops(dtype, rows=64, inner=1536, columns=4096, seconds=0.05)
-            for dtype in (torch.bfloat16, torch.float32)
-        )
+    half, whole = _generating_gflops()
     return whole > BF16_ADVANTAGE * half
+
+
+@functools.cache
+def _generating_gflops() -> tuple[float, float]:
+    """The rates of a batch's rows in bf16 and in fp32. Measured once."""
+    with _one_thread():
+        return gemm_gflops(torch.bfloat16, *_GENERATING), gemm_gflops(torch.float32, *_GENERATING)
 
 
 @functools.cache
@@ -85,9 +91,8 @@ def integers_generate_faster() -> bool:
     layer = torch.nn.Linear(1536, 4096, bias=False)
     with _one_thread(), torch.inference_mode():
         (product,) = quantised([layer])
-        whole = gemm_gflops(torch.float32, 64, 1536, 4096, 0.05, product=lambda x, weight, bias: product(x))
-        others = [gemm_gflops(dtype, 64, 1536, 4096, 0.05) for dtype in (torch.bfloat16, torch.float32)]
-    return whole > BF16_ADVANTAGE * max(others)
+        whole = gemm_gflops(torch.float32, *_GENERATING, product=lambda x, weight, bias: product(x))
+    return whole > BF16_ADVANTAGE * max(_generating_gflops())
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline import walks
 from pipeline.run.reading import RunView, StageView
-from pipeline.stages.completions.facts import CompletionsFacts
+from pipeline.stages.completions.facts import WRITING, CompletionsFacts
 from pipeline.stages.quality.facts import QualityFacts
 from pipeline.stages.student.facts import StudentFacts
 
@@ -53,7 +53,7 @@ def cost(made: Artifacts) -> Cost:
 
 
 def _asked(stage: StageView) -> Iterable[Mapping[str, Any]]:
-    if stage.name in ("completions", "solutions", "rewordings"):
+    if stage.name in WRITING:
         return CompletionsFacts.from_json(stage.facts).teachers or ()
     judge = QualityFacts.from_json(stage.facts).judge if stage.name == "quality" else None
     return [judge] if judge else ()

@@ -8,8 +8,9 @@ from typing import Any
 from pipeline.recipe import Recipe
 from pipeline.recipe_teachers import TeacherTable
 from pipeline.run.reading import RunView, StageView
+from pipeline.stages.completions.facts import WRITING
 
-ASKING = ("completions", "solutions", "rewordings", "quality")
+ASKING = (*WRITING, "quality")
 """Stages that ask teachers."""
 
 

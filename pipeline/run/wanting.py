@@ -18,7 +18,7 @@ from pipeline.core.plan import Plan
 from pipeline.core.records import Completion, Document, Seed
 from pipeline.recipe import Recipe
 from pipeline.recipe_seeds import RoundTable
-from pipeline.stages.completions.facts import CompletionsFacts
+from pipeline.stages.completions.facts import WRITING, CompletionsFacts
 from pipeline.store.store import Store
 
 LAST = "decontaminated"
@@ -251,9 +251,7 @@ def _standings(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Standing]:
 
 def _spent(plan: Plan, store: Store) -> float:
     """Dollars that all answers cost when they were given, to whichever run."""
-    manifests = (
-        store.manifest(name, plan[name].key) for name in ("completions", "solutions", "rewordings") if name in plan
-    )
+    manifests = (store.manifest(name, plan[name].key) for name in WRITING if name in plan)
     told = [
         fact for one in manifests if one is not None for fact in CompletionsFacts.from_json(one.facts).teachers or ()
     ]

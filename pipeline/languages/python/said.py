@@ -140,29 +140,27 @@ def _said_before(examples: Sequence[ShownExample], entry_point: str) -> list[Sho
     met: set[str] = set()
     found = []
     for example in examples:
-        tree = parse(example.source)
-        node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
-        call = node.value if isinstance(node, ast.Expr) else None
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == entry_point):
-            continue
-        text = ast.unparse(call)
+        text = _call(example.source, entry_point)
         found += [example] * (text in met)
-        met.add(text)
+        met |= {text} - {""}
     return found
+
+
+def _call(source: str, entry_point: str) -> str:
+    """The source as Python writes it where it is one call of `entry_point` and nothing else, "" for any other."""
+    tree = parse(source)
+    node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    call = node.value if isinstance(node, ast.Expr) else None
+    named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == entry_point
+    return ast.unparse(call) if call is not None and named else ""
 
 
 def _calls_in(line: str, entry_point: str) -> Iterator[SaidCall]:
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}\(", line):
         for stop in (at + 1 for at in range(match.end(), len(line)) if line[at] == ")"):
-            text = line[match.start() : stop]
-            tree = parse(text)
-            node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
-            if (
-                isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Call)
-                and isinstance(node.value.func, ast.Name)
-            ):
-                yield _with_value(line, ast.unparse(node.value), stop)
+            text = _call(line[match.start() : stop], entry_point)
+            if text:
+                yield _with_value(line, text, stop)
                 break
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from pipeline.core.facts import Facts
 
+WRITING = ("completions", "solutions", "rewordings")
+"""Stages whose facts are `CompletionsFacts`: they ask teachers for what becomes of the corpus."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionsFacts(Facts):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pipeline.core.events import OnEvent, silent
 from pipeline.core.money import Ledger
-from pipeline.core.records import Completion, Prompt
+from pipeline.core.records import Completion, Prompt, Record
 from pipeline.core.stage import Dropped, Kept, Tally
 from pipeline.execution import Execution
 from pipeline.languages.python.answer import whole_part
@@ -25,16 +25,18 @@ from pipeline.teacher.earlier import earlier_journals
 from pipeline.teacher.protocol import Answer, Failure, Outcome, Question, Teacher
 from pipeline.teacher.spent import Spent
 
+RecordT = TypeVar("RecordT", bound=Record)
+
 
 def uncounted(teacher: str, answer: Answer) -> None:
     """For callers who do not count what was paid."""
 
 
-def expand(prompts: Iterable[Prompt], samples_per_prompt: int) -> Iterator[Prompt]:
-    """Each prompt n times in a row: what the stage is given where a recipe wants several samples."""
-    for prompt in prompts:
-        for _ in range(samples_per_prompt):
-            yield prompt
+def expand(records: Iterable[RecordT], times: int) -> Iterator[RecordT]:
+    """Each record n times in a row: what a stage is given where a recipe wants several samples."""
+    for record in records:
+        for _ in range(times):
+            yield record
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,10 @@ def variables(seed: Seed) -> dict[str, Any]:
 
 def template_of(seed: Seed, calling: frozenset[str] = frozenset()) -> str:
     """Which of `TEMPLATES` a seed is rendered with. calling: teachers whose exercises show calls and bring no test."""
-    if seed.task or seed.kind == "textbook":
-        return "complete" if seed.task else "passage"
+    if seed.task:
+        return "complete"
+    if seed.kind == "textbook":
+        return "passage"
     return "calls" if seed.teacher in calling else "exercise"
 
 

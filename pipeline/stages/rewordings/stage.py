@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar
 
-from pipeline.core.records import Completion, Document, Exercise, Prompt, Seed, Task
+from pipeline.core.records import Completion, Document, Exercise, Prompt, Task
 from pipeline.core.stage import Dropped, Kept
 from pipeline.core.template import load
 from pipeline.domains.domain import Domain
@@ -24,20 +24,12 @@ from pipeline.stages.prompts.stage import Render
 from pipeline.stages.rewordings.step import STEP
 from pipeline.stages.rewordings.wording import task_of, without_docstring
 from pipeline.stages.seeds.sampling import TASK_FORM
-from pipeline.stages.solutions.stage import body_of
+from pipeline.stages.solutions.stage import body_of, seed_about
 
 BLOCK = 1024
 """Exercises between two waits for the last answer."""
 REWORD_FORM = "reword"
 """The form of seeds that ask for other words."""
-
-
-def expand(records: Iterable[Document], times: int) -> Iterator[Exercise]:
-    """The exercises among the records, each so many times in a row: what the stage is given."""
-    for record in records:
-        if isinstance(record, Exercise):
-            for _ in range(times):
-                yield record
 
 
 @dataclass(slots=True)
@@ -72,26 +64,24 @@ class Reword:
         records = iter(records)
         times = self.table.per_exercise
         while block := [_Slot(one, 1 + at % times) for at, one in enumerate(islice(records, BLOCK * times))]:
-            self._ask(block, self._for_words, "writer")
+            self._ask(self._for_words(block), "writer")
             for slot in _open(block):
                 assert slot.answer is not None
                 slot.task = task_of(slot.exercise, slot.answer.text)
                 if slot.task is None:
                     slot.drop("no-docstring", "0 new docstrings in the answer, 1 is wanted")
-            self._ask(block, self._for_solution, "solver")
+            self._ask(self._for_solutions(_open(block)), "solver")
             self._judge(_open(block))
             for slot in block:
                 assert slot.outcome is not None
                 yield slot.outcome
 
-    def _ask(self, block: Sequence[_Slot], prompt_of: Callable[[_Slot], Prompt | None], role: str) -> None:
-        """Give every open slot its answer, or drop it. Equal prompts are samples of one."""
+    def _ask(self, wanted: Iterable[tuple[_Slot, Prompt]], role: str) -> None:
+        """Give every slot its answer, or drop it. Equal prompts are samples of one."""
         asked: dict[str, tuple[Prompt, list[_Slot]]] = {}
-        for slot in _open(block):
+        for slot, prompt in wanted:
             slot.answer = None
-            prompt = prompt_of(slot)
-            if prompt is not None:
-                asked.setdefault(prompt.id, (prompt, []))[1].append(slot)
+            asked.setdefault(prompt.id, (prompt, []))[1].append(slot)
         dropped: dict[str, deque[Dropped]] = {prompt_id: deque() for prompt_id in asked}
         for outcome in self.complete(prompt for prompt, slots in asked.values() for _ in slots):
             if isinstance(outcome, Kept):
@@ -104,22 +94,22 @@ class Reword:
                     drop = dropped[prompt.id].popleft()
                     slot.drop("unanswered", f"{role}: {drop.reason}: {drop.detail}")
 
-    def _for_words(self, slot: _Slot) -> Prompt | None:
-        code = without_docstring(slot.exercise)
-        if not code:
-            slot.drop("no-docstring", f"0 docstrings of {slot.exercise.entry_point} can be cut out, 1 is wanted")
-            return None
-        template = load(self.domain.template("reword"), self.domain.variables)
-        seed = _seed(slot.exercise, REWORD_FORM, self.table.writer)
-        path = self.domain.templates["reword"]
-        return Prompt(seed=seed, messages=template.messages(code=code), template=path, template_digest=template.digest)
+    def _for_words(self, slots: Iterable[_Slot]) -> Iterator[tuple[_Slot, Prompt]]:
+        path, template = self.domain.templates["reword"], load(self.domain.template("reword"), self.domain.variables)
+        for slot in slots:
+            code = without_docstring(slot.exercise)
+            if not code:
+                slot.drop("no-docstring", f"0 docstrings of {slot.exercise.entry_point} can be cut out, 1 is wanted")
+                continue
+            seed, messages = seed_about(slot.exercise, REWORD_FORM, self.table.writer), template.messages(code=code)
+            yield slot, Prompt(seed=seed, messages=messages, template=path, template_digest=template.digest)
 
-    def _for_solution(self, slot: _Slot) -> Prompt:
-        assert slot.task is not None
-        seed = replace(_seed(slot.exercise, TASK_FORM, self.table.solver or self.table.writer), task=slot.task)
-        (outcome,) = Render(self.domain)([seed])
-        assert isinstance(outcome, Kept)
-        return outcome.record
+    def _for_solutions(self, slots: Sequence[_Slot]) -> Iterator[tuple[_Slot, Prompt]]:
+        solver = self.table.solver or self.table.writer
+        seeds = [seed_about(slot.exercise, TASK_FORM, solver, slot.task) for slot in slots]
+        for slot, outcome in zip(slots, Render(self.domain)(seeds), strict=True):
+            assert isinstance(outcome, Kept)
+            yield slot, outcome.record
 
     def _judge(self, slots: Iterable[_Slot]) -> None:
         solved = []
@@ -141,16 +131,3 @@ class Reword:
 
 def _open(slots: Iterable[_Slot]) -> list[_Slot]:
     return [slot for slot in slots if slot.outcome is None]
-
-
-def _seed(exercise: Exercise, form: str, teacher: str) -> Seed:
-    return Seed(
-        kind="exercise",
-        number=0,
-        topic="",
-        title="",
-        audience="",
-        form=form,
-        function_name=exercise.entry_point,
-        teacher=teacher or exercise.teacher,
-    )

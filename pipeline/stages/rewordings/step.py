@@ -1,11 +1,12 @@
 """Rewordings in the walk."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline.core.records import Exercise
 from pipeline.core.stage import Tally, checked
 from pipeline.recipe import Recipe
-from pipeline.recipe_teachers import ReplayTable, TeacherTable
+from pipeline.recipe_teachers import TeacherTable, with_others
 from pipeline.stages.making import Making, TextStep
 from pipeline.stages.seeds.step import wanted as drawn
 from pipeline.store.manifest import Manifest
@@ -21,10 +22,7 @@ def asked(recipe: Recipe) -> tuple[TeacherTable, ...]:
     write exercises; and to whom these leave what is not recorded."""
     table, every = recipe.rewordings, tuple(one.name for one in recipe.teachers if one.exercise_share)
     writers = {table.writer} if table.writer else set(every)
-    names = writers | ({table.solver} if table.solver else writers)
-    tables = [one for one in recipe.teachers if one.name in names]
-    names |= {one.otherwise for one in tables if isinstance(one, ReplayTable)}
-    return tuple(one for one in recipe.teachers if one.name in names)
+    return with_others(recipe.teachers, writers | ({table.solver} if table.solver else writers))
 
 
 def _reads(recipe: Recipe) -> str:
@@ -51,8 +49,8 @@ def _make(making: Making) -> Manifest:
     """Ask the writer, then the solver, then the sandbox, block by block."""
     from pipeline.domains.loading import load
     from pipeline.sandbox import Sandbox
-    from pipeline.stages.completions.stage import asking
-    from pipeline.stages.rewordings.stage import Reword, expand
+    from pipeline.stages.completions.stage import asking, expand
+    from pipeline.stages.rewordings.stage import Reword
     from pipeline.stages.validated.stage import Validate, limits_of
 
     recipe, execution = making.recipe, making.execution
@@ -61,13 +59,17 @@ def _make(making: Making) -> Manifest:
         update={"packages": (*recipe.validated.packages, *domain.packages), "mutants": 0, "min_mutants_killed": 0.0}
     )
     times = recipe.rewordings.per_exercise
-    total = times * sum(isinstance(record, Exercise) for record in making.read("validated"))
+
+    def exercises() -> Iterator[Exercise]:
+        return (record for record in making.read("validated") if isinstance(record, Exercise))
+
+    total = times * sum(1 for _ in exercises())
     teachers = asking(making, asked(recipe))
     tally = Tally()
     limits, workers = limits_of(table), execution.worker_count()
     with Sandbox(limits, workers=workers, mode=execution.sandbox, packages=table.packages) as sandbox:
         reword = Reword(recipe.rewordings, domain, teachers.complete, Validate(table, sandbox))
-        outcomes = checked(reword, expand(making.read("validated"), times), tally)
+        outcomes = checked(reword, expand(exercises(), times), tally)
         return teachers.write(outcomes, tally, 2 * total)
 
 

@@ -112,16 +112,21 @@ def seed_of(exercise: Exercise, number: int, solver: str = "") -> Seed:
     """
     name = exercise.entry_point
     prompt = without_values(exercise.prompt, name) if name else exercise.prompt
+    return seed_about(exercise, TASK_FORM, solver, Task(entry_point=name, prompt=prompt, test=""), number)
+
+
+def seed_about(exercise: Exercise, form: str, teacher: str, task: Task | None = None, number: int = 0) -> Seed:
+    """The seed of a question about an exercise. teacher: who is asked, "" for the exercise's own."""
     return Seed(
         kind="exercise",
         number=number,
         topic="",
         title="",
         audience="",
-        form=TASK_FORM,
-        function_name=name,
-        teacher=solver or exercise.teacher,
-        task=Task(entry_point=name, prompt=prompt, test=""),
+        form=form,
+        function_name=exercise.entry_point,
+        teacher=teacher or exercise.teacher,
+        task=task,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.core.records import Exercise, Passage
 from pipeline.core.stage import Tally, checked
 from pipeline.recipe import Recipe
-from pipeline.recipe_teachers import ReplayTable, TeacherTable
+from pipeline.recipe_teachers import TeacherTable, with_others
 from pipeline.stages.making import Making, TextStep
 from pipeline.store.manifest import Manifest
 
@@ -26,8 +26,7 @@ def solving(recipe: Recipe) -> tuple[TeacherTable, ...]:
     leave to others what is not recorded."""
     solver = recipe.agreement.solver
     asked = [one for one in recipe.teachers if one.name == solver] if solver else agreeing(recipe)
-    names = {one.name for one in asked} | {one.otherwise for one in asked if isinstance(one, ReplayTable)}
-    return tuple(one for one in recipe.teachers if one.name in names)
+    return with_others(recipe.teachers, {one.name for one in asked})
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
