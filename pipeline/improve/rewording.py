@@ -5,6 +5,7 @@ an exercise whose new words leave something open fails its tests and is dropped 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.events import OnEvent
@@ -13,7 +14,7 @@ from pipeline.core.records import Exercise, Task
 from pipeline.core.template import load
 from pipeline.domains.domain import Domain
 from pipeline.execution import Execution
-from pipeline.stages.rewordings.wording import check_rewords, task_of, without_docstring
+from pipeline.stages.rewordings.wording import check_rewords, laid_out, task_of, without_docstring
 from pipeline.teacher.asking import ask
 from pipeline.teacher.protocol import Answer, Teacher
 
@@ -49,5 +50,5 @@ def reword(
         assert isinstance(record, Exercise)
         task = task_of(record, result.text) if isinstance(result, Answer) else None
         if task is not None:
-            found[record.id] = task
+            found[record.id] = replace(task, prompt=laid_out(task))
     return {one.id: found[one.id] for one in exercises if one.id in found}

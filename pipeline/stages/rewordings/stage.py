@@ -22,7 +22,7 @@ from pipeline.domains.domain import Domain
 from pipeline.recipe import RewordingsTable
 from pipeline.stages.prompts.stage import Render
 from pipeline.stages.rewordings.step import STEP
-from pipeline.stages.rewordings.wording import task_of, without_docstring
+from pipeline.stages.rewordings.wording import laid_out, task_of, without_docstring
 from pipeline.stages.seeds.sampling import TASK_FORM
 from pipeline.stages.solutions.stage import body_of, seed_about
 
@@ -120,7 +120,7 @@ class Reword:
             if body is None:
                 slot.drop("unsolved", f"0 bodies of {slot.exercise.entry_point} in the solver's answer, 1 is wanted")
             else:
-                words = replace(slot.exercise, prompt=slot.task.prompt, wording=slot.number)
+                words = replace(slot.exercise, prompt=laid_out(slot.task), wording=slot.number)
                 solved.append((slot, replace(words, solution=body, mutants=None, killed=None)))
         for (slot, made), outcome in zip(solved, self.judge(made for _, made in solved), strict=True):
             if isinstance(outcome, Kept):

@@ -75,7 +75,7 @@ def _make(making: Making) -> Manifest:
 
 STEP = TextStep(
     name="rewordings",
-    version=1,
+    version=2,
     caption="exercises said in other words, and solved blind from these",
     make=_make,
     inputs=("validated",),

@@ -1,6 +1,8 @@
 """An exercise in other words: its code without the docstring, and the task that another docstring makes of it."""
 
 import ast
+import re
+import textwrap
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise, Task
@@ -11,6 +13,10 @@ from pipeline.languages.python.source import parse
 
 MOST_CHARACTERS = 1500
 """Longest docstring that is taken; a longer one is no docstring."""
+_WIDTH = 76
+"""Characters of a docstring's line, its indent apart."""
+_OPENING = re.compile(r"(?:This function|The function(?: `\w+`)?|The `\w+` function) (?=[a-z]+s\b)")
+_ITEM = re.compile(r"\s*(?:[-*] |\d+\. )?")
 
 
 def can_reword(domain: Domain) -> bool:
@@ -49,16 +55,31 @@ def task_of(exercise: Exercise, answer: str) -> Task | None:
     found = _docstring(text, exercise.entry_point)
     if not words or found is None:
         return None
-    lines = text.splitlines(keepends=True)
-    first, last = found
-    indent = lines[first - 1][: len(lines[first - 1]) - len(lines[first - 1].lstrip())]
-    said = "\n".join(f"{indent}{line}".rstrip() for line in words.splitlines()).lstrip()
-    docstring = f'{indent}"""{said}\n{indent}"""\n' if "\n" in words else f'{indent}"""{said}"""\n'
-    prompt = "".join([*lines[: first - 1], docstring])
-    before = str(ast.literal_eval("".join(lines[first - 1 : last]).strip()))
+    prompt, before = _replaced(text, found, words), _said(text, found)
     if parse(prompt) is None or _plain(words) in (_plain(before), _plain(before.partition(">>>")[0])):
         return None
     return Task(entry_point=exercise.entry_point, prompt=prompt, test=exercise.test)
+
+
+def laid_out(task: Task) -> str:
+    """The prompt of `task_of` with its docstring as people write one: it begins with what the function does, and long
+    lines are broken, those of examples apart."""
+    found = _docstring(task.prompt, task.entry_point)
+    assert found is not None
+    indent = _indent(task.prompt.splitlines()[found[0] - 1])
+    words = "\n".join(line.removeprefix(indent) for line in _said(task.prompt, found).rstrip().splitlines())
+    opening = _OPENING.match(words)
+    if opening:
+        words = words[opening.end()].upper() + words[opening.end() + 1 :]
+    return _replaced(task.prompt, found, "\n".join(line for text in words.splitlines() for line in _broken(text)))
+
+
+def _broken(line: str) -> list[str]:
+    item = _ITEM.match(line)
+    if item is None or line.lstrip().startswith((">>>", "...")) or len(line) <= _WIDTH:
+        return [line]
+    hanging = " " * item.end()
+    return textwrap.wrap(line, _WIDTH, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
 
 
 def docstring_in(answer: str) -> str:
@@ -73,6 +94,25 @@ def docstring_in(answer: str) -> str:
     text = text.strip().strip("\"'").strip()
     unfit = '"""' in text or "\\" in text or "def " in text or len(text) > MOST_CHARACTERS
     return "" if unfit or text.endswith('"') else text
+
+
+def _said(source: str, found: tuple[int, int]) -> str:
+    first, last = found
+    return str(ast.literal_eval("".join(source.splitlines(keepends=True)[first - 1 : last]).strip()))
+
+
+def _replaced(source: str, found: tuple[int, int], words: str) -> str:
+    """The source up to its docstring, and another in its place."""
+    first, _ = found
+    lines = source.splitlines(keepends=True)
+    indent = _indent(lines[first - 1])
+    said = "\n".join(f"{indent}{line}".rstrip() for line in words.splitlines()).lstrip()
+    docstring = f'{indent}"""{said}\n{indent}"""\n' if "\n" in words else f'{indent}"""{said}"""\n'
+    return "".join([*lines[: first - 1], docstring])
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _docstring(source: str, name: str) -> tuple[int, int] | None:

@@ -135,10 +135,12 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
     """What the results mean for the exercise."""
     exercise, count = ballot.exercise, len(ballot.candidates)
     written = f"{count} of {ballot.asked} solutions differ as programs"
+    shown = len(ballot.calls) + len(ballot.edges)
+    if not ballot.calls or shown < table.min_calls:  # such an exercise was not solved blind
+        said = f"{shown} calls of {exercise.entry_point} shown, {table.min_calls} wanted"
+        return Dropped(exercise, "no-agreement", said)
     if count < table.agree:
         return Dropped(exercise, "no-agreement", f"{written}, {table.agree} must agree")
-    if not ballot.calls:
-        return Dropped(exercise, "no-agreement", f"0 calls of {exercise.entry_point} shown, {table.min_calls} wanted")
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     varying = 0
     for number, runs in enumerate(ballot.results):

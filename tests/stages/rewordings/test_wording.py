@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise
 from pipeline.domains.loading import load
-from pipeline.stages.rewordings.wording import check_rewords, docstring_in, task_of, without_docstring
+from pipeline.stages.rewordings.wording import check_rewords, docstring_in, laid_out, task_of, without_docstring
 
 
 def exercise(docstring: str = '    """Twice n."""\n', name: str = "double") -> Exercise:
@@ -77,3 +79,43 @@ def test_a_domain_without_a_template_says_which(name: str, hint: str) -> None:
     with pytest.raises(RecipeError, match=f"domain 'python' has no template '{name}'") as caught:
         check_rewords(replace(python, templates=templates))
     assert caught.value.hint == hint
+
+
+LONG = "The smallest of all the multiples of n that are larger than what the caller has given as the second argument."
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("Twice n, or so.", '    """Twice n, or so."""\n'),
+        ("This function returns the sum.", '    """Returns the sum."""\n'),
+        ("The function `double` takes n.", '    """Takes n."""\n'),
+        ("The `double` function adds n to n.", '    """Adds n to n."""\n'),
+        ("The function that is meant.", '    """The function that is meant."""\n'),
+        ("This function:\n- adds", '    """This function:\n    - adds\n    """\n'),
+        (
+            LONG,
+            '    """The smallest of all the multiples of n that are larger than what the caller\n'
+            '    has given as the second argument.\n    """\n',
+        ),
+        (
+            f"Args:\n    - n: {LONG}",
+            '    """Args:\n        - n: The smallest of all the multiples of n that are larger than what\n'
+            '          the caller has given as the second argument.\n    """\n',
+        ),
+        (f">>> double({'1' * 80})\n2", f'    """>>> double({"1" * 80})\n    2\n    """\n'),
+    ],
+)
+def test_what_is_kept_is_laid_out(words: str, kept: str) -> None:
+    task = task_of(exercise(), words)
+    assert task is not None
+    assert laid_out(task) == f"import math\n\n\ndef double(n: int) -> int:\n{kept}"
+
+
+@given(st.lists(st.text(st.sampled_from("ab -*1.`>"), max_size=90), max_size=5).map("\n".join))
+def test_laying_out_loses_no_word(words: str) -> None:
+    task = task_of(exercise(), words)
+    if task is not None:
+        kept = laid_out(task)
+        assert kept.split() == task.prompt.split()
+        assert laid_out(replace(task, prompt=kept)) == kept

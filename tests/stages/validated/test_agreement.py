@@ -128,13 +128,18 @@ def test_there_is_no_agreement(stage: Validate, solutions: tuple[str, ...], deta
     assert detail in said
 
 
-def test_an_exercise_that_shows_no_call_is_none_of_agreement(stage: Validate) -> None:
-    shown = exercise(SUM, LOOP, prompt='def total(values):\n    """The sum."""\n', test="")
-    assert one(stage, shown) == "no-agreement: 0 calls of total shown, 3 wanted"
+@pytest.mark.parametrize(("test", "calls"), [("", 0), ("total([2])\n", 2)])
+@pytest.mark.parametrize("attempts", [(), (LOOP,)])
+def test_an_exercise_that_shows_too_few_calls(
+    stage: Validate, test: str, calls: int, attempts: tuple[str, ...]
+) -> None:
+    shown = exercise(SUM, *attempts, prompt='def total(values):\n    """The sum."""\n', test=test)
+    assert one(stage, shown) == f"no-agreement: {calls} calls of total shown, 3 wanted"
 
 
 def test_too_few_calls_with_a_result(stage: Validate) -> None:
-    said = one(stage, exercise(SUM, LOOP, prompt='def total(values):\n    """The sum."""\n', test="total([2])\n"))
+    prompt, test = 'def total(values):\n    """The sum."""\n', "total([2])\ntotal(['a'])\n"
+    said = one(stage, exercise(SUM, LOOP, prompt=prompt, test=test))
     assert said == "no-agreement: 2 of 2 agree, but only on 2 calls that return a literal, 3 wanted"
 
 
