@@ -193,8 +193,8 @@ class TokensTable(Table):
     """"student" (the pretrained student's own), "train" (a BPE trained on the corpus), or a folder or hub name."""
     vocabulary: Annotated[int, Field(ge=257, le=MOST)] = 4096
     """Vocabulary size where the tokenizer is trained: at least all bytes and an end."""
-    sequence_length: Positive = 256
-    """Tokens of a training sequence."""
+    sequence_length: Annotated[int, Field(ge=2, le=MOST)] = 256
+    """Tokens of a training sequence; a token alone has no next one to learn."""
     loss: Literal["all", "answer"] = "answer"
     """"answer": loss on an exercise's body only; passages always carry loss on all tokens."""
     repeat_corpus: Positive = 1

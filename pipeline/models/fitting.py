@@ -1,4 +1,4 @@
-"""Whether a pretrained model can be trained as a recipe says, from its config.json alone: before anything is made.
+"""Whether a pretrained model can be trained as a recipe says, by its config.json or header: before anything is made.
 
 No torch here: `hornbook plan` reads this module.
 """
@@ -9,25 +9,22 @@ from typing import Any
 from pipeline.core.errors import RecipeError
 from pipeline.models.architectures import SHAPES, positions_of
 from pipeline.models.folders import check_folder, read_json
-from pipeline.models.sizes import SMOLLM2, layer_count
+from pipeline.models.sizes import config_of, layer_count
 from pipeline.recipe import Recipe, StudentTable
 
 LEAN = ("llama", "phi")
 """Values of `model_type` that the lean forward may know (`pipeline.models.lean.Lean.knows` decides)."""
 
-_EMBEDDED = {"model_type": "llama", "num_hidden_layers": SMOLLM2["layers"]}
-"""What is known of the embedded model, which has no config.json until it is unpacked."""
 
+def check_recipe(recipe: Recipe, models: Path) -> None:
+    """Look at the models that the recipe trains or learns from, where they are on this machine.
 
-def check_recipe(recipe: Recipe) -> None:
-    """Look at the models that the recipe trains or learns from, where they are folders or in the hub's cache.
-
-    Raises InputError for a folder that holds no whole causal language model, and RecipeError for settings that its
+    models: the folder of fetched models. Raises InputError for a folder that holds no whole causal language model, and RecipeError for settings that its
     model cannot follow.
     """
     length = recipe.tokens.sequence_length
     if recipe.soft_targets.teacher:
-        config = check_folder(recipe.soft_targets.teacher)
+        config = config_of(recipe.soft_targets.teacher, models)
         _check_states(recipe, config, "a teacher")
         if config.get("model_type") not in LEAN:  # those turn positions, which have no end
             _check_length(length, config, "soft_targets.teacher")
@@ -37,7 +34,7 @@ def check_recipe(recipe: Recipe) -> None:
     student = recipe.student
     if student.init == "scratch":
         return
-    config = check_folder(student.init) or (_EMBEDDED if student.init == "smollm2" else {})
+    config = config_of(student.init, models)
     check_student(student, length, config)
     _check_states(recipe, config, "a student")
     if recipe.tokens.tokenizer == "student":

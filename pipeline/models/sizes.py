@@ -16,7 +16,14 @@ from pipeline.core.errors import InputError
 from pipeline.models.folders import check_folder, tensors
 from pipeline.models.named import located, named
 
-SMOLLM2 = {"parameters": 134_515_008, "layers": 30, "hidden": 576, "per_layer": 3_540_096, "vocabulary": 49_152}
+SMOLLM2 = {
+    "parameters": 134_515_008,
+    "layers": 30,
+    "hidden": 576,
+    "per_layer": 3_540_096,
+    "vocabulary": 49_152,
+    "positions": 8192,
+}
 _BLOCK = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.|^blk\.(\d+)\.")
 _NAMES = {
     "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
@@ -48,7 +55,27 @@ def size_of(spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size | Non
     place = _place(spec, models)
     if place is None:
         return None
-    return _of_gguf(place, place.stat().st_mtime_ns, layers) if place.is_file() else _of_folder(place, layers)
+    if place.is_dir():
+        return _of_folder(place, layers)
+    config, shapes = _gguf(place, place.stat().st_mtime_ns)
+    return _of_config(config, _counted(shapes, layers), layers)
+
+
+def config_of(spec: str, models: Path) -> dict[str, Any]:
+    """As much of its config.json as is known of a model that is not trained yet: of a folder and a hub name in the
+    cache all of it (`check_folder`), of a GGUF file what its header says; empty where the model is not here.
+
+    models: the folder of fetched models. Raises InputError for what is here and cannot be read.
+    """
+    if spec == "smollm2":
+        return {
+            "model_type": "llama",
+            "num_hidden_layers": SMOLLM2["layers"],
+            "max_position_embeddings": SMOLLM2["positions"],
+        }
+    config = check_folder(spec)
+    place = None if config else _place(spec, models)
+    return _gguf(place, place.stat().st_mtime_ns)[0] if place is not None and place.is_file() else config
 
 
 def required_size(key: str, spec: str, models: Path, layers: tuple[int, ...] = ()) -> Size:
@@ -99,25 +126,33 @@ def _of_folder(folder: Path, layers: tuple[int, ...]) -> Size:
         stored = sum(file.stat().st_size for file in folder.glob("*.bin"))
         wide = str(config.get("dtype") or config.get("torch_dtype") or "float32") == "float32"
         parameters = stored // (4 if wide else 2)
+    return _of_config(config, parameters, layers)
+
+
+def _of_config(config: Mapping[str, Any], parameters: int, layers: tuple[int, ...]) -> Size:
     numbers = {size: _number(config, *names) for size, names in _NAMES.items()}
     return Size(parameters, len(layers) or numbers["layers"], numbers["hidden"], numbers["vocabulary"])
 
 
 @cache
-def _of_gguf(path: Path, changed: int, layers: tuple[int, ...]) -> Size:
-    """Read once, as it takes ten seconds: the plan of an experiment asks for each of its arms. changed: of the file."""
+def _gguf(path: Path, changed: int) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """The header in the words of a config.json, and the shapes by tensor. Read once, as it takes ten seconds: the plan
+    of an experiment asks for each of its arms. changed: of the file."""
     import gguf
 
     try:
         reader = gguf.GGUFReader(path)
-        architecture = reader.fields["general.architecture"].contents()
-        depth = int(reader.fields[f"{architecture}.block_count"].contents())
-        hidden = int(reader.fields[f"{architecture}.embedding_length"].contents())
-        vocabulary = len(reader.fields["tokenizer.ggml.tokens"].data)
+        architecture = str(reader.fields["general.architecture"].contents())
+        config = {
+            "model_type": architecture,
+            "num_hidden_layers": int(reader.fields[f"{architecture}.block_count"].contents()),
+            "hidden_size": int(reader.fields[f"{architecture}.embedding_length"].contents()),
+            "max_position_embeddings": int(reader.fields[f"{architecture}.context_length"].contents()),
+            "vocab_size": len(reader.fields["tokenizer.ggml.tokens"].data),
+        }
     except (ValueError, OSError, IndexError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a readable GGUF file: {error}", hint="download or install it again") from error
-    shapes = {tensor.name: [int(side) for side in tensor.shape] for tensor in reader.tensors}
-    return Size(_counted(shapes, layers), len(layers) or depth, hidden, vocabulary)
+    return config, {tensor.name: [int(side) for side in tensor.shape] for tensor in reader.tensors}
 
 
 def _counted(shapes: Mapping[str, Any], layers: tuple[int, ...]) -> int:

@@ -94,7 +94,7 @@ def planned(
     run. fresh: stages to make again, in place of what the store has. What a run was once told to make again stays so.
     """
     if isinstance(loaded.recipe, Recipe):
-        check_recipe(loaded.recipe)
+        check_recipe(loaded.recipe, places.models)
     walk = walks.of(loaded.recipe)
     read = walk.reads(loaded.recipe)
     base = walk.plan(loaded.recipe, read)

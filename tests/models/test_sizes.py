@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError
 from pipeline.models.architectures import describe
 from pipeline.models.loading import LoadedModel
 from pipeline.models.local import find_smollm2
-from pipeline.models.sizes import SMOLLM2, required_size, size_of
+from pipeline.models.sizes import SMOLLM2, config_of, required_size, size_of
 from pipeline.recipe import StudentTable, TokensTable
 
 
@@ -47,6 +47,12 @@ def test_a_gguf_file_is_counted_as_the_embedded_model_is() -> None:
     assert size_of(str(find_smollm2()), Path(), (0, 1)) == size_of("smollm2", Path(), (0, 1))
     assert by_word is not None
     assert by_word.parameters == SMOLLM2["parameters"]
+
+
+def test_a_gguf_file_says_what_the_embedded_model_is_known_to_be() -> None:
+    by_file, by_word = (config_of(spec, Path()) for spec in (str(find_smollm2()), "smollm2"))
+    assert {name: by_file[name] for name in by_word} == by_word
+    assert by_word["max_position_embeddings"] == 8192
 
 
 def test_a_hub_name_is_looked_up_in_the_cache(

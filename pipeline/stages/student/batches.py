@@ -135,6 +135,12 @@ class Loader:
         while True:
             number = len(starts) - 1
             epoch = self._epoch(number)
+            if not epoch.steps:
+                raise EmptyCorpus(
+                    f"phase {self.phase.name!r}: none of its {len(self.documents):,} documents has a token to learn "
+                    f"(tokens.sequence_length = {self.length})",
+                    hint='raise tokens.sequence_length, or set tokens.loss = "all"',
+                )
             if self.phase.steps:
                 steps = min(epoch.steps, self.phase.steps - starts[-1])
             else:

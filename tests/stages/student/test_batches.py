@@ -112,6 +112,13 @@ def test_a_step_is_the_same_in_whatever_order_steps_are_asked_for(corpus: Path) 
             entry.step(entry.total)
 
 
+@pytest.mark.parametrize("phase", [PhaseTable(), PhaseTable(steps=3)])
+def test_documents_without_a_token_to_learn_are_an_error_not_an_endless_search(corpus: Path, phase: PhaseTable) -> None:
+    with pytest.raises(EmptyCorpus, match=r"none of its \d+ documents has a token to learn .*length = 1\)") as error:
+        loader(corpus, phase, length=1)
+    assert "raise tokens.sequence_length" in error.value.hint
+
+
 def test_a_phase_without_documents_is_an_error(corpus: Path) -> None:
     store = TokenStore(corpus)
     store.spans = replace(store.spans, kind=np.zeros(len(store.spans), dtype=np.int8))  # type: ignore[misc]

@@ -125,7 +125,7 @@ def test_what_a_model_cannot_follow_is_refused_before_anything_is_made(
     tables["student"] = {**tables.get("student", {}), "init": str(init)}
     recipe = Recipe.model_validate(tables)
     with pytest.raises(RecipeError, match=message):
-        check_recipe(recipe)
+        check_recipe(recipe, tmp_path)
     tokenizer = load(str(init), cache=tmp_path).tokenizer
     with pytest.raises(RecipeError, match=message):
         initial_model(recipe.student, tokenizer, tmp_path, torch.device("cpu"), recipe.tokens.sequence_length)
@@ -134,7 +134,8 @@ def test_what_a_model_cannot_follow_is_refused_before_anything_is_made(
 def test_a_student_that_fits_is_let_through(tmp_path: Path) -> None:
     for kind in CONFIGS:
         init = models_made.folder(kind, tmp_path)
-        check_recipe(Recipe.model_validate({"tokens": {"sequence_length": 64}, "student": {"init": str(init)}}))
+        recipe = Recipe.model_validate({"tokens": {"sequence_length": 64}, "student": {"init": str(init)}})
+        check_recipe(recipe, tmp_path)
 
 
 def test_a_tokenizer_of_another_model_is_refused_before_anything_is_made(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_tokenizer_of_another_model_is_refused_before_anything_is_made(tmp_pat
     (init / "config.json").write_text(json.dumps({**config, "vocab_size": 40}))
     recipe = Recipe.model_validate({"tokens": {"sequence_length": 64}, "student": {"init": str(init)}})
     with pytest.raises(RecipeError, match=r"tokenizer of student.init has \d+ entries, its model embeddings for 40"):
-        check_recipe(recipe)
+        check_recipe(recipe, tmp_path)
 
 
 def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None
     soft = {"teacher": teacher, "mode": "online", "hidden_weight": 1.0}
     tables = {"tokens": {"sequence_length": 32}, "soft_targets": soft, "student": {"init": init}}
     with pytest.raises(RecipeError, match=r"hidden_weight = 1.0 needs Llama or Phi models, got a teacher of .*'xglm'"):
-        check_recipe(Recipe.model_validate(tables))
+        check_recipe(Recipe.model_validate(tables), tmp_path)
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])
@@ -159,6 +160,7 @@ def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None
     ("given", "said"),
     [
         (["tokens.tokenizer=student"], "tokens.tokenizer = 'student' needs a pretrained student"),
+        (["tokens.sequence_length=1"], "tokens.sequence_length = 1: input should be greater than or equal to 2"),
         (["tokens.vocabulary=256"], "tokens.vocabulary = 256: input should be greater than or equal to 257"),
         (
             ["student.architecture=phi-1", "tokens.vocabulary=51201"],
@@ -168,6 +170,10 @@ def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None
         (["tokens.vocabulary=x", "student.frozen_layers=-1"], "has 2 problems"),
         (["student.init=smollm2", "student.frozen_layers=30"], "frozen_layers should be less than the student's 30"),
         (["student.init=smollm2", "student.layers=[3,30]"], "layer 30, but the model of student.init has 30"),
+        (
+            ["student.init=smollm2", "tokens.sequence_length=8193"],
+            "tokens.sequence_length = 8193, but the model of student.init reads at most 8192 tokens at once",
+        ),
     ],
 )
 def test_what_a_student_cannot_be_is_refused_before_its_corpus_is_paid_for(
