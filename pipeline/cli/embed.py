@@ -39,8 +39,8 @@ def _folder(model: str, data: str) -> Path:
     where = places(data)
     run = open_run(resolve(where.runs, model), where.store)
     for name in ("distilled", "self-distilled"):
-        stage = run.stage(name)
-        if stage is not None and stage.manifest is not None:
+        stage = run.made(name)
+        if stage is not None:
             return where.store.local(stage.name, stage.key, where.models) / "model"
     raise InputError(
         f"the run {run.name} has no network of images that is trained", hint="name a run of a recipe over images"

@@ -227,8 +227,8 @@ def corpus(name: str, places: Places) -> Iterator[Document]:
         from pipeline.run.reading import open_run, resolve
 
         view = open_run(resolve(places.runs, name), places.store)
-        stage = view.stage("decontaminated")
-        if stage is None or stage.manifest is None:
+        stage = view.made("decontaminated")
+        if stage is None:
             raise InputError(f"run {view.name} has no finished corpus", hint="go on with `hornbook run` of its recipe")
         kept = places.store.kept(stage.name, stage.key)
         found = (record for record in kept if isinstance(record, Document))

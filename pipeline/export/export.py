@@ -143,12 +143,10 @@ def _identity(run: RunView, stage: StageView | None, student: StageView | None, 
 
 
 def _student(run: RunView, needed: bool) -> StageView | None:
-    found = run.stage("student")
-    if found is not None and found.manifest is not None:
-        return found
-    if needed:
+    found = run.made("student")
+    if found is None and needed:
         raise InputError(f"the run {run.name} has no student yet", hint="run its recipe to the end")
-    return None
+    return found
 
 
 def _before(to: Path) -> dict[str, Any]:

@@ -28,8 +28,12 @@ _WHY = tuple(name for name in Dropped.__dataclass_fields__ if name != "record")
 
 
 def made_stage(run: RunView, name: str = "") -> StageView:
-    """The stage called `name`, "" for the last one with documents. Raises InputError that lists those with records."""
+    """The stage called `name`, "" for the last one with documents. Raises InputError that lists those with records, or
+    names one that is in the store no more."""
     made = [one for one in run.stages if one.manifest is not None and walk.named(one.name).kept]
+    for one in run.stages:
+        if one.name == name or (not name and one.name in walk.documents()):
+            run.made(one.name)
     wanted = [one for one in made if one.name == name or (not name and one.name in walk.documents())]
     if not wanted:
         there = ", ".join(one.name for one in made) or "none yet"
@@ -39,8 +43,8 @@ def made_stage(run: RunView, name: str = "") -> StageView:
 
 
 def has_documents(run: RunView) -> bool:
-    """Whether a stage with documents is made."""
-    return any(one.manifest is not None and one.name in walk.documents() for one in run.stages)
+    """Whether a stage with documents is made, or was."""
+    return any((one.manifest or one.state == "removed") and one.name in walk.documents() for one in run.stages)
 
 
 def tables(run: RunView, stage: StageView, prefix: str) -> Iterator[pa.Table]:
@@ -121,8 +125,8 @@ def problems(run: RunView) -> Iterator[pa.Table]:
 
     Raises UsageError where the run holds none back.
     """
-    stage = run.stage(PROBLEMS)
-    if stage is None or stage.manifest is None:
+    stage = run.made(PROBLEMS)
+    if stage is None:
         raise UsageError(
             f"--split {PROBLEMS}: the run {run.name} has held no problems back",
             hint='"held-out" among evaluation.benchmarks does; or use another split',

@@ -19,8 +19,8 @@ LEAN = ("llama", "phi")
 def check_recipe(recipe: Recipe, models: Path) -> None:
     """Look at the models that the recipe trains or learns from, where they are on this machine.
 
-    models: the folder of fetched models. Raises InputError for a folder that holds no whole causal language model, and RecipeError for settings that its
-    model cannot follow.
+    models: the folder of fetched models. Raises InputError for a folder that holds no whole causal language model, and
+    RecipeError for settings that its model cannot follow.
     """
     length = recipe.tokens.sequence_length
     if recipe.soft_targets.teacher:

@@ -30,7 +30,7 @@ def show(run_folder: Path, store: Store, stage: str, *, dropped: str | None = No
     Raises InputError for a stage or reason that the run does not have.
     """
     run = open_run(run_folder, store)
-    view = _finished_stage(run, stage)
+    view = finished_stage(run, stage)
     if dropped is not None:
         _known_reason(run, view, dropped)
         rows = smallest_ids(run, stage, n, "dropped", by="" if dropped == "all" else "reason")
@@ -49,12 +49,13 @@ def show_text(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(_record_text(record) for record in records)
 
 
-def _finished_stage(run: RunView, name: str) -> StageView:
+def finished_stage(run: RunView, name: str) -> StageView:
+    """The stage of that name. Raises InputError where the run has none, or its records are not there."""
     stage = run.stage(name)
     if stage is None:
         names = ", ".join(view.name for view in run.stages)
         raise InputError(f"run {run.name} has no stage {name!r}", hint=f"its stages are {names}")
-    if stage.manifest is None:
+    if run.made(name) is None:
         raise InputError(
             f"stage {name} of run {run.name} is not finished (state: {stage.state})",
             hint=f"run the same recipe again to go on; `hornbook status {run.name}` shows how far it is",

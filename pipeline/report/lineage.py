@@ -228,7 +228,8 @@ class Lineage:
     def _tokens_end(self, document: Mapping[str, Any]) -> Step:
         tokens = self.run.stage("tokens")
         if tokens is None or tokens.manifest is None:
-            return _remark("tokens are not made yet")
+            gone = tokens is not None and tokens.state == "removed"
+            return _remark("tokens are no longer in the store" if gone else "tokens are not made yet")
         span = self.span_step(document["id"], text_of(document))
         if span is None:
             return _remark("not packed: the recipe's tokens.max_documents did not draw it")

@@ -134,8 +134,10 @@ def _unknown(run: RunView, identifier: str) -> InputError:
     of = "a guess or an image" if run.stage("probes") else "a score, sample, document, completion, prompt or seed"
     wanted = f"an id (or its first characters) of {of}"
     example = f", or a task id such as {tasks[0]}" if tasks else ""
+    gone = [stage.name for stage in run.stages if stage.state == "removed"]
+    told = f"; of its stages {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} no longer in the store"
     return InputError(
-        f"run {run.name} has no record {identifier!r}",
+        f"run {run.name} has no record {identifier!r}{told if gone else ''}",
         hint=f"{guess}wanted: {wanted}{example}; `hornbook show {run.name} STAGE` lists ids",
     )
 

@@ -6,6 +6,7 @@ absent is None or empty, and it is the reader's part to leave it out.
 
 import difflib
 import json
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,8 +37,8 @@ _ANEW = "run the recipe again: it is written anew"
 class StageView:
     """One stage of a run.
 
-    state: "made" by this run, in whichever call; "reused" from another; "to-make"; "making", or "stopped" where no
-    process is at it any more. seconds: wall time that this run spent on it. manifest: None until the artifact is
+    state: "made" by this run, in whichever call; "reused" from another; "removed" where one of both is in the store no
+    more; "to-make"; "making", or "stopped" where no process is at it any more. seconds: wall time that this run spent on it. manifest: None until the artifact is
     complete. made_by, made_at: name of the run that made it, and when; "" where nobody wrote it down.
     """
 
@@ -77,6 +78,18 @@ class RunView:
     def stage(self, name: str) -> StageView | None:
         """The stage of that name, None where the run has none."""
         return next((stage for stage in self.stages if stage.name == name), None)
+
+    def made(self, name: str) -> StageView | None:
+        """The stage of that name where its artifact is complete, else None. Raises InputError where it was made once
+        and is in the store no more."""
+        stage = self.stage(name)
+        if stage is not None and stage.state == "removed":
+            again = shlex.join(["hornbook", "run", str(self.folder / "recipe.toml"), "--name", self.name])
+            raise InputError(
+                f"stage {name} of run {self.name} is no longer in the store {self.store.root}",
+                hint=f"`{again}` makes it again, and all that is gone besides",
+            )
+        return stage if stage is not None and stage.manifest is not None else None
 
     def facts(self, name: str, kind: type[FactsT]) -> FactsT:
         """What a stage says in its manifest; nothing where the run lacks it or it is not finished."""
@@ -166,10 +179,14 @@ def open_run(folder: Path, store: Store) -> RunView:
 def _stage(entry: Mapping[str, Any], info: Mapping[str, Any], store: Store) -> StageView:
     name, key, state = str(entry["name"]), str(entry["key"]), str(entry.get("state", "to-make"))
     manifest = store.manifest(name, key)
+    if state == "making" and info.get("state") != "running":
+        state = "stopped"
+    elif state in run_record.FINISHED and manifest is None:
+        state = "removed"
     return StageView(
         name=name,
         key=key,
-        state="stopped" if state == "making" and info.get("state") != "running" else state,
+        state=state,
         seconds=float(entry.get("seconds") or 0.0),
         manifest=manifest,
         made_by=str(entry.get("made_by") or (manifest.run if manifest else "")),

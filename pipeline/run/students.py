@@ -12,8 +12,8 @@ from pipeline.store.places import Places
 def student_folder(run: RunView, places: Places) -> Path:
     """The student's Hugging Face folder on this machine. Raises InputError where the run has none yet."""
     over_text(run, "language model")
-    stage = run.stage("student")
-    if stage is None or stage.manifest is None:
+    stage = run.made("student")
+    if stage is None:
         raise InputError(f"the run {run.name} has no student yet", hint="run its recipe to the end")
     return places.store.local("student", stage.key, places.models) / "model"
 

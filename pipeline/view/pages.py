@@ -13,6 +13,7 @@ from pipeline import walks
 from pipeline.core.errors import InputError
 from pipeline.report import runs as run_list
 from pipeline.report import samples
+from pipeline.report.browse import finished_stage
 from pipeline.report.differences import settings
 from pipeline.report.summary import SCORE_COLUMNS, benchmark_problems, status
 from pipeline.report.tracing import places as places_of
@@ -174,13 +175,11 @@ class Viewer:
         return found if isinstance(found, dict) else {}
 
     def _source(self, run: RunView, stage: str, kind: str) -> Source:
-        view = run.stage(stage)
-        if view is None or kind not in PREFIXES:
+        if run.stage(stage) is None or kind not in PREFIXES:
             raise InputError(
                 f"run {run.name} has no {kind!r:.60} of a stage {stage!r:.60}", hint="go back to the run's page"
             )
-        if view.manifest is None:
-            raise InputError(f"stage {stage} of run {run.name} is not finished (state: {view.state})")
+        view = finished_stage(run, stage)
         return Source(run.store, view.name, view.key, PREFIXES[kind])
 
     def valued(self, run: RunView) -> Mapping[str, float]:
