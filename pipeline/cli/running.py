@@ -11,19 +11,26 @@ def made(
 ) -> None:
     """Make what is missing of a recipe in the places `where`, and print its card or, `as_json`, its summary."""
     from pipeline.cli.watching import Watcher
+    from pipeline.core.errors import Interrupted, happened_in
     from pipeline.report import write_report
     from pipeline.run.run import run
 
     with Watcher(stderr) as watch:
-        outcome = run(
-            loaded,
-            where,
-            name=name,
-            until=until,
-            fresh=fresh,
-            watch=watch,
-            stopped=lambda folder: _report_stopped(folder, where.store),
-        )
+        try:
+            outcome = run(
+                loaded,
+                where,
+                name=name,
+                until=until,
+                fresh=fresh,
+                watch=watch,
+                stopped=lambda folder: _report_stopped(folder, where.store),
+            )
+        except Interrupted as error:
+            at, _ = happened_in(error)
+            command = with_data(f"`hornbook report {at}`", data)
+            stderr.print(f"{command} writes the report of what there is", markup=False, soft_wrap=True)
+            raise
         summary, card = write_report(outcome.folder, where.store)
     if not outcome.made:
         stderr.print(f"nothing to make: all {len(outcome.reused)} stages of {outcome.name} are stored", markup=False)

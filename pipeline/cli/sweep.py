@@ -100,6 +100,7 @@ def _sweep(
 
 def _made(wanted: Any, where: Any, until: str, data: str, as_json: bool) -> None:
     from pipeline.cli.watching import Watcher
+    from pipeline.core.errors import Interrupted
     from pipeline.report import write_report
     from pipeline.report.experiment_text import text
     from pipeline.sweep.result import result, write
@@ -124,6 +125,8 @@ def _made(wanted: Any, where: Any, until: str, data: str, as_json: bool) -> None
                 watch(event)
 
         swept = run_sweep(wanted, where, plans, until=until, watch=seen, tell=tell, after=after)
+    if isinstance(swept.stopped, Interrupted):  # it is to end at once, and its page may take a minute
+        raise swept.stopped
     found = result(wanted, where, plans, swept.failed)
     page = write(found, where)
     if not swept.made and not swept.failed:

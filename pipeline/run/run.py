@@ -123,7 +123,8 @@ def run(
     """Make what is missing of a recipe.
 
     name, fresh: as in `planned`. until: last stage to make. stopped: called with the run's folder where the run ends
-    before its last stage, once run.json says where and why; what goes wrong in it never hides the run's own error.
+    before its last stage, once run.json says where and why, but not at an interruption, which is to end at once; what
+    goes wrong in it never hides the run's own error.
     Raises HornbookError, always after run.json says how the run ended; KeyboardInterrupt and SIGTERM become
     Interrupted.
     """
@@ -272,7 +273,7 @@ def _stopped(
         text = redact("".join(traceback.format_exception(error)))
         with contextlib.suppress(OSError):
             (folder / "traceback.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
-    if not kept:
+    if not kept or isinstance(error, Interrupted):
         return
     try:
         tell(folder)

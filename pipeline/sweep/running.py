@@ -69,8 +69,9 @@ def run_sweep(
     """Make what is missing of the arms chosen.
 
     plans: of `plans_of`. tell: takes a line before each run that is not done already. after: called with a run's folder
-    when it has ended, however it did, and with all failures so far. A budget is for the whole sweep: what other runs of
-    it spent is taken off. That it is reached, and an interruption, is no failure of one arm: both end the call.
+    when it has ended, however it did, and with all failures so far; not at an interruption, which is to end at once. A
+    budget is for the whole sweep: what other runs of it spent is taken off. That it is reached, and an interruption, is
+    no failure of one arm: both end the call.
     """
     made, failed = [], dict[str, Failed]()
     todo = [trial for arm in sweep.arms for trial in sweep.of(arm.name)]
@@ -82,7 +83,9 @@ def run_sweep(
         try:
             outcome = _run(sweep, trial, places, until, watch)
             made += [trial.run] if outcome.made else []
-        except (Interrupted, BudgetReached) as error:
+        except Interrupted as error:
+            return Swept(tuple(made), failed, error)
+        except BudgetReached as error:
             failed[trial.run] = _failure(trial, error)
             after(folder, failed)
             return Swept(tuple(made), failed, error)

@@ -140,7 +140,7 @@ by force after ten seconds, Slurm and Kubernetes after thirty."""
 
 
 class Engine:
-    """The loop's thread and everything that only it touches. given_up: requests that were in flight when it ended."""
+    """The loop's thread and everything that only it touches."""
 
     def __init__(
         self,
@@ -171,7 +171,8 @@ class Engine:
         self._unsent: list[Outcome] = []
         self._feeding = False
         self._aborted = False
-        self.given_up = 0
+        self._flying = 0
+        self._finished_at_stop = 0
         self._started = threading.Event()
         self._desks = {name: _Desk(self, teacher) for name, teacher in teachers.items()}
         self._asks = any(teacher.journalled for teacher in teachers.values())
@@ -181,6 +182,11 @@ class Engine:
     @property
     def in_flight(self) -> int:
         return sum(desk.lane.in_flight for desk in self._desks.values())
+
+    @property
+    def given_up(self) -> int:
+        """Requests that were in flight when the engine was stopped, and gave no outcome."""
+        return max(0, self._flying - (self._produced - self._finished_at_stop)) if self.draining else 0
 
     @property
     def doing(self) -> str:
@@ -220,6 +226,7 @@ class Engine:
             self.error = error
         if not self.draining:
             self.draining = True
+            self._flying, self._finished_at_stop = self.in_flight, self._produced
             for desk in self._desks.values():
                 self._loop.call_soon(desk.lane.pump)
             self._done.set()
@@ -352,7 +359,6 @@ class Engine:
                 self.error = self.ledger.reached(unasked)
             while self.draining and self.in_flight and not self._aborted and self._waits(began):
                 await asyncio.sleep(0.02)
-            self.given_up = self.in_flight
         finally:
             self.draining = True
             for lane in opened:

@@ -314,6 +314,7 @@ def test_interrupted_and_killed_while_annotating_it_goes_on_where_it_was(shop, c
         code, err = stopped_at(20, signal.SIGINT)
         assert code == 130, err
         assert "nothing that was answered is asked again" in err
+        assert f"`hornbook report cut --data {shop.data}` writes the report of what there is" in err
         assert lines(shop.partial("cut")) == server.served
         code, _ = stopped_at(50, signal.SIGKILL)
         assert code == -signal.SIGKILL

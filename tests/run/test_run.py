@@ -212,7 +212,8 @@ def test_however_a_run_ends_it_says_how_and_where_and_goes_on_from_there(
         go(at, stopped=stopped.append)
     assert happened_in(caught.value) == ("mine", "second") or happened_in(error) == ("mine", "second")
     assert (said(at)["state"], said(at)["stopped"]["stage"]) == (state, "second")
-    assert stopped == [at.runs / "mine"]
+    # An interrupted run is to end at once, and a report may take minutes.
+    assert stopped == ([] if state == "interrupted" else [at.runs / "mine"])
     walked()
     assert go(at).made == ("second",)
     assert said(at)["state"] == "done"

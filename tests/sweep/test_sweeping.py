@@ -123,8 +123,10 @@ def test_an_interruption_or_a_budget_ends_the_sweep_which_goes_on_from_there(
     mine: Sweep, at: Places, made: Callable[..., list[str]], error: BaseException
 ) -> None:
     made(lambda making: error if making.run == "mine.one.2" else None)
-    swept = go(mine, at)
+    told: list[str] = []
+    swept = go(mine, at, after=lambda folder, failed: told.append(folder.name))
     assert swept.stopped is error
+    assert told == ["mine.one.1", *(["mine.one.2"] if isinstance(error, BudgetReached) else [])]
     with pytest.raises(type(error)) as raised:
         swept.check(mine)
     assert raised.value is error

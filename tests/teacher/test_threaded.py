@@ -3,13 +3,16 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import prompt
+from asking import execution, prompt
 
+from pipeline.core.errors import Interrupted
 from pipeline.core.money import Ledger
 from pipeline.teacher import progress, threaded
+from pipeline.teacher.asking import converse
 from pipeline.teacher.protocol import Answer, Failure, Question, Ticket, Trouble
 from pipeline.teacher.threaded import Result, ThreadLane
 
@@ -92,6 +95,41 @@ def test_a_worker_that_heeds_the_stop_is_closed() -> None:
     desk, worker = Desk(), Busy(heeds=True)
     asyncio.run(stopped(ThreadLane(worker, desk), desk, worker))  # type: ignore[arg-type]
     assert worker.closed.is_set()
+
+
+class Toy:
+    """A teacher whose worker is far from its first answer."""
+
+    name, kind, max_tokens, journalled = "mock", "local", 10, True
+
+    def __init__(self) -> None:
+        self.worker = Busy(heeds=False)
+
+    def identity(self) -> dict[str, object]:
+        return {}
+
+    def keys(self, messages: str, number: int, question: Question | None = None) -> tuple[str, ...]:
+        return (f"{messages}/{number}",)
+
+    def lane(self, desk: Any) -> ThreadLane:
+        return ThreadLane(self.worker, desk)
+
+
+def test_an_interruption_says_how_many_a_local_model_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threaded, "GRACE_SECONDS", 0.05)
+    toy = Toy()
+    questions = [Question(one, "mock", one.messages) for one in map(prompt, range(3))]
+
+    def interrupted(event: Any) -> None:
+        if toy.worker.started.is_set():
+            raise KeyboardInterrupt
+
+    answers = converse(
+        questions, {"mock": toy}, journal=tmp_path / "j.jsonl", execution=execution(), on_event=interrupted
+    )
+    with pytest.raises(Interrupted, match="interrupted after 0 answers; 2 requests in flight were given up"):
+        list(answers)
+    toy.worker.released.set()
 
 
 class Slow(Busy):
