@@ -38,8 +38,9 @@ class StageView:
     """One stage of a run.
 
     state: "made" by this run, in whichever call; "reused" from another; "removed" where one of both is in the store no
-    more; "to-make"; "making", or "stopped" where no process is at it any more. seconds: wall time that this run spent on it. manifest: None until the artifact is
-    complete. made_by, made_at: name of the run that made it, and when; "" where nobody wrote it down.
+    more; "to-make"; "making", or "stopped" where no process is at it any more. seconds: wall time that this run spent
+    on it. manifest: None until the artifact is complete. made_by, made_at: name of the run that made it, and when; ""
+    where nobody wrote it down.
     """
 
     name: str
