@@ -39,8 +39,8 @@ class StageView:
 
     state: "made" by this run, in whichever call; "reused" from another; "removed" where one of both is in the store no
     more; "to-make"; "making", or "stopped" where no process is at it any more. seconds: wall time that this run spent
-    on it. manifest: None until the artifact is complete. made_by, made_at: name of the run that made it, and when; ""
-    where nobody wrote it down.
+    on it. manifest: None where the artifact is not complete. made_by, made_at: name of the run that made it, and when;
+    "" where nobody wrote it down.
     """
 
     name: str
