@@ -1,11 +1,11 @@
 """`hornbook domain`: a domain of your own, from its first copy to the proof that it holds."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.options import DataOption, JsonOption, SandboxOption, one_of, print_json, print_result, say
+from pipeline.cli.outputs import output
 
 domain_app = typer.Typer(help="Write a domain of your own, and prove what it claims.", no_args_is_help=True)
 FolderArgument = Annotated[
@@ -15,16 +15,14 @@ FolderArgument = Annotated[
 
 @domain_app.command("new")
 def new(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="What to write; its last part is the domain's name.")
-    ],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="What to write; its last part is the domain's name.")],
     copied: Annotated[str, typer.Option("--from", help="The domain to copy, by name or folder.")] = "python",
     as_json: JsonOption = False,
 ) -> None:
     """Copy a domain that works, to be changed."""
     from pipeline.proving.starting import start
 
-    print_result(start(folder, copied), as_json)
+    print_result(start(output("FOLDER", folder, "folder"), copied), as_json)
 
 
 @domain_app.command("check")

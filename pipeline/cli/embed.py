@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import DataOption, JsonOption, print_json, say
+from pipeline.cli.outputs import output
 from pipeline.core.errors import InputError
 
 
 def embed(
     model: Annotated[str, typer.Argument(help="Folder of a Dinov2Model or ViTModel, or a run.", metavar="MODEL")],
     images: Annotated[str, typer.Argument(help="A folder of images, or an .npz file.", metavar="IMAGES")],
-    to: Annotated[Path, typer.Option("--to", help="The Parquet file that is written.", metavar="FILE")],
+    to: Annotated[str, typer.Option("--to", help="The Parquet file that is written.", metavar="FILE")],
     device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
     data: DataOption = "",
     as_json: JsonOption = False,
@@ -20,7 +21,8 @@ def embed(
     """Features of images by a model of a run or a folder, with ids, as Parquet."""
     from pipeline.vision.embedding import embed as embed_images
 
-    found = embed_images(_folder(model, data), images, to, device)
+    file = output("--to", to, "file")
+    found = embed_images(_folder(model, data), images, file, device)
     if as_json:
         print_json(found)
         return

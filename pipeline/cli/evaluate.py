@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     stderr,
     table_of,
 )
+from pipeline.cli.outputs import output
 from pipeline.core.errors import UsageError
 
 KOption = Annotated[list[str] | None, typer.Option("-k", help="pass@k to report, e.g. 1,10; may be repeated.")]
@@ -85,7 +86,7 @@ def evaluate(
         ),
     ] = "",
     save: Annotated[
-        Path | None, typer.Option("--save", help="Write the samples, and their results beside them.")
+        str | None, typer.Option("--save", help="Write the samples, and their results beside them.")
     ] = None,
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="Beside it, bits per byte of the reference solutions.")
@@ -166,7 +167,7 @@ def evaluate(
         judge_model=judge_model,
         judge_key_env=judge_key_env,
         repeats=repeats,
-        save=save,
+        save=None if save is None else output("--save", save, "file"),
         reference=reference,
         likelihood=likelihood,
     )

@@ -1,18 +1,18 @@
 """`hornbook export`: a run's corpus and student for others."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import completion
 from pipeline.cli.options import DataOption, JsonOption, RunArgument, one_of, print_json, print_result, say, stderr
+from pipeline.cli.outputs import output
 from pipeline.core.errors import UsageError
 
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", help="Folder to write; nothing else may be in it.", metavar="DIR")],
+    to: Annotated[str, typer.Option("--to", help="Folder to write; nothing else may be in it.", metavar="DIR")],
     stage: Annotated[
         str,
         typer.Option(
@@ -65,7 +65,7 @@ def export(
         hub.checked_name(push)
     elif public or dry_run:
         raise UsageError(f"{'--public' if public else '--dry-run'} is of --push", hint="add --push OWNER/NAME")
-    where = places(data)
+    folder, where = output("--to", to, "folder"), places(data)
     wish = Wish(
         stage,
         one_of("--format", format, FORMATS),
@@ -74,7 +74,7 @@ def export(
         licences.parsed(licence or ()),
         push,
     )
-    found = export_run(resolve(where.runs, run), where, to, wish)
+    found = export_run(resolve(where.runs, run), where, folder, wish)
     if not push:
         print_result(found, as_json)
         return

@@ -39,6 +39,7 @@ from pipeline.cli.options import (
     say,
     stderr,
 )
+from pipeline.cli.outputs import output
 from pipeline.cli.reasons import reasons
 from pipeline.cli.recipes import prompts_app, recipes_app
 from pipeline.cli.runs import runs_app, store_app
@@ -155,7 +156,7 @@ def clean(
             autocompletion=completion.cleaning,
         ),
     ],
-    to: Annotated[Path | None, typer.Option("--to", help="Output folder.", metavar="OUT")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Output folder.", metavar="OUT")] = None,
     field: Annotated[str, typer.Option("--field", help="Text field; by default text, else content.")] = "",
     benchmark: Annotated[
         list[str] | None,
@@ -167,7 +168,7 @@ def clean(
         bool, typer.Option("--report-only", help="Count, and write nothing; needs no --to.")
     ] = False,
     index: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--index", help="Compare with what earlier batches kept, and add this one.", metavar="FOLDER"),
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")] = None,
@@ -208,7 +209,7 @@ def clean(
             )
         summary = clean_files(
             [Path(one) for one in inputs if not is_setting(one)],
-            to,
+            None if to is None else output("--to", to, "folder"),
             field=field,
             benchmarks=tuple(benchmark or ()),
             report_only=report_only,
@@ -216,7 +217,7 @@ def clean(
             distinct=recipe.distinct,
             quality=recipe.quality,
             decontaminated=recipe.decontaminated,
-            index=index,
+            index=None if index is None else output("--index", index, "folder"),
             embed=blockwise(reads, where) if reads else None,
             executor=where,
         )

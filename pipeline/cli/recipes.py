@@ -1,13 +1,13 @@
 """`hornbook recipes` and `hornbook prompts`: what is shipped, to be read and copied; what a recipe asks."""
 
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import completion
 from pipeline.cli.options import JsonOption, OverridesArgument, RecipeArgument, one_of, print_json, say, stderr
+from pipeline.cli.outputs import output
 from pipeline.core.errors import UsageError
 
 recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
@@ -33,20 +33,22 @@ def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
 @recipes_app.command("copy")
 def recipes_copy(
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.shipped)],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    to: Annotated[str, typer.Argument(metavar="FILE")],
 ) -> None:
     """Copy a shipped recipe or experiment to a file of your own."""
     from pipeline.recipe_text import shipped_recipes
+    from pipeline.store.disk import disk_errors, write_atomically
     from pipeline.sweep.file import shipped
 
     experiments = shipped()
     found = shipped_recipes() | experiments
     if name not in found:
         raise UsageError(f"no recipe {name!r}", hint=f"shipped recipes and experiments: {', '.join(found)}")
+    file = output("FILE", to, "file")
     if file.exists():
         raise UsageError(f"{file} exists already", hint="choose another file name, or remove it first")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(found[name], encoding="utf-8")
+    with disk_errors(file):
+        write_atomically(file, found[name])
     verb = "sweep" if name in experiments else "run"
     stderr.print(f"wrote {file}; run it with: hornbook {verb} {file}", markup=False, soft_wrap=True)
 

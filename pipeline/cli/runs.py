@@ -1,13 +1,13 @@
 """`hornbook runs` and `hornbook store`: what there is, and getting rid of it."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import completion
 from pipeline.cli.options import DataOption, JsonOption, print_json, say, stderr, with_data
+from pipeline.cli.outputs import output
 
 runs_app = typer.Typer(help="List the runs, compare or remove some.", invoke_without_command=True)
 store_app = typer.Typer(help="Look after what stages have made.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def runs_compare(
             autocompletion=completion.runs,
         ),
     ],
-    page: Annotated[str, typer.Option("--page", help="Write a page of it, too.", metavar="FILE")] = "",
+    page: Annotated[str | None, typer.Option("--page", help="Write a page of it, too.", metavar="FILE")] = None,
     data: DataOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -90,11 +90,12 @@ def runs_compare(
     from pipeline.store.disk import disk_errors, write_atomically
     from pipeline.store.places import places
 
+    file = None if page is None else output("--page", page, "file")
     where = places(data)
     found = of_runs([open_run(resolve(where.runs, name), where.store) for name in names])
-    if page:
-        with disk_errors(page):
-            write_atomically(Path(page), render(found).encode("utf-8", "replace"))
+    if file is not None:
+        with disk_errors(file):
+            write_atomically(file, render(found).encode("utf-8", "replace"))
     if as_json:
         print_json(found.to_json())
     else:

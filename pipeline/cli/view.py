@@ -2,13 +2,13 @@
 
 import contextlib
 import socket
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli import completion
 from pipeline.cli.options import DataOption, JsonOption, print_json, say, stderr
+from pipeline.cli.outputs import output
 from pipeline.core.errors import UsageError
 
 
@@ -18,7 +18,7 @@ def view(
         typer.Argument(help="The run to open; all by default.", metavar="[RUN]", autocompletion=completion.runs),
     ] = "",
     export: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--export", help="Write the same as a folder of files for any web server.", metavar="DIR"),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the server; 0 for a free one.")] = 0,
@@ -32,12 +32,13 @@ def view(
     from pipeline.run.reading import resolve
     from pipeline.store.places import places
 
+    to = None if export is None else output("--export", export, "folder")
     where = places(data)
     name = resolve(where.runs, run).name if run else ""
-    if export is not None:
+    if to is not None:
         from pipeline.view.export import export as write
 
-        written = write(where, [name] if name else [], export, lambda text: stderr.print(text, markup=False))
+        written = write(where, [name] if name else [], to, lambda text: stderr.print(text, markup=False))
         if as_json:
             print_json(written.to_json())
         else:

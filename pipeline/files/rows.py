@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.identity import DEEPEST, deeper_than, storable
 from pipeline.files import tables
 from pipeline.files.finding import UNDECODED, Found, bare_suffix, decoded, found, shown
+from pipeline.store.jsonl import in_utf8
 
 DEFAULT_FIELDS = ("text", "content")
 
@@ -200,7 +201,7 @@ def _values(file: Found) -> Iterator[_Value]:
     number = 0
     try:
         with pa.input_stream(str(file.path), compression=_compression(file.path), buffer_size=1 << 20) as stream:
-            lines = _in_utf8(file, io.BufferedReader(stream, 1 << 20))
+            lines: IO[bytes] = in_utf8(io.BufferedReader(stream, 1 << 20))
             begun = False
             while line := lines.readline():
                 number += 1
@@ -214,7 +215,7 @@ def _values(file: Found) -> Iterator[_Value]:
                     lines = io.BytesIO(rest)
                 begun = begun or bool(line.strip())
                 yield from _of_line(f"{file.label}:{number}", line)
-    except (OSError, EOFError, pa.ArrowException) as error:
+    except (OSError, EOFError, pa.ArrowException, UnicodeError) as error:
         after = f" after line {number}" if number else ""
         raise InputError(
             f"{file.label}: cannot be read{after}: {error}", hint="check that the file is whole"
@@ -233,18 +234,6 @@ def _compression(path: Path) -> str | None:
     packed = next((name for magic, name in _COMPRESSIONS.items() if start.startswith(magic)), None)
     plain = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"["))
     return packed if packed or plain else "detect"
-
-
-def _in_utf8(file: Found, lines: io.BufferedReader) -> io.BufferedReader | io.BytesIO:
-    """The same bytes, or UTF-8 in place of UTF-16 and UTF-32, which shells and spreadsheets on Windows write."""
-    start = lines.peek(4)[:4]
-    encoding = json.detect_encoding(start) if len(start) >= 4 else "utf-8"
-    if encoding.startswith("utf-8"):
-        return lines
-    try:
-        return io.BytesIO(lines.read().decode(encoding).encode())
-    except UnicodeError as error:
-        raise InputError(f"{file.label}: not {encoding.upper()}: {error}", hint="save the file as UTF-8") from error
 
 
 def _goes_on(line: bytes, file: Found) -> bool:

@@ -4,13 +4,15 @@ jsonlines reads and writes them, at the speed of `json` alone. (A teacher's jour
 lines, see `pipeline.teacher.journal`; `pipeline.files.rows` takes much that is no JSON Lines.)
 """
 
+import codecs
 import gzip
+import io
 import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jsonlines
 
@@ -60,22 +62,31 @@ class Line(NamedTuple):
     problem: str
 
 
+def in_utf8(file: io.BufferedReader) -> IO[bytes]:
+    """The same bytes, or UTF-8 in place of UTF-16 and UTF-32, which shells and spreadsheets on Windows write. Raises
+    UnicodeError, whose text names the encoding, where the file breaks off or is not what it begins as."""
+    start = file.peek(4)[:4]
+    encoding = json.detect_encoding(start) if len(start) >= 4 else "utf-8"
+    return file if encoding.startswith("utf-8") else io.BytesIO(file.read().decode(encoding).encode())
+
+
 def lines(path: Path) -> Iterator[Line]:
     """Every line of somebody's file but blank ones, each an object or a problem; what is gzip by its first
-    bytes is unpacked, whatever its name.
+    bytes is unpacked, whatever its name, and UTF-16 and UTF-32 are read as UTF-8.
 
     Raises InputError where the file cannot be read, or not to its end.
     """
     number = 0
 
-    def whole(file: Iterable[bytes]) -> Iterator[bytes]:
+    def whole(file: Any) -> Iterator[bytes]:
         nonlocal number
         try:
-            for line in file:
+            for line in in_utf8(file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)):
                 number += 1
+                line = line.removeprefix(codecs.BOM_UTF8)  # also where files were joined
                 if line.strip():
                     yield line
-        except EOFError as error:  # a .gz file cut short; jsonlines would take it for the end
+        except (EOFError, UnicodeError) as error:  # a .gz file cut short; jsonlines would take it for the end
             raise OSError(error) from error
 
     try:

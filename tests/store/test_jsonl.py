@@ -1,5 +1,6 @@
 """JSON Lines: our own files survive a cut line, and what is wrong with somebody's is said with its line."""
 
+import codecs
 import gzip
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import InputError
+from pipeline.files.rows import Rows
 from pipeline.store import jsonl
 
 VALUES = st.recursive(
@@ -28,12 +30,36 @@ def test_what_is_written_is_read(tmp_path_factory, rows, appended: bool) -> None
     assert [row for _, row in jsonl.objects(path)] == rows if path.exists() else rows == []
 
 
+def _as_clean_reads(path: Path) -> list[dict[str, str | None]]:
+    return [{"text": row.text} for row in Rows([path])]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_somebodys_file_is_unpacked_by_what_it_is_and_not_by_its_name(tmp_path: Path, name: str, pack) -> None:
     path = tmp_path / name
     path.write_bytes(pack(b'{"n": 1}\n'))
     assert list(jsonl.objects(path)) == [(1, {"n": 1})]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("read", [lambda path: [row for _, row, _ in jsonl.lines(path)], _as_clean_reads])
+def test_somebodys_file_is_read_alike_by_all_and_in_any_encoding_of_json(
+    tmp_path: Path, encoding: str, pack, read
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(pack('{"text": "ä"}\n\n{"text": "b"}\n'.encode(encoding)))
+    assert read(path) == [{"text": "ä"}, {"text": "b"}]
+
+
+def test_files_with_marks_may_be_joined_and_broken_ones_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(codecs.BOM_UTF8 + line for line in (b'{"a": 1}\n', b'{"a": 2}\n')))
+    assert [row for _, row, _ in jsonl.lines(path)] == [{"a": 1}, {"a": 2}]
+    path.write_bytes('{"a": 1}\n'.encode("utf-16")[:-1])
+    with pytest.raises(InputError, match=r"a.jsonl cannot be read: 'utf-?16.*truncated data"):
+        list(jsonl.lines(path))
 
 
 def test_a_line_that_was_cut_short_is_lost_alone(tmp_path: Path) -> None:
