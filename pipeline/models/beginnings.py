@@ -8,14 +8,14 @@ FEWEST_TOKENS = 32
 
 
 def shared_beginnings(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Token sequences that at least two prompts begin with, longest first; no prompt is wholly one of them.
+    """Token sequences that at least two different prompts begin with, longest first; no prompt is wholly one of them.
 
     In sorted order prompts with a beginning in common stand together, and a group ends where less than half of the
     beginning that it has would be left: one template, one group.
     """
     found: list[list[int]] = []
     group: list[int] = []
-    ordered = sorted(list(prompt[:-1]) for prompt in prompts)
+    ordered = [list(prompt[:-1]) for prompt in sorted({tuple(prompt) for prompt in prompts})]
     for before, prompt in pairwise(ordered):
         common = _common(group or before, prompt)
         if common < FEWEST_TOKENS or 2 * common < len(group):

@@ -56,7 +56,8 @@ class LeanEngine:
     """Static cache (layers, keys or values, rows, kv_heads, length, head) and the lean forward on packed weights.
 
     beginnings: token sequences that many prompts begin with, longest first; each is read once, when the first prompt
-    with it comes, and its keys and values are copied for the others.
+    with it comes, and its keys and values are copied for the others. So are those of a whole prompt for its further
+    samples, while one that was admitted before is still being continued.
     """
 
     joins: ClassVar[bool] = True
@@ -74,6 +75,7 @@ class LeanEngine:
         shape = (len(self.lean.layers), 2, slots, self.lean.kv_heads, length, self.lean.head)
         self.cache = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         self.lengths: list[int] = []
+        self.prompts: list[list[int]] = []
         self.began: list[int | None] = []
         """Of each row the number of its beginning."""
         self.slots = slots
@@ -88,19 +90,28 @@ class LeanEngine:
     @torch.inference_mode()
     def admit(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         logits = []
+        first = len(self.lengths)
+        rows = {tuple(prompt): row for row, prompt in enumerate(self.prompts)}
         group: list[Sequence[int]] = []
-        shared: int | None = None
-        for prompt in prompts:
-            beginning = self._beginning(prompt)
-            there = 0 if beginning is None else len(self.beginnings[beginning])
-            tokens = (len(group) + 1) * (max(len(p) for p in (*group, prompt)) - there)
-            if group and (beginning != shared or tokens > _PREFILL_TOKENS):
-                logits.append(self._prefill(group, shared))
+        shared: tuple[int | None, int | None] = None, None
+        for row, prompt in enumerate(prompts, first):
+            twin = rows.setdefault(tuple(prompt), row)
+            source = (None, twin) if twin < row else (self._beginning(prompt), None)
+            there = self._there(prompt, *source)
+            tokens = (len(group) + 1) * max(len(p) - there for p in (*group, prompt))
+            if group and (source != shared or tokens > _PREFILL_TOKENS):
+                logits.append(self._prefill(group, *shared))
                 group = []
             group.append(prompt)
-            shared = beginning
-        logits.append(self._prefill(group, shared))
+            shared = source
+        logits.append(self._prefill(group, *shared))
         return torch.cat(logits)
+
+    def _there(self, prompt: Sequence[int], beginning: int | None, twin: int | None) -> int:
+        """Tokens of `prompt` that need not be read, given the number of its beginning or of a row with all of it."""
+        if twin is not None:
+            return len(prompt) - 1
+        return 0 if beginning is None else len(self.beginnings[beginning])
 
     def _beginning(self, prompt: Sequence[int]) -> int | None:
         """The number of the longest beginning that `prompt` has and goes on after."""
@@ -109,19 +120,23 @@ class LeanEngine:
                 return number
         return None
 
-    def _prefill(self, prompts: Sequence[Sequence[int]], beginning: int | None) -> Tensor:
-        """Append `prompts`, which all begin with beginning number `beginning`; logits after each one's last token."""
+    def _prefill(self, prompts: Sequence[Sequence[int]], beginning: int | None, twin: int | None) -> Tensor:
+        """Append `prompts`, which all begin with beginning number `beginning`, or are what row `twin` began with.
+
+        Returns the logits after each one's last token.
+        """
         device, first = self.cache.device, len(self.lengths)
-        start = 0
-        if beginning is not None:
-            before = self._read(beginning)
-            start = before.shape[-2]
-            self.cache[:, :, first : first + len(prompts), :, :start] = before
+        start, rows = self._there(prompts[0], beginning, twin), slice(first, first + len(prompts))
+        if twin is not None:
+            self.cache[:, :, rows, :, :start] = self.cache[:, :, twin : twin + 1, :, :start]
+        elif beginning is not None:
+            self.cache[:, :, rows, :, :start] = self._read(beginning)
         lengths = [len(prompt) for prompt in prompts]
-        hidden = self._pass([prompt[start:] for prompt in prompts], start, slice(first, first + len(prompts)))
+        hidden = self._pass([prompt[start:] for prompt in prompts], start, rows)
         last = hidden[torch.arange(len(prompts), device=device), torch.tensor(lengths, device=device) - 1 - start]
         self.lengths += lengths
-        self.began += [beginning] * len(prompts)
+        self.prompts += [list(prompt) for prompt in prompts]
+        self.began += [beginning if twin is None else self.began[twin]] * len(prompts)
         return self.lean.lm_head(last).float()
 
     def _read(self, number: int) -> Tensor:
@@ -194,6 +209,7 @@ class LeanEngine:
                 length = self.lengths[old]
                 self.cache[:, :, new, :, :length] = self.cache[:, :, old, :, :length]
         self.lengths = [self.lengths[row] for row in rows]
+        self.prompts = [self.prompts[row] for row in rows]
         self.began = [self.began[row] for row in rows]
 
     def in_common(self) -> Tensor | None:

@@ -97,8 +97,9 @@ def generate(
         (rows if ids and limit > 0 else full).append(_Row(index, ids, limit, draws, text, _stop_after(stop, prompt)))
     for row in full:
         yield Generation(row.index, "", "length", 0, "")
-    # Longest first: rows that are admitted together then have prompts of about one length.
-    waiting = sorted(rows, key=lambda row: (-len(row.prompt), row.index))
+    # Longest first: rows that are admitted together then have prompts of about one length. Samples of one prompt stand
+    # together: an engine reads it once.
+    waiting = sorted(rows, key=lambda row: (-len(row.prompt), row.prompt, row.index))
     if not waiting:
         return
     slots = min(batch or (GPU_BATCH if loaded.device.type == "cuda" else CPU_BATCH), len(waiting))

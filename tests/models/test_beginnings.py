@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.models.beginnings import FEWEST_TOKENS, shared_beginnings
@@ -26,8 +26,10 @@ def test_short_or_lonely_beginnings_are_none() -> None:
     assert shared_beginnings([[*short, 1], [*short, 2]]) == []
 
 
-def test_equal_prompts_keep_a_token_to_go_on_with() -> None:
-    assert shared_beginnings([TEMPLATE, TEMPLATE]) == [TEMPLATE[:-1]]
+def test_samples_of_one_prompt_have_no_beginning_beside_it() -> None:
+    assert shared_beginnings([TEMPLATE, TEMPLATE]) == []
+    assert shared_beginnings([[*TEMPLATE, 1], [*TEMPLATE, 1], [*TEMPLATE, 2], [*TEMPLATE, 2]]) == [TEMPLATE]
+    assert shared_beginnings([[*TEMPLATE, 1], [*TEMPLATE, 2], TEMPLATE]) == [TEMPLATE[:-1]]
 
 
 @given(st.lists(st.lists(st.integers(0, 2), max_size=FEWEST_TOKENS + 8), max_size=12))
@@ -36,7 +38,7 @@ def test_every_beginning_is_shared_and_leaves_something(tails: list[list[int]]) 
     for beginning in shared_beginnings(prompts):
         assert len(beginning) >= FEWEST_TOKENS
         having = [p for p in prompts if len(p) > len(beginning) and p[: len(beginning)] == beginning]
-        assert len(having) >= 2
+        assert len(set(map(tuple, having))) >= 2
 
 
 def model(kind: str) -> Any:
@@ -61,6 +63,9 @@ def model(kind: str) -> Any:
     return made
 
 
+NET = model("qwen2")
+
+
 def check_logits(kind: str) -> None:
     """Logits of prompts, and of a step after them, are those of transformers' own forward, however they are read."""
     net = model(kind)
@@ -83,6 +88,40 @@ def test_llama_answers_as_without_beginnings() -> None:
 
 def test_qwen2_answers_as_transformers_does() -> None:
     check_logits("qwen2")
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=9),
+    st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_samples_of_a_prompt_are_read_once_and_answer_as_if_read_alone(
+    texts: list[list[int]], asked: list[tuple[int, int]], gone: int
+) -> None:
+    prompts = [[*(TEMPLATE if template else []), *texts[text % len(texts)]] for text, template in asked]
+    engine = LeanEngine(NET, slots=2 * len(prompts), length=140, beginnings=[TEMPLATE])
+    read: list[int] = []
+    hidden = engine.lean.hidden
+
+    def counted(ids: torch.Tensor, *rest: Any) -> torch.Tensor:
+        read.append(ids.numel())
+        return hidden(ids, *rest)
+
+    engine.lean.hidden = counted  # type: ignore[method-assign, assignment]
+    alone = {tuple(p): NET(torch.tensor([p])).logits[0, -1].detach() for p in prompts}
+    wanted = torch.stack([alone[tuple(p)] for p in prompts])
+    ordered = sorted(range(len(prompts)), key=lambda n: prompts[n])
+    logits = engine.admit([prompts[n] for n in ordered])
+    torch.testing.assert_close(logits, wanted[ordered], atol=1e-4, rtol=1e-4)
+    # Some go on and some are dropped; what comes then finds the prompts of those that are left.
+    engine.step([11] * len(prompts))
+    left = [row for row in range(len(prompts)) if row % (gone + 1) == 0]
+    engine.keep(left)
+    there = {tuple(prompts[ordered[row]]) for row in left}
+    read.clear()
+    torch.testing.assert_close(engine.admit(prompts), wanted, atol=1e-4, rtol=1e-4)
+    assert sum(read) <= sum(1 if tuple(p) in there else len(p) for p in prompts) + len(TEMPLATE)
 
 
 def check_steps(kind: str) -> None:
