@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from pipeline import recipe_checks, recipe_images
+from pipeline.core.errors import RecipeError
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_images import ImageRecipe
@@ -27,9 +28,14 @@ class LoadedOf(Generic[RecipeT]):
 
 
 def kind_of(data: Mapping[str, Any]) -> type[BaseModel]:
-    """What the raw data of a recipe is to be; of a walk that there is not, a recipe whose check says so."""
+    """What the raw data of a recipe is to be. Raises RecipeError for a walk that there is not."""
     walk = data.get("walk", "text")
-    return RECIPES.get(walk, Recipe) if isinstance(walk, str) else Recipe
+    if not isinstance(walk, str) or walk not in RECIPES:
+        raise RecipeError(
+            f"recipe: walk = {walk!r:.60}: {' or '.join(map(repr, RECIPES))} is wanted",
+            hint="leave it out for a corpus and a language model",
+        )
+    return RECIPES[walk]
 
 
 def inconsistencies(recipe: BaseModel | None, execution: Execution | None) -> list[str]:

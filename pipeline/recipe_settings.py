@@ -19,7 +19,7 @@ from pipeline.execution import Execution
 from pipeline.recipe import Recipe
 from pipeline.recipe_base import MOST, tables_in
 from pipeline.recipe_images import ImageRecipe
-from pipeline.recipe_text import to_toml
+from pipeline.recipe_problems import to_toml
 
 NUMBERED = "N"
 """In a key, the place of a number or name."""

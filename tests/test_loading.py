@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import RecipeError
-from pipeline.recipe_text import dump, load, shipped_recipes, to_toml
+from pipeline.recipe_problems import to_toml
+from pipeline.recipe_text import dump, load, shipped_recipes
 
 
 def write(tmp_path, text):
@@ -74,10 +75,10 @@ def test_all_errors_at_once_each_with_key_value_and_next_step(tmp_path):
     message = str(caught.value)
     assert f"{path} has 6 problems:" in message
     assert "seeds.exercses: unknown key; did you mean 'exercises'?" in message
-    assert "seeds.words = -1: input should be greater than or equal to 0" in message
+    assert "seeds.words = -1: 0 or more is wanted" in message
     assert "distinct: bands = 7 does not divide permutations = 128" in message
     assert "tokns: unknown key; did you mean 'tokens'?" in message
-    assert "teachers.0.kind = 'gpt': input should be 'openai', 'local', 'composer' or 'replay'" in message
+    assert "teachers.0.kind = 'gpt': 'openai', 'local', 'composer' or 'replay' is wanted" in message
     assert "execution.wrokers: unknown key; did you mean 'workers'?" in message
 
 
@@ -96,7 +97,7 @@ def test_overrides_reach_tables_and_teachers_by_number_and_by_name():
         ("=3", "override '=3': expected key=value"),
         ("teachers.nobody.model=x", "'nobody' is not a table of this recipe"),
         ("teachers.9.model=x", "'9' is not a table of this recipe"),
-        ("seeds.exercises=many", "seeds.exercises = 'many': input should be a valid integer"),
+        ("seeds.exercises=many", "seeds.exercises = 'many': a whole number is wanted"),
     ],
 )
 def test_bad_overrides(override, message):
@@ -138,8 +139,8 @@ def test_a_list_that_is_none_is_shown_as_it_is_written(override, message):
         ("a = " + "9" * 5000, "is not valid TOML: "),
         ("seed = 0x" + "f" * 5000, "seed = a number that is too long to be shown: "),
         ("[seeds]\nexercises = 0x" + "f" * 5000, "seeds.exercises = a number that is too long to be shown: "),
-        ("[seeds]\nexercises = 9999999999999999", "input should be less than or equal to 1000000000000000"),
-        ("[[student.phases]]\nlr = inf", "student.phases.0.lr = inf: input should be a finite number"),
+        ("[seeds]\nexercises = 9999999999999999", "1000000000000000 or less is wanted"),
+        ("[[student.phases]]\nlr = inf", "student.phases.0.lr = inf: a finite number is wanted"),
         ("[[teachers]]\nname='a'\nkind='local'\nextra_body={a=2020-01-01}", "cannot be sent as JSON"),
         ("[[teachers]]\nname='a'\nkind='local'\nextra_body={a=nan}", "cannot be sent as JSON"),
         ("teachers = 5", "teachers = 5: tables are wanted"),

@@ -40,7 +40,7 @@ def test_keys_of_other_kinds_and_of_fallbacks_are_all_told_at_once(tmp_path):
             "engine: unknown key where kind = 'openai'; only 'local' has it: leave it out",
             "temprature: unknown key; did you mean 'temperature'?",
             "fallbacks.0.wieght: unknown key; did you mean 'weight'?",
-            "fallbacks.1.weight = -1: input should be greater than 0",
+            "fallbacks.1.weight = -1: more than 0 is wanted",
             "fallbacks.1.base_uri: unknown key; did you mean 'base_url'?",
         )
     )
@@ -53,16 +53,16 @@ def test_keys_of_other_kinds_and_of_fallbacks_are_all_told_at_once(tmp_path):
             ["teachers.0.temperature=0.2"],
             ["temperature: unknown key where kind = 'composer'; only 'openai' or 'local' has it: leave it out"],
         ),
-        (["teachers.0.fault_share=2"], ["fault_share = 2: input should be less than or equal to 1"]),
+        (["teachers.0.fault_share=2"], ["fault_share = 2: 1 or less is wanted"]),
         (
             ["teachers.0.kind=gpt", "teachers.0.max_tokens=no", "teachers.0.tets=seed", "teachers.0.base_url=x"],
             [
-                "kind = 'gpt': input should be 'openai', 'local', 'composer' or 'replay'",
-                "max_tokens = 'no': input should be a valid integer, unable to parse string as an integer",
+                "kind = 'gpt': 'openai', 'local', 'composer' or 'replay' is wanted",
+                "max_tokens = 'no': a whole number is wanted",
                 "tets: unknown key; did you mean 'tests'?",
             ],
         ),
-        (["teachers.0.kind=[1]"], ["kind = [1]: input should be 'openai', 'local', 'composer' or 'replay'"]),
+        (["teachers.0.kind=[1]"], ["kind = [1]: 'openai', 'local', 'composer' or 'replay' is wanted"]),
         (["teachers=[{}]"], ["kind: missing; it must be given", "name: missing; it must be given"]),
         (["teachers.0.kind=replay"], ["replay must name a journal of an earlier run for kind = 'replay'"]),
     ],

@@ -195,12 +195,14 @@ def table_of(make: type[Table], **values: Any) -> Table:
     """`make` of options' values. Raises UsageError that names the first option whose value it does not take."""
     from pydantic import ValidationError
 
+    from pipeline.recipe_problems import shown, wanted
+
     try:
         return make(**values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"{option} = {first['input']!r:.60}: {first['msg']}", hint="give another value") from error
+        raise UsageError(f"{option} = {shown(first['input'])}: {wanted(first)}", hint="give another value") from error
 
 
 def whole_numbers(option: str, text: str) -> tuple[int, ...]:

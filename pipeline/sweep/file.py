@@ -19,7 +19,8 @@ from pipeline.core.names import LONGEST, Name
 from pipeline.recipe_base import Json, Seed, Table
 from pipeline.recipe_checks import refused
 from pipeline.recipe_images import ImageRecipe
-from pipeline.recipe_text import Layer, Loaded, Text, load, parsed, read, shipped_recipes, validated
+from pipeline.recipe_problems import validated
+from pipeline.recipe_text import Layer, Loaded, Text, load, parsed, read, shipped_recipes
 from pipeline.report.arms import BEFORE
 
 FOLDER = "recipes/experiments"

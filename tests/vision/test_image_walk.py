@@ -125,7 +125,7 @@ def test_what_is_wrong_with_a_recipe_over_images_is_told_at_once(tmp_path: Path)
     assert "backbone.patch = 3 does not divide images.size = 8" in str(told.value)
     assert "distillation.student.patch = 4, but the teacher's backbone.patch is 3" in str(told.value)
     recipe.write_text('walk = "pictures"\n')
-    with pytest.raises(RecipeError, match="walk = 'pictures': input should be 'text'"):
+    with pytest.raises(RecipeError, match="walk = 'pictures': 'text' or 'images' is wanted"):
         load(str(recipe))
 
 

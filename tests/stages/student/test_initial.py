@@ -160,8 +160,8 @@ def test_matching_states_needs_models_that_hand_them_out(tmp_path: Path) -> None
     ("given", "said"),
     [
         (["tokens.tokenizer=student"], "tokens.tokenizer = 'student' needs a pretrained student"),
-        (["tokens.sequence_length=1"], "tokens.sequence_length = 1: input should be greater than or equal to 2"),
-        (["tokens.vocabulary=256"], "tokens.vocabulary = 256: input should be greater than or equal to 257"),
+        (["tokens.sequence_length=1"], "tokens.sequence_length = 1: 2 or more is wanted"),
+        (["tokens.vocabulary=256"], "tokens.vocabulary = 256: 257 or more is wanted"),
         (
             ["student.architecture=phi-1", "tokens.vocabulary=51201"],
             "tokens.vocabulary = 51201, but phi-1 has room for",
