@@ -1,7 +1,6 @@
 """The folder that `hornbook clean` writes: made beside its place, and moved there when it is whole."""
 
 import contextlib
-import glob
 import json
 import shutil
 import tempfile
@@ -9,15 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import StoreError, UsageError
 from pipeline.files.finding import shown
 from pipeline.store.configs import README
 from pipeline.store.disk import full_disk, is_full
-from pipeline.store.locks import held, locked
+from pipeline.store.locks import own_folder
 
 RESULTS = (README, "kept", "dropped", "splits.json", "clean.json")
 """In the order of their moves: at no moment are kept and dropped rows there without the README that says so."""
-LOCK = ".lock"
 
 
 def check_folder(folder: Path, hint: str, what: str = "") -> None:
@@ -67,27 +65,20 @@ def disk(out: Path | None) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def partial(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write in; gone at the end, whatever happened, or else by the next call.
-
-    It holds a lock while its process lives: a folder without one was left by a process that was killed.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
-            if (left / LOCK).is_file() and not held(left / LOCK):
-                shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    except OSError as error:
-        if is_full(error):
-            raise
-        raise UsageError(
-            f"{out}: cannot be written: {error.strerror}", hint="name another output folder with --to"
-        ) from error
-    try:
-        with locked(folder / LOCK):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """A folder beside `out` to write in, as `own_folder` makes it. Raises UsageError where there can be none."""
+    with contextlib.ExitStack() as stack:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(own_folder(out.parent, f".{out.name}.", ".partial"))
+        except (OSError, StoreError) as error:
+            cause = error.__cause__ if isinstance(error, StoreError) else error
+            if is_full(cause):
+                raise
+            raise UsageError(
+                f"{out}: cannot be written: {getattr(cause, 'strerror', cause)}",
+                hint="name another output folder with --to",
+            ) from error
+        yield folder
 
 
 def replace(folder: Path, out: Path) -> None:

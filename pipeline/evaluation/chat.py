@@ -1,6 +1,5 @@
 """`hornbook chat`: a run's student, and one of its teachers beside it, answer what they are asked."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pipeline.core.errors import HornbookError, InputError
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
+from pipeline.store.locks import own_folder
 from pipeline.teacher import Failure, Teacher, ask, build
 
 
@@ -94,9 +94,9 @@ class Beside:
 
     def answer(self, said: str) -> Reply:
         turns = (*self._turns, Message("user", said))
-        with tempfile.TemporaryDirectory(prefix="hornbook-") as folder:
+        with own_folder() as folder:
             found = list(
-                ask([(_Said(number=len(turns)), turns)], self.teacher, journal=Path(folder), execution=self.execution)
+                ask([(_Said(number=len(turns)), turns)], self.teacher, journal=folder, execution=self.execution)
             )
         result = found[0][1] if found else None
         if result is None or isinstance(result, Failure):

@@ -1,6 +1,5 @@
 """`hornbook domain preview`: a few seeds through all stages up to the verdict, and what share would be kept."""
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from pipeline.stages.scores.statistics import wilson
 from pipeline.stages.seeds.sampling import draw
 from pipeline.stages.validated.ruling import Rule
 from pipeline.stages.validated.stage import Validate, limits_of
+from pipeline.store.locks import own_folder
 from pipeline.teacher.building import build
 from pipeline.teacher.composer import tasks
 
@@ -92,9 +92,9 @@ def preview(domain: Domain, table: TeacherTable, n: int, execution: Execution, m
     seeds = SeedsTable.model_validate({f"{kind}s": n})
     drawn = draw(domain, seeds, [table.model_copy(update={f"{kind}_share": 1.0})], 0, tasks)
     prompts = [outcome.record for outcome in Render(domain)(drawn) if isinstance(outcome, Kept)]
-    with tempfile.TemporaryDirectory() as folder:
+    with own_folder() as folder:
         teachers = {table.name: build(table, execution, 0, models, to_stderr)}
-        asked = list(Complete(teachers, journal=Path(folder), execution=execution)(prompts))
+        asked = list(Complete(teachers, journal=folder, execution=execution)(prompts))
     answers = {o.record.prompt_id: o.record for o in asked if isinstance(o, Kept)}
     drops = {o.record.id: ("completions", o) for o in asked if isinstance(o, Dropped)}
     documents: list[Document] = []

@@ -7,6 +7,10 @@ file cannot be written, an error of the store says what to do.
 
 import contextlib
 import fcntl
+import glob
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -73,3 +77,30 @@ def held(path: Path, *, shared: bool = False) -> bool:
     except OSError:
         return False
     return False
+
+
+LOCK = ".lock"
+"""File in a folder of `own_folder` that its process holds."""
+
+
+@contextlib.contextmanager
+def own_folder(parent: Path | None = None, prefix: str = "hornbook-", suffix: str = "") -> Iterator[Path]:
+    """A folder of this process's own below `parent` (None: where temporary files lie); gone at the end, whatever
+    happened, or else by the next call of the same user: it holds a lock while its process lives, so one that nobody
+    holds was left by a process that was killed. A folder without a lock is another thing, and stays.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    for left in parent.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}"):
+        with contextlib.suppress(OSError):
+            ours = left.lstat().st_uid == os.getuid() and not left.is_symlink()
+            if ours and (left / LOCK).is_file() and not held(left / LOCK):
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".new-{prefix}", dir=parent))
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: shutil.rmtree(folder, ignore_errors=True))
+        try:
+            stack.enter_context(locked(folder / LOCK))
+        except OSError:  # without locks nobody could tell that it is in use
+            (folder / LOCK).unlink()
+        folder = folder.rename(parent / f"{prefix}{folder.name.removeprefix(f'.new-{prefix}')}{suffix}")
+        yield folder

@@ -11,7 +11,6 @@ import json
 import lzma
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +19,7 @@ from pipeline.core.contents import digest_of, file_digest
 from pipeline.core.errors import InputError, RecipeError
 from pipeline.core.resources import shipped
 from pipeline.store.disk import write_atomically
+from pipeline.store.locks import own_folder
 from pipeline.teacher.lines import Entry, encode, entries, shards
 from pipeline.teacher.protocol import answer_key
 
@@ -64,11 +64,11 @@ def unpacked(place: Path) -> Iterator[list[Path]]:
 
     Raises InputError where a recording is not whole.
     """
-    with tempfile.TemporaryDirectory(prefix="hornbook-") as scratch:
+    with own_folder() as scratch:
         found = []
         for number, path in enumerate(journals(place)):
             if path.suffix == ".xz":
-                plain = Path(scratch) / f"journal-{number:05}.jsonl"
+                plain = scratch / f"journal-{number:05}.jsonl"
                 _unpack(path, plain)
                 path = plain
             found.append(path)

@@ -1,9 +1,9 @@
 """Blocks of work done in processes of this machine."""
 
+import contextlib
 import multiprocessing
 import pickle
 import signal
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import HornbookError
+from pipeline.store.locks import own_folder
 from pipeline.work.protocol import In, Out, timed
 
 PATIENCE_SECONDS = 1.0
@@ -30,7 +31,8 @@ class Processes:
         self._workers = workers
         self._patience = patience
         self._pool: ProcessPoolExecutor | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
+        self._open = contextlib.ExitStack()
         self._works = 0
 
     def map(self, work: Callable[[In], Out], blocks: Iterable[In]) -> Iterator[Out]:
@@ -49,7 +51,7 @@ class Processes:
         pool = self._started()
         assert self._folder is not None
         self._works += 1
-        path = Path(self._folder.name) / f"{self._works}.pickle"
+        path = self._folder / f"{self._works}.pickle"
         path.write_bytes(pickle.dumps(work, protocol=pickle.HIGHEST_PROTOCOL))
         waiting: deque[Future[tuple[Any, float]]] = deque()
         try:
@@ -76,7 +78,7 @@ class Processes:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="hornbook-")
+            self._folder = self._open.enter_context(own_folder())
             context = multiprocessing.get_context("forkserver")
             self._pool = ProcessPoolExecutor(self._workers, context, initializer=_begin)
         return self._pool
@@ -86,8 +88,7 @@ class Processes:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._open.close()
 
 
 _WORK: dict[str, Callable[[Any], Any]] = {}

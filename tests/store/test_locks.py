@@ -1,12 +1,16 @@
 """Locks hold between processes, end with them, and say who is in the way."""
 
+import fcntl
 import multiprocessing
+import os
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import StoreBusy, StoreError
-from pipeline.store.locks import exclusive, held, locked
+from pipeline.store.locks import LOCK, exclusive, held, locked, own_folder
 
 BUSY = StoreBusy("somebody is at work", hint="wait")
 PROCESSES = multiprocessing.get_context("fork")
@@ -128,3 +132,55 @@ def test_without_locks_nobody_is_locked_out_where_that_may_be(tmp_path: Path, mo
         assert not held(tmp_path / "lock")
     with pytest.raises(OSError, match="not supported"), locked(tmp_path / "lock"):
         pass
+
+
+def _work(ready) -> None:
+    with own_folder() as folder:
+        (folder / "large").write_bytes(b"x" * 1000)
+        ready.set()
+        signal.pause()
+
+
+def test_a_folder_of_a_killed_process_is_removed_by_the_next_one_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mine, link = tmp_path / "hornbook-mine", tmp_path / "hornbook-link"
+    (mine / "notes").mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / LOCK).touch()
+    link.symlink_to(elsewhere)
+    (tmp_path / "hornbook-file").touch()
+    processes = []
+    for _ in range(2):
+        ready = PROCESSES.Event()
+        process = PROCESSES.Process(target=_work, args=(ready,))
+        process.start()
+        assert ready.wait(60)
+        processes.append(process)
+    dead, alive = processes
+    assert len(list(tmp_path.glob("hornbook-*/large"))) == 2
+    assert dead.pid
+    os.kill(dead.pid, signal.SIGKILL)
+    dead.join()
+    with own_folder() as folder:
+        assert len(list(tmp_path.glob("hornbook-*/large"))) == 1
+    alive.terminate()
+    alive.join()
+    assert not folder.exists()
+    with own_folder():
+        assert not list(tmp_path.glob("hornbook-*/large"))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["elsewhere", "hornbook-file", link.name, mine.name]
+    assert (elsewhere / LOCK).exists()
+
+
+def test_without_locks_a_folder_is_nobodys_to_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with own_folder(tmp_path) as first, own_folder(tmp_path) as second:
+        assert first.is_dir()
+        assert second.is_dir()
+    assert not list(tmp_path.iterdir())

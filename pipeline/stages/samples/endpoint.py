@@ -1,10 +1,8 @@
 """An OpenAI-compatible endpoint as a model to score, asked through the teachers' engine: paced, retried, journaled."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from pipeline.core.errors import InputError, UsageError
@@ -13,6 +11,7 @@ from pipeline.execution import Execution
 from pipeline.languages.finding import named
 from pipeline.stages.samples.models import NO_CONTENT, Answered, Ask
 from pipeline.stages.samples.postprocess import PROGRAM_STOPS, STOP_STRINGS
+from pipeline.store.locks import own_folder
 from pipeline.teacher import Answer, Failure, Question, converse, evaluation_teacher
 from pipeline.teacher.content import NOTHING
 
@@ -93,11 +92,11 @@ class EndpointModel:
             for index, prompt in enumerate(prompts)
         )
         # The evaluation's own journal is what outlives this process; the engine's only serves its retries.
-        with tempfile.TemporaryDirectory(prefix="hornbook-") as folder:
+        with own_folder() as folder:
             for outcome in converse(
                 questions,
                 {teacher.name: teacher},
-                journal=Path(folder),
+                journal=folder,
                 execution=self._execution,
                 total=len(prompts),
             ):
