@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from pipeline.core.interrupts import all_of, mapped
 from pipeline.languages.python.stopping import AnswerEnd, Stop, StopRule, end_tokens
 from pipeline.models.architectures import positions_of
 from pipeline.models.beginnings import shared_beginnings
@@ -108,10 +109,14 @@ def generate(
     engine = make_engine(loaded.model, slots, length, loaded.packed, beginnings)
     precise = next(loaded.model.parameters()).dtype == torch.float32
     choose = _Chooser(temperature, top_p, engine.alone if precise else None)
-    for done in _decode(engine, waiting, end_tokens(loaded.model, loaded.tokenizer), choose, on_step or _unheard):
+
+    def told(done: Generation) -> Generation:
         if on_done is not None:
             on_done(done)
-        yield done
+        return done
+
+    ends = end_tokens(loaded.model, loaded.tokenizer)
+    yield from mapped(_decode(engine, waiting, ends, choose, on_step or _unheard), told)
 
 
 def _stop_after(stop: StopRule | Stop | Sequence[str], prompt: str) -> Callable[..., int | None]:
@@ -159,7 +164,7 @@ def _decode(
         if finished:
             engine.keep(going)
             active = [active[place] for place in going]
-            yield from finished
+            yield from all_of(finished)
 
 
 def _finished(row: _Row, token: int, ends: frozenset[int]) -> Generation | None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.core.errors import InputError, UsageError
+from pipeline.core.interrupts import mapped
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
 from pipeline.languages.finding import named
 from pipeline.stages.samples.models import NO_CONTENT, Answered, Ask
 from pipeline.stages.samples.postprocess import PROGRAM_STOPS, STOP_STRINGS
 from pipeline.store.locks import own_folder
-from pipeline.teacher import Answer, Failure, Question, converse, evaluation_teacher
+from pipeline.teacher import Answer, Failure, Outcome, Question, converse, evaluation_teacher
 from pipeline.teacher.content import NOTHING
 
 MOST_STOPS = 4
@@ -93,24 +94,25 @@ class EndpointModel:
         )
         # The evaluation's own journal is what outlives this process; the engine's only serves its retries.
         with own_folder() as folder:
-            for outcome in converse(
+            asking = converse(
                 questions,
                 {teacher.name: teacher},
                 journal=folder,
                 execution=self._execution,
                 total=len(prompts),
-            ):
-                record = outcome.question.record
-                if isinstance(outcome.result, Answer) and isinstance(record, Asked):
-                    answer = outcome.result
-                    self._notes.update(answer.notes)
-                    yield Answered(
-                        record.index, answer.text, answer.finish_reason, answer.completion_tokens, answer.usd
-                    )
-                elif isinstance(record, Asked) and _without_content(outcome.result):
-                    yield Answered(record.index, "", NO_CONTENT, 0)
-                elif isinstance(outcome.result, Failure):
-                    self._unanswered[f"{outcome.result.trouble}: {outcome.result.detail}"] += 1
+            )
+            yield from mapped(asking, self._answered)
+
+    def _answered(self, outcome: Outcome) -> Answered | None:
+        record, result = outcome.question.record, outcome.result
+        assert isinstance(record, Asked)
+        if isinstance(result, Answer):
+            self._notes.update(result.notes)
+            return Answered(record.index, result.text, result.finish_reason, result.completion_tokens, result.usd)
+        if _without_content(result):
+            return Answered(record.index, "", NO_CONTENT, 0)
+        self._unanswered[f"{result.trouble}: {result.detail}"] += 1
+        return None
 
 
 def _without_content(result: object) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pipeline.core.identity import LATER
+from pipeline.core.interrupts import mapped
 from pipeline.core.records import Message
 from pipeline.execution import Execution
 
@@ -146,7 +147,7 @@ class LocalModel:
         ending: Ending = (
             "body" if ask.stop == "code" and not ask.chat else "program" if ask.stop == "program" else "none"
         )
-        for done in generate(
+        generations = generate(
             self._loaded,
             prompts,
             max_new_tokens=ask.max_new_tokens,
@@ -156,5 +157,8 @@ class LocalModel:
             temperature=ask.temperature,
             seeds=seeds,
             batch=self._batch,
-        ):
-            yield Answered(done.index, done.text, NO_ROOM if done.no_room else done.finish_reason, done.tokens)
+        )
+        yield from mapped(
+            generations,
+            lambda done: Answered(done.index, done.text, NO_ROOM if done.no_room else done.finish_reason, done.tokens),
+        )

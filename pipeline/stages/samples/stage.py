@@ -11,6 +11,7 @@ from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError
 from pipeline.core.events import OnEvent, silent
 from pipeline.core.identity import digest, rng_seed
+from pipeline.core.interrupts import undivided
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -172,7 +173,7 @@ def _answer(
     missing = [want for want in wanted if want.key not in written.lines]
     done = len(wanted) - len(missing)
     if missing:
-        for answer in answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing]):
+        for answer in undivided(answerer.answers([w.prompt for w in missing], ask, [w.seed for w in missing])):
             want = missing[answer.index]
             # An answer without content counts, and is asked again when the evaluation is: a server may mend its ways.
             kept = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}

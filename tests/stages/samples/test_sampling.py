@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from problems_made import mine
 
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError, UsageError
+from pipeline.core.interrupts import all_of, mapped, terminable, undivided
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe import EvaluationTable
@@ -13,6 +15,7 @@ from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
 from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
 from pipeline.stages.samples.stage import how, sample
+from pipeline.store import jsonl
 
 MINE = mine(4)
 
@@ -242,3 +245,51 @@ def test_an_answer_to_a_docstring_prompt_is_a_program_and_is_not_cut_at_its_firs
     made = chosen("stripped", False, "auto", mbpp.opened).apply(docstring, text)
     assert made == "\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\n"
     assert how(mbpp, EvaluationTable(), "stripped", "none").stop == "none"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_a_signal_while_an_answer_is_kept_loses_none_of_those_that_are_made(
+    number: signal.Signals, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group of answers is made at once: those behind the one that is being written are made, and maybe paid for."""
+
+    class Group(Echo):
+        def answers(self, prompts: Sequence[str], ask: Ask, seeds: Sequence[int]) -> Iterator[Answered]:
+            yield from mapped(all_of(list(super().answers(prompts, ask, seeds))), lambda one: one)
+            raise AssertionError("the signal came before")
+
+    append = jsonl.append
+    written: list[str] = []
+
+    def hit(path: Path, row: dict[str, object]) -> None:
+        if len(written) == at:
+            signal.raise_signal(number)
+        append(path, row)
+        written.append(str(row["key"]))
+
+    monkeypatch.setattr(jsonl, "append", hit)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), terminable():
+        run(Group(), tmp_path / "samples.jsonl")
+    assert len(list(jsonl.rows(tmp_path / "samples.jsonl"))) == len(MINE.problems) == 4
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_signal_outside_an_answer_is_raised_where_it_comes() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        signal.raise_signal(signal.SIGTERM)
+        yield 2
+
+    seen: list[int] = []
+
+    def see(one: int) -> None:
+        seen.append(one)
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), terminable():
+        seen.extend(undivided(source()))
+    with pytest.raises(KeyboardInterrupt), terminable():  # a list's iterator takes no exception
+        list(map(see, undivided(iter([3, 4]))))
+    assert seen[-1] == 3
