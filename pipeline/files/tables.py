@@ -17,6 +17,8 @@ from pipeline.core.errors import InputError
 from pipeline.files.finding import shown
 
 BATCH = 1_024
+BROKEN = (OSError, ValueError, OverflowError, pa.ArrowException)
+"""What reading a table raises whose bytes are broken; a ValueError for names that are no UTF-8, among others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def parquet(path: Path) -> Iterator[Table]:
     """The one table of a Parquet file. Raises InputError where it is not one, or breaks off."""
     try:
         file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
+    except BROKEN as error:
         raise InputError(f"{shown(path)}: not a Parquet file: {error}", hint="check that the file is whole") from error
     with file:
         yield _table(path, file.schema_arrow.names, lambda: file.iter_batches(batch_size=BATCH))
@@ -44,14 +46,29 @@ def arrow(path: Path) -> Iterator[Table]:
         with pa.memory_map(str(path)) as source:
             if source.read(6) == b"ARROW1":
                 file = pa.ipc.open_file(source)
-                batches: Callable[[], Any] = lambda: map(file.get_batch, range(file.num_record_batches))  # noqa: E731
+                batches: Callable[[], Any] = lambda: map(_sound, map(file.get_batch, range(file.num_record_batches)))  # noqa: E731
                 yield _table(path, file.schema.names, batches)
             else:
                 source.seek(0)
                 stream = pa.ipc.open_stream(source)
-                yield _table(path, stream.schema.names, lambda: stream)
-    except (OSError, pa.ArrowException) as error:
+                yield _table(path, stream.schema.names, lambda: map(_sound, stream))
+    except BROKEN as error:
         raise InputError(f"{shown(path)}: not an Arrow file: {error}", hint="check that the file is whole") from error
+
+
+def _sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch of a mapped file, once no place in it leads out of it: reading there would end the process. Raises
+    ArrowInvalid. Text that is no UTF-8 is left to who reads it."""
+    if batch.num_rows < 0:  # at which all that looks at its columns aborts
+        raise pa.ArrowInvalid(f"a batch of {batch.num_rows} rows")
+    batch.validate()
+    for column in batch.columns:
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error):
+                raise
+    return batch
 
 
 def saved(folder: Path) -> list[Path]:
@@ -87,7 +104,7 @@ def _rows(path: Path, batches: Callable[[], Any]) -> Iterator[dict[str, Any]]:
             for row in _plain(path, batch):
                 yield row
                 number += 1
-    except (OSError, pa.ArrowException) as error:
+    except BROKEN as error:
         raise InputError(
             f"{shown(path)}: cannot be read after row {number}: {error}", hint="check that the file is whole"
         ) from error
