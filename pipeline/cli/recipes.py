@@ -9,6 +9,7 @@ from pipeline.cli import completion
 from pipeline.cli.options import JsonOption, OverridesArgument, RecipeArgument, one_of, print_json, say, stderr
 from pipeline.cli.outputs import output
 from pipeline.core.errors import UsageError
+from pipeline.core.names import typed
 
 recipes_app = typer.Typer(help="List the shipped recipes, or copy one to edit.", invoke_without_command=True)
 prompts_app = typer.Typer(help="Show the prompts of a recipe.", no_args_is_help=True)
@@ -50,7 +51,7 @@ def recipes_copy(
     with disk_errors(file):
         write_atomically(file, found[name])
     verb = "sweep" if name in experiments else "run"
-    stderr.print(f"wrote {file}; run it with: hornbook {verb} {file}", markup=False, soft_wrap=True)
+    stderr.print(f"wrote {file}; run it with: hornbook {verb} {typed(file)}", markup=False, soft_wrap=True)
 
 
 @prompts_app.command("preview")

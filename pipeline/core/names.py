@@ -6,6 +6,8 @@ file systems disagree on whether a name is there. Such a name has no separator, 
 """
 
 import re
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -61,3 +63,10 @@ def _valid(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_valid)]
 """A name in a recipe."""
+
+
+def typed(path: str | Path) -> str:
+    """A path as it is typed in a shell, where a command is told to somebody: quoted where it must be, and never taken
+    for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -87,16 +87,20 @@ class Exported:
             lines.append(f"  corpus   {rows} of the stage {self.stage}; {self.dropped:,} dropped apart")
             lines.append(f"           {load_code(self.format, self.to).splitlines()[-1]}")
         if self.model:
-            lines.append(f'  model    AutoModelForCausalLM.from_pretrained("{self.to}/{MODEL}")')
+            lines.append(f"  model    AutoModelForCausalLM.from_pretrained({_in_python(f'{self.to}/{MODEL}')})")
         lines += [f"  cards    {Path(self.to, README)}" + (f", {Path(self.to, MODEL, README)}" if self.model else "")]
         for what, found in self.conflicts.items():
             lines += [f"  ! the {what} may not be passed on as it is: {one}" for one in found]
         return "\n".join(lines)
 
 
+def _in_python(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def load_code(format: str, folder: str) -> str:
     """How an exported corpus is loaded, in Python."""
-    call = f'datasets.load_from_disk("{folder}")' if format == "arrow" else f'datasets.load_dataset("{folder}")'
+    call = f"datasets.load_{'from_disk' if format == 'arrow' else 'dataset'}({_in_python(folder)})"
     return f"import datasets\n\ncorpus = {call}"
 
 

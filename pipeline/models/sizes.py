@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.names import typed
 from pipeline.models.folders import check_folder, tensors
 from pipeline.models.named import located, named
 
@@ -83,7 +84,7 @@ def required_size(key: str, spec: str, models: Path, layers: tuple[int, ...] = (
     found = size_of(spec, models, layers)
     if found is None:
         model = named(spec)
-        get = f"`hornbook models get {spec}`" if model else f"`hf download {spec}`"
+        get = f"`hornbook models get {spec}`" if model else f"`hf download {typed(spec)}`"
         raise InputError(
             f"{key} = {spec!r} is not on this machine, and a plan downloads nothing: its size is not known",
             hint=f"{get} fetches it; or name a folder that `save_pretrained` wrote",

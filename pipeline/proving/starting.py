@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import UsageError
+from pipeline.core.names import typed
 from pipeline.domains.domain import Domain
 from pipeline.domains.faults import PAGE
 from pipeline.domains.loading import TOML, load
@@ -88,7 +89,7 @@ class Started:
         listed = "\n".join(f"  {file}" for file in self.files)
         return (
             f"wrote {self.folder}, a copy of {self.copied}:\n{listed}\n"
-            f"change it, README.md says what; then: hornbook domain check {self.folder}"
+            f"change it, README.md says what; then: hornbook domain check {typed(self.folder)}"
         )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.contents import size_text
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import HornbookError, UsageError
+from pipeline.core.names import typed
 from pipeline.run.reading import RunView, StageView, existing_runs
 from pipeline.store.disk import disk_errors, whole_folder
 from pipeline.store.places import Places
@@ -46,14 +47,15 @@ class Exported:
         """The same for a person."""
         return (
             f"{self.folder}: {', '.join(self.runs)}, {self.records:,} records, {size_text(self.bytes)}\n"
-            f"see it with: python -m http.server --bind 127.0.0.1 --directory {self.folder}"
+            f"see it with: python -m http.server --bind 127.0.0.1 --directory {typed(self.folder)}"
         )
 
 
 def export(places: Places, names: Sequence[str], to: Path, say: Callable[[str], object]) -> Exported:
-    """Write the runs `names`, all for none, below `to`, whole or not at all; an earlier export there is replaced.
+    """Write the runs `names`, all that can be read for none, below `to`, whole or not at all; an earlier export there
+    is replaced.
 
-    say: told which run is being written. Raises UsageError where `to` holds anything else.
+    say: told which run is being written, or left out. Raises UsageError where `to` holds anything else.
     """
     to = to.expanduser().absolute()
     if to.exists() and not (to.is_dir() and (not any(to.iterdir()) or _is_export(to))):
@@ -61,7 +63,7 @@ def export(places: Places, names: Sequence[str], to: Path, say: Callable[[str], 
             f"{to} is no folder of an earlier export", hint="name a folder that is empty, or not there yet"
         )
     viewer = Viewer(places)
-    chosen = list(names) or [folder.name for folder in reversed(existing_runs(places.runs))]
+    chosen = list(names) or list(_read(viewer, say))
     records = 0
     with disk_errors(to), whole_folder(to) as folder:
         for name, content in page_files().items():
@@ -75,6 +77,15 @@ def export(places: Places, names: Sequence[str], to: Path, say: Callable[[str], 
             records += _run(viewer, name, folder / "data" / name)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Exported(str(to), tuple(chosen), records, size)
+
+
+def _read(viewer: Viewer, say: Callable[[str], object]) -> Iterator[str]:
+    """All runs that can be read, the one called last first."""
+    for folder in reversed(existing_runs(viewer.places.runs)):
+        try:
+            yield viewer.open(folder.name).folder.name
+        except HornbookError as error:
+            say(f"left out: {error.message}")
 
 
 def _is_export(folder: Path) -> bool:

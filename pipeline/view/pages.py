@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import walks
-from pipeline.core.errors import InputError
+from pipeline.core.errors import HornbookError, InputError
 from pipeline.report import runs as run_list
 from pipeline.report import samples
 from pipeline.report.browse import finished_stage
@@ -170,7 +170,7 @@ class Viewer:
     def _report(self, name: str) -> dict[str, Any]:
         try:
             found = json.loads((self.places.run(name) / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, HornbookError):  # a folder whose name is none must not hide the others
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -1,5 +1,6 @@
 """A command that Hornbook tells its reader to give works as it is copied."""
 
+import ast
 import json
 import re
 import shlex
@@ -66,3 +67,31 @@ def test_a_missing_run_s_hint_in_json_too(capsys, tmp_path):
     command = f"`hornbook run first-run --data {tmp_path}`"
     assert command in json.loads(out)["error"]["hint"]
     assert command in err
+
+
+@pytest.mark.parametrize("name", ["-x.toml", "my file.toml", "it's.toml", "plain.toml"])
+def test_the_command_for_a_copied_recipe_works_whatever_the_file_is_called(capsys, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli(capsys, "recipes", "copy", "tiny", "--", name)
+    assert code == 0
+    command = shlex.split(err.rstrip().partition("run it with: hornbook ")[2])
+    assert command[0] == "run"
+    assert cli(capsys, "plan", *command[1:], "--data", tmp_path / "data")[0] == 0
+
+
+def test_the_command_for_a_new_domain_works_whatever_its_folder_is_called(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = cli(capsys, "domain", "new", "--from", "regex", "--", "-my folder/mine")
+    assert code == 0
+    command = shlex.split(out.rstrip().partition("then: hornbook ")[2])
+    assert command[:2] == ["domain", "check"]
+    assert (tmp_path / command[2] / "domain.toml").is_file()
+    assert not command[2].startswith("-")
+
+
+def test_a_line_of_python_loads_what_was_exported_whatever_the_folder_is_called():
+    from pipeline.export.export import load_code
+
+    folder = 'a "quoted" folder\\with all'
+    told = load_code("parquet", folder).splitlines()[-1].partition("load_dataset")[2]
+    assert ast.literal_eval(told) == folder

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from example_run import Example
 from pipeline.core.errors import UsageError
 from pipeline.store.places import Places
 from pipeline.view.export import export
+from pipeline.view.pages import Viewer
 from pipeline.view.server import page_files
 
 
@@ -73,3 +75,17 @@ def test_an_earlier_export_is_replaced_and_nothing_else(where: Places, tmp_path:
     with pytest.raises(UsageError, match="is no folder of an earlier export"):
         export(where, ["example"], mine, lambda text: None)
     assert (mine / "thesis.tex").read_text() == "x"
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(example: Example, tmp_path: Path) -> None:
+    shutil.copytree(example.folder, tmp_path / "runs" / "example")
+    shutil.copytree(example.folder, tmp_path / "runs" / "a b'c")
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "run.json").write_text("{")
+    where, told = Places(tmp_path, example.store), []
+    assert {one["name"] for one in Viewer(where).runs()} == {"example", "a b'c", "broken"}
+    assert export(where, [], tmp_path / "site", told.append).runs == ("example",)
+    left = sorted(one for one in told if one.startswith("left out: "))
+    assert len(left) == 2
+    assert "has ' ' in it" in left[0] or "has ' ' in it" in left[1]
+    assert [one["name"] for one in json.loads((tmp_path / "site" / "data" / "runs.json").read_text())] == ["example"]
