@@ -16,6 +16,11 @@ def refused(which: str, problems: Sequence[str], instead: str = "") -> RecipeErr
     return RecipeError(f"{which} {count}:{listing}", hint=f"nothing was run{instead}", problems=problems)
 
 
+def unknown_teacher(key: str, name: str, names: Sequence[str]) -> str:
+    """What is said of a name that is none of a recipe's teachers, `names`. key: the setting or option that has it."""
+    return f"{key} = {name!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
+
+
 def inconsistencies(recipe: Recipe) -> list[str]:
     """What no single field shows: names that refer to nothing, shares that add to nothing."""
     problems = []
@@ -34,9 +39,7 @@ def inconsistencies(recipe: Recipe) -> list[str]:
     problems.extend(_rewordings(recipe))
     judge = recipe.quality.judge
     if judge and judge not in names:
-        problems.append(
-            f"quality.judge = {judge!r}: no teacher of that name; teachers are {', '.join(names) or 'none'}"
-        )
+        problems.append(unknown_teacher("quality.judge", judge, names))
     problems.extend(_value_model_problems(recipe, names))
     problems.extend(_evaluation(recipe))
     problems.extend(_distillation(recipe))
@@ -70,12 +73,13 @@ def _teachers(recipe: Recipe, names: Sequence[str]) -> list[str]:
             problems.append(f"teachers.{number}.{teacher.lacking}")
         if isinstance(teacher, ReplayTable) and teacher.otherwise:
             other = next((one for one in recipe.teachers if one.name == teacher.otherwise), None)
-            where = f"teachers.{number}.otherwise = {teacher.otherwise!r}"
+            key = f"teachers.{number}.otherwise"
             if other is None:
-                problems.append(f"{where}: no teacher of that name; teachers are {', '.join(names)}")
+                problems.append(unknown_teacher(key, teacher.otherwise, names))
             elif isinstance(other, ReplayTable) or not other.has_model:
                 problems.append(
-                    f"{where} has kind = {other.kind!r}; name one that can answer anything, openai or local"
+                    f"{key} = {teacher.otherwise!r} has kind = {other.kind!r}; name one that can answer anything, "
+                    "openai or local"
                 )
         if isinstance(teacher, LocalTable) and teacher.optional and teacher.model not in models():
             problems.append(
@@ -123,7 +127,7 @@ def _reads(recipe: Recipe, key: str, name: str) -> list[str]:
     """What is wrong with the name of a teacher that has to read what it is asked; "" names none."""
     tables = {teacher.name: teacher for teacher in recipe.teachers}
     if name and name not in tables:
-        return [f"{key} = {name!r}: no teacher of that name; teachers are {', '.join(tables) or 'none'}"]
+        return [unknown_teacher(key, name, list(tables))]
     if name and not tables[name].has_model:
         return [
             f"{key} = {name!r} has kind = {tables[name].kind!r}, which does not read what it is asked; "

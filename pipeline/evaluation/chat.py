@@ -9,6 +9,7 @@ from pipeline.core.errors import HornbookError, InputError
 from pipeline.core.records import Message, Record
 from pipeline.execution import Execution
 from pipeline.recipe import Recipe
+from pipeline.recipe_checks import unknown_teacher
 from pipeline.store.locks import own_folder
 from pipeline.teacher import Failure, Teacher, ask, build
 
@@ -116,11 +117,11 @@ def teacher_of(recipe: Recipe, name: str, execution: Execution, models: Path) ->
     table = next((one for one in recipe.teachers if one.name == name), None)
     talking = [one.name for one in recipe.teachers if one.kind in ("openai", "local")]
     if table is None or table.name not in talking:
-        why = (
-            "the recipe has no such teacher" if table is None else f"a {table.kind} answers the recipe's prompts alone"
+        alone = "" if table is None else f"--teacher {name}: a {table.kind} answers the recipe's prompts alone"
+        raise InputError(
+            alone or unknown_teacher("--teacher", name, [one.name for one in recipe.teachers]),
+            hint=f"those that can talk: {', '.join(talking)}" if talking else "none of this recipe's teachers can",
         )
-        there = f"teachers that can: {', '.join(talking)}" if talking else "none of this recipe's teachers can"
-        raise InputError(f"--teacher {name}: {why}", hint=there)
     return Beside(name, build(table, replace(execution, budget_usd=None), recipe.seed, models), execution)
 
 

@@ -25,6 +25,7 @@ from pipeline.improve.drawing import Direction, Slot, seeds, slots
 from pipeline.improve.outcome import Improved, Options, Round
 from pipeline.improve.rewording import reword
 from pipeline.recipe import Recipe
+from pipeline.recipe_checks import unknown_teacher
 from pipeline.recipe_teachers import ReplayTable, TeacherTable
 from pipeline.recipe_text import Loaded, load
 from pipeline.report.arms import Failed
@@ -32,7 +33,7 @@ from pipeline.report.experiment import Experiment
 from pipeline.run.reading import RunView
 from pipeline.run.run import Planned
 from pipeline.run.students import over_text
-from pipeline.stages.rewordings.wording import can_reword
+from pipeline.stages.rewordings.wording import lacking
 from pipeline.stages.seeds.files import write as write_seeds
 from pipeline.store import jsonl
 from pipeline.store.disk import disk_errors, write_atomically
@@ -156,6 +157,12 @@ def writer_of(loaded: Loaded, name: str) -> TeacherTable:
     teachers = loaded.recipe.teachers
     able = [one for one in teachers if KINDS[one.kind].keyed != "nothing" or not one.has_model]
     found = next((one for one in able if name in ("", one.name)), None)
+    names = [one.name for one in teachers]
+    if name and name not in names:
+        raise UsageError(
+            unknown_teacher("--teacher", name, names),
+            hint=f"name one that can be asked: {', '.join(one.name for one in able) or 'there is none'}",
+        )
     if found is None:
         what = f"teacher {name!r}" if name else "a teacher of the recipe"
         raise UsageError(
@@ -255,7 +262,7 @@ def _reworded(made: Improvement, number: int, wanted: Sequence[Slot]) -> dict[st
     recipe, execution = made.loaded.recipe, made.loaded.execution
     writer, domain = writer_of(made.loaded, made.options.writer), load_domain(recipe.domain)
     parents = [slot.parent for slot in wanted if slot.kind == "reworded" and slot.parent]
-    if not parents or not writer.has_model or not can_reword(domain):
+    if not parents or not writer.has_model or lacking(domain):
         return {}
     left = execution.budget_usd, execution.budget_tokens
     if left != (None, None):

@@ -5,7 +5,7 @@ It asks what the run has to ask, and journals the answers where the run will fin
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.core.money import dollars
 from pipeline.core.plan import PlannedStage
 from pipeline.core.records import Prompt
 from pipeline.execution import Execution
+from pipeline.recipe_checks import unknown_teacher
 from pipeline.recipe_teachers import OpenAITable
 from pipeline.recipe_text import Loaded
 from pipeline.run.costs import estimate
@@ -25,7 +26,7 @@ from pipeline.teacher.archive import Archive
 from pipeline.teacher.building import build
 from pipeline.teacher.building import usd as price
 from pipeline.teacher.earlier import earlier_journals
-from pipeline.teacher.kinds.openai import EndpointTeacher
+from pipeline.teacher.kinds.openai import EndpointTeacher, with_listed
 from pipeline.teacher.measuring import LEVELS, Level, best, measure, sweep
 from pipeline.teacher.protocol import Question, messages_digest
 
@@ -100,6 +101,7 @@ def bench(
     """
     table = _table(loaded, teacher)
     until = run(loaded, places, name=name, until="prompts", watch=watch)
+    loaded = replace(loaded, execution=with_listed(loaded.execution))
     call = planned(loaded, places, until.name)
     stage = call.plan["completions"]
     store = places.store
@@ -136,8 +138,11 @@ def bench(
 def _table(loaded: Loaded, name: str) -> OpenAITable:
     able = [one for one in loaded.recipe.teachers if isinstance(one, OpenAITable) and one.mode == "online"]
     found = next((one for one in able if name in ("", one.name)), None)
+    names = ", ".join(one.name for one in able) or "none"
+    there = [one.name for one in loaded.recipe.teachers]
+    if name and name not in there:
+        raise UsageError(unknown_teacher("--teacher", name, there), hint=f"those that ask an endpoint online: {names}")
     if found is None:
-        names = ", ".join(one.name for one in able) or "none"
         called = f" {name!r}" if name else ""
         raise UsageError(
             f"{loaded.source} has no teacher{called} that asks an endpoint online; those that do: {names}",

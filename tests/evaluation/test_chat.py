@@ -147,6 +147,6 @@ def test_a_teacher_that_cannot_talk_is_told(tmp_path):
     recipe = load("tiny").recipe
     with pytest.raises(InputError, match="a composer answers the recipe's prompts alone"):
         teacher_of(recipe, "composer", Execution(), tmp_path)
-    with pytest.raises(InputError, match="the recipe has no such teacher") as error:
+    with pytest.raises(InputError, match="no teacher of that name; teachers are") as error:
         teacher_of(recipe, "nobody", Execution(), tmp_path)
     assert "none of this recipe's teachers can" in error.value.hint

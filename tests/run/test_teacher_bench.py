@@ -72,8 +72,27 @@ def test_nothing_is_asked_twice_where_all_is_answered(tmp_path: Path) -> None:
 def test_a_recipe_without_an_endpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no teacher that asks an endpoint online"):
         bench(load("tiny"), places(str(tmp_path)))
-    with serving(answer) as server, pytest.raises(UsageError, match="no teacher 'other' .* those that do: composer"):
+    with serving(answer) as server, pytest.raises(UsageError) as error:
         bench(recipe(server), places(str(tmp_path)), teacher="other")
+    assert error.value.message == "--teacher = 'other': no teacher of that name; teachers are composer"
+    assert error.value.hint == "those that ask an endpoint online: composer"
+
+
+def test_servers_that_come_while_it_is_measured_are_not_measured(tmp_path: Path) -> None:
+    """Levels would be of as many servers as there were just then."""
+    listed = tmp_path / "servers.txt"
+
+    def more(body: Body) -> Reply:
+        listed.write_text(f"{first.url}\n{second.url}\n")
+        return answer(body)
+
+    with serving(more) as first, serving(answer) as second:
+        listed.write_text(f"{first.url}\n")
+        servers = f'execution.servers=[{{teacher = "composer", file = "{listed}"}}]'
+        found = bench(recipe(first, servers), places(str(tmp_path / "data")), seconds=0.6, most=16)
+        assert second.url in listed.read_text()
+        assert len(found.levels) > 1
+        assert not second.requests
 
 
 def test_the_verb_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Short ways to ask, shared by the teacher's tests."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.execution import Execution
 from pipeline.recipe_teachers import OpenAITable, TeacherTable
 from pipeline.stages.completions.stage import Complete
+from pipeline.store.places import Places
 
 
 def prompt(number: int, text: str = "", asked: str = "mock") -> Prompt:
@@ -45,3 +47,17 @@ def ask_all(
         else:
             dropped[outcome.record.id] = outcome
     return kept, dropped
+
+
+def written(folder: Path, recipe: str, **values: Any) -> Path:
+    """A recipe file of this text, its {places} filled."""
+    path = folder / "recipe.toml"
+    path.write_text(recipe.format(**values), encoding="utf-8")
+    return path
+
+
+def kept(where: Places, name: str, stage: str) -> list[Any]:
+    """What a stage of a run has kept."""
+    stages = json.loads((where.runs / name / "run.json").read_text())["stages"]
+    (key,) = [entry["key"] for entry in stages if entry["name"] == stage]
+    return list(where.store.kept(stage, key))

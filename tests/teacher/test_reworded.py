@@ -5,9 +5,9 @@ import re
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
+from asking import kept, written
 from server import Body, Reply, Server, chat, serving
 
 from pipeline.core.errors import BudgetReached, RecipeError
@@ -18,7 +18,7 @@ from pipeline.report.summary import summarise
 from pipeline.report.tracing import trace
 from pipeline.run.costs import estimate, table
 from pipeline.run.run import run
-from pipeline.store.places import Places, places
+from pipeline.store.places import places
 
 RECIPE = """
 name = "reworded"
@@ -123,15 +123,8 @@ class Two:
 
 
 def recipe(folder: Path, server: Server, exercises: int = len(WAYS)) -> Path:
-    path = folder / "reworded.toml"
-    path.write_text(RECIPE.format(url=server.url, exercises=exercises), encoding="utf-8")
+    path: Path = written(folder, RECIPE, url=server.url, exercises=exercises)
     return path
-
-
-def kept(where: Places, name: str, stage: str) -> list[Any]:
-    stages = json.loads((where.runs / name / "run.json").read_text())["stages"]
-    (key,) = [entry["key"] for entry in stages if entry["name"] == stage]
-    return list(where.store.kept(stage, key))
 
 
 def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from asking import kept, written
 from server import Body, Reply, Server, chat, serving
 
 from pipeline.core.errors import BudgetReached
@@ -26,7 +26,7 @@ from pipeline.report.tracing import trace
 from pipeline.run.costs import estimate, table
 from pipeline.run.run import run
 from pipeline.stages.solutions.stage import asks
-from pipeline.store.places import Places, places
+from pipeline.store.places import places
 
 RECIPE = """
 name = "agreed"
@@ -112,15 +112,8 @@ class Weak:
 
 
 def recipe(folder: Path, server: Server, exercises: int = len(WAYS)) -> Path:
-    path = folder / "agreed.toml"
-    path.write_text(RECIPE.format(url=server.url, exercises=exercises), encoding="utf-8")
+    path: Path = written(folder, RECIPE, url=server.url, exercises=exercises)
     return path
-
-
-def kept(where: Places, name: str, stage: str) -> list[Any]:
-    stages = json.loads((where.runs / name / "run.json").read_text())["stages"]
-    (key,) = [entry["key"] for entry in stages if entry["name"] == stage]
-    return list(where.store.kept(stage, key))
 
 
 def test_exercises_are_solved_blind_and_those_agreed_on_are_kept(tmp_path: Path) -> None:

@@ -19,21 +19,24 @@ _OPENING = re.compile(r"(?:This function|The function(?: `\w+`)?|The `\w+` funct
 _ITEM = re.compile(r"\s*(?:[-*] |\d+\. )?")
 
 
-def can_reword(domain: Domain) -> bool:
-    """Whether the domain has what rewording needs: docstrings to take out, and templates to ask by."""
-    return domain.language == "python" and {"reword", "complete"} <= domain.templates.keys()
-
-
-def check_rewords(domain: Domain) -> None:
-    """Raises RecipeError where the domain cannot reword."""
+def lacking(domain: Domain) -> RecipeError | None:
+    """What the domain lacks that rewording needs, docstrings to take out and templates to ask by; None for nothing."""
     if domain.language != "python":
-        raise RecipeError(
+        return RecipeError(
             f"domain '{domain.name}' is of language '{domain.language}': only docstrings of Python are said anew",
             hint="set rewordings.per_exercise = 0",
         )
     for name in ("reword", "complete"):
         if name not in domain.templates:
-            raise RecipeError(f"domain '{domain.name}' has no template '{name}'", hint=f"write {TEMPLATES[name]}")
+            return RecipeError(f"domain '{domain.name}' has no template '{name}'", hint=f"write {TEMPLATES[name]}")
+    return None
+
+
+def check_rewords(domain: Domain) -> None:
+    """Raises RecipeError where the domain cannot reword."""
+    found = lacking(domain)
+    if found is not None:
+        raise found
 
 
 def without_docstring(exercise: Exercise) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.money import Price, read_prices, require_price
-from pipeline.execution import Execution
+from pipeline.execution import Execution, ServersTable
 from pipeline.recipe_teachers import OpenAITable
 from pipeline.teacher.address import checked_headers, checked_url
 from pipeline.teacher.endpoint import Endpoint, Service, priced
@@ -93,10 +93,19 @@ def _places(table: OpenAITable) -> list[OpenAITable]:
 
 def _servers(teacher: str, execution: Execution) -> Servers | None:
     """The servers that the execution settings name for a teacher; the first of its endpoints is theirs."""
-    for number, one in enumerate(execution.servers):
-        if one.teacher == teacher:
-            return Servers(f"execution.servers.{number}", one.urls, Path(one.file) if one.file else None)
-    return None
+    return next((_one(number, one) for number, one in enumerate(execution.servers) if one.teacher == teacher), None)
+
+
+def _one(number: int, table: ServersTable) -> Servers:
+    return Servers(f"execution.servers.{number}", table.urls, Path(table.file) if table.file else None)
+
+
+def with_listed(execution: Execution) -> Execution:
+    """The settings with the servers that their files name now, which are then not read again: what is measured stays
+    comparable. A file that names none stays one to be looked at."""
+    servers = [(table, _one(number, table).listed()) for number, table in enumerate(execution.servers)]
+    listed = [table.model_copy(update={"urls": urls, "file": ""}) if urls else table for table, urls in servers]
+    return execution.model_copy(update={"servers": tuple(listed)})
 
 
 def _endpoint(
