@@ -162,7 +162,8 @@ class Scored:
     size: Size | None = None
 
 
-def _opened(subject: Subject, execution: Execution, cache: Path, on_event: OnEvent) -> Opened:
+def opened(subject: Subject, execution: Execution, cache: Path, on_event: OnEvent) -> Opened:
+    """The subject's model, ready to answer. Raises as `open_model`."""
     from pipeline.stages.samples.opening import is_endpoint, open_model
 
     if not is_endpoint(subject.spec):
@@ -240,12 +241,14 @@ def evaluate(
     seed: int = 0,
     calibrate: bool = True,
     fresh: bool = False,
+    answerer: Opened | None = None,
     on_event: OnEvent = silent,
 ) -> Scored:
     """Ask a model the benchmark's problems and score its answers.
 
-    cache: folder for converted models. journal: where answers are kept, so that a killed evaluation goes on. fresh: ask
-    again for what the journal has; without it the result says how old an endpoint's answers are.
+    answerer: the subject's model where it is `opened` already. cache: folder for converted models. journal: where
+    answers are kept, so that a killed evaluation goes on. fresh: ask again for what the journal has; without it the
+    result says how old an endpoint's answers are.
     calibrate: run the reference solutions first, and say which fail on this machine before the model is asked.
     Raises HornbookError where an endpoint answered nothing at all.
     """
@@ -258,7 +261,7 @@ def evaluate(
     notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
     for note in notes:
         on_event({"event": "warning", "stage": "calibration", "text": note})
-    answerer = _opened(subject, execution, cache, on_event)
+    answerer = answerer or opened(subject, execution, cache, on_event)
     asking = _Asking(on_event)
     samples = list(
         sample(

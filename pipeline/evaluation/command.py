@@ -20,7 +20,7 @@ from pipeline.core.identity import digest
 from pipeline.core.records import Document, Passage
 from pipeline.core.stage import Kept
 from pipeline.evaluation import samples_file
-from pipeline.evaluation.api import Scored, Subject, evaluate
+from pipeline.evaluation.api import Scored, Subject, evaluate, opened
 from pipeline.evaluation.board import HEADING, Contestant, Row, board
 from pipeline.evaluation.references import Comparison, compared, quantised_bits, reference
 from pipeline.evaluation.understanding import Understanding, grade
@@ -32,6 +32,7 @@ from pipeline.sandbox import Sandbox
 from pipeline.stages.likelihoods.results import Surprise, surprises
 from pipeline.stages.likelihoods.stage import Likelihoods
 from pipeline.stages.samples.endpoint import EndpointModel
+from pipeline.stages.samples.models import LocalModel, Opened
 from pipeline.stages.samples.opening import is_endpoint
 from pipeline.stages.scores.results import verdicts_by_task
 from pipeline.stages.scores.splits import SplitScore, split_scores
@@ -133,7 +134,7 @@ def run(
         if one is not None and is_endpoint(one.spec):
             EndpointModel(one.spec, one.endpoint_model, one.api_key_env, execution)  # before anything is run or asked
 
-    def score(model: Subject, calibrate: bool) -> Scored:
+    def score(model: Subject, calibrate: bool, answerer: Opened | None = None) -> Scored:
         return evaluate(
             model,
             problem_set,
@@ -146,14 +147,18 @@ def run(
             seed=seed,
             calibrate=calibrate,
             fresh=fresh,
+            answerer=answerer,
             on_event=on_event,
         )
 
-    scored = score(subject, True)
+    asked = problem_set.limited(table.limit)
+    here = opened(subject, execution, places.models, on_event) if beside.likelihood else None
+    scored = score(subject, True, here)
     if beside.save is not None:
         samples_file.write_samples(beside.save, (one.sample for one in scored.judged))
         samples_file.saved_results(beside.save, scored.judged)
-    asked = problem_set.limited(table.limit)
+    likelihood = _likelihood(subject, asked, here, on_event) if isinstance(here, LocalModel) else None
+    here = None  # whose memory the teacher may need
     graded = None
     if judge:
         graded = _graded(scored, problem_set, judge, beside.repeats, places, execution, seed, fresh, on_event)
@@ -163,23 +168,17 @@ def run(
         graded,
         _board(scored, score(beside.teacher, False)) if beside.teacher is not None else (),
         _beside_published(beside.reference, scored, subject, table) if beside.reference else None,
-        _likelihood(subject, asked, execution, places, on_event) if beside.likelihood else None,
+        likelihood,
     )
 
 
-def _likelihood(
-    subject: Subject, problem_set: ProblemSet, execution: Execution, places: Places, on_event: OnEvent
-) -> Surprise | None:
+def _likelihood(subject: Subject, problem_set: ProblemSet, model: LocalModel, on_event: OnEvent) -> Surprise | None:
     """Of the problems that have a reference solution; None where none has."""
-    from pipeline.models.loading import load
-
-    on_event({"event": "loading", "stage": "likelihoods", "what": subject.spec})
-    model = load(subject.spec, cache=places.models, device=execution.device)
 
     def tell(event: Event) -> None:
         on_event({**event, "stage": "likelihoods"})
 
-    stage = Likelihoods(model, subject.name or subject.spec, digest(model.identity), tell)
+    stage = Likelihoods(model.loaded, subject.name or subject.spec, model.checkpoint, tell)
     rows = [asdict(one.record) for one in stage(problem_set.problems) if isinstance(one, Kept)]
     return next(iter(surprises(rows, 0)), None)
 

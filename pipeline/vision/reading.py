@@ -140,13 +140,36 @@ def fitted(image: Any, size: int, channels: int) -> Pixels:
     from PIL import ImageOps
     from PIL.Image import Resampling
 
-    if getattr(image, "getexif", None) is not None:
-        image = ImageOps.exif_transpose(image)
-    image = _opaque(_of_eight_bits(image)).convert("L" if channels == 1 else "RGB")
+    image = _opaque(_of_eight_bits(_turned(image))).convert("L" if channels == 1 else "RGB")
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Resampling.BICUBIC)
     found: Pixels = np.asarray(image, dtype=np.uint8)
     return np.ascontiguousarray(found[None] if channels == 1 else found.transpose(2, 0, 1))
+
+
+def _turned(image: Any) -> Any:
+    """The image as its camera says that it was held. Pillow's own `exif_transpose` writes all that the camera said
+    anew, and fails where a word of it is broken that has nothing to do with this."""
+    from PIL import ExifTags
+    from PIL.Image import Transpose
+
+    if getattr(image, "getexif", None) is None:
+        return image
+    image.load()  # TIFF turns itself, and says so then
+    try:
+        said = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception as error:
+        raise ValueError(f"its EXIF cannot be read ({reason(error)}), so which side is up is not known") from error
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[said]) if said in turns else image
 
 
 def _of_eight_bits(image: Any) -> Any:

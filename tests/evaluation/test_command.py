@@ -17,6 +17,7 @@ from shapes_held import hold
 from pipeline.benchmarks import problems
 from pipeline.cli.main import main
 from pipeline.evaluation import references
+from pipeline.models import loading
 
 TASKS = [
     {
@@ -362,8 +363,20 @@ def test_an_endpoint_that_cannot_be_asked_is_named_before_anything_is_asked(
 
 
 def test_likelihood_is_of_the_reference_solutions_by_a_model_that_is_here(
-    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    server: _Server,
+    benchmark: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    loads: list[str] = []
+    load = loading.load
+
+    def counted(spec: str, **settings: Any) -> Any:
+        loads.append(spec)
+        return load(spec, **settings)
+
+    monkeypatch.setattr(loading, "load", counted)
     assert evaluate(server, benchmark, "--likelihood") == 2
     told = " ".join(capsys.readouterr().err.split())
     assert "--likelihood reads a model's probabilities, and http://127.0.0.1" in told
@@ -376,6 +389,7 @@ def test_likelihood_is_of_the_reference_solutions_by_a_model_that_is_here(
     found = json.loads(capsys.readouterr().out)
     hold("evaluate", found)
     assert found["likelihood"]["problems"] == 3
+    assert len(loads) == 1, "the model is read once for both"
     low, high = found["likelihood"]["interval"]
     assert 0 < low <= found["likelihood"]["bits_per_byte"] <= high
 

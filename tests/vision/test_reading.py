@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ExifTags, ImageOps
 from PIL import Image as Pillow
 
 from pipeline.core.errors import InputError
@@ -40,6 +41,49 @@ def test_pixels_of_16_bits_keep_their_shades(mode: str, channels: int) -> None:
     values = {"I;16": shades, "I;16B": shades.astype(">u2"), "I": shades.astype(np.int32)}[mode]
     image = Pillow.frombytes(mode, (16, 16), values.tobytes())
     assert np.array_equal(fitted(image, 16, channels)[0].ravel(), np.arange(256))
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "tiff", "webp"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_picture_is_turned_as_its_camera_says(form: str, orientation: int) -> None:
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    shades = np.arange(12 * 8, dtype=np.uint8).reshape(8, 12) * 2
+    file = io.BytesIO()
+    Pillow.fromarray(shades).convert("RGB").save(file, form, exif=exif)
+    upright = ImageOps.exif_transpose(Pillow.open(file))
+    wanted = fitted(Pillow.fromarray(np.asarray(upright)), 8, 3)
+    assert np.array_equal(fitted(Pillow.open(file), 8, 3), wanted)
+
+
+def test_broken_words_of_a_camera_drop_a_picture_only_where_they_hide_which_side_is_up(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Make] = "maker"
+    file = io.BytesIO()
+    Pillow.new("RGB", (12, 8), (200, 30, 30)).save(file, "webp", exif=exif)
+    header = file.getvalue().replace(b"MM\0*", b"XX\0*")
+    with pytest.raises(
+        ValueError, match=r"its EXIF cannot be read \(SyntaxError: .*\), so which side is up is not known"
+    ):
+        fitted(Pillow.open(io.BytesIO(header)), 8, 3)
+    file = io.BytesIO()
+    Pillow.new("RGB", (12, 8), (200, 30, 30)).save(file, "jpeg", exif=exif)
+    whole = file.getvalue()
+    make = struct.pack(">HHI", ExifTags.Base.Make, 2, 6)
+    maker = whole.replace(make, struct.pack(">HHI", ExifTags.Base.Make, 2, 2**31))
+    assert maker != whole
+    (tmp_path / "d.jpg").write_bytes(maker)
+    (tmp_path / "a.webp").write_bytes(header)
+    (tmp_path / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c.jpg").write_bytes(whole)
+    found: dict[str, Any] = {}
+    for one in images(ImagesTable(kind="folder", path=str(tmp_path), size=8, channels=3)):
+        outcome: Any = one.outcome
+        found[Path(outcome.record.source).name] = outcome
+    assert {name for name, one in found.items() if isinstance(one, Dropped)} == {"a.webp", "b.jpg"}
+    assert len(found) == 4
+    assert "runcated" in found["b.jpg"].detail
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ class LocalModel:
     """A causal LM in this process. Greedy answers in fp32 do not depend on the batch."""
 
     def __init__(self, loaded: "LoadedModel", checkpoint: str, execution: Execution) -> None:
-        self._loaded = loaded
+        self.loaded = loaded
         self._checkpoint = checkpoint
         self._batch = execution.batch
 
@@ -125,7 +125,7 @@ class LocalModel:
 
     def size(self) -> Size:
         """Of the weights as they are loaded."""
-        weights = list(self._loaded.model.parameters())
+        weights = list(self.loaded.model.parameters())
         return Size(sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights))
 
     def notes(self, ask: Ask) -> list[str]:
@@ -142,13 +142,13 @@ class LocalModel:
         from pipeline.models.generation import chat_prompt, generate
 
         if ask.chat:
-            prompts = [chat_prompt(self._loaded, [Message("user", prompt)], ask.opening) for prompt in prompts]
+            prompts = [chat_prompt(self.loaded, [Message("user", prompt)], ask.opening) for prompt in prompts]
         # A chat answer is prose around a code block: the rule for bodies would end it at its first word.
         ending: Ending = (
             "body" if ask.stop == "code" and not ask.chat else "program" if ask.stop == "program" else "none"
         )
         generations = generate(
-            self._loaded,
+            self.loaded,
             prompts,
             max_new_tokens=ask.max_new_tokens,
             stop=_StopOf(named(ask.language))
