@@ -205,6 +205,13 @@ class _Asking:
         return told_ages(self._given, len(self._given) + len(self._answers), int(time.time()))
 
 
+def _calibrated(problem_set: ProblemSet, sandbox: Sandbox, on_event: OnEvent) -> list[str]:
+    notes = calibration(problem_set, sandbox)
+    for note in notes:
+        on_event({"event": "warning", "stage": "calibration", "text": note})
+    return notes
+
+
 def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int) -> dict[str, Any]:
     """What changes answers, for the result."""
     return {
@@ -258,9 +265,7 @@ def evaluate(
     _check_ks(ks)
     form = subject.prompt_form or table.prompt_form
     check_samples(table)
-    notes = calibration(problem_set.limited(table.limit), sandbox) if calibrate else []
-    for note in notes:
-        on_event({"event": "warning", "stage": "calibration", "text": note})
+    notes = _calibrated(problem_set.limited(table.limit), sandbox, on_event) if calibrate else []
     answerer = answerer or opened(subject, execution, cache, on_event)
     asking = _Asking(on_event)
     samples = list(
