@@ -189,7 +189,7 @@ class DecontaminatedTable(Table):
 class TokensTable(Table):
     """Tokenizer and packing."""
 
-    tokenizer: ModelText = "student"
+    tokenizer: Annotated[ModelText, Field(min_length=1)] = "student"
     """"student" (the pretrained student's own), "train" (a BPE trained on the corpus), or a folder or hub name."""
     vocabulary: Annotated[int, Field(ge=257, le=MOST)] = 4096
     """Vocabulary size where the tokenizer is trained: at least all bytes and an end."""

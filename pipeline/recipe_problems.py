@@ -111,6 +111,7 @@ _WANTED = {
     "float": "a number is wanted",
     "finite": "a finite number is wanted",
     "bool": "true or false is wanted",
+    "string_too_short": "a name is wanted",
     "string": 'text is wanted, in quotes: "..."',
     "dict": "a table is wanted",
     "greater_than": "more than {gt} is wanted",

@@ -39,6 +39,7 @@ def test_no_word_of_pydantics_reaches_whoever_writes_a_recipe(recipe: str, value
         ("student.phases.0.betas=[0.9]", "student.phases.0.betas.1: missing; it must be given"),
         ("student.phases.0.betas=[0.9, 0.9, 0.9]", "betas = [0.9, 0.9, 0.9]: at most 2 of them are wanted"),
         ("validated.require_test=maybe", "validated.require_test = 'maybe': true or false is wanted"),
+        ("tokens.tokenizer=", "tokens.tokenizer = '': a name is wanted"),
         ("description=3", "description = 3: text is wanted, in quotes"),
         ("quality.min_value=a", "quality.min_value = 'a': a number is wanted"),
         ("tokens.loss=1", "tokens.loss = 1: 'all' or 'answer' is wanted"),

@@ -128,6 +128,8 @@ def evaluate(
     from pipeline.stages.samples.opening import is_endpoint
     from pipeline.store.places import places
 
+    _belong("--teacher", teacher, model=teacher_model, key_env=teacher_key_env, form=teacher_form)
+    _belong("--judge", judge, model=judge_model, key_env=judge_key_env)
     if reference:
         published = find_reference(reference)
 
@@ -196,6 +198,14 @@ def evaluate(
             on_event=watch,
         )
     print_result(result, as_json)
+
+
+def _belong(option: str, value: str, **others: str) -> None:
+    """Raises UsageError for a further option of one that is not given: it would count for nothing, unsaid."""
+    alone = next((name for name, given in others.items() if given and not value), "")
+    if alone:
+        further = f"{option}-{alone.replace('_', '-')}"
+        raise UsageError(f"{further} is of {option}, which is not given", hint=f"give {option} too, or leave it out")
 
 
 def _mode(sandbox: str) -> Any:

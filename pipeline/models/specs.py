@@ -39,6 +39,8 @@ def file_of(spec: str) -> ModelFile | None:
     Nothing is fetched or read. Raises InputError for a path where no file is, MissingExtra where the embedded model is
     not installed.
     """
+    if not spec:
+        raise InputError("a model is named '', which is no name", hint=_hint())
     model = named(spec)
     if model is not None:
         return ModelFile(model)
@@ -58,6 +60,10 @@ def not_found(spec: str, why: str = "") -> InputError:
         f"no model at {spec!r}: {sought} is not there"
         + (f", but {sought.parent / near[0]} is" if near else "")
         + (f"; {why}" if why else ""),
-        hint=f'name "smollm2", {", ".join(known())}, a folder with a config.json, a .gguf file, or a hub name '
-        '"owner/name"',
+        hint=_hint(),
     )
+
+
+def _hint() -> str:
+    names = ", ".join(known())
+    return f'name "smollm2", {names}, a folder with a config.json, a .gguf file, or a hub name "owner/name"'

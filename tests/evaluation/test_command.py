@@ -406,3 +406,33 @@ def test_limits_that_no_machine_has_are_refused(
     assert stopped.value.code == 2
     said = json.loads(capsys.readouterr().out)["error"]["message"]
     assert said == f"Invalid value for '{option}': Input should be less than or equal to {most}"
+
+
+@pytest.mark.parametrize(
+    ("option", "of"),
+    [
+        ("--teacher-model", "--teacher"),
+        ("--teacher-key-env", "--teacher"),
+        ("--teacher-form", "--teacher"),
+        ("--judge-model", "--judge"),
+        ("--judge-key-env", "--judge"),
+    ],
+)
+def test_an_option_of_one_that_is_not_given_is_refused(
+    option: str, of: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "smollm2", option, "x"])
+    assert stopped.value.code == 2
+    assert f"{option} is of {of}, which is not given\n  give {of} too" in capsys.readouterr().err
+
+
+def test_an_empty_model_name_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["evaluate", ""], ["chat", ""]):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--data", str(tmp_path / "data")])
+        assert stopped.value.code == 2
+        assert "a model is named '', which is no name\n  name \"smollm2\"" in capsys.readouterr().err
