@@ -13,6 +13,9 @@ _SECONDS = 0.5
 _MARK_SECONDS = 10.0
 _MARKS = 60
 """The time left is told by the last ten minutes: a local model answers in batches of minutes, then many at once."""
+_TELLING = 0.25
+"""Answers, as a share of those in flight, from which on the time left is told: the first of a batch are the shortest
+ones, and by two of them after ten minutes a quarter of an hour was told as 32 hours."""
 
 
 class Progress:
@@ -72,6 +75,7 @@ class Progress:
         left = None if self._total is None else max(0, self._total - self.done)
         marked, asked_before = self._marks[0]
         pace = (asked - asked_before) / max(now - marked, 1e-9)
+        known = left == 0 or (left is not None and pace > 0 and asked >= _TELLING * in_flight)
         if now - self._marks[-1][0] >= _MARK_SECONDS:
             self._marks.append((now, asked))
         self._on_event(
@@ -87,7 +91,7 @@ class Progress:
                 "rate_limited": self.rate_limited,
                 "usd": round(self._ledger.usd, 6),
                 "tokens": self._ledger.tokens,
-                "eta_seconds": None if left is None or (left and not pace) else round(left / pace if left else 0.0, 1),
+                "eta_seconds": round(left / pace, 1) if left and known else 0.0 if known else None,
                 "doing": doing,
             }
         )

@@ -218,7 +218,20 @@ def test_what_a_recording_holds_says_nothing_of_how_long_a_model_takes(monkeypat
         for _ in range(416 * (second == 1)):
             told.count(ANSWER, looked_up=True)
         if second == 100:
-            told.count(ANSWER)
+            for _ in range(6):
+                told.count(ANSWER)
         told.tell(24)
     assert events[-2]["eta_seconds"] is None
-    assert events[-1]["eta_seconds"] == 2300.0
+    assert events[-1]["eta_seconds"] == 300.0
+
+
+def test_the_first_and_shortest_answers_of_a_batch_do_not_tell_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, events = [0.0], list[Any]()
+    told = progress_at(clock, monkeypatch, events, 200)
+    for second in range(1, 603):
+        clock[0] = float(second)
+        for _ in range(2 * (second == 500) + 48 * (second == 601)):
+            told.count(ANSWER)
+        told.tell(194)
+    assert {event["eta_seconds"] for event in events[:-2]} == {None}
+    assert events[-1]["eta_seconds"] == pytest.approx(150 / 50 * 602, rel=0.02)
