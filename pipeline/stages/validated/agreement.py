@@ -2,9 +2,9 @@
 
 A teacher that writes solutions well may predict values badly. So of the test and the docstring that came with an
 exercise only the calls are taken, with some at the edges of their arguments' types. The teacher's own solution and its
-blind ones (`Exercise.attempts`) make them all, in the sandbox, twice; solutions that return the same everywhere are one
-vote each as far as they differ as programs. Departs from CodeT: a test there is a teacher's guess and is ranked with
-the solutions that pass it, here no guessed value counts.
+blind ones (`Exercise.attempts`) make them all in the sandbox, those that enough others agree with twice; solutions that
+return the same everywhere are one vote each as far as they differ as programs. Departs from CodeT: a test there is a
+teacher's guess and is ranked with the solutions that pass it, here no guessed value counts.
 """
 
 import re
@@ -61,7 +61,8 @@ class Ballot:
 
     asked: solutions there should be, the teacher's own included. calls: expressions whose values are compared, and may
     go into the test; edges: more of them, made up. sessions: the examples of the docstring, in order, which may build
-    on each other, each source ending in a newline. results: of each candidate, by run.
+    on each other, each source ending in a newline. results: of each candidate. again: by number of the candidate, those
+    of a second run.
     """
 
     exercise: Exercise
@@ -70,30 +71,39 @@ class Ballot:
     calls: tuple[str, ...]
     sessions: tuple[str, ...]
     edges: tuple[str, ...]
-    results: list[list[list[Result]]] = field(default_factory=list)
+    results: list[list[Result]] = field(default_factory=list)
+    again: dict[int, list[Result]] = field(default_factory=dict)
 
     @property
     def items(self) -> tuple[str, ...]:
         """What is run, in order: where a program ends at an edge, what the teacher showed has been seen."""
         return (*self.calls, *self.sessions, *self.edges)
 
-    def programs(self) -> Iterator[Program]:
-        """Two runs of each candidate."""
+    def program(self, number: int, *, again: bool = False) -> Program:
+        """The run of a candidate, the first or a second one."""
+        source = self.exercise.prompt + self.candidates[number].body + (_OTHER_DRAWS if again else "")
+        name = f"{self.exercise.id}/{number}/{int(again)}"
         examples = tuple(Example(item) for item in self.items)
-        for number, candidate in enumerate(self.candidates):
-            source = self.exercise.prompt + candidate.body
-            for run, text in enumerate((source, source + _OTHER_DRAWS)):
-                name = f"{self.exercise.id}/{number}/{run}"
-                yield Program(name, text, self.exercise.entry_point, examples=examples, observe=True)
+        return Program(name, source, self.exercise.entry_point, examples=examples, observe=True)
 
-    def add(self, verdict: Verdict) -> None:
-        """Take what the next program of `programs` showed."""
-        seen = [_result(output, item) for output, item in zip(verdict.observed, self.items, strict=False)]
-        seen += [Result("ended", text=verdict.detail)] * (len(self.items) - len(seen))
-        if self.results and len(self.results[-1]) == 1:
-            self.results[-1].append(seen)
-        else:
-            self.results.append([seen])
+    def seen(self, verdict: Verdict) -> list[Result]:
+        """What a run of `program` showed."""
+        found = [_result(output, item) for output, item in zip(verdict.observed, self.items, strict=False)]
+        return found + [Result("ended", text=verdict.detail)] * (len(self.items) - len(found))
+
+    def groups(self, fewest: int) -> list[list[int]]:
+        """Numbers of the candidates that return the same everywhere, somewhere a value, in both runs where there was a
+        second; largest group first, those with fewer than `fewest` left out."""
+        found: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for number, results in enumerate(self.results):
+            same = self.again.get(number, results)
+            if _keys(same) == _keys(results) and any(result.kind == "value" for result in results):
+                found[_keys(results)].append(number)
+        return sorted((group for group in found.values() if len(group) >= fewest), key=len, reverse=True)
+
+
+def _keys(results: Iterable[Result]) -> tuple[Any, ...]:
+    return tuple(result[:2] for result in results)
 
 
 def ballot_of(exercise: Exercise, table: AgreementTable) -> Ballot:
@@ -123,12 +133,27 @@ def agreed(
     """
     ballots = [ballot_of(exercise, table) for exercise in exercises]
     waiting = [ballot for ballot in ballots if len(ballot.candidates) >= table.agree and ballot.calls]
-    owners = iter([ballot for ballot in waiting for _ in range(2 * len(ballot.candidates))])
-    for verdict in sandbox.run(program for ballot in waiting for program in ballot.programs()):
-        ballot = next(owners)
-        ballot.add(reached(verdict, f"run a solution of exercise {ballot.exercise.id}"))
+    for ballot in waiting:
+        ballot.results = [[] for _ in ballot.candidates]
+    for ballot, number, results in _run(sandbox, ((one, n) for one in waiting for n in range(len(one.candidates)))):
+        ballot.results[number] = results
+    # Who can win no vote any more is not run again: of what runs on to its limit that is most.
+    agreeing = [(one, n) for one in waiting for group in one.groups(table.agree) for n in group]
+    for ballot, number, results in _run(sandbox, agreeing, again=True):
+        ballot.again[number] = results
     for ballot in ballots:
         yield outcome_of_ballot(ballot, table)
+
+
+def _run(
+    sandbox: Sandbox, wanted: Iterable[tuple[Ballot, int]], *, again: bool = False
+) -> Iterator[tuple[Ballot, int, list[Result]]]:
+    """Candidates by ballot and number, each with what its run showed."""
+    asked = list(wanted)
+    verdicts = sandbox.run(ballot.program(number, again=again) for ballot, number in asked)
+    for (ballot, number), verdict in zip(asked, verdicts, strict=True):
+        told = f"run a solution of exercise {ballot.exercise.id}"
+        yield ballot, number, ballot.seen(reached(verdict, told))
 
 
 def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] | Dropped:
@@ -141,30 +166,23 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
         return Dropped(exercise, "no-agreement", said)
     if count < table.agree:
         return Dropped(exercise, "no-agreement", f"{written}, {table.agree} must agree")
-    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    varying = 0
-    for number, runs in enumerate(ballot.results):
-        first, second = ([result[:2] for result in run] for run in runs)
-        if first != second:
-            varying += 1
-        elif any(result.kind == "value" for result in runs[0]):
-            groups[tuple(first)].append(number)
-    sizes = sorted(map(len, groups.values()), reverse=True) or [0]
-    tied = sizes[0] >= table.agree and sizes[1:2] == sizes[:1]
+    groups = ballot.groups(1)
+    sizes = [*map(len, groups), 0]
+    varying = sum(_keys(results) != _keys(ballot.results[number]) for number, results in ballot.again.items())
+    tied = sizes[0] >= table.agree and sizes[1] == sizes[0]
     if sizes[0] < table.agree or tied:
         votes = f"{sizes[0]} of {count} agree" + (f", and {sizes[1]} on something else" if tied else "")
         parts = [f"{votes}, {table.agree} wanted: {_difference(ballot)}"]
         parts += [f"{varying} differ from run to run"] if varying else []
         return Dropped(exercise, "no-agreement", "; ".join([*parts, written]))
-    winners = max(groups.values(), key=len)
-    return _with_test(ballot, winners, table)
+    return _with_test(ballot, groups[0], table)
 
 
 def _with_test(ballot: Ballot, winners: Sequence[int], table: AgreementTable) -> Kept[Exercise] | Dropped:
     """The exercise with the first winner's body, and the test that the winners agree on."""
     exercise, lead = ballot.exercise, winners[0]
-    runs = [dict(zip(ballot.items, ballot.results[number][0], strict=True)) for number in winners]
-    sessions = ballot.results[lead][0][len(ballot.calls) : len(ballot.calls) + len(ballot.sessions)]
+    runs = [dict(zip(ballot.items, ballot.results[number], strict=True)) for number in winners]
+    sessions = ballot.results[lead][len(ballot.calls) : len(ballot.calls) + len(ballot.sessions)]
     asserts: dict[str, str] = {}
     for call in (*ballot.calls, *ballot.edges):
         texts = [run[call].text for run in runs if run[call].kind == "value"]
@@ -237,7 +255,7 @@ def _result(output: Output, item: str) -> Result:
 
 def _difference(ballot: Ballot) -> str:
     """The first call on which the candidates differ most, with how many gave what."""
-    columns = [[runs[0][place] for runs in ballot.results] for place in range(len(ballot.items))]
+    columns = [[results[place] for results in ballot.results] for place in range(len(ballot.items))]
     votes = [Counter(result[:2] for result in column) for column in columns]
     place = max(range(len(votes)), key=lambda at: len(votes[at]))
     item, first = ballot.items[place], {result[:2]: result.told for result in reversed(columns[place])}

@@ -1,7 +1,7 @@
 """Tests made of agreement: who is believed, what the test says then, and why an exercise is dropped otherwise."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.records import Document, Exercise
 from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.recipe import AgreementTable, ValidatedTable
-from pipeline.sandbox import Sandbox
+from pipeline.sandbox import Program, Sandbox, Verdict
 from pipeline.stages.validated.stage import Validate, ValidateBlocks, limits_of
 
 TABLE = ValidatedTable(cpu_seconds=1.0)
@@ -147,6 +147,20 @@ def test_a_solution_that_never_ends_is_outvoted(stage: Validate) -> None:
     kept = one(stage, exercise(FOREVER, SUM, LOOP))
     assert isinstance(kept, Exercise)
     assert kept.solution == SUM
+
+
+def test_who_can_win_no_vote_any_more_is_not_run_again(stage: Validate, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    run = Sandbox.run
+
+    def counted(self: Sandbox, programs: Iterable[Program]) -> Iterator[Verdict]:
+        return run(self, (ran.append(one.id) or one for one in programs))  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(Sandbox, "run", counted)
+    one(stage, exercise(FOREVER, SUM, LOOP, LENGTH))
+    assert [name.split("/")[1:] for name in ran if "/" in name] == [
+        ["0", "0"], ["1", "0"], ["2", "0"], ["3", "0"], ["1", "1"], ["2", "1"],
+    ]  # fmt: skip
 
 
 def test_floats_agree_but_for_rounding(stage: Validate) -> None:
