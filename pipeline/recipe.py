@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.located import Located
 from pipeline.core.names import Name
 from pipeline.recipe_base import (
     MOST,
@@ -148,9 +149,10 @@ class QualityTable(Table):
     "smollm2"; "" for the pretrained student, or SmolLM2 where the student starts from scratch."""
     embedding_tokens: Positive = 512
     """Tokens of a document that the embedding reads."""
-    model: PathText = ""
-    """Folder of a value model that an earlier run saved (`value-model` of its quality artifact): nothing is annotated
-    then. "" trains one."""
+    model: Annotated[str, Located("value-model")] = ""
+    """"graded", the shipped value model, trained on files of the standard library that a developer graded; or the
+    folder of one that an earlier run saved (`value-model` of its quality artifact): nothing is annotated then. ""
+    trains one."""
     keep_quantile: Fraction = 0.5
     """Share of documents kept by predicted value when classifier is true."""
     min_value: Fraction | None = None

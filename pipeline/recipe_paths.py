@@ -131,6 +131,8 @@ def _is_path(text: str, path: Path, kind: PathKind) -> bool:
             return not on_hub or _exists(path)
         case "journal":
             return not text.startswith("recorded:")
+        case "value-model":
+            return text != "graded"
         case "path":
             return True
 

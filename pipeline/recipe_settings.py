@@ -27,6 +27,7 @@ NUMBERED = "N"
 _PLACES = {
     "path": "path",
     "journal": "path, or recorded:NAME",
+    "value-model": 'path, or "graded"',
     "model": "model: a word, a path or owner/name",
     "dataset": "path, or a data set's name",
     "benchmark": "benchmark: a name or a path",

@@ -17,6 +17,7 @@ _PLACES = {
     "accelerators.toml": _CHECKOUT / "data" / "accelerators.toml",
     "recorded": _CHECKOUT / "data" / "recorded",
     "understanding": _CHECKOUT / "data" / "understanding",
+    "value-model": _CHECKOUT / "data" / "value-model",
 }
 
 

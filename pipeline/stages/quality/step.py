@@ -41,11 +41,10 @@ def _reads(recipe: Recipe) -> Any:
     read["embedding"] = weights("quality.embedding", _embedding(recipe))
     if table.classifier and table.model:
         from pipeline.stages.quality.classifier import FILE
-        from pipeline.stages.quality.valuing import reused
+        from pipeline.stages.quality.valuing import folder_of, reused
 
         reused(table.model, {**read["embedding"], "tokens": table.embedding_tokens})
-        folder = Path(table.model).expanduser()
-        read["model"] = file_digest(folder / FILE)
+        read["model"] = file_digest(folder_of(table.model) / FILE)
     elif table.classifier:
         from pipeline.core.template import load
         from pipeline.languages.grade import READING

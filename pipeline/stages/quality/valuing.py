@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.core.errors import HornbookError, InputError
 from pipeline.core.records import Document
+from pipeline.core.resources import shipped
 from pipeline.core.stage import Dropped, Kept
 from pipeline.recipe import QualityTable
 from pipeline.stages.quality.diversity import Crowding, flattened, standardised, vendi_score
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+GRADED = "graded"
+"""The value model that is shipped, in quality.model."""
 EXTREMES = 10
 """Documents of highest and of lowest value that are named, as the issue of a classifier is seen by looking."""
 VENDI_SAMPLE = 500
@@ -180,6 +183,11 @@ def _repeated(documents: Sequence[Document], standing: Sequence[Crowding]) -> It
             yield Dropped(document, "repeated", detail)
 
 
+def folder_of(model: str) -> Path:
+    """The folder that quality.model names."""
+    return shipped("value-model") if model == GRADED else Path(model).expanduser()
+
+
 def reused(folder: str, embedding: Any) -> "ValueModel":
     """The saved value model of quality.model. embedding: what this run reads with, None where that is not known.
 
@@ -187,7 +195,7 @@ def reused(folder: str, embedding: Any) -> "ValueModel":
     """
     from pipeline.stages.quality.classifier import ValueModel
 
-    model = ValueModel.load(Path(folder).expanduser())
+    model = ValueModel.load(folder_of(folder))
     trained = model.about.get("embedding")
     if trained is not None and embedding is not None and trained != embedding:
         raise InputError(
