@@ -171,8 +171,7 @@ class Engine:
         self._unsent: list[Outcome] = []
         self._feeding = False
         self._aborted = False
-        self._flying = 0
-        self._finished_at_stop = 0
+        self._due = 0
         self._started = threading.Event()
         self._desks = {name: _Desk(self, teacher) for name, teacher in teachers.items()}
         self._asks = any(teacher.journalled for teacher in teachers.values())
@@ -186,7 +185,7 @@ class Engine:
     @property
     def given_up(self) -> int:
         """Requests that were in flight when the engine was stopped, and gave no outcome."""
-        return max(0, self._flying - (self._produced - self._finished_at_stop)) if self.draining else 0
+        return max(0, self._due - self._produced)
 
     @property
     def doing(self) -> str:
@@ -226,7 +225,7 @@ class Engine:
             self.error = error
         if not self.draining:
             self.draining = True
-            self._flying, self._finished_at_stop = self.in_flight, self._produced
+            self._due = self._produced + self.in_flight
             for desk in self._desks.values():
                 self._loop.call_soon(desk.lane.pump)
             self._done.set()

@@ -75,7 +75,9 @@ class Progress:
         left = None if self._total is None else max(0, self._total - self.done)
         marked, asked_before = self._marks[0]
         pace = (asked - asked_before) / max(now - marked, 1e-9)
-        known = left == 0 or (left is not None and pace > 0 and asked >= _TELLING * in_flight)
+        eta = 0.0 if left == 0 else None
+        if left and pace and asked >= _TELLING * in_flight:
+            eta = round(left / pace, 1)
         if now - self._marks[-1][0] >= _MARK_SECONDS:
             self._marks.append((now, asked))
         self._on_event(
@@ -91,7 +93,7 @@ class Progress:
                 "rate_limited": self.rate_limited,
                 "usd": round(self._ledger.usd, 6),
                 "tokens": self._ledger.tokens,
-                "eta_seconds": round(left / pace, 1) if left and known else 0.0 if known else None,
+                "eta_seconds": eta,
                 "doing": doing,
             }
         )

@@ -133,10 +133,8 @@ def agreed(
     """
     ballots = [ballot_of(exercise, table) for exercise in exercises]
     waiting = [ballot for ballot in ballots if len(ballot.candidates) >= table.agree and ballot.calls]
-    for ballot in waiting:
-        ballot.results = [[] for _ in ballot.candidates]
-    for ballot, number, results in _run(sandbox, ((one, n) for one in waiting for n in range(len(one.candidates)))):
-        ballot.results[number] = results
+    for ballot, _, results in _run(sandbox, [(one, n) for one in waiting for n in range(len(one.candidates))]):
+        ballot.results.append(results)
     # Who can win no vote any more is not run again: of what runs on to its limit that is most.
     agreeing = [(one, n) for one in waiting for group in one.groups(table.agree) for n in group]
     for ballot, number, results in _run(sandbox, agreeing, again=True):
@@ -146,10 +144,9 @@ def agreed(
 
 
 def _run(
-    sandbox: Sandbox, wanted: Iterable[tuple[Ballot, int]], *, again: bool = False
+    sandbox: Sandbox, asked: Sequence[tuple[Ballot, int]], *, again: bool = False
 ) -> Iterator[tuple[Ballot, int, list[Result]]]:
-    """Candidates by ballot and number, each with what its run showed."""
-    asked = list(wanted)
+    """Candidates by ballot and number, in their order, each with what its run showed."""
     verdicts = sandbox.run(ballot.program(number, again=again) for ballot, number in asked)
     for (ballot, number), verdict in zip(asked, verdicts, strict=True):
         told = f"run a solution of exercise {ballot.exercise.id}"
@@ -161,7 +158,7 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
     exercise, count = ballot.exercise, len(ballot.candidates)
     written = f"{count} of {ballot.asked} solutions differ as programs"
     shown = len(ballot.calls) + len(ballot.edges)
-    if not ballot.calls or shown < table.min_calls:  # such an exercise was not solved blind
+    if shown < table.min_calls:  # such an exercise was not solved blind
         said = f"{shown} calls of {exercise.entry_point} shown, {table.min_calls} wanted"
         return Dropped(exercise, "no-agreement", said)
     if count < table.agree:
