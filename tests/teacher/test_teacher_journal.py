@@ -213,12 +213,20 @@ def test_a_full_disk_stops_the_run_and_keeps_whole_lines(tmp_path: Path, monkeyp
 
 WORKER = """
 import sys
+import threading
 from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
 from asking import ask_all, prompt, table
 from pipeline.core.errors import HornbookError
 from pipeline.teacher import engine
 engine.INTERRUPTED_SECONDS = {patience}
+in_flight = engine.Engine.in_flight.fget
+def asked_by_who_waits(self):
+    # The consumer reads it when it waits for answers, having handled all that came: now a signal finds no other code.
+    if threading.current_thread() is threading.main_thread() and self.consumed >= 10:
+        Path({journal!r}, "waits").touch()
+    return in_flight(self)
+engine.Engine.in_flight = property(asked_by_who_waits)
 try:
     kept, dropped = ask_all([prompt(n) for n in range({count})], Path({journal!r}), [table({url!r})])
     print(len(kept))
@@ -267,13 +275,18 @@ def test_kill_9_loses_no_answer_and_repeats_only_what_was_in_flight(tmp_path: Pa
 
 
 def test_ctrl_c_drains_what_is_in_flight_and_exits_130(tmp_path: Path) -> None:
+    sent = threading.Event()
+
     def answer(body: Body) -> Reply:
+        if len(server.requests) > 10:
+            sent.wait(300)
         return Reply(body=chat("late"), delay=0.2)
 
     with serving(answer) as server:
         process = worker(tmp_path, server.url, 500)
-        wait_for_lines(tmp_path, 10)
+        wait_until((tmp_path / "waits").exists)
         process.send_signal(signal.SIGINT)
+        sent.set()
         out, _ = process.communicate(timeout=300)
         assert process.returncode == Interrupted.exit_code == 130
         assert out.startswith("Interrupted interrupted after")
@@ -290,8 +303,8 @@ def test_an_interrupted_run_does_not_wait_for_answers_that_do_not_come(tmp_path:
 
     with serving(answer) as server:
         process = worker(tmp_path, server.url, 500, patience=0.1)
-        wait_for_lines(tmp_path, 10)
         wait_until(lambda: len(server.requests) == 18)
+        wait_until((tmp_path / "waits").exists)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=300)
         ended.set()
