@@ -71,7 +71,8 @@ class AgreementTable(Table):
     """Fewest solutions, different as programs, that must return the same on all calls; more than agree on anything
     else."""
     min_calls: Positive = 3
-    """Fewest calls whose results are written down as the exercise's test; those on which all raise do not count."""
+    """Fewest calls whose results are written down as the exercise's test; one that raises counts where the docstring
+    names the exception."""
     solver: str = ""
     """Name of the teacher that is asked for the further solutions; "" for the one that wrote the exercise. Another
     model makes other mistakes; one that only solves has exercise_share = 0 and textbook_share = 0."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pipeline.benchmarks import plus
 from pipeline.core.records import Problem
+from pipeline.core.syntax import tree_of
 
 Row = Mapping[str, Any]
 Form = Literal["humaneval", "mbpp", "evalplus"]
@@ -132,10 +133,10 @@ def entry_point_of(tests: list[str], code: str = "") -> str:
         called = [
             node.func.id
             for test in tests
-            for node in ast.walk(ast.parse(test))
+            for node in ast.walk(tree_of(test))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
-        defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+        defined = [node.name for node in tree_of(code).body if isinstance(node, ast.FunctionDef)]
     except SyntaxError as error:
         raise ValueError(f"a test or the reference is not Python: {error.msg}") from error
     except UnicodeEncodeError as error:

@@ -14,8 +14,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline.core.syntax import parse
 from pipeline.languages.fences import Block, code_blocks, opening_fence
-from pipeline.languages.python.source import parse, parse_indented
+from pipeline.languages.python.source import parse_indented
 
 _NAMES = (
     r"(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|rationale|analysis|antthinking|cot|"

@@ -3,8 +3,8 @@
 import ast
 import doctest
 import re
-import warnings
 
+from pipeline.core.syntax import parse
 from pipeline.sandbox.types import Example
 
 _PROMPT = re.compile(r"^[ \t]*>>>", re.M)
@@ -70,7 +70,7 @@ def docstring_examples(source: str, entry_point: str) -> tuple[Example, ...]:
     source: the whole program. Of several definitions the last counts, as it does to Python. Empty where `source` does
     not parse.
     """
-    tree = tree_of(source)
+    tree = parse(source)
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     named = [node for node in ast.walk(tree) if isinstance(node, kinds) and node.name == entry_point] if tree else []
     if not named:
@@ -84,13 +84,3 @@ def docstrings_of(tree: ast.AST) -> list[str]:
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     found = (ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, kinds))
     return [docstring for docstring in found if docstring]
-
-
-def tree_of(source: str) -> ast.Module | None:
-    """The syntax tree, None where `source` is not Python (or too deep for the parser)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

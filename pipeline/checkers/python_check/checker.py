@@ -18,6 +18,7 @@ from pipeline.checkers.protocol import (
 )
 from pipeline.checkers.running import Executing, Work, answered, ended, oversize
 from pipeline.core.errors import RecipeError
+from pipeline.core.syntax import tree_of
 from pipeline.sandbox import Example, Limits, Program, Sandbox, Verdict
 
 LONGEST = 100_000
@@ -61,7 +62,7 @@ def _ruling(item: Item, verdict: Verdict) -> Ruling:
 
 def _make(terms: Terms, means: Means) -> Executing:
     try:
-        tree = ast.parse(terms.program)
+        tree = tree_of(terms.program)
     except (SyntaxError, ValueError) as error:
         raise RecipeError(f"check.py is no Python: {error}", hint=_HINT) from None
     except (RecursionError, MemoryError):

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from textwrap import dedent
 
+from pipeline.core.syntax import parse
 from pipeline.languages.fences import Block, code_blocks, open_string, opening_fence
 from pipeline.languages.normalise import normalised
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse, units
+from pipeline.languages.python.source import FunctionNode, Unit, names_in, units
 
 _CODE_STARTS = re.compile(r"(async )?def \w|class \w|@\w|import \w|from [\w.]+ import ")
 _CODE_GOES_ON = re.compile(

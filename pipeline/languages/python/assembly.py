@@ -16,8 +16,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.core.syntax import parse
 from pipeline.languages.python.answer import Code, chosen_function
-from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse
+from pipeline.languages.python.source import FunctionNode, Unit, names_in
 
 _PROCESS_WIDE = frozenset({"setrecursionlimit", "set_int_max_str_digits", "stack_size", "setrlimit"})
 _PROCESS = "*process*"

@@ -1,18 +1,14 @@
 """The names and operators of Python code: what is neither string nor comment."""
 
-import ast
 import io
 import tokenize
-import warnings
+
+from pipeline.core.syntax import parse
 
 
 def bare(code: str) -> list[tuple[int, int]]:
     """Character ranges of the tokens of `code` that are neither string nor comment; [] where it is no Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    if parse(code) is None:
         return []
     quoted = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
     lines = [0]

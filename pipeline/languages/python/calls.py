@@ -8,10 +8,11 @@ import ast
 import builtins
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from pipeline.core.syntax import expression_of, literal_of, parse
 from pipeline.languages.python.said import calls_in, examples_in, lines_of
-from pipeline.languages.python.source import FunctionNode, names_in, parse
+from pipeline.languages.python.source import FunctionNode, names_in
 
 MOST_SHOWN = 16
 """Calls of an exercise that are made at most."""
@@ -21,6 +22,27 @@ LONGEST = 1000
 """Characters of a call, and of a value, that are written into a test."""
 _WRAPPERS = frozenset({"list", "tuple", "sorted", "set", "dict", "next", "round", "len", "sum"})
 """Functions whose call around the exercise's own is taken with it: the result alone may have no literal."""
+
+
+class Shown(NamedTuple):
+    """What an exercise shows of its function that solutions can be compared by.
+
+    calls: see `shown_calls`. edges: more of them, made up (`edge_calls`). steps: see `further_steps`.
+    """
+
+    calls: tuple[str, ...]
+    edges: tuple[str, ...]
+    steps: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self))
+
+
+def shown(prompt: str, test: str, entry_point: str) -> Shown:
+    """What is shown of `entry_point` in the docstring of `prompt` and in `test`."""
+    calls = shown_calls(prompt, test, entry_point)
+    return Shown(calls, edge_calls(calls, entry_point), further_steps(prompt, entry_point))
 
 
 def shown_calls(prompt: str, test: str, entry_point: str) -> tuple[str, ...]:
@@ -45,7 +67,7 @@ def edge_calls(calls: Sequence[str], entry_point: str) -> tuple[str, ...]:
     Empty, one element, 0, 1; below zero only where a call shows a number below zero there, and the empty tuple only
     where tuples of several lengths are shown: what the docstring does not speak of is not asked.
     """
-    trees = [ast.parse(call, mode="eval") for call in calls]
+    trees = [expression_of(call) for call in calls]
     shown = [(tree, _arguments(_own(tree, entry_point))) for tree in trees]
     whole = [(tree, given) for tree, given in shown if given and None not in given.values()]
     if not whole:
@@ -58,9 +80,29 @@ def edge_calls(calls: Sequence[str], entry_point: str) -> tuple[str, ...]:
         for edge in _edges(seen):
             call = _own(tree, entry_point)
             held = call.args[slot] if isinstance(slot, int) else next(k.value for k in call.keywords if k.arg == slot)
-            text = ast.unparse(_Replaced(held, edge).visit(ast.parse(ast.unparse(tree), mode="eval")))
+            text = ast.unparse(_Replaced(held, edge).visit(expression_of(ast.unparse(tree))))
             found.setdefault(text)
     return tuple(text for text in found if text not in calls)[:MOST_EDGES]
+
+
+def further_steps(prompt: str, entry_point: str) -> tuple[str, ...]:
+    """The expressions at the docstring's prompts that no call alone stands for, each as it is written there, in order.
+
+    They read a name that an earlier line gave a value (`>>> rows = [3, 1]`, `>>> sort_in_place(rows)`, `>>> rows`), or
+    call what the function returned (`>>> adder(2)(3)`). Left out are those that need names which nothing gives.
+    """
+    module = parse(prompt)
+    known = set(dir(builtins)) | {entry_point} | _bound(module)
+    made: set[str] = set()
+    found = []
+    for example in examples_in(lines_of(prompt, entry_point)):
+        tree = parse(example.source)
+        only = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+        if not isinstance(only, ast.Expr):
+            made |= _bound(tree)
+        elif _free(only) <= known | made and (_free(only) & made or _calls_a_result(only, entry_point)):
+            found.append(example.source)
+    return tuple(found)[:MOST_SHOWN]
 
 
 def literal(value: Any) -> str | None:
@@ -72,7 +114,7 @@ def literal(value: Any) -> str | None:
 def read_literal(text: str) -> Any:
     """The value of a literal. Raises ValueError for any other text."""
     try:
-        return ast.literal_eval(text.strip())
+        return literal_of(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(f"{text[:80]!r} is no literal") from error
 
@@ -170,11 +212,17 @@ def _own(tree: ast.Expression, entry_point: str) -> ast.Call:
     return inner
 
 
-def _free(call: ast.Call) -> set[str]:
-    """Names that a call reads and does not bind itself, as a lambda's parameters are."""
-    bound = {node.arg for node in ast.walk(call) if isinstance(node, ast.arg)}
-    stored = {n.id for n in ast.walk(call) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    return names_in([call]) - bound - stored
+def _calls_a_result(node: ast.AST, entry_point: str) -> bool:
+    """Whether something calls what a call of the function returned, or a method of it."""
+    calling = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return any(next(_calls(called, entry_point), None) is not None for called in calling)
+
+
+def _free(node: ast.AST) -> set[str]:
+    """Names that an expression reads and does not bind itself, as a lambda's parameters are."""
+    bound = {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)}
+    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return names_in([node]) - bound - stored
 
 
 def _arguments(call: ast.Call) -> dict[int | str, list[Any] | None]:
@@ -222,5 +270,5 @@ class _Replaced(ast.NodeTransformer):
         if isinstance(node, ast.expr):
             place = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
             if place == self.place:
-                return ast.parse(_literal(self.value) or "None", mode="eval").body
+                return expression_of(_literal(self.value) or "None").body
         return self.generic_visit(node)

@@ -2,8 +2,9 @@
 
 from textwrap import dedent
 
+from pipeline.core.syntax import parse
 from pipeline.languages.fences import code_blocks, runnable
-from pipeline.sandbox.docstrings import docstrings_of, doctests, tree_of
+from pipeline.sandbox.docstrings import docstrings_of, doctests
 from pipeline.sandbox.types import Example, Program
 
 
@@ -18,8 +19,8 @@ def passage_examples(markdown: str) -> tuple[Example, ...]:
         if language == "session":
             examples += doctests(block.code)
         elif block.code.strip():
-            code = block.code if tree_of(block.code) else dedent(block.code)
-            tree = tree_of(code)
+            code = block.code if parse(block.code) else dedent(block.code)
+            tree = parse(code)
             examples.append(Example(code))
             for docstring in docstrings_of(tree) if tree is not None else ():
                 examples += doctests(docstring)

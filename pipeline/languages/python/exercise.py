@@ -3,11 +3,12 @@
 import ast
 from collections.abc import Iterable
 
+from pipeline.core.syntax import parse, tree_of
 from pipeline.languages.python.answer import Code, chosen_function, is_stub
 from pipeline.languages.python.assembly import Module, Placed, free_names, joined
 from pipeline.languages.python.attached import attached_tests
 from pipeline.languages.python.functions import SplitFunction, docstring_of, split_function
-from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse
+from pipeline.languages.python.source import FunctionNode, Unit, names_in
 
 _FUTURE = "from __future__ import annotations\n"
 
@@ -45,7 +46,7 @@ def nothing_found(pieces: list[Code]) -> Reject:
 
 def _syntax_error(source: str) -> str:
     try:
-        compile(source, "answer", "exec", ast.PyCF_ONLY_AST)
+        tree_of(source)
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     except Exception as error:

@@ -9,7 +9,8 @@ import ast
 import re
 from dataclasses import dataclass
 
-from pipeline.languages.python.source import FunctionNode, first_line, parse
+from pipeline.core.syntax import parse
+from pipeline.languages.python.source import FunctionNode, first_line
 
 _SPACES = re.compile(r"[ \t]*")
 

@@ -6,8 +6,9 @@ from pipeline.languages.normalise import normalised
 from pipeline.languages.python.answer import code_of
 from pipeline.languages.python.bare import bare
 from pipeline.languages.python.exercise import nothing_found
-from pipeline.languages.python.normal_form import normal_form, parse
+from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.shape import node_kinds
+from pipeline.languages.python.source import parse_indented
 from pipeline.languages.python.stopping import AnswerEnd
 
 
@@ -36,13 +37,13 @@ class Python:
         return Found("\n\n".join(piece.text.strip("\n") for piece in pieces if piece.units is not None) + "\n")
 
     def flaw(self, text: str) -> str:
-        return "" if parse(text) is not None else "it is no Python"
+        return "" if parse_indented(text) is not None else "it is no Python"
 
     def normal_form(self, text: str, *, constants: bool = True) -> bytes:
         return normal_form(text, constants=constants)
 
     def shape(self, text: str) -> tuple[str, ...]:
-        tree = parse(text)
+        tree = parse_indented(text)
         return tuple(node_kinds(tree)) if tree is not None else ()
 
     def bare(self, text: str) -> list[tuple[int, int]]:

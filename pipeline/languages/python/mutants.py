@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.core.identity import rng
+from pipeline.core.syntax import tree_of
 from pipeline.languages.python.source import FunctionNode, function_named
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -59,7 +60,7 @@ def mutants(text: str, entry_point: str, most: int) -> list[Mutant]:
     everywhere. Docstrings, annotations and code outside the function are left as they are. Raises SyntaxError where
     the text is no Python; none where it has no such function.
     """
-    tree = ast.parse(text)
+    tree = tree_of(text)
     original = ast.unparse(tree)
     by_kind: dict[str, list[tuple[int, Callable[[], None]]]] = {}
     function = function_named(tree, entry_point)

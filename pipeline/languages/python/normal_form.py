@@ -8,10 +8,10 @@ module variables, import aliases. Names bound in a class body are attributes and
 
 import ast
 import hashlib
-import textwrap
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+from pipeline.languages.python.source import parse_indented
 
 _NO_CODE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores"})
@@ -21,21 +21,6 @@ _WRITTEN: dict[type, tuple[str, ...]] = {
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 """Fields of each type of node that its normal form has."""
-
-
-def parse(text: str) -> ast.Module | None:
-    """The syntax tree of `text`, taken out of its indentation where it has one; None where it is not Python."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in other people's strings
-        try:
-            return ast.parse(text)
-        except IndentationError:
-            try:
-                return ast.parse(textwrap.dedent(text))
-            except (SyntaxError, ValueError, MemoryError, RecursionError):
-                return None
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            return None
 
 
 class _Scope:
@@ -261,7 +246,7 @@ def normal_form(text: str, *, constants: bool = True) -> bytes:
     are not statements of their own here): stubs would all be clones of each other. Nor are literal values given to
     names of a module (`LIMIT = 3`): there the names are what is said, and modules of one such line would be clones.
     """
-    tree = parse(text)
+    tree = parse_indented(text)
     return tree_form(tree, constants=constants) if tree is not None else b""
 
 
@@ -294,7 +279,7 @@ def wording(text: str) -> Wording:
     """The words of all docstrings of `text`; no words where it has none, or is not Python."""
     from pipeline.core.words import split  # with numpy, which a language is found without
 
-    tree = parse(text)
+    tree = parse_indented(text)
     said: list[str] = []
     bound: set[str] = set()
     for node in ast.walk(tree) if tree is not None else ():

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from pipeline.core.syntax import literal_of, parse
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import function_named, parse
+from pipeline.languages.python.source import function_named, names_in
 
 _LONGEST_LINE = 500
 _SAYS = re.compile(
@@ -136,31 +137,36 @@ def with_values(
 
 
 def _said_before(examples: Sequence[ShownExample], entry_point: str) -> list[ShownExample]:
-    """The examples that are a call of the function alone, one that has been shown: small models repeat themselves."""
+    """The examples that are a call of the function alone, one that has been shown: small models repeat themselves.
+
+    A call that reads what an earlier line made may give something else each time.
+    """
     met: set[str] = set()
     found = []
     for example in examples:
-        text = _call(example.source, entry_point)
-        found += [example] * (text in met)
-        met |= {text} - {""}
+        call = _call(example.source, entry_point)
+        if call is not None and not names_in([call]) - {entry_point}:
+            text = ast.unparse(call)
+            found += [example] * (text in met)
+            met.add(text)
     return found
 
 
-def _call(source: str, entry_point: str) -> str:
-    """The source as Python writes it where it is one call of `entry_point` and nothing else, "" for any other."""
+def _call(source: str, entry_point: str) -> ast.Call | None:
+    """The call, where the source is one call of `entry_point` and nothing else."""
     tree = parse(source)
     node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     call = node.value if isinstance(node, ast.Expr) else None
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == entry_point
-    return ast.unparse(call) if call is not None and named else ""
+    return call if isinstance(call, ast.Call) and named else None
 
 
 def _calls_in(line: str, entry_point: str) -> Iterator[SaidCall]:
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}\(", line):
         for stop in (at + 1 for at in range(match.end(), len(line)) if line[at] == ")"):
-            text = _call(line[match.start() : stop], entry_point)
-            if text:
-                yield _with_value(line, text, stop)
+            call = _call(line[match.start() : stop], entry_point)
+            if call is not None:
+                yield _with_value(line, ast.unparse(call), stop)
                 break
 
 
@@ -174,7 +180,7 @@ def _with_value(line: str, text: str, stop: int) -> SaidCall:
         if value.endswith((".", ",", " ")) and end != begin + 1:
             continue
         try:
-            read = ast.literal_eval(value)
+            read = literal_of(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
         if not isinstance(read, tuple) or value.startswith("("):

@@ -5,26 +5,17 @@ a line (`a = 1; b = 2`) stay together in one unit.
 """
 
 import ast
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import dedent
 
+from pipeline.core.syntax import parse
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def parse(source: str) -> ast.Module | None:
-    """The module's tree, or None where it is no Python 3.11 for whatever reason. Emits no warning; never raises."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None
-
-
 def parse_indented(source: str) -> ast.Module | None:
-    """As `parse`, also where all lines of `source` are indented alike."""
+    """As `parse` (pipeline.core.syntax), also where all lines of `source` are indented alike."""
     tree = parse(source)
     return parse(dedent(source)) if tree is None and source[:1] in (" ", "\t", "\n") else tree
 

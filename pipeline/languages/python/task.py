@@ -4,11 +4,12 @@ import ast
 from textwrap import dedent, indent
 
 from pipeline.core.records import Task
+from pipeline.core.syntax import parse
 from pipeline.languages.python.answer import Code, chosen_function, is_stub
 from pipeline.languages.python.assembly import Module, Placed, free_names, quoted_annotations
 from pipeline.languages.python.exercise import Reject, find, nothing_found, split_unit
 from pipeline.languages.python.functions import SplitFunction, reindented
-from pipeline.languages.python.source import FunctionNode, Unit, names_in, parse
+from pipeline.languages.python.source import FunctionNode, Unit, names_in
 
 _INDENT = "    "
 

@@ -1,6 +1,5 @@
 """Regular expressions as a `Language`, parsed by the parser of Python's `re` itself."""
 
-import ast
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
+from pipeline.core.syntax import literal_of
 from pipeline.languages.base import Found, Missing, Stop, chosen_block, cut_before, digest, lines_outside
 from pipeline.languages.fences import Block
 from pipeline.languages.normalise import normalised
@@ -99,7 +99,7 @@ def _pattern(code: str) -> str:
     text = code.strip()
     string = _STRING.search(text) if _CALL.search(text) or _STRING.match(text) else None
     if string:
-        value = ast.literal_eval(string[0])
+        value = literal_of(string[0])
         return str(value)
     if "\n" in text and not re.match(r"\(\?[a-z]*x", text):
         text = next(line.strip() for line in text.split("\n") if line.strip())

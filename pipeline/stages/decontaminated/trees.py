@@ -26,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.records import Problem
-from pipeline.languages.python.normal_form import parse, tree_form
+from pipeline.languages.python.normal_form import tree_form
 from pipeline.languages.python.shape import node_kinds
+from pipeline.languages.python.source import parse_indented
 from pipeline.stages.decontaminated.wording import statement, words
 
 Array = npt.NDArray[Any]
@@ -93,7 +94,7 @@ def functions(text: str) -> list[Function]:
     A text that is not Python as a whole (prose with code in fences or in a console session, a module with a broken
     line) gives those functions that parse by themselves.
     """
-    tree = parse(text)
+    tree = parse_indented(text)
     if tree is not None:
         found = list(_functions_of(tree, 1, free=True))
         return found or ([Function(node_sequence(tree), tree)] if tree.body else [])
@@ -137,7 +138,7 @@ def _definitions(text: str) -> Iterator[tuple[int, ast.Module]]:
             or (_indent(lines[end]) == indent and lines[end].lstrip().startswith(")"))
         ):
             end += 1
-        tree = parse("\n".join(lines[at:end]))
+        tree = parse_indented("\n".join(lines[at:end]))
         if tree is None:
             at += 1
             continue
@@ -288,7 +289,7 @@ def _solution(problem: Problem) -> Function | None:
     text = problem.canonical_solution
     if f"def {problem.entry_point}" not in text:
         text = problem.prompt + text
-    tree = parse(text)
+    tree = parse_indented(text)
     if tree is None:
         return None
     found = list(_functions_of(tree, 1, free=True))

@@ -4,7 +4,8 @@ import ast
 
 from pipeline.core.records import Problem
 from pipeline.core.words import says_alone, split
-from pipeline.languages.python.normal_form import parse, top_level_functions
+from pipeline.languages.python.normal_form import top_level_functions
+from pipeline.languages.python.source import parse_indented
 
 _EMPTY_WORDS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -30,7 +31,7 @@ def says_something(word: str) -> bool:
 
 def statement(problem: Problem) -> str:
     """The problem in words: the docstring of the function asked for, without examples; the prompt where it has none."""
-    tree = parse(problem.prompt) or parse(problem.prompt.rstrip() + "\n    pass\n")
+    tree = parse_indented(problem.prompt) or parse_indented(problem.prompt.rstrip() + "\n    pass\n")
     if tree is None:
         return problem.prompt
     documented = [ast.get_docstring(f) or "" for f in top_level_functions(tree)]

@@ -1,9 +1,7 @@
 """Files and dataset rows as passages, or dropped with the reason."""
 
-import ast
 import re
 import sysconfig
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.errors import InputError
 from pipeline.core.records import Passage
 from pipeline.core.stage import Dropped, Kept
+from pipeline.core.syntax import NO_PYTHON, tree_of
 from pipeline.files.finding import UNDECODED, decoded, shown, walked
 from pipeline.recipe_sources import SourcesTable
 from pipeline.stages.raw_code import licences
@@ -151,14 +150,12 @@ def not_python(text: str) -> str:
     """The parser's objection to `text`, or ""; an empty file is Python, but nothing to read."""
     if not text.strip():
         return "0 characters of text"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(text)
-        except SyntaxError as error:
-            return f"not Python: {error.msg} (line {error.lineno})"
-        except (ValueError, MemoryError, RecursionError) as error:
-            return f"not Python: {error or type(error).__name__}"
+    try:
+        tree_of(text)
+    except SyntaxError as error:
+        return f"not Python: {error.msg} (line {error.lineno})"
+    except NO_PYTHON as error:
+        return f"not Python: {error or type(error).__name__}"
     return ""
 
 

@@ -6,10 +6,10 @@ import textwrap
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise, Task
+from pipeline.core.syntax import literal_of, parse
 from pipeline.domains.domain import TEMPLATES, Domain
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import parse
 
 MOST_CHARACTERS = 1500
 """Longest docstring that is taken; a longer one is no docstring."""
@@ -101,7 +101,7 @@ def docstring_in(answer: str) -> str:
 
 def _said(source: str, found: tuple[int, int]) -> str:
     first, last = found
-    return str(ast.literal_eval("".join(source.splitlines(keepends=True)[first - 1 : last]).strip()))
+    return str(literal_of("".join(source.splitlines(keepends=True)[first - 1 : last]).strip()))
 
 
 def _replaced(source: str, found: tuple[int, int], words: str) -> str:

@@ -12,12 +12,13 @@ from textwrap import dedent, indent
 from typing import Literal
 
 from pipeline.core.records import Problem
+from pipeline.core.syntax import parse
 from pipeline.languages.base import Missing
 from pipeline.languages.finding import named
 from pipeline.languages.normalise import normalised
 from pipeline.languages.python.answer import Code, code_of
 from pipeline.languages.python.assembly import program_of
-from pipeline.languages.python.source import FunctionNode, parse
+from pipeline.languages.python.source import FunctionNode
 from pipeline.languages.python.stopping import PROGRAM_ENDS, code_stop, program_stop
 from pipeline.languages.python.task import bare_body, gives_a_result
 

@@ -18,7 +18,7 @@ from pipeline.languages.base import Missing
 from pipeline.languages.finding import named
 from pipeline.languages.normalise import read_answer
 from pipeline.languages.python.answer import code_of
-from pipeline.languages.python.calls import edge_calls, shown_calls
+from pipeline.languages.python.calls import shown
 from pipeline.languages.python.exercise import Reject
 from pipeline.languages.python.said import without_values
 from pipeline.languages.python.task import body_for
@@ -101,8 +101,7 @@ def asks(record: Document, teachers: frozenset[str], table: AgreementTable) -> b
         return False
     if not record.entry_point:
         return True
-    calls = shown_calls(record.prompt, record.test, record.entry_point)
-    return len(calls) + len(edge_calls(calls, record.entry_point)) >= table.min_calls
+    return shown(record.prompt, record.test, record.entry_point).total >= table.min_calls
 
 
 def seed_of(exercise: Exercise, number: int, solver: str = "") -> Seed:

@@ -7,6 +7,8 @@ return the same everywhere are one vote each as far as they differ as programs. 
 teacher's guess and is ranked with the solutions that pass it, here no guessed value counts.
 """
 
+import ast
+import builtins
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +17,8 @@ from typing import Any, NamedTuple
 
 from pipeline.core.records import Exercise
 from pipeline.core.stage import Dropped, Kept
-from pipeline.languages.python.calls import edge_calls, literal, read_literal, sameness, shown_calls
+from pipeline.core.syntax import parse
+from pipeline.languages.python.calls import Shown, literal, read_literal, sameness, shown
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.said import examples_in, lines_of, with_values
 from pipeline.recipe import AgreementTable
@@ -59,25 +62,23 @@ class Candidate:
 class Ballot:
     """An exercise while its candidates are run. Of candidates that are one program only the first is run.
 
-    asked: solutions there should be, the teacher's own included. calls: expressions whose values are compared, and may
-    go into the test; edges: more of them, made up. sessions: the examples of the docstring, in order, which may build
-    on each other, each source ending in a newline. results: of each candidate. again: by number of the candidate, those
-    of a second run.
+    asked: solutions there should be, the teacher's own included. shown: expressions whose values are compared, and may
+    go into the test. sessions: the examples of the docstring, in order, which may build on each other, each source
+    ending in a newline. results: of each candidate. again: by number of the candidate, those of a second run.
     """
 
     exercise: Exercise
     candidates: list[Candidate]
     asked: int
-    calls: tuple[str, ...]
+    shown: Shown
     sessions: tuple[str, ...]
-    edges: tuple[str, ...]
     results: list[list[Result]] = field(default_factory=list)
     again: dict[int, list[Result]] = field(default_factory=dict)
 
     @property
     def items(self) -> tuple[str, ...]:
         """What is run, in order: where a program ends at an edge, what the teacher showed has been seen."""
-        return (*self.calls, *self.sessions, *self.edges)
+        return (*self.shown.calls, *self.sessions, *self.shown.edges)
 
     def program(self, number: int, *, again: bool = False) -> Program:
         """The run of a candidate, the first or a second one."""
@@ -112,15 +113,13 @@ def ballot_of(exercise: Exercise, table: AgreementTable) -> Ballot:
     for body, own in [(exercise.solution, True), *((body, False) for body in exercise.attempts or ())]:
         text = exercise.prompt + body
         distinct.setdefault(normal_form(text) or text.encode("utf-8", "surrogatepass"), Candidate(body, own))
-    calls = shown_calls(exercise.prompt, exercise.test, exercise.entry_point)
     lines = lines_of(exercise.prompt, exercise.entry_point)
     return Ballot(
         exercise,
         list(distinct.values()),
         table.solutions + 1,
-        calls,
+        shown(exercise.prompt, exercise.test, exercise.entry_point),
         tuple(example.source for example in examples_in(lines)),
-        edge_calls(calls, exercise.entry_point),
     )
 
 
@@ -132,7 +131,7 @@ def agreed(
     Raises SandboxUnavailable where a program could not be run.
     """
     ballots = [ballot_of(exercise, table) for exercise in exercises]
-    waiting = [ballot for ballot in ballots if len(ballot.candidates) >= table.agree and ballot.calls]
+    waiting = [ballot for ballot in ballots if len(ballot.candidates) >= table.agree and ballot.shown.total]
     for ballot, _, results in _run(sandbox, [(one, n) for one in waiting for n in range(len(one.candidates))]):
         ballot.results.append(results)
     # Who can win no vote any more is not run again: of what runs on to its limit that is most.
@@ -157,9 +156,8 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
     """What the results mean for the exercise."""
     exercise, count = ballot.exercise, len(ballot.candidates)
     written = f"{count} of {ballot.asked} solutions differ as programs"
-    shown = len(ballot.calls) + len(ballot.edges)
-    if shown < table.min_calls:  # such an exercise was not solved blind
-        said = f"{shown} calls of {exercise.entry_point} shown, {table.min_calls} wanted"
+    if ballot.shown.total < table.min_calls:  # such an exercise was not solved blind
+        said = f"{ballot.shown.total} calls of {exercise.entry_point} shown, {table.min_calls} wanted"
         return Dropped(exercise, "no-agreement", said)
     if count < table.agree:
         return Dropped(exercise, "no-agreement", f"{written}, {table.agree} must agree")
@@ -177,46 +175,105 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
 
 def _with_test(ballot: Ballot, winners: Sequence[int], table: AgreementTable) -> Kept[Exercise] | Dropped:
     """The exercise with the first winner's body, and the test that the winners agree on."""
-    exercise, lead = ballot.exercise, winners[0]
-    runs = [dict(zip(ballot.items, ballot.results[number], strict=True)) for number in winners]
-    sessions = ballot.results[lead][len(ballot.calls) : len(ballot.calls) + len(ballot.sessions)]
-    asserts: dict[str, str] = {}
-    for call in (*ballot.calls, *ballot.edges):
-        texts = [run[call].text for run in runs if run[call].kind == "value"]
-        line = _assert(call, texts) if len(texts) == len(runs) else None
-        if line is not None:
-            asserts[call] = line
-    found = runs[0]
-    values = {found[call].key for call in asserts}
-    if len(asserts) < table.min_calls:
+    exercise, calls = ballot.exercise, ballot.shown.calls
+    runs = [ballot.results[number] for number in winners]
+    columns = list(zip(*runs, strict=True))
+    stop = len(calls) + len(ballot.sessions)
+    found = dict(zip((*calls, *ballot.shown.edges), [*columns[: len(calls)], *columns[stop:]], strict=True))
+    lines: list[tuple[str, Result | None]] = [
+        (line, results[0])
+        for call, results in found.items()
+        if (line := _assert(call, results) or _raises(call, results, exercise.prompt))
+    ]
+    lines += _steps(ballot, columns[len(calls) : stop])
+    returned = [result for _, result in lines if result is not None]
+    if len(returned) < table.min_calls:
         said = (
-            f"{len(winners)} of {len(ballot.candidates)} agree, but only on {len(asserts)} calls that return a literal"
+            f"{len(winners)} of {len(ballot.candidates)} agree, but only on {len(returned)} calls that return a literal"
         )
         return Dropped(exercise, "no-agreement", f"{said}, {table.min_calls} wanted")
-    if len(values) < 2:
-        (text,) = {found[call].text for call in list(asserts)[:1]}
-        return Dropped(exercise, "no-agreement", f"all {len(asserts)} calls return {text[:60]}, 2 results wanted")
+    if len({result[:2] for result in returned}) < 2:
+        said = f"all {len(returned)} calls return {returned[0].text[:60]}"
+        return Dropped(exercise, "no-agreement", f"{said}, 2 results wanted")
     prompt = with_values(
         exercise.prompt,
         exercise.entry_point,
-        [result.text if result.kind in ("value", "shown") else None for result in sessions],
-        lambda call: found[call].text if call in found and found[call].kind == "value" else None,
+        [result.text if result.kind in ("value", "shown") else None for result in runs[0][len(calls) : stop]],
+        lambda call: found[call][0].text if call in found and found[call][0].kind == "value" else None,
         _says_the_same,
     )
     return Kept(
         replace(
             exercise,
             prompt=prompt,
-            solution=ballot.candidates[lead].body,
-            test="".join(asserts.values()),
+            solution=ballot.candidates[winners[0]].body,
+            test="".join(line for line, _ in lines),
             test_owner="agreement",
             attempts=None,
         )
     )
 
 
-def _assert(call: str, texts: Sequence[str]) -> str | None:
-    """The assert that a call returns what solutions returned; None where they differ by rounding inside a result."""
+def _steps(ballot: Ballot, columns: Sequence[Sequence[Result]]) -> list[tuple[str, Result | None]]:
+    """The docstring's session as lines of a test: what its steps return is asserted, and what leads there is done.
+
+    A line that compares has the first winner's result, unless it shows a name that holds what it held before: what
+    changes nothing is no result. What raises an exception is left out.
+    """
+    lines: list[tuple[str, Result | None]] = []
+    held: dict[str, Any] = {}
+    whole = 0
+    for source, results in zip(ballot.sessions, columns, strict=True):
+        only = _only(source)
+        line = text = None
+        if isinstance(only, ast.Expr):
+            if source not in ballot.shown.steps:
+                continue
+            text = ast.unparse(only)
+            simple = isinstance(only.value, ast.Name | ast.Call | ast.Attribute | ast.Subscript)
+            line = _assert(text if simple else f"({text})", results)
+        if all(result.kind in ("value", "shown") for result in results):
+            changed = line is not None and held.get(str(text)) != results[0].key
+            lines.append((line or source, results[0] if changed else None))
+            whole = len(lines) if line else whole
+            held |= {text: results[0].key} if text else _assigned(only)
+    return lines[:whole]
+
+
+def _only(source: str) -> ast.stmt | None:
+    """The one statement of a source."""
+    tree = parse(source)
+    return tree.body[0] if tree is not None and len(tree.body) == 1 else None
+
+
+def _assigned(statement: ast.stmt | None) -> dict[str, Any]:
+    """The names to which a statement gives a literal, with the key of its result."""
+    if not isinstance(statement, ast.Assign):
+        return {}
+    try:
+        key = sameness(read_literal(ast.unparse(statement.value)))
+    except ValueError:
+        return {}
+    return {ast.unparse(target): key for target in statement.targets}
+
+
+def _raises(call: str, results: Sequence[Result], prompt: str) -> str | None:
+    """The lines that want an exception of a call; None where solutions raised different ones, or one that is not
+    spoken of: what fails for want of a value is no part of the task."""
+    names = {result.text.partition(":")[0] if result.kind == "raised" else "" for result in results}
+    name = names.pop()
+    kind = getattr(builtins, name, None) if not names and name in prompt else None
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return None
+    return f"try:\n    {call}\nexcept {name}:\n    pass\nelse:\n    raise AssertionError({f'{call} raises {name}'!r})\n"
+
+
+def _assert(call: str, results: Sequence[Result]) -> str | None:
+    """The assert that a call returns what solutions returned; None where one returned no literal, or they differ by
+    rounding inside a result."""
+    if any(result.kind != "value" for result in results):
+        return None
+    texts = [result.text for result in results]
     value = read_literal(texts[0])
     if value is None:
         return f"assert {call} is None\n"

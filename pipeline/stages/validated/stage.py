@@ -1,8 +1,6 @@
 """Runs an exercise's tests and examples, and a passage's code, and drops what does not hold."""
 
-import ast
 import contextlib
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +9,7 @@ from typing import ClassVar
 
 from pipeline.core.records import Document, Exercise, Passage
 from pipeline.core.stage import Dropped, Kept
+from pipeline.core.syntax import NO_PYTHON, tree_of
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.examples import passage_program
 from pipeline.recipe import AgreementTable, ValidatedTable
@@ -211,21 +210,15 @@ def outcome_of(record: Document, verdict: Verdict) -> Kept[Document] | Dropped:
 
 def _parsed(passage: Passage) -> Kept[Document] | Dropped:
     try:
-        _parse(passage.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree_of(passage.text)
+    except NO_PYTHON as error:
         return Dropped(passage, "syntax-error", f"{type(error).__name__}: {error}"[:300])
     return Kept(_executed(passage, 0))
-
-
-def _parse(source: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def _asserts(test: str) -> bool:
     """Whether `test` asserts anything; a test that does not parse is left to the sandbox, which says where."""
     try:
-        return asserts_anything(_parse(test))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return asserts_anything(tree_of(test))
+    except NO_PYTHON:
         return True

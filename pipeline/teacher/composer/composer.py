@@ -9,6 +9,7 @@ from random import Random
 
 from pipeline.core.identity import rng
 from pipeline.core.records import Prompt, Task
+from pipeline.core.syntax import tree_of
 from pipeline.teacher.composer.chains import chains
 from pipeline.teacher.composer.families import FAMILIES
 from pipeline.teacher.composer.faults import Composed, markdown, spoiled
@@ -79,7 +80,7 @@ def _by_name() -> dict[str, tuple[Family, Choice]]:
 
 def answer_task(random: Random, task: Task) -> str:
     """The function that the task asks for, where it is one of ours, else a sentence that says so."""
-    nodes = [node for node in ast.parse(task.prompt + "    ...\n").body if isinstance(node, ast.FunctionDef)]
+    nodes = [node for node in tree_of(task.prompt + "    ...\n").body if isinstance(node, ast.FunctionDef)]
     arguments = [argument.arg for argument in nodes[-1].args.args] if nodes else []
     family, choice = _by_name().get(task.entry_point, (None, {}))
     if family is None or len(arguments) != len(family.args):

@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from pipeline.core.records import Problem
+from pipeline.core.syntax import tree_of
 from pipeline.teacher.composer.writing import Piece
 
 _SAID = "An exercise of the composer, which does not read what it is asked."
@@ -92,7 +93,7 @@ def _clone(given: Given) -> Composed:
 
 def _renamed(source: str, name: str) -> str:
     """The function of `source` under that name, with other names for what is its own, and another docstring."""
-    tree = ast.parse(source)
+    tree = tree_of(source)
     own = [node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)]
     own += [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     function = tree.body[0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.languages.python.calls import edge_calls, literal, read_literal, sameness, shown_calls
+from pipeline.languages.python.calls import edge_calls, further_steps, literal, read_literal, sameness, shown_calls
 from pipeline.languages.python.said import calls_in, with_values, without_values
 
 PROMPT = '''from datetime import time
@@ -198,8 +198,31 @@ def test_what_counts_as_the_same_result(one: object, other: object, same: bool) 
     assert (sameness(one) == sameness(other)) is same
 
 
+@pytest.mark.parametrize(
+    ("session", "steps"),
+    [
+        (["f(1)", "list(f(2))", "f(f(3))"], []),
+        (["xs = [1]", "f(xs)", "xs", "len(xs), 1", "ys"], ["f(xs)", "xs", "len(xs), 1"]),
+        (
+            ["f(1)(2)", "f(1).upper()", "f(lambda x: x)(3)", "print(f(2))"],
+            ["f(1)(2)", "f(1).upper()", "f(lambda x: x)(3)"],
+        ),
+        (
+            ["import os", "os.sep", "time(1)", "f(unknown)(2)", "y = unknown", "for x in f(1): pass", "x"],
+            ["os.sep", "x"],
+        ),
+        (["x = (", "def g():", "1 +"], []),
+    ],
+)
+def test_further_steps_are_those_of_a_session(session: list[str], steps: list[str]) -> None:
+    lines = "".join(f"    >>> {source}\n" for source in session)
+    prompt = f'from datetime import time\n\ndef f(x):\n    """Said.\n\n{lines}    """\n'
+    assert further_steps(prompt, "f") == tuple(f"{step}\n" for step in steps)
+
+
 @given(st.text(), st.text())
 def test_nothing_is_too_odd_to_be_read(prompt: str, test: str) -> None:
     calls = shown_calls(prompt, test, "f")
+    further_steps(prompt, "f")
     edge_calls(calls, "f")
     assert without_values(prompt, "f") == prompt or "f(" in prompt or ">>>" in prompt

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.syntax import parse
 from pipeline.languages.python.functions import reindented, split_function
-from pipeline.languages.python.source import FunctionNode, first_line, names_in, parse, units
+from pipeline.languages.python.source import FunctionNode, first_line, names_in, units
 
 MODULES = ["argparse", "ast", "bisect", "collections/__init__", "dataclasses", "datetime", "difflib", "functools"]
 MODULES += ["heapq", "inspect", "os", "random", "shutil", "statistics", "string", "textwrap", "typing", "unittest/mock"]

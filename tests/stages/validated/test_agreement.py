@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -102,6 +103,88 @@ def test_calls_on_which_all_raise_are_no_part_of_the_test(stage: Validate) -> No
     assert isinstance(kept, Exercise)
     assert "total([])" not in kept.test
     assert "total([4, -4]) == 0" in kept.test
+
+
+def test_an_exception_that_the_docstring_speaks_of_is_part_of_the_test(stage: Validate) -> None:
+    prompt = PROMPT.replace("e.g.", "ValueError where there is none, e.g.")
+    raising = "    if not values:\n        raise ValueError('none')\n"
+    other = "    if not values:\n        raise KeyError('none')\n"
+    kept = one(stage, exercise(raising + SUM, raising + LOOP, prompt=prompt))
+    assert isinstance(kept, Exercise)
+    assert "try:\n    total([])\nexcept ValueError:\n    pass\nelse:\n    raise AssertionError(" in kept.test
+    differ = one(stage, exercise(raising + SUM, other + LOOP, prompt=prompt))
+    assert isinstance(differ, Exercise)
+    assert "total([])" not in differ.test
+    (wrong,) = run(stage, replace(kept, solution=SUM))
+    assert isinstance(wrong, Dropped)
+    assert "total([]) raises ValueError" in wrong.detail
+
+
+IN_PLACE = '''def total(values: list[int]) -> None:
+    """Each value becomes the sum of those up to it, in place.
+
+    >>> numbers = [1, 2, 3]
+    >>> total(numbers)
+    >>> numbers
+    [1, 1, 1]
+    >>> rows = []
+    >>> total(rows)
+    >>> len(rows) == 0
+    False
+    >>> total(None)
+    Traceback (most recent call last):
+    TypeError
+    >>> total(numbers)
+    >>> numbers[-1]
+    0
+    """
+'''
+SUMS = "    for place in range(1, len(values)):\n        values[place] += values[place - 1]\n"
+SUMS_TOO = "    import itertools\n    values[:] = itertools.accumulate(values)\n"
+NOTHING = "    return None\n"
+
+
+def test_what_is_changed_in_place_is_agreed_on_by_what_the_session_shows(stage: Validate) -> None:
+    kept = one(stage, exercise(SUMS, SUMS_TOO, NOTHING, prompt=IN_PLACE, test=""))
+    assert isinstance(kept, Exercise)
+    assert kept.test.startswith("try:\n    total(None)\nexcept TypeError:\n")
+    assert kept.test.splitlines()[6:] == [
+        "numbers = [1, 2, 3]",
+        "total(numbers)",
+        "assert numbers == [1, 3, 6]",
+        "rows = []",
+        "total(rows)",
+        "assert (len(rows) == 0) == True",
+        "total(numbers)",
+        "assert numbers[-1] == 10",
+    ]
+    assert "    >>> numbers\n    [1, 3, 6]\n" in kept.prompt
+    (wrong,) = run(stage, replace(kept, solution=NOTHING))
+    assert isinstance(wrong, Dropped)
+
+
+def test_what_changes_nothing_is_no_result(stage: Validate) -> None:
+    said = one(stage, exercise(NOTHING, "    pass\n", prompt=IN_PLACE.replace("    >>> total(None)\n", ""), test=""))
+    assert said == "no-agreement: 2 of 2 agree, but only on 2 calls that return a literal, 3 wanted"
+
+
+def test_what_a_returned_function_returns_is_agreed_on(stage: Validate) -> None:
+    prompt = '''def total(first):
+    """A function that adds `first` to a number.
+
+    >>> total(2)(3)
+    4
+    >>> add = total(5)
+    >>> add(1)
+    4
+    >>> add(total(1)(1))
+    4
+    """
+'''
+    inner = "    def add(other):\n        return first + other\n\n    return add\n"
+    kept = one(stage, exercise("    return lambda other: first + other\n", inner, prompt=prompt, test=""))
+    assert isinstance(kept, Exercise)
+    assert kept.test == "assert total(2)(3) == 5\nadd = total(5)\nassert add(1) == 6\nassert add(total(1)(1)) == 7\n"
 
 
 @pytest.mark.parametrize(
