@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import DiskFull, UsageError
+from pipeline.core.names import LOCAL_ALONE, is_address
 from pipeline.store.disk import is_full
 
 
@@ -18,6 +19,8 @@ def output(option: str, given: str, kind: Literal["file", "folder"]) -> Path:
         here = "; . is the current one" if kind == "folder" else ""
         raise UsageError(f"{option} = '', which is no name", hint=f"name a {kind}{here}")
     path = Path(given)
+    if is_address(given) and not path.exists():
+        raise UsageError(f"{option} = {given:.200} is an address, a {kind} is wanted", hint=LOCAL_ALONE)
     try:
         if path.exists() and not (path.is_dir() if kind == "folder" else path.is_file()):
             found = "folder" if path.is_dir() else "file" if path.is_file() else "device or pipe"

@@ -27,6 +27,15 @@ RULE = (
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+LOCAL_ALONE = "files of this machine are read and written here: fetch it, copy what comes out, or mount the place"
+
+
+def is_address(path: Path | str) -> bool:
+    """Whether a path is an address ("s3://bucket/x", which as a path is "s3:/bucket/x")."""
+    return bool(_ADDRESS.match(str(path)))
+
+
 def objection(name: str) -> str:
     """What is wrong with `name` as a name, "" where nothing is."""
     if not name:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import InputError
+from pipeline.core.names import LOCAL_ALONE, is_address
 
 Kind = Literal["python", "json", "parquet", "arrow", "saved"]
 
@@ -87,7 +88,8 @@ def found(given: Path, skipped: Collection[Path] = (), *, code: bool = True) -> 
         return Inputs((_file(given, kind, shown(given)),), ())
     if given.exists():
         raise InputError(f"{shown(given)}: neither a file nor a folder", hint="write what it gives into a file first")
-    raise InputError(f"{shown(given)}: no such file or folder", hint="check the path")
+    hint = LOCAL_ALONE if is_address(given) else "check the path"
+    raise InputError(f"{shown(given)}: no such file or folder", hint=hint)
 
 
 def walked(

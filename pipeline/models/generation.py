@@ -208,8 +208,9 @@ class _Chooser:
         if self.top_p >= 1:
             return _drawn((logits / self.temperature).double().softmax(-1), draws).tolist()
         at_once = max(1, _IN_CACHE // logits.shape[-1]) if logits.device.type == "cpu" else len(logits)
-        blocks = zip(logits.split(at_once), draws.split(at_once), strict=True)
-        return [token for block, own in blocks for token in self._of_nucleus(block / self.temperature, own).tolist()]
+        blocks = [slice(at, at + at_once) for at in range(0, len(logits), at_once)]
+        drawn = [self._of_nucleus(logits[block] / self.temperature, draws[block]) for block in blocks]
+        return [token for tokens in drawn for token in tokens.tolist()]
 
     def _of_nucleus(self, logits: Tensor, draws: Tensor) -> Tensor:
         """Tokens drawn from the likeliest ones that hold `top_p` of the probability (Holtzman et al. 2020).

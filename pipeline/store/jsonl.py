@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 import jsonlines
 
 from pipeline.core.errors import InputError
+from pipeline.core.names import LOCAL_ALONE, is_address
 from pipeline.store.disk import sync, write_atomically
 
 
@@ -108,9 +109,8 @@ def lines(path: Path) -> Iterator[Line]:
                     yield Line(number, {}, f"holds {row!r:.60}, wanted a JSON object")
     except (OSError, zlib.error) as error:
         place = f" after line {number}" if number else ""
-        raise InputError(
-            f"{path} cannot be read{place}: {error}", hint="check the path, and that the file is whole"
-        ) from error
+        hint = LOCAL_ALONE if is_address(path) else "check the path, and that the file is whole"
+        raise InputError(f"{path} cannot be read{place}: {error}", hint=hint) from error
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -34,6 +34,7 @@ VERBS = [
         ("link", "{option}: link is a link to nowhere, which is not there\n  name another {kind}"),
         ("x" * 300, "cannot be written: File name too long\n  name another {kind}"),
         ("{other}", "{option}: {other} is a "),
+        ("s3://b/x", "{option} = s3://b/x is an address, a {kind} is wanted\n  files of this machine are read and"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(
@@ -69,3 +70,14 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
     with pytest.raises(UsageError, match=r"--to = '', which is no name\n  name a folder; \. is the current one"):
         output("--to", "", "folder")
+
+
+@pytest.mark.parametrize("words", [["clean", "s3://b/x.jsonl", "--to", "out"], ["score", "gs://b/x.jsonl"]])
+def test_an_address_in_the_place_of_a_file_is_told_as_one(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert "files of this machine are read and written here" in capsys.readouterr().err
+    assert stop.value.code == 2
