@@ -184,6 +184,7 @@ def test_solutions_are_counted_for_the_one_that_is_asked_for_them_at_his_price(t
 
 def test_solutions_of_what_is_written_now_are_asked_of_the_one_a_recording_leaves_them_to(tmp_path: Path) -> None:
     asked = ["seeds.exercises=4_000", "seeds.textbooks=0", "teachers.recorded.most_otherwise=24"]
+    asked += ["teachers.recorded.otherwise=live", "teachers.live.exercise_share=0"]
     whole = estimate(load("first-run", asked), places(str(tmp_path / "data")))
     recorded, live = whole["teacher"]["solutions"]
     assert (live["name"], live["requests"]) == ("live", 3 * 24)

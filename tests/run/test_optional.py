@@ -40,7 +40,7 @@ def test_where_the_model_cannot_be_had_the_recording_is_all_there_is(tmp_path: P
     assert fetched == [MODEL]
     assert found.left_out == ("without teacher 'live': qwen2.5-coder-0.5b: no network; bring the file",)
     assert [table.name for table in found.loaded.recipe.teachers] == ["recorded", "solver"]
-    plain = load("first-run", ["teachers.recorded.otherwise=", "teachers.solver.otherwise="]).recipe.teachers[:2]
+    plain = load("first-run", ["teachers.solver.otherwise="]).recipe.teachers[:2]
     assert found.loaded.recipe.teachers == plain
     assert load("first-run").recipe.teachers[2].name == "live"
 
@@ -70,7 +70,7 @@ def test_a_model_that_is_here_is_kept_and_not_fetched(
 
 
 def test_a_teacher_that_nothing_is_asked_of_is_not_fetched(tmp_path: Path, fetched: list[str]) -> None:
-    assert settle(tmp_path, "teachers.recorded.otherwise=", "teachers.solver.otherwise=").left_out == ()
+    assert settle(tmp_path, "teachers.live.exercise_share=0", "teachers.solver.otherwise=").left_out == ()
     assert fetched == []
 
 
@@ -86,6 +86,7 @@ def test_nothing_is_fetched_for_answers_that_are_stored(
 
 def test_the_plan_says_how_many_are_left_to_the_live_teacher_and_what_would_be_fetched(tmp_path: Path) -> None:
     wanted = ["seeds.exercises=4_000", "seeds.textbooks=0", "teachers.recorded.most_otherwise=24"]
+    wanted += ["teachers.recorded.otherwise=live", "teachers.live.exercise_share=0"]
     found = estimate(load("first-run", wanted), places(str(tmp_path)))
     asked = {one["name"]: one["requests"] for one in found["teacher"]["teachers"]}
     assert asked == {"recorded": 3_976, "solver": 0, "live": 24}

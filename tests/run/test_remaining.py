@@ -57,6 +57,7 @@ def test_prompts_are_rendered_and_a_recording_unpacked_once_to_tell_who_is_asked
     recording = tmp_path / "recording"
     pack([journal(tmp_path / "first", "v", "0" * 64)], {"v"}, recording, {})
     overrides = [f"teachers.recorded.replay={recording}", "seeds.exercises=6", "seeds.textbooks=0"]
+    overrides += ["teachers.recorded.otherwise=live", "teachers.live.exercise_share=0"]
     loaded, at = load("first-run", overrides), places(str(tmp_path / "data"))
     live = keyed(loaded.recipe.teachers[2], loaded.recipe.seed)
     assert isinstance(live, LocalTeacher)
