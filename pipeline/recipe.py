@@ -265,8 +265,8 @@ class StudentTable(Table):
     held_out: Fraction = 0.02
     """Share of the documents kept out of training for the held-out loss."""
     frozen_layers: Count = 0
-    """First blocks that are not trained, and through which no gradient flows; for fine-tuning Llama or Phi models. With
-    half of the blocks frozen a step takes about two thirds of the time."""
+    """First blocks that are not trained, and through which no gradient flows; for fine-tuning Llama, Qwen2 or Phi
+    models. With half of the blocks frozen a step takes about two thirds of the time."""
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Decay of an exponential moving average of the weights, which is then what is scored and exported; 0 for none."""
     keep: Literal["last", "best", "best-pass@1"] = "last"

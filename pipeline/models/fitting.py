@@ -12,7 +12,7 @@ from pipeline.models.folders import check_folder, read_json
 from pipeline.models.sizes import config_of, layer_count
 from pipeline.recipe import Recipe, StudentTable
 
-LEAN = ("llama", "phi")
+LEAN = ("llama", "qwen2", "phi")
 """Values of `model_type` that the lean forward may know (`pipeline.models.lean.Lean.knows` decides)."""
 
 
@@ -83,13 +83,13 @@ def check_student(student: StudentTable, sequence_length: int, config: dict[str,
         return
     if not student.prompt_gradient:
         raise RecipeError(
-            f"recipe: student.prompt_gradient = false needs a Llama or Phi student, got model_type {kind!r}",
+            f"recipe: student.prompt_gradient = false needs a Llama, Qwen2 or Phi student, got model_type {kind!r}",
             hint="set student.prompt_gradient = true",
         )
     if student.frozen_layers:
         raise RecipeError(
-            f"recipe: student.frozen_layers = {student.frozen_layers} needs a Llama or Phi student, got model_type "
-            f"{kind!r}",
+            f"recipe: student.frozen_layers = {student.frozen_layers} needs a Llama, Qwen2 or Phi student, got "
+            f"model_type {kind!r}",
             hint="set student.frozen_layers = 0",
         )
 
@@ -98,8 +98,8 @@ def _check_states(recipe: Recipe, config: dict[str, Any], which: str) -> None:
     weight, kind = recipe.soft_targets.hidden_weight, config.get("model_type", "llama")
     if weight and kind not in LEAN:
         raise RecipeError(
-            f"recipe: soft_targets.hidden_weight = {weight} needs Llama or Phi models, got {which} of model_type "
-            f"{kind!r}",
+            f"recipe: soft_targets.hidden_weight = {weight} needs Llama, Qwen2 or Phi models, got {which} of "
+            f"model_type {kind!r}",
             hint="set soft_targets.hidden_weight = 0 for soft targets alone",
         )
 

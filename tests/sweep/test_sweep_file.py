@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.core.errors import RecipeError, UsageError
+from pipeline.models import fitting
+from pipeline.recipe import Recipe
 from pipeline.sweep.file import Sweep, read_sweep, shipped
 
 HEAD = 'name = "mine"\nrecipe = "tiny"\nseeds = [1, 2]\n'
@@ -188,3 +190,15 @@ def test_every_shipped_experiment_can_be_read_at_each_of_its_scales(name: str) -
     assert found.table.description
     for scale in found.table.scales:
         assert read_sweep(name, scale=scale).trials
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_students_of_every_shipped_experiment_can_be_trained(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as their models' kinds go, also those that are not on this machine."""
+    kinds = {"smollm2": "llama", "qwen2.5-coder-0.5b": "qwen2", "qwen2.5-coder-1.5b": "qwen2", "": "llama"}
+    monkeypatch.setattr(fitting, "config_of", lambda spec, models: {"model_type": kinds[spec]})
+    for trial in read_sweep(name).trials:
+        if isinstance(trial.loaded.recipe, Recipe):
+            fitting.check_recipe(trial.loaded.recipe, tmp_path)

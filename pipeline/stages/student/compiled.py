@@ -93,7 +93,7 @@ def choose(
     if wanted == "off":
         return Choice(False, "execution.compile is off", told)
     if objective.lean is None:
-        return Choice(False, "not compiled: only Llama and Phi with whole weights in each process are", told)
+        return Choice(False, "not compiled: only Llama, Qwen2 and Phi with whole weights in each process are", told)
     if not objective.prompt_gradient:
         return Choice(False, "not compiled: student.prompt_gradient = false has two passes of many shapes", told)
     if wanted == "auto" and before is not None:

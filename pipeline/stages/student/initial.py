@@ -136,8 +136,8 @@ def freeze(model: Any, count: int) -> None:
     blocks = blocks_of(model)
     if count and (count >= len(blocks) or not Lean.knows(model)):
         raise RecipeError(
-            f"recipe: 'student.frozen_layers' should be less than the {len(blocks)} blocks of a Llama or Phi student, "
-            f"got {count} for {type(model).__name__}",
+            f"recipe: 'student.frozen_layers' should be less than the {len(blocks)} blocks of a Llama, Qwen2 or Phi "
+            f"student, got {count} for {type(model).__name__}",
             hint="lower it, or leave it out to train all blocks",
         )
     for block in blocks[:count]:

@@ -69,10 +69,10 @@ class Fused(Protocol):
 class Objective:
     """Sum of the losses of a batch at the positions that carry loss.
 
-    model: a transformers causal LM; Llama and Phi take the lean forward, others their own. prompt_gradient: False lets
-    no gradient through what stands before a row's first label: it is run without one, and its keys and values are
-    context for the rest. The loss is the same, the gradient is cut short, and a prompt token needs a third of the
-    arithmetic.
+    model: a transformers causal LM; Llama, Qwen2 and Phi take the lean forward, others their own. prompt_gradient:
+    False lets no gradient through what stands before a row's first label: it is run without one, and its keys and
+    values are context for the rest. The loss is the same, the gradient is cut short, and a prompt token needs a third
+    of the arithmetic.
     lean: False for the model's own forward, which a sharded model needs: its hooks gather the weights.
     """
 
@@ -86,8 +86,8 @@ class Objective:
             self.multiply(separate)
         if not prompt_gradient and self.lean is None:
             raise RecipeError(
-                "recipe: student.prompt_gradient = false needs the lean forward, which knows Llama and Phi with whole "
-                f"weights in each process, got {type(model).__name__} of this configuration",
+                "recipe: student.prompt_gradient = false needs the lean forward, which knows Llama, Qwen2 and Phi with "
+                f"whole weights in each process, got {type(model).__name__} of this configuration",
                 hint="set student.prompt_gradient = true",
             )
         self.prompt_gradient = prompt_gradient

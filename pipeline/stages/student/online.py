@@ -59,8 +59,8 @@ class OnlineLoss:
         for name, model in (("teacher", self.teacher.model), ("student", student)):
             if not Lean.knows(model):
                 raise RecipeError(
-                    f"recipe: 'soft_targets.hidden_weight' = {self.table.hidden_weight} needs Llama or Phi models, "
-                    f"got a {name} that is {type(model).__name__}",
+                    f"recipe: 'soft_targets.hidden_weight' = {self.table.hidden_weight} needs Llama, Qwen2 or Phi "
+                    f"models, got a {name} that is {type(model).__name__}",
                     hint="set soft_targets.hidden_weight = 0 for soft targets alone",
                 )
         self.match = HiddenMatch(student, self.teacher.model, self.table.hidden_layers, seed)

@@ -152,5 +152,5 @@ def test_what_has_no_states_or_no_whole_weights_is_refused(
     with pytest.raises(RecipeError, match=r"hidden_weight = 2.0 needs whole weights"):
         refuse_unsharded(STUDENT, hidden_weight=2.0)
     monkeypatch.setattr("pipeline.models.lean.Lean.knows", staticmethod(lambda model: False))
-    with pytest.raises(RecipeError, match=r"hidden_weight' = 2.0 needs Llama or Phi models, got a teacher that is Phi"):
+    with pytest.raises(RecipeError, match=r"hidden_weight' = 2.0 needs .* models, got a teacher that is Phi"):
         made(exercises, teacher).learned(narrow(), 0)

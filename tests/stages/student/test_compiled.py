@@ -196,6 +196,6 @@ def test_what_cannot_be_compiled_is_named(eager: None, corpus: Path, tmp_path: P
     options: dict[str, Any] = {"one_length": True, "autocast": torch.no_grad, "world": World()}
     assert choose("on", objective, batch, **options) == (
         False,
-        "not compiled: only Llama and Phi with whole weights in each process are",
+        "not compiled: only Llama, Qwen2 and Phi with whole weights in each process are",
         True,
     )

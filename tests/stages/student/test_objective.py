@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from pipeline.models.lean import Lean
 from pipeline.recipe import PhaseTable
@@ -89,9 +89,12 @@ def test_without_a_gradient_through_the_prompt_the_loss_is_the_same(corpus: Path
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
 
 
-def test_the_prompt_is_context_only(corpus: Path, llama: Path) -> None:
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_the_prompt_is_context_only(corpus: Path, llama: Path, kind: str) -> None:
     """The gradient is that of transformers with the prompt's cache taken as a constant."""
-    model = AutoModelForCausalLM.from_pretrained(llama)
+    shape = AutoConfig.from_pretrained(llama).to_dict() | {"model_type": kind, "architectures": None}
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**shape))
     store, rows = rows_of(corpus)
     row = next(row for row in rows if row[0].loss_start > row[0].start + 2)
     batch = collate(store, [row])
