@@ -13,6 +13,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeGuard
 
+from pipeline.core.syntax import source_of
 from pipeline.sandbox.show import shown
 
 _SHOWN = 200
@@ -176,7 +177,7 @@ def sealed(test: str, constant: Callable[[ast.expr], Any], due: Callable[[ast.Mo
     tree = ast.parse(test)
     reporting = _Sealing(constant, frozenset(due(tree)))
     made = ast.fix_missing_locations(reporting.visit(tree))
-    return Sealed(ast.unparse(made), reporting.texts, reporting.constants, frozenset(reporting.due))
+    return Sealed(source_of(made), reporting.texts, reporting.constants, frozenset(reporting.due))
 
 
 def instrumented(tree: ast.Module) -> ast.Module:
@@ -220,7 +221,7 @@ class _Reporting(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's name
 
     def visit_Assert(self, node: ast.Assert) -> Any:
-        text = ast.unparse(node.test)[:_SHOWN]
+        text = source_of(node.test)[:_SHOWN]
         self.generic_visit(node)
         test = node.test
         if always_true(test):
@@ -247,7 +248,7 @@ class _Reporting(ast.NodeTransformer):
     def visit_Raise(self, node: ast.Raise) -> Any:
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         if isinstance(raised, ast.Name) and raised.id == "AssertionError":
-            report = _reports("refuse", self.said(ast.unparse(node)[:_SHOWN]))
+            report = _reports("refuse", self.said(source_of(node)[:_SHOWN]))
         else:
             report = _reports("raises")
         return [ast.copy_location(report, node), node]
@@ -305,7 +306,7 @@ class _Sealing(_Reporting):
         self.is_reached = node in self.reached
         call = node.value
         if _is_equality(call):
-            text = ast.unparse(call)[:_SHOWN]
+            text = source_of(call)[:_SHOWN]
             self.generic_visit(node)
             report = self.comparison("==", call.args[0], call.args[1], text)
             return [ast.copy_location(made, node) for made in (_reports("enter"), report)]

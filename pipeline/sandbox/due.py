@@ -8,6 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from pipeline.core.syntax import source_of
 from pipeline.sandbox.fixtures import GIVEN
 
 _LEAVING = ast.Return | ast.Raise | ast.Yield | ast.YieldFrom | ast.Break | ast.Continue
@@ -40,7 +41,7 @@ def _of_module(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _of_class(node: ast.ClassDef) -> Iterator[ast.stmt]:
     methods = [one for one in _once(node.body) if isinstance(one, _FUNCTIONS)]
-    if node.decorator_list or node.keywords or not all(ast.unparse(b).endswith("TestCase") for b in node.bases):
+    if node.decorator_list or node.keywords or not all(source_of(b).endswith("TestCase") for b in node.bases):
         return
     if not node.bases and any(one.name in ("__init__", "__new__") for one in methods):
         return

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.core.syntax import source_of
 from pipeline.sandbox import library
 from pipeline.sandbox.library import MODULES
 from pipeline.sandbox.passing import Passing
@@ -209,9 +210,9 @@ class _Reader:
         if stored and name.startswith("__"):
             yield f"sets {name}"
         if stored and root in self.modules and not (module == "sys" and name in _STREAMS):
-            yield f"changes {ast.unparse(node)}"
+            yield f"changes {source_of(node)}"
         if stored and root in self.imported:
-            yield f"changes {ast.unparse(node)}"
+            yield f"changes {source_of(node)}"
 
     def _module(self, node: ast.expr) -> str:
         """The module that an expression stands for, "" for none."""
@@ -248,9 +249,9 @@ class _Reader:
             for keyword in node.keywords:
                 if keyword.arg is None:
                     yield "has keywords that are not written out"
-                elif keyword.arg == "metaclass" and ast.unparse(keyword.value).rpartition(".")[2] != "ABCMeta":
+                elif keyword.arg == "metaclass" and source_of(keyword.value).rpartition(".")[2] != "ABCMeta":
                     yield "has a metaclass"
-            if any(ast.unparse(base) == "type" for base in node.bases):
+            if any(source_of(base) == "type" for base in node.bases):
                 yield "has a metaclass"
 
 

@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from pipeline.core.syntax import source_of
 from pipeline.sandbox import library
 
 ValueOf = Callable[[ast.AST], Any]
@@ -65,12 +66,12 @@ class Passing:
         yield from self._privates()
         for node in self.nodes:
             if isinstance(node, ast.MatchClass) and node.patterns and not self._matches_its_own(node.cls):
-                yield f"matches by the places of {ast.unparse(node.cls)}"
+                yield f"matches by the places of {source_of(node.cls)}"
 
     def _changes(self) -> Iterator[str]:
         leaks = bool(self.loaded & {"default_factory", "type"})
         for node, value in self.named:
-            use, text = self._use(node), ast.unparse(node)
+            use, text = self._use(node), source_of(node)
             if value is logging.basicConfig and use:
                 yield f"passes {text} on"
             if any(value is one for one in _ONLY_DECORATE) and not self._decorates(node):
@@ -136,9 +137,9 @@ class Passing:
                 if parent.keywords or not all(map(_is_literal, parent.args)):
                     yield "makes an enumeration of names that are not written out"
             elif self._use(node) == "passed":
-                yield f"passes {ast.unparse(node)} on"
+                yield f"passes {source_of(node)} on"
         for node in self.classes:
-            names = {ast.unparse(base) for base in node.bases}
+            names = {source_of(base) for base in node.bases}
             if not names & made and not any(library.is_enum(self.value_of(base)) for base in node.bases):
                 continue
             made.add(node.name)
@@ -159,7 +160,7 @@ class Passing:
                 ):
                     yield "keeps a field of a dataclass"
                 else:
-                    kept.add(ast.unparse(statement.target))
+                    kept.add(source_of(statement.target))
         if kept & self._read_in_bodies():
             yield "keeps a field of a dataclass"
 
@@ -174,7 +175,7 @@ class Passing:
         for node in self.classes:
             for base in node.bases:
                 named = base.value if isinstance(base, ast.Subscript) else base
-                yield from self._taken(self.value_of(named), ast.unparse(base))
+                yield from self._taken(self.value_of(named), source_of(base))
 
     def _taken(self, value: Any, text: str) -> Iterator[str]:
         """Private names of a class of the library that the program has too."""
@@ -262,7 +263,7 @@ def _is_member(node: ast.stmt) -> bool:
     if not isinstance(node, ast.Assign) or not all(isinstance(t, ast.Name) and t.id[0] != "_" for t in node.targets):
         return False
     value = node.value
-    made = isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] == "auto"
+    made = isinstance(value, ast.Call) and source_of(value.func).rpartition(".")[2] == "auto"
     return made or _is_literal(value)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, NamedTuple
 
+from pipeline.core.syntax import DEEPEST, nesting, source_of
 from pipeline.sandbox import codec
 from pipeline.sandbox.remote import by_name
 from pipeline.sandbox.sentinel import mutants
@@ -152,8 +153,12 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 
 
 def reduce(test: str, entry_point: str) -> Reduced:
-    """The reduced form of `test`; raises Irreducible where it has none, SyntaxError where it does not parse."""
-    statements, names = _statements(ast.parse(test), entry_point)
+    """The reduced form of `test`; raises Irreducible where it has none, SyntaxError where it does not parse, or is
+    nested too deeply to be written anew."""
+    tree = ast.parse(test)
+    if nesting(tree) > DEEPEST:
+        raise SyntaxError(f"nested more than {DEEPEST} deep")
+    statements, names = _statements(tree, entry_point)
     reducer = _Reducer(names)
     for statement in statements:
         reducer.add(statement)
@@ -381,7 +386,7 @@ def _operand(node: ast.expr) -> CodeType | Element:
 
 def text_of(assertion: Assertion) -> str:
     """The assertion's expression, for a person."""
-    return ast.unparse(assertion.node)[:200]
+    return source_of(assertion.node)[:200]
 
 
 def evaluate(operand: CodeType | Element, results: list[Any], constants: list[Any]) -> Any:

@@ -370,3 +370,33 @@ def test_limits_as_large_as_a_recipe_takes_are_none() -> None:
         assert run(opened, ADD).passed
         assert run(opened, ADD, LOOP).passed
         assert run(opened, ADD.replace("+", "-")).verdict == "failed"
+
+
+HYPHEN = "\u00ad"
+LONG = "0x" + "f" * 5000
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict", "detail"),
+    [
+        (f"x = f\"{{'{HYPHEN}'}}\"\nassert add(x, x) == x + x\n", "passed", ""),
+        (f"assert add('', f\"{{'{HYPHEN}'!r}}\") == 'b'\n", "failed", "assert add('', '{!r}'.format('\\xad')) == 'b'"),
+        (f"assert add({LONG}, 0) == {LONG}\n", "passed", ""),
+        (f"assert add(1, 0) == {LONG}\n", "failed", "assert add(1, 0) == 0xfff"),
+        (
+            f"x = {LONG}\nassert add(x, 0) == x\nassert add(x, 1) == x\n",
+            "failed",
+            "assert add(x, 1) == x: expected",
+        ),
+        (f"x = {LONG}\nassert add(x, 0) == 1, str(x)\n", "failed", "assert add(x, 0) == 1"),
+        (f"assert add(1, 1) == {'+'.join(['1'] * 150)}\n", "failed", "assert add(1, 1) == 1 + 1"),
+        *(
+            (f"assert add(1, 1) == {odd}\n", "failed", "the test does not parse: nested more than 200 deep")
+            for odd in ("+".join(["1"] * 400), "+".join(["1"] * 2000), "-" * 900 + "1", "(1)" + ".real" * 1500)
+        ),
+    ],
+)
+def test_an_odd_test_is_judged_like_any_other(sandbox: Sandbox, test: str, verdict: str, detail: str) -> None:
+    found = run(sandbox, ADD, test)
+    assert found.verdict == verdict
+    assert detail in found.detail

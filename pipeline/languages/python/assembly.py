@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.core.syntax import parse
+from pipeline.core.syntax import parse, source_of
 from pipeline.languages.python.answer import Code, chosen_function
 from pipeline.languages.python.source import FunctionNode, Unit, names_in
 
@@ -134,14 +134,14 @@ class Module:
 
     def _shows(self, node: ast.stmt) -> bool:
         if isinstance(node, FunctionNode | ast.ClassDef):
-            bases = "".join(ast.unparse(base) for base in node.bases) if isinstance(node, ast.ClassDef) else ""
+            bases = "".join(source_of(base) for base in node.bases) if isinstance(node, ast.ClassDef) else ""
             return node.name.startswith("test_") or "TestCase" in bases
         if isinstance(node, ast.Import | ast.ImportFrom):
             return self.entry_point in {alias.asname or alias.name for alias in node.names}
         if isinstance(node, ast.Assert) or (isinstance(node, ast.If) and "__name__" in names_in([node.test])):
             return True
         call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"print", "unittest.main", "doctest.testmod"}:
+        if isinstance(call, ast.Call) and source_of(call.func) in {"print", "unittest.main", "doctest.testmod"}:
             return True
         return self.entry_point in names_in([node]) and self.entry_point not in _stored(node)
 

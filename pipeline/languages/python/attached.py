@@ -8,6 +8,7 @@ use the function that is tested, or `unittest.TestCase` classes that do.
 import ast
 from collections.abc import Iterable
 
+from pipeline.core.syntax import source_of
 from pipeline.languages.python.source import FunctionNode, Unit, names_in
 from pipeline.sandbox.reduce import asserts_anything
 
@@ -29,7 +30,7 @@ def attached_tests(after: Iterable[Unit], entry_point: str) -> str:
             continue
         if isinstance(first, ast.If) and _is_main_guard(first):
             body = [node for node in first.body if not _is_noise(node)]
-            parts += [ast.unparse(node) + "\n" for node in body]
+            parts += [source_of(node) + "\n" for node in body]
             calls |= names_in(body)
         elif all(_is_noise(node) for node in unit.nodes):
             continue
@@ -59,7 +60,7 @@ def _is_noise(node: ast.stmt) -> bool:
     """Whether a statement only prints, or hands over to a test runner (whoever runs the tests finds them)."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
         return False
-    return ast.unparse(node.value.func) in {"print", "unittest.main", "doctest.testmod", "pytest.main"}
+    return source_of(node.value.func) in {"print", "unittest.main", "doctest.testmod", "pytest.main"}
 
 
 def _is_pytest(node: FunctionNode) -> bool:

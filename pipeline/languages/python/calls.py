@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.core.syntax import expression_of, literal_of, parse
+from pipeline.core.syntax import MOST_BITS, expression_of, literal_of, parse, source_of, written
 from pipeline.languages.python.said import calls_in, examples_in, lines_of
 from pipeline.languages.python.source import FunctionNode, names_in
 
@@ -57,7 +57,7 @@ def shown_calls(prompt: str, test: str, entry_point: str) -> tuple[str, ...]:
     sources += [call.text for line in lines for call in calls_in(line, entry_point)]
     trees = [tree for tree in map(parse, [*sources, test]) if tree is not None]
     found = (call for tree in trees for call in _calls(tree, entry_point) if _free(call) <= known)
-    texts = dict.fromkeys(text for text in map(_written, found) if 0 < len(text) <= LONGEST)
+    texts = dict.fromkeys(text for text in map(written, found) if 0 < len(text) <= LONGEST)
     return tuple(texts)[:MOST_SHOWN]
 
 
@@ -80,7 +80,7 @@ def edge_calls(calls: Sequence[str], entry_point: str) -> tuple[str, ...]:
         for edge in _edges(seen):
             call = _own(tree, entry_point)
             held = call.args[slot] if isinstance(slot, int) else next(k.value for k in call.keywords if k.arg == slot)
-            text = ast.unparse(_Replaced(held, edge).visit(expression_of(ast.unparse(tree))))
+            text = source_of(_Replaced(held, edge).visit(expression_of(source_of(tree))))
             found.setdefault(text)
     return tuple(text for text in found if text not in calls)[:MOST_EDGES]
 
@@ -140,17 +140,10 @@ def sameness(value: Any) -> Any:
     return type(value).__name__, repr(value)
 
 
-def _written(call: ast.Call) -> str:
-    """The call's text, "" where it cannot be written (quotes within quotes of an f-string) or read again."""
-    try:
-        text = ast.unparse(call)
-    except (ValueError, RecursionError):
-        return ""
-    return text if parse(text) is not None else ""
-
-
 def _literal(value: Any) -> str | None:
     kind = type(value)
+    if kind is int and value.bit_length() > MOST_BITS:
+        return None
     if value is None or kind in (bool, int, str, bytes):
         return repr(value)
     if kind is float:
@@ -188,13 +181,15 @@ def _bound(tree: ast.Module | None) -> set[str]:
 
 def _calls(node: ast.AST, entry_point: str) -> Iterator[ast.Call]:
     """The calls of the function under `node`, in order, not those inside the arguments of another."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        wrapped = node.args[0] if node.func.id in _WRAPPERS and node.args else None
-        if node.func.id == entry_point or (wrapped is not None and _is_call(wrapped, entry_point)):
-            yield node
-            return
-    for inner in ast.iter_child_nodes(node):
-        yield from _calls(inner, entry_point)
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Name):
+            wrapped = one.args[0] if one.func.id in _WRAPPERS and one.args else None
+            if one.func.id == entry_point or (wrapped is not None and _is_call(wrapped, entry_point)):
+                yield one
+                continue
+        waiting += reversed(list(ast.iter_child_nodes(one)))
 
 
 def _is_call(node: ast.AST, entry_point: str) -> bool:
@@ -232,7 +227,7 @@ def _arguments(call: ast.Call) -> dict[int | str, list[Any] | None]:
     found: dict[int | str, list[Any] | None] = {}
     for slot, node in given:
         try:
-            found[slot] = [read_literal(ast.unparse(node))]
+            found[slot] = [read_literal(written(node))]
         except ValueError:
             found[slot] = None
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.core.identity import rng
-from pipeline.core.syntax import tree_of
+from pipeline.core.syntax import DEEPEST, nesting, source_of, tree_of
 from pipeline.languages.python.source import FunctionNode, function_named
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -58,10 +58,12 @@ def mutants(text: str, entry_point: str, most: int) -> list[Mutant]:
 
     They are drawn evenly from the kinds of change, by the text alone, so that the same text has the same mutants
     everywhere. Docstrings, annotations and code outside the function are left as they are. Raises SyntaxError where
-    the text is no Python; none where it has no such function.
+    the text is no Python; none where it has no such function, or is nested too deeply to be written anew.
     """
     tree = tree_of(text)
-    original = ast.unparse(tree)
+    if nesting(tree) > DEEPEST:
+        return []
+    original = source_of(tree)
     by_kind: dict[str, list[tuple[int, Callable[[], None]]]] = {}
     function = function_named(tree, entry_point)
     if function is None:
@@ -90,7 +92,7 @@ def _changed(tree: ast.Module, change: Callable[[], None]) -> str:
     call."""
     change()
     try:
-        return ast.unparse(ast.fix_missing_locations(tree))
+        return source_of(ast.fix_missing_locations(tree))
     finally:
         change()
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.core.syntax import literal_of, parse
+from pipeline.core.syntax import literal_of, parse, written
 from pipeline.languages.python.functions import docstring_of
 from pipeline.languages.python.source import function_named, names_in
 
@@ -146,9 +146,9 @@ def _said_before(examples: Sequence[ShownExample], entry_point: str) -> list[Sho
     for example in examples:
         call = _call(example.source, entry_point)
         if call is not None and not names_in([call]) - {entry_point}:
-            text = ast.unparse(call)
+            text = written(call)
             found += [example] * (text in met)
-            met.add(text)
+            met |= {text} - {""}
     return found
 
 
@@ -165,8 +165,9 @@ def _calls_in(line: str, entry_point: str) -> Iterator[SaidCall]:
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}\(", line):
         for stop in (at + 1 for at in range(match.end(), len(line)) if line[at] == ")"):
             call = _call(line[match.start() : stop], entry_point)
-            if call is not None:
-                yield _with_value(line, ast.unparse(call), stop)
+            text = written(call) if call is not None else ""
+            if text:
+                yield _with_value(line, text, stop)
                 break
 
 

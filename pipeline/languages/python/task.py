@@ -4,7 +4,7 @@ import ast
 from textwrap import dedent, indent
 
 from pipeline.core.records import Task
-from pipeline.core.syntax import parse
+from pipeline.core.syntax import parse, source_of
 from pipeline.languages.python.answer import Code, chosen_function, is_stub
 from pipeline.languages.python.assembly import Module, Placed, free_names, quoted_annotations
 from pipeline.languages.python.exercise import Reject, find, nothing_found, split_unit
@@ -56,7 +56,7 @@ def _needs(
     outer = [p for p in imports if p.unit.binds() & shared]
     quote = quoted_annotations if module.annotations_wait else str
     parts = ["".join(p.unit.code for p in outer), *(quote(p.unit.code) for p in helpers)]
-    parts += [f"{node.name} = {ast.unparse(decorator)}({node.name})\n" for decorator in reversed(decorators)]
+    parts += [f"{node.name} = {source_of(decorator)}({node.name})\n" for decorator in reversed(decorators)]
     return [p for p in imports if p not in outer], "".join("\n\n" + part for part in parts if part)
 
 

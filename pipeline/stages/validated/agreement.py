@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.records import Exercise
 from pipeline.core.stage import Dropped, Kept
-from pipeline.core.syntax import parse
+from pipeline.core.syntax import parse, written
 from pipeline.languages.python.calls import Shown, literal, read_literal, sameness, shown
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.said import examples_in, lines_of, with_values
@@ -229,9 +229,9 @@ def _steps(ballot: Ballot, columns: Sequence[Sequence[Result]]) -> list[tuple[st
         if isinstance(only, ast.Expr):
             if source not in ballot.shown.steps:
                 continue
-            text = ast.unparse(only)
+            text = written(only)
             simple = isinstance(only.value, ast.Name | ast.Call | ast.Attribute | ast.Subscript)
-            line = _assert(text if simple else f"({text})", results)
+            line = _assert(text if simple else f"({text})", results) if text else None
         if all(result.kind in ("value", "shown") for result in results):
             changed = line is not None and held.get(str(text)) != results[0].key
             lines.append((line or source, results[0] if changed else None))
@@ -251,10 +251,10 @@ def _assigned(statement: ast.stmt | None) -> dict[str, Any]:
     if not isinstance(statement, ast.Assign):
         return {}
     try:
-        key = sameness(read_literal(ast.unparse(statement.value)))
+        key = sameness(read_literal(written(statement.value)))
     except ValueError:
         return {}
-    return {ast.unparse(target): key for target in statement.targets}
+    return {written(target): key for target in statement.targets}
 
 
 def _raises(call: str, results: Sequence[Result], prompt: str) -> str | None:
