@@ -6,6 +6,7 @@ where two count at once; and which warnings are shown is the process's, too.
 
 import ast
 import copy
+import io
 import os
 import re
 import threading
@@ -61,6 +62,12 @@ _LONG = re.compile(r"0[xob][0-9a-f_]{2500}", re.IGNORECASE)
 
 DEEPEST = 200
 """Nesting of a program that is written anew: some four calls a level, of the thousand that Python's own stack has."""
+
+
+def rows_of(source: str) -> list[str]:
+    """The lines of a source as Python counts them, with their ends: not broken at form feeds and the like, where
+    `str.splitlines` breaks them."""
+    return list(io.StringIO(source, newline=""))
 
 
 def source_of(node: ast.AST) -> str:

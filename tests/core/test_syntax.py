@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from pipeline.core.syntax import NO_PYTHON, expression_of, literal_of, parse, tree_of
+from pipeline.core.syntax import NO_PYTHON, expression_of, literal_of, parse, rows_of, tree_of
 
 WIDE = "\n".join(f"x{n} = [{n}, ({n}, {{{n}: 'a'}})]" for n in range(60))
 DEEP = f"x = {'[' * 60}1{']' * 60}"
@@ -57,3 +57,10 @@ def test_nothing_is_warned_of_and_what_is_warned_of_stays_as_it_was() -> None:
     assert ast.unparse(expression_of(source)) == r"'\\d'"
     assert literal_of(source) == r"\d"
     assert warnings.filters == before
+
+
+def test_rows_are_counted_as_python_counts_them() -> None:
+    source = "x = 1\x0c\ny = '\u2028\x1c'\r\nz = 3\rlast = 4"
+    assert "".join(rows_of(source)) == source
+    assert [node.lineno for node in tree_of(source).body] == [1, 2, 3, 4]
+    assert len(rows_of(source)) == 4

@@ -6,7 +6,7 @@ import textwrap
 
 from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise, Task
-from pipeline.core.syntax import literal_of, parse
+from pipeline.core.syntax import literal_of, parse, rows_of
 from pipeline.domains.domain import TEMPLATES, Domain
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.functions import docstring_of
@@ -41,7 +41,7 @@ def check_rewords(domain: Domain) -> None:
 
 def without_docstring(exercise: Exercise) -> str:
     """The exercise's code without its docstring; "" where it has none, or its code cannot be cut."""
-    lines = exercise.text.splitlines(keepends=True)
+    lines = rows_of(exercise.text)
     found = _docstring(exercise.text, exercise.entry_point)
     if found is None:
         return ""
@@ -69,7 +69,7 @@ def laid_out(task: Task) -> str:
     lines are broken, those of examples apart."""
     found = _docstring(task.prompt, task.entry_point)
     assert found is not None
-    indent = _indent(task.prompt.splitlines()[found[0] - 1])
+    indent = _indent(rows_of(task.prompt)[found[0] - 1])
     words = "\n".join(line.removeprefix(indent) for line in _said(task.prompt, found).rstrip().splitlines())
     opening = _OPENING.match(words)
     if opening:
@@ -101,13 +101,13 @@ def docstring_in(answer: str) -> str:
 
 def _said(source: str, found: tuple[int, int]) -> str:
     first, last = found
-    return str(literal_of("".join(source.splitlines(keepends=True)[first - 1 : last]).strip()))
+    return str(literal_of("".join(rows_of(source)[first - 1 : last]).strip()))
 
 
 def _replaced(source: str, found: tuple[int, int], words: str) -> str:
     """The source up to its docstring, and another in its place."""
     first, _ = found
-    lines = source.splitlines(keepends=True)
+    lines = rows_of(source)
     indent = _indent(lines[first - 1])
     said = "\n".join(f"{indent}{line}".rstrip() for line in words.splitlines()).lstrip()
     docstring = f'{indent}"""{said}\n{indent}"""\n' if "\n" in words else f'{indent}"""{said}"""\n'
@@ -126,7 +126,7 @@ def _docstring(source: str, name: str) -> tuple[int, int] | None:
             found = docstring_of(node)
             if found is None or found.end_lineno is None:
                 return None
-            lines = source.splitlines()
+            lines = rows_of(source)
             before = lines[found.lineno - 1][: found.col_offset]
             after = lines[found.end_lineno - 1].encode()[found.end_col_offset :]
             return None if before.strip() or after.strip() else (found.lineno, found.end_lineno)
