@@ -3,18 +3,21 @@
 import ast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.core.records import Completion, Exercise, Seed, Task
 from pipeline.core.stage import Dropped
 from pipeline.core.syntax import DEEPEST, MOST_BITS, nesting, parse, source_of, tree_of, written
 from pipeline.languages.python.calls import shown
+from pipeline.languages.python.examples import passage_examples
 from pipeline.languages.python.mutants import mutants
 from pipeline.languages.python.normal_form import normal_form, wording
 from pipeline.languages.python.said import examples_in, lines_of, with_values, without_values
 from pipeline.recipe import AgreementTable
 from pipeline.stages.decontaminated.trees import functions
 from pipeline.stages.documents.stage import Parse
-from pipeline.stages.rewordings.wording import task_of
+from pipeline.stages.rewordings.wording import laid_out, task_of, without_docstring
 from pipeline.stages.solutions.stage import body_of
 from pipeline.stages.validated.agreement import ballot_of
 
@@ -35,6 +38,26 @@ ODD = {
     "lists": "[" * 90 + "]" * 90,
     "or else": "1 if 2 else " * 600 + "3",
 }
+
+
+BASE = '''import math
+
+def helper(x):
+    return math.floor(x)
+
+def f(rows: list[int], start: int = 0) -> int:
+    """The sum of rows, e.g. f([5]) returns 5.
+
+    >>> f([1, 2])
+    3
+    >>> rows = [3, 1]
+    >>> f(rows)
+    4
+    """
+    for row in rows:
+        start += helper(row)
+    return start
+'''
 
 
 def program(odd: str) -> str:
@@ -70,29 +93,104 @@ def completion(text: str, task: Task | None = None) -> Completion:
 TASK = Task(entry_point="f", prompt='def f(x):\n    """Said."""\n', test="")
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_nothing_that_reads_programs_ends_with_an_odd_one(odd: str) -> None:
-    code = program(odd)
-    test = f'assert f({odd}) == {odd}\nif __name__ == "__main__":\n    assert f({odd}) == {odd}\n'
-    (outcome,) = Parse()([completion(f"```python\n{code}\n{test}```\n")])
+def read_by_all(answer: str, code: str, test: str) -> None:
+    """Whatever reads programs reads the answer, or the code where no exercise comes of it."""
+    (outcome,) = Parse()([completion(answer)])
     exercise = outcome.record
     if not isinstance(exercise, Exercise):
         assert isinstance(outcome, Dropped)
-        assert outcome.reason == "unparsable"
+        assert outcome.reason in Parse.reasons
         exercise = Exercise(prompt=code, solution="", entry_point="f", test=test, test_owner="teacher")
-    prompt, text = exercise.prompt, exercise.prompt + exercise.solution
+    prompt, text = exercise.prompt, exercise.text
     without_values(prompt, "f")
-    with_values(
-        prompt, "f", [None] * len(examples_in(lines_of(prompt, "f"))), lambda call: call, lambda said, found: False
-    )
+    with_values(prompt, "f", [None] * len(examples_in(lines_of(prompt, "f"))), str, lambda said, found: False)
     shown(prompt, test, "f")
     ballot_of(exercise, AgreementTable())
     assert parse(text) is None or len(mutants(text, "f", 12)) <= 12
     normal_form(text)
     wording(text)
     functions(text)
-    task_of(exercise, f'"""It is said {odd}."""')
-    body_of(completion(f"```python\n{code}```", TASK))
+    passage_examples(answer)
+    without_docstring(exercise)
+    for said in (answer, '"""In other words."""'):
+        task = task_of(exercise, said)
+        assert task is None or laid_out(task)
+    body_of(completion(answer, TASK))
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_nothing_that_reads_programs_ends_with_an_odd_one(odd: str) -> None:
+    code = program(odd)
+    test = f'assert f({odd}) == {odd}\nif __name__ == "__main__":\n    assert f({odd}) == {odd}\n'
+    read_by_all(f"```python\n{code}\n{test}```\n", code, test)
+
+
+PIECES = [
+    *(
+        "\0",
+        "\x0c",
+        "\x1c",
+        "\r",
+        "\t",
+        "\u2028",
+        "\ud800",
+        "\ufeff",
+        "\u200b",
+        "\u00a0",
+        "\ufb01",
+        "\\",
+        "\n",
+        "\n    ",
+        "    ",
+    ),
+    *(
+        '"',
+        "'",
+        '"""',
+        "'''",
+        "`",
+        "```",
+        "\n```\n",
+        "```python\n",
+        ">>> ",
+        "...",
+        "#",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+    ),
+    *(
+        "lambda ",
+        "yield ",
+        "await ",
+        "async ",
+        "match x:\n",
+        "from __future__ import braces\n",
+        "import *",
+        "global x\n",
+    ),
+    *('f"{', "1e999", "0x", "**", "*", "@", "=", "->", "def f(x):\n", "class f:\n", "return", "del ", *ODD.values()),
+]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=6),
+    st.integers(0, 10**4),
+)
+@settings(max_examples=60)
+def test_nothing_that_reads_programs_ends_with_a_broken_one(changes: list[tuple[int, int, str]], end: int) -> None:
+    """Pieces put into an answer, or in the place of some of its characters; and the answer is cut."""
+    test = "assert f([1, 2]) == 3\nassert f([]) == 0\n"
+    answer = f"Here it is.\n\n```python\n{BASE}\n{test}```\nIt adds.\n"
+    for at, gone, piece in changes:
+        at %= len(answer)
+        answer = answer[:at] + piece + answer[at + gone :]
+    answer = answer[: max(40, end % (2 * len(answer)))]
+    read_by_all(answer, answer, answer)
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
