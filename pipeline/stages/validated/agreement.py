@@ -155,12 +155,12 @@ def _run(
 def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] | Dropped:
     """What the results mean for the exercise."""
     exercise, count = ballot.exercise, len(ballot.candidates)
-    written = f"{count} of {ballot.asked} solutions differ as programs"
+    differing = f"{count} of {ballot.asked} solutions differ as programs"
     if ballot.shown.total < table.min_calls:  # such an exercise was not solved blind
         said = f"{ballot.shown.total} calls of {exercise.entry_point} shown, {table.min_calls} wanted"
         return Dropped(exercise, "no-agreement", said)
     if count < table.agree:
-        return Dropped(exercise, "no-agreement", f"{written}, {table.agree} must agree")
+        return Dropped(exercise, "no-agreement", f"{differing}, {table.agree} must agree")
     groups = ballot.groups(1)
     sizes = [*map(len, groups), 0]
     varying = sum(_keys(results) != _keys(ballot.results[number]) for number, results in ballot.again.items())
@@ -169,7 +169,7 @@ def outcome_of_ballot(ballot: Ballot, table: AgreementTable) -> Kept[Exercise] |
         votes = f"{sizes[0]} of {count} agree" + (f", and {sizes[1]} on something else" if tied else "")
         parts = [f"{votes}, {table.agree} wanted: {_difference(ballot)}"]
         parts += [f"{varying} differ from run to run"] if varying else []
-        return Dropped(exercise, "no-agreement", "; ".join([*parts, written]))
+        return Dropped(exercise, "no-agreement", "; ".join([*parts, differing]))
     return _with_test(ballot, groups[0], table)
 
 
