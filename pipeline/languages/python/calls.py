@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.syntax import MOST_BITS, expression_of, literal_of, parse, source_of, written
 from pipeline.languages.python.said import calls_in, examples_in, lines_of
-from pipeline.languages.python.source import FunctionNode, names_in
+from pipeline.languages.python.source import FunctionNode, names_in, only_statement
 
 MOST_SHOWN = 16
 """Calls of an exercise that are made at most."""
@@ -51,7 +51,7 @@ def shown_calls(prompt: str, test: str, entry_point: str) -> tuple[str, ...]:
     A call is an expression as `ast.unparse` writes it, with a `list(...)` or the like around it where there is one.
     Left out are calls that need names which neither Python nor the prompt has.
     """
-    known = set(dir(builtins)) | {entry_point} | _bound(parse(prompt))
+    known = _known(prompt, entry_point)
     lines = lines_of(prompt, entry_point)
     sources = [example.source for example in examples_in(lines)]
     sources += [call.text for line in lines for call in calls_in(line, entry_point)]
@@ -91,16 +91,16 @@ def further_steps(prompt: str, entry_point: str) -> tuple[str, ...]:
     They read a name that an earlier line gave a value (`>>> rows = [3, 1]`, `>>> sort_in_place(rows)`, `>>> rows`), or
     call what the function returned (`>>> adder(2)(3)`). Left out are those that need names which nothing gives.
     """
-    module = parse(prompt)
-    known = set(dir(builtins)) | {entry_point} | _bound(module)
+    known = _known(prompt, entry_point)
     made: set[str] = set()
     found = []
     for example in examples_in(lines_of(prompt, entry_point)):
-        tree = parse(example.source)
-        only = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+        only = only_statement(example.source)
         if not isinstance(only, ast.Expr):
-            made |= _bound(tree)
-        elif _free(only) <= known | made and (_free(only) & made or _calls_a_result(only, entry_point)):
+            made |= _bound(parse(example.source))
+            continue
+        free = _free(only)
+        if free <= known | made and (free & made or _calls_a_result(only, entry_point)):
             found.append(example.source)
     return tuple(found)[:MOST_SHOWN]
 
@@ -164,6 +164,11 @@ def _literal(value: Any) -> str | None:
             return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
         return "{" + ", ".join(sorted(texts)) + "}" if texts else "set()"
     return None
+
+
+def _known(prompt: str, entry_point: str) -> set[str]:
+    """Names that a call may read: those of Python and those of the prompt."""
+    return set(dir(builtins)) | {entry_point} | _bound(parse(prompt))
 
 
 def _bound(tree: ast.Module | None) -> set[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipeline.core.syntax import literal_of, parse, written
 from pipeline.languages.python.functions import docstring_of
-from pipeline.languages.python.source import function_named, names_in
+from pipeline.languages.python.source import function_named, names_in, only_statement
 
 _LONGEST_LINE = 500
 _SAYS = re.compile(
@@ -154,8 +154,7 @@ def _said_before(examples: Sequence[ShownExample], entry_point: str) -> list[Sho
 
 def _call(source: str, entry_point: str) -> ast.Call | None:
     """The call, where the source is one call of `entry_point` and nothing else."""
-    tree = parse(source)
-    node = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    node = only_statement(source)
     call = node.value if isinstance(node, ast.Expr) else None
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == entry_point
     return call if isinstance(call, ast.Call) and named else None

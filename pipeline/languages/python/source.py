@@ -20,6 +20,12 @@ def parse_indented(source: str) -> ast.Module | None:
     return parse(dedent(source)) if tree is None and source[:1] in (" ", "\t", "\n") else tree
 
 
+def only_statement(source: str) -> ast.stmt | None:
+    """The statement of a source that has one and no other; None for any other source."""
+    tree = parse(source)
+    return tree.body[0] if tree is not None and len(tree.body) == 1 else None
+
+
 def function_named(tree: ast.Module | None, name: str) -> FunctionNode | None:
     """The last function of that name at the top of a module, which is the one that a caller meets; None without one."""
     found = [node for node in (tree.body if tree else ()) if isinstance(node, FunctionNode) and node.name == name]

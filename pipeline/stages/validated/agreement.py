@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 from pipeline.core.records import Exercise
 from pipeline.core.stage import Dropped, Kept
-from pipeline.core.syntax import parse, written
+from pipeline.core.syntax import written
 from pipeline.languages.python.calls import Shown, literal, read_literal, sameness, shown
 from pipeline.languages.python.normal_form import normal_form
 from pipeline.languages.python.said import examples_in, lines_of, with_values
+from pipeline.languages.python.source import only_statement
 from pipeline.recipe import AgreementTable
 from pipeline.sandbox import Example, Output, Program, Sandbox, Verdict, reached
 from pipeline.sandbox.show import same_output
@@ -224,7 +225,7 @@ def _steps(ballot: Ballot, columns: Sequence[Sequence[Result]]) -> list[tuple[st
     held: dict[str, Any] = {}
     whole = 0
     for source, results in zip(ballot.sessions, columns, strict=True):
-        only = _only(source)
+        only = only_statement(source)
         line = text = None
         if isinstance(only, ast.Expr):
             if source not in ballot.shown.steps:
@@ -238,12 +239,6 @@ def _steps(ballot: Ballot, columns: Sequence[Sequence[Result]]) -> list[tuple[st
             whole = len(lines) if line else whole
             held |= {text: results[0].key} if text else _assigned(only)
     return lines[:whole]
-
-
-def _only(source: str) -> ast.stmt | None:
-    """The one statement of a source."""
-    tree = parse(source)
-    return tree.body[0] if tree is not None and len(tree.body) == 1 else None
 
 
 def _assigned(statement: ast.stmt | None) -> dict[str, Any]:
