@@ -17,7 +17,7 @@ from pipeline.sandbox.outcomes import End, Outcome, ServerLost, in_time
 from pipeline.sandbox.reduce import Reduced, text_of
 from pipeline.sandbox.remote import decode_values
 from pipeline.sandbox.sealing import Sealing
-from pipeline.sandbox.server import DONE, ENDED, unpack_end
+from pipeline.sandbox.server import DONE, unpack_end
 from pipeline.sandbox.show import brief, error_text, same_output
 from pipeline.sandbox.types import Limits
 
@@ -52,6 +52,8 @@ class Judge:
             reduced = outcomes.plan(program["test"], program["entry_point"]) if program["test"].strip() else None
         except (SyntaxError, ValueError) as error:
             problem = Outcome("failed", f"the test does not parse: {error}")
+        except Exception as error:
+            problem = outcomes.unforeseen(error)
         session = Session(self, program, reduced, problem)
         if problem is None:
             session.begin(b"N" if after is not None and after.begun else b"R")
@@ -63,7 +65,8 @@ class Judge:
 class Session:
     """One program's run: its channels, what has come back, how its processes ended.
 
-    beside: the session that judged the program apart from its test and did not find it right; then they run together.
+    beside: what came of the session that judged the program apart from its test and did not find it right; then they
+    run together, and `sealing` holds what the test withholds from the program.
     """
 
     def __init__(
@@ -73,10 +76,11 @@ class Session:
         reduced: Reduced | None,
         outcome: Outcome | None,
         beside: dict[str, Any] | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         self.judge = judge
         self.beside = beside
-        self.sealing = Sealing(program["test"]) if beside is not None else None
+        self.sealing = sealing
         self.started = time.monotonic()
         self.begun = False
         self.outcome = outcome
@@ -126,8 +130,13 @@ class Session:
             may = self.outcome.verdict == "uncomparable" or (self.apart and self.outcome.verdict == "failed")
         if not may or refusal(self.program["source"]):
             return None
+        try:
+            sealing = Sealing(self.program["test"])
+        except Exception as error:
+            self.outcome = outcomes.unforeseen(error)
+            return None
         self.stop()
-        session = Session(self.judge, self.program, None, None, self.finish())
+        session = Session(self.judge, self.program, None, None, self.finish(), sealing)
         session.begin(b"R")
         return session
 
@@ -139,20 +148,19 @@ class Session:
     def finish(self) -> dict[str, Any]:
         """Wait until the server has cleared it away; the verdict, as the pool reads it."""
         if self.begun:
-            self._await_clear()
+            while not self._take_end():
+                pass
             self.channel.close()
             if self.test_channel is not None:
                 self.test_channel.close()
         outcome = self.outcome or outcomes.of_ends(self.ends, self.judge.limits)
         wall = time.monotonic() - self.started
-        judged = "values" if self.reduced is not None else "apart" if self.apart else ""
-        made: dict[str, Any] = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "judged": judged}
-        made["observed"] = self.observed
+        made: dict[str, Any] = {"verdict": outcome.verdict, "detail": outcome.detail[:1000], "observed": self.observed}
+        made["judged"] = "values" if self.reduced is not None else "apart" if self.apart else ""
         if self.beside is not None:
             made["judged"] = "together"
-            better = outcome.verdict == "passed" or (
-                outcome.verdict == "failed" and self.beside["verdict"] == "uncomparable"
-            )
+            open_before = self.beside["verdict"] == "uncomparable"
+            better = outcome.verdict == "passed" or (outcome.verdict == "failed" and open_before)
             made = made if better else self.beside
             return made | {"cpu": self.cpu + self.beside["cpu"], "wall": wall + self.beside["wall"]}
         return made | {"cpu": self.cpu, "wall": wall}
@@ -186,9 +194,8 @@ class Session:
             return None
         poller = select.poll()
         by_fd = {inbox.fd: (role, inbox) for role, inbox in inboxes.items()}
-        for fd in by_fd:
+        for fd in (*by_fd, self.judge.control.fileno()):
             poller.register(fd, select.POLLIN)
-        poller.register(self.judge.control, select.POLLIN)
         poller.register(self.judge.parent, 0)
         deadline = time.monotonic() + self.judge.backstop
         while True:
@@ -237,8 +244,12 @@ class Session:
                     return outcome
             if inbox.total > 4 * self.judge.most:
                 return Outcome("output", f"returned more than {4 * self.judge.most:,} bytes")
-        except (codec.Malformed, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        except wire.Closed:
+            return None
+        except (codec.Malformed, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             return Outcome("failed", f"sent what is not in the encoding: {str(error)[:200]}")
+        except Exception as error:
+            return outcomes.unforeseen(error)
         return None
 
     def _message(self, kind: str, *parts: Any) -> Outcome | None:
@@ -347,10 +358,8 @@ class Session:
             if not isinstance(got, str) or not same_output(want, got, error is not None, options):
                 if error is not None and outcomes.raised("", error).verdict in ("memory", "blocked"):
                     return outcomes.raised(f"example {source.strip()[:200]!r}: ", error)
-                return Outcome(
-                    "failed",
-                    f"example: {source.strip()[:200]}: expected {brief(want)}, got {brief(got)}",
-                )
+                detail = f"example: {source.strip()[:200]}: expected {brief(want)}, got {brief(got)}"
+                return Outcome("failed", detail)
         self.examples_held += 1
         return Outcome("passed", "") if self.examples_held == len(self.examples) else None
 
@@ -365,9 +374,8 @@ class Session:
         if kind == "broke":
             return Outcome("failed", f"assert {str(parts[0])[:600]}")
         if kind == "uncomparable":
-            return Outcome(
-                "uncomparable", f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {outcomes.NO_FORM}"
-            )
+            detail = f"assert {str(parts[0])[:600]}: an object of type {parts[1][:80]}, {outcomes.NO_FORM}"
+            return Outcome("uncomparable", detail)
         if kind == "raised":
             bases = parts[0][0]
             if "SystemExit" in bases:
@@ -379,22 +387,14 @@ class Session:
             return Outcome("failed", f"sent what is not in the encoding: {str(parts[0])[:200]}")
         raise codec.Malformed(f"unknown message {kind[:40]!r}")
 
-    def _take_end(self) -> None:
+    def _take_end(self) -> bool:
+        """Read one message of the server: how a process ended, or (True) that all is cleared away."""
         message = self.judge.control.recv(64)
         if not message:
             raise ServerLost("the server is gone")
-        if message[:1] == ENDED:
-            role, status, cpu, met, _ = unpack_end(message)
-            self.cpu += cpu
-            self.ends[role] = End(status, met, cpu)
-
-    def _await_clear(self) -> None:
-        while True:
-            message = self.judge.control.recv(64)
-            if not message:
-                raise ServerLost("the server is gone")
-            if message[:1] == DONE:
-                return
-            role, status, cpu, met, _ = unpack_end(message)
-            self.cpu += cpu
-            self.ends.setdefault(role, End(status, met, cpu))
+        if message[:1] == DONE:
+            return True
+        role, status, cpu, met, _ = unpack_end(message)
+        self.cpu += cpu
+        self.ends.setdefault(role, End(status, met, cpu))
+        return False

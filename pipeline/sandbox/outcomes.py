@@ -113,6 +113,11 @@ def judge_assertion(assertion: Assertion, results: list[Any], constants: list[An
     return Outcome("failed", f"assert {text_of(assertion)}: expected {wanted}, got {shown(left)}")
 
 
+def unforeseen(error: Exception) -> Outcome:
+    """The verdict where the judge itself failed over a program or its test: on these alone, and the worker lives on."""
+    return Outcome("uncomparable", f"the judge could not compare it: {type(error).__name__}: {str(error)[:200]}")
+
+
 def raised(where: str, description: Any) -> Outcome:
     """The verdict on a program that ended with an exception, from the child's description of it."""
     bases, _, _, line, number = description

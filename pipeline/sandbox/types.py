@@ -30,8 +30,8 @@ it slept longer than allowed, or met the loose wall limit. memory: it met the ad
 signal ended it. early-exit: it ended itself before it had answered. output: it wrote or returned more than allowed.
 blocked: it ended on an action that the sandbox refuses.
 uncomparable: an assertion looked into an object of a type that has no form in which values leave the program's process
-(codec.py, kinds.py), so that it is not known whether it holds. infrastructure: the sandbox itself failed, after
-retries; this says nothing about the program.
+(codec.py, kinds.py), or the judge itself failed over it, so that it is not known whether it holds. infrastructure: the
+sandbox failed, after retries; this says nothing about the program.
 """
 
 Judged = Literal["values", "apart", "together", ""]

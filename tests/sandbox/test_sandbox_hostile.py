@@ -75,6 +75,12 @@ MESSAGES = [
     '{"verdict":"passed"}',
     '[["value"],0]',
     "[1e999]",
+    '["large",1e999]',
+    '["syntax","x",1e999]',
+    '["example-syntax",1e999,"x",1]',
+    '["error",-1,[[],{"t":[]},null,1e999,1]]',
+    '["error",1e999,[["OSError"],{"t":[]},null,1,1e999]]',
+    "[" * 50_000,
     "",
 ]
 
@@ -82,6 +88,19 @@ MESSAGES = [
 def test_no_forged_message_passes(sandbox: Sandbox) -> None:
     for source, test, verdict in run_all(sandbox, [forged(m) for m in MESSAGES], TESTS):
         assert verdict.verdict in ("failed", "output", "early-exit", "syntax-error", "blocked"), (source, test, verdict)
+
+
+@pytest.mark.parametrize("message", ['["loaded"]', '["value",0,5]', '["test",["held"]]', '["compared",0,0,0]'])
+@pytest.mark.parametrize("times", [1, 2, 50_000])
+def test_a_program_that_does_not_listen_is_judged(hasty: Sandbox, message: str, times: int) -> None:
+    """Whether it closes its channel or leaves its answers unread until they stand in each other's way."""
+    sent = len(message).to_bytes(4, "little") + message.encode()
+    source = f"import os, time\nfor _ in range({times}):\n    os.write(3, {sent!r})\n"
+    source += "time.sleep(60)\n" if times > 2 else "os.close(3)\n"
+    example = (Example("add(2, 3)\n", "5\n"),)
+    programs = [Program("p", source + body("return 9"), "add", test, example) for test in ("", *TESTS)]
+    for program, verdict in zip(programs, hasty.run(programs), strict=True):
+        assert verdict.verdict not in ("passed", "infrastructure"), (program.test, verdict)
 
 
 @pytest.mark.parametrize("test", [CHECK, LOOP])

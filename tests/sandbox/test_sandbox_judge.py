@@ -5,17 +5,22 @@ import collections
 import datetime
 import decimal
 import fractions
+import json
 import math
+import socket
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sandbox import codec
-from pipeline.sandbox.outcomes import judge_assertion
+from pipeline.sandbox import Limits, codec, wire
+from pipeline.sandbox.judge import Judge, Session
+from pipeline.sandbox.outcomes import judge_assertion, plan
 from pipeline.sandbox.reduce import Irreducible, reduce
 from pipeline.sandbox.remote import decode_arguments, decode_values
+from pipeline.sandbox.sealing import Sealing
 from pipeline.sandbox.show import same_output
+from pipeline.sandbox.types import VERDICTS
 
 SCALARS = (
     st.none()
@@ -256,3 +261,68 @@ def test_a_check_function_reduces_to_its_calls() -> None:
 )
 def test_example_output_is_compared_as_doctest_does(want: str, got: str, raised: bool, same: bool) -> None:
     assert same_output(want, got, raised) is same
+
+
+PARTS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.sampled_from([1 << 70, 1e999, -1e999, 0.5])
+    | st.text(max_size=4),
+    lambda v: st.lists(v, max_size=5) | st.dictionaries(st.sampled_from("itdfhbum"), v, max_size=2),
+    max_leaves=8,
+)
+KINDS = [
+    *("value", "loaded", "error", "exit", "missing", "syntax", "example-syntax", "large", "shown"),
+    *("compared", "mutating", "test", "held", "empty", "broke", "uncomparable", "raised", "lost", "nonsense"),
+]
+
+
+def session_of(test: str, together: bool) -> tuple[Session, socket.socket]:
+    """A session as the worker begins it, and the end of its channel that the program has."""
+    program = {"source": "", "test": test, "entry_point": "f", "observe": False, "needs_test": True}
+    program["examples"] = [["f(1)\n", "1\n", []]]
+    judge = Judge(None, -1, Limits())  # type: ignore[arg-type]  # no server: nothing is started
+    reduced = None if together else plan(test, "f")
+    made = Session(
+        judge, program, reduced, None, {"verdict": "failed"} if together else None, Sealing(test) if together else None
+    )
+    made.channel, far = socket.socketpair()
+    return made, far
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), st.lists(PARTS, max_size=5)), max_size=4),
+    st.sampled_from(["assert f(1) == 1\n", "for i in [1]:\n    assert f(i) == i\n", ""]),
+    st.booleans(),
+    st.sampled_from([0, 1]),
+)
+@settings(max_examples=400, deadline=None)
+def test_whatever_a_program_sends_is_its_own_verdict(
+    messages: list[tuple[str, list[object]]], test: str, together: bool, role: int
+) -> None:
+    session, far = session_of(test, together and bool(test))
+    with session.channel, far:
+        for kind, parts in messages:
+            wire.send(far.fileno(), json.dumps([kind, *parts]).replace("Infinity", "1e999").encode())
+        far.close()
+        inbox = wire.Inbox(session.channel.fileno(), 1 << 20)
+        inbox.fill()
+        outcome = session._take(role, inbox)
+    assert outcome is None or outcome.verdict in VERDICTS - {"infrastructure"}
+
+
+def test_where_the_judge_itself_fails_it_is_one_programs_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("pipeline.sandbox.outcomes.plan", plan)
+    program = {"source": "", "test": "assert f() == 1\n", "entry_point": "f", "examples": [], "observe": False}
+    session = Judge(None, -1, Limits()).begin(program, None)  # type: ignore[arg-type]  # nothing is started
+    session.run()
+    assert session.again() is None
+    said = session.finish()
+    assert (said["verdict"], said["detail"]) == (
+        "uncomparable",
+        "the judge could not compare it: RecursionError: too deep",
+    )
