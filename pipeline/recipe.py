@@ -40,7 +40,7 @@ class ValidatedTable(Table):
     """Limits under which model-written code is run."""
 
     cpu_seconds: Annotated[float, Field(gt=0.0, le=86_400.0)] = 5.0
-    """CPU time of one program."""
+    """CPU time of one program; of a mutant, or of a solution that is to agree with others, a fifth, at least 1 s."""
     memory_mb: Positive = 512
     """Address space of one program, MiB."""
     keep: Literal["passed", "failed", "all"] = "passed"

@@ -71,9 +71,13 @@ class Validate:
         if not table.mutants:
             yield from self._judged(records)
             return
-        box = self.sandbox
-        with Sandbox(strength.limits_of(table), workers=box.workers, mode=box.mode, packages=box.packages) as second:
+        with self._brief() as second:
             yield from strength.measured(self._judged(records), table, second)
+
+    def _brief(self) -> Sandbox:
+        """Another sandbox, for what need not be waited for as long as for an exercise's own solution."""
+        box = self.sandbox
+        return Sandbox(strength.limits_of(self.table), workers=box.workers, mode=box.mode, packages=box.packages)
 
     def _judged(self, records: Iterable[Document]) -> Iterator[Kept[Document] | Dropped]:
         with contextlib.nullcontext() if self.sandbox.is_open else self.sandbox:
@@ -84,7 +88,8 @@ class Validate:
     def _block(self, block: list[Document]) -> Iterator[Kept[Document] | Dropped]:
         """First what solutions agree on, then, of what that leaves, every test and example."""
         unsettled = [record for record in block if isinstance(record, Exercise) and record.attempts is not None]
-        settled = iter(list(agreed(unsettled, self.agreement, self.sandbox)) if unsettled else ())
+        with self._brief() if unsettled else contextlib.nullcontext() as brief:
+            settled = iter(list(agreed(unsettled, self.agreement, brief)) if brief else ())
         queue: deque[_Slot] = deque()
         waiting: deque[_Slot] = deque()
         for verdict in self.sandbox.run(self._programs(block, settled, queue, waiting)):

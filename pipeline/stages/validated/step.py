@@ -55,7 +55,7 @@ def _reads(recipe: Recipe) -> Any:
 
 STEP = TextStep(
     name="validated",
-    version=4,
+    version=5,
     caption="tests and examples executed in the sandbox",
     make=_make,
     inputs=("documents", "solutions", "raw-code"),

@@ -29,7 +29,8 @@ class _Slot:
 
 
 def limits_of(table: ValidatedTable) -> Limits:
-    """A mutant that loops has failed as soon as it takes far longer than the solution may."""
+    """Those of mutants, and of solutions of which several are to agree: nearly all that take a fifth as long as an
+    exercise's solution may never end, and they are nearly all of the time that is spent."""
     return Limits(cpu_seconds=min(table.cpu_seconds, max(1.0, table.cpu_seconds / 5)), memory_mb=table.memory_mb)
 
 

@@ -163,6 +163,14 @@ def test_what_is_changed_in_place_is_agreed_on_by_what_the_session_shows(stage: 
     assert isinstance(wrong, Dropped)
 
 
+def test_solutions_that_are_to_agree_have_a_fifth_of_the_time(stage: Validate) -> None:
+    slower = replace(stage, table=ValidatedTable(cpu_seconds=10.0))
+    loops = "    while values:\n        pass\n    return 0\n"
+    said = one(slower, exercise(loops, loops.replace("return 0", "return 1")))
+    assert isinstance(said, str)
+    assert "total([1, 2]) gives the program used more than 2 CPU s (2)" in said
+
+
 def test_what_changes_nothing_is_no_result(stage: Validate) -> None:
     said = one(stage, exercise(NOTHING, "    pass\n", prompt=IN_PLACE.replace("    >>> total(None)\n", ""), test=""))
     assert said == "no-agreement: 2 of 2 agree, but only on 2 calls that return a literal, 3 wanted"
