@@ -9,11 +9,8 @@ from typing import Any
 from pipeline.core.errors import RecipeError
 from pipeline.models.architectures import SHAPES, positions_of
 from pipeline.models.folders import check_folder, read_json
-from pipeline.models.sizes import config_of, layer_count
+from pipeline.models.sizes import config_of, layer_count, not_lean
 from pipeline.recipe import Recipe, StudentTable
-
-LEAN = ("llama", "qwen2", "phi")
-"""Values of `model_type` that the lean forward may know (`pipeline.models.lean.Lean.knows` decides)."""
 
 
 def check_recipe(recipe: Recipe, models: Path) -> None:
@@ -26,7 +23,7 @@ def check_recipe(recipe: Recipe, models: Path) -> None:
     if recipe.soft_targets.teacher:
         config = config_of(recipe.soft_targets.teacher, models)
         _check_states(recipe, config, "a teacher")
-        if config.get("model_type") not in LEAN:  # those turn positions, which have no end
+        if config.get("model_type") is None or not_lean(config):  # the others turn positions, which have no end
             _check_length(length, config, "soft_targets.teacher")
     for table in recipe.teachers:
         if table.weights:
@@ -78,28 +75,28 @@ def check_student(student: StudentTable, sequence_length: int, config: dict[str,
             f"{student.frozen_layers}",
             hint="lower it, or leave it out to train all layers",
         )
-    kind = config.get("model_type", "llama")
-    if kind in LEAN:
+    found = not_lean(config)
+    if not found:
         return
     if not student.prompt_gradient:
         raise RecipeError(
-            f"recipe: student.prompt_gradient = false needs a Llama, Qwen2 or Phi student, got model_type {kind!r}",
+            f"recipe: student.prompt_gradient = false needs a plain Llama, Qwen2 or Phi student, got {found}",
             hint="set student.prompt_gradient = true",
         )
     if student.frozen_layers:
         raise RecipeError(
-            f"recipe: student.frozen_layers = {student.frozen_layers} needs a Llama, Qwen2 or Phi student, got "
-            f"model_type {kind!r}",
+            f"recipe: student.frozen_layers = {student.frozen_layers} needs a plain Llama, Qwen2 or Phi student, got "
+            f"{found}",
             hint="set student.frozen_layers = 0",
         )
 
 
 def _check_states(recipe: Recipe, config: dict[str, Any], which: str) -> None:
-    weight, kind = recipe.soft_targets.hidden_weight, config.get("model_type", "llama")
-    if weight and kind not in LEAN:
+    weight, found = recipe.soft_targets.hidden_weight, not_lean(config)
+    if weight and found:
         raise RecipeError(
-            f"recipe: soft_targets.hidden_weight = {weight} needs Llama, Qwen2 or Phi models, got {which} of "
-            f"model_type {kind!r}",
+            f"recipe: soft_targets.hidden_weight = {weight} needs plain Llama, Qwen2 or Phi models, got {which} of "
+            f"{found}",
             hint="set soft_targets.hidden_weight = 0 for soft targets alone",
         )
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.models.sizes import not_lean
+
 Linear = Callable[[Tensor], Tensor]
 
 _SMALLEST = 1e-12
@@ -131,13 +133,7 @@ class Lean:
     @staticmethod
     def knows(model: Any) -> bool:
         """Whether this forward computes exactly what the model's own forward does."""
-        config = model.config
-        rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-        if rope.get("rope_type", "default") != "default" or getattr(config, "pretraining_tp", 1) != 1:
-            return False
-        if config.model_type in ("llama", "qwen2"):
-            return bool(config.hidden_act == "silu" and not getattr(config, "use_sliding_window", False))
-        return bool(config.model_type == "phi" and config.hidden_act == "gelu_new" and not config.qk_layernorm)
+        return not not_lean(model.config.to_dict())
 
     def _norm(self, module: Any) -> Linear:
         if self.phi:

@@ -172,6 +172,34 @@ def layer_count(config: Mapping[str, Any]) -> int:
     return _number(config, *_NAMES["layers"]) or (layer_count(text) if text else 0)
 
 
+def not_lean(config: Mapping[str, Any]) -> str:
+    """What in a config.json the lean forward (lean.py) does not compute as the model itself does, "" for nothing.
+
+    A key that is left out counts as transformers' default; without a `model_type` too little is known to refuse.
+    """
+    kind = config.get("model_type")
+    if kind is None:
+        return ""
+    if kind not in ("llama", "qwen2", "phi"):
+        return f"model_type {kind!r}"
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    held: tuple[tuple[str, Any, Any], ...] = (
+        ("rope_type", rope.get("rope_type", rope.get("type")) or "default", "default"),
+        ("pretraining_tp", config.get("pretraining_tp", 1), 1),
+    )
+    if kind == "phi":
+        held += (
+            ("hidden_act", config.get("hidden_act", "gelu_new"), "gelu_new"),
+            ("qk_layernorm", bool(config.get("qk_layernorm")), False),
+        )
+    else:
+        held += (
+            ("hidden_act", config.get("hidden_act", "silu"), "silu"),
+            ("use_sliding_window", bool(config.get("use_sliding_window")), False),
+        )
+    return next((f"{name} {found!r}" for name, found, wanted in held if found != wanted), "")
+
+
 def _number(config: Mapping[str, Any], *names: str) -> int:
     """The first of the names that a config.json has as a number; 0 for none."""
     found = (config[name] for name in names if isinstance(config.get(name), int))

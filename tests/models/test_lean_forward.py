@@ -1,10 +1,20 @@
 """The lean forward computes what transformers computes."""
 
-import torch
+from pathlib import Path
+from typing import Any
 
+import models_made
+import pytest
+import torch
+from transformers import AutoConfig
+
+from pipeline.core.errors import RecipeError
 from pipeline.models.engines import LeanEngine, TransformersEngine
+from pipeline.models.fitting import check_recipe
 from pipeline.models.lean import Lean, causal, packed
 from pipeline.models.loading import LoadedModel
+from pipeline.models.sizes import not_lean
+from pipeline.recipe import Recipe
 
 
 def test_lean_logits_equal_transformers_logits(tiny: LoadedModel) -> None:
@@ -15,6 +25,40 @@ def test_lean_logits_equal_transformers_logits(tiny: LoadedModel) -> None:
         with torch.no_grad():
             hidden = lean.hidden(ids, lean.rotary(torch.arange(17)[None]), causal())
             torch.testing.assert_close(lean.lm_head(hidden), tiny.model(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+NOT_PLAIN: list[tuple[str, dict[str, Any], str]] = [
+    *((kind, {}, "") for kind in ("llama", "qwen2", "phi")),
+    ("gpt2", {}, "model_type 'gpt2'"),
+    ("mistral", {}, "model_type 'mistral'"),
+    ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_type 'linear'"),
+    ("qwen2", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rope_type 'dynamic'"),
+    ("phi", {"rope_scaling": {"rope_type": "linear", "factor": 4.0}}, "rope_type 'linear'"),
+    ("llama", {"rope_scaling": {"rope_type": "default"}}, ""),
+    ("llama", {"pretraining_tp": 2}, "pretraining_tp 2"),
+    ("llama", {"hidden_act": "gelu"}, "hidden_act 'gelu'"),
+    ("qwen2", {"use_sliding_window": True}, "use_sliding_window True"),
+    ("phi", {"hidden_act": "relu"}, "hidden_act 'relu'"),
+    ("phi", {"qk_layernorm": True}, "qk_layernorm True"),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "found"), NOT_PLAIN)
+def test_a_config_json_tells_what_the_model_itself_does(kind: str, settings: dict[str, Any], found: str) -> None:
+    """So `plan` refuses what training would, and nothing else: a file may leave out what transformers fills in."""
+    assert not_lean({"model_type": kind, **settings}) == found
+    assert not_lean(AutoConfig.for_model(kind, **settings).to_dict()) == found
+
+
+def test_a_student_whose_positions_are_stretched_is_refused_by_plan(tmp_path: Path) -> None:
+    """As Llama 3.1 and later are."""
+    init = models_made.folder("llama", tmp_path, rope_scaling={"rope_type": "linear", "factor": 2.0})
+    for setting, value in (("prompt_gradient", False), ("frozen_layers", 1)):
+        recipe = Recipe.model_validate(
+            {"tokens": {"sequence_length": 32}, "student": {"init": str(init), setting: value}}
+        )
+        with pytest.raises(RecipeError, match="needs a plain Llama, Qwen2 or Phi student, got rope_type 'linear'"):
+            check_recipe(recipe, tmp_path)
 
 
 def test_cached_steps_equal_one_pass_over_everything(tiny: LoadedModel) -> None:

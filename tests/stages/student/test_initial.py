@@ -103,7 +103,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "gpt2",
         {"student": {"prompt_gradient": False}},
-        "prompt_gradient = false needs a Llama, Qwen2 or Phi student, got .*'gpt2'",
+        "prompt_gradient = false needs a plain Llama, Qwen2 or Phi student, got model_type 'gpt2'",
     ),
     (
         "gpt2",
@@ -115,7 +115,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "bloom",
         {"student": {"frozen_layers": 1}},
-        "frozen_layers = 1 needs a Llama, Qwen2 or Phi student, .*'bloom'",
+        "frozen_layers = 1 needs a plain Llama, Qwen2 or Phi student, got model_type 'bloom'",
     ),
 ]
 
