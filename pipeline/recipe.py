@@ -79,8 +79,7 @@ class AgreementTable(Table):
 
 
 class RewordingsTable(Table):
-    """Exercises said in other words, each with a program that was written from these alone (Wu et al. 2024,
-    InverseCoder: back-translation)."""
+    """Exercises said in other words, each with a program written from these alone (Wu et al. 2024, InverseCoder)."""
 
     per_exercise: Count = 0
     """Other docstrings asked for each exercise that passed, written from its code without the docstring. One is kept
@@ -89,6 +88,8 @@ class RewordingsTable(Table):
     """Name of the teacher that writes them; "" for the one that wrote the exercise."""
     solver: str = ""
     """Name of the teacher that solves them blind; "" for the writer."""
+    examples: Fraction = 0.0
+    """Share of them that show the exercise's examples below: not to the solver, whose program has to pass them."""
 
 
 class DistinctTable(Table):

@@ -136,6 +136,7 @@ def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path)
         after = estimate(wanted, where)
         asked = len(server.requests)
         run(load(str(recipe(tmp_path, server)), ["distinct.max_wordings=1"]), where, name="again", until="distinct")
+        run(load(str(recipe(tmp_path, server)), ["rewordings.examples=1"]), where, name="shown", until="rewordings")
         assert len(server.requests) == asked
     # Of ten wordings seven were docstrings that are new.
     assert two.asked == {
@@ -163,6 +164,11 @@ def test_exercises_are_reworded_and_kept_where_the_words_suffice(tmp_path: Path)
         assert [getattr(one, name) for name in same] == [getattr(parent, name) for name in same]
         assert one.id != parent.id
     assert '"""Add up all values and 1."""' in "".join(one.prompt for one in made)
+    examples = f"\n\n    >>> {two.names[0]}([1, 2])\n    4\n    "
+    said = [f'"""Add up all values and 1.{examples}"""\n', f'"""1 and every value together.{examples}"""\n']
+    shown = kept(where, "shown", "rewordings")
+    assert [one.prompt.partition("    ")[2] for one in shown] == said
+    assert [one.solution for one in shown] == [one.solution for one in made]
 
     told = summarise(where.runs / "first", where.store)
     line = {line.name: line for line in told.funnel}["rewordings"]

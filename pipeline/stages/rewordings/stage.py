@@ -6,7 +6,8 @@
 
 The writer sees the code and not its docstring (back-translation: Wu et al. 2024, InverseCoder, 3). The solver sees
 signature and new docstring alone, no code and no value, and its program is run against the test that the exercise has:
-words that leave something open do not pass. What is kept is the new docstring with the solver's program.
+words that leave something open do not pass. What is kept is the new docstring, in some with the exercise's examples
+below, which the program then passes too, with the solver's program.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar
 
+from pipeline.core.identity import rng
 from pipeline.core.records import Completion, Document, Exercise, Prompt, Task
 from pipeline.core.stage import Dropped, Kept
 from pipeline.core.template import load
@@ -22,7 +24,7 @@ from pipeline.domains.domain import Domain
 from pipeline.recipe import RewordingsTable
 from pipeline.stages.prompts.stage import Render
 from pipeline.stages.rewordings.step import STEP
-from pipeline.stages.rewordings.wording import laid_out, task_of, without_docstring
+from pipeline.stages.rewordings.wording import laid_out, shown_in, task_of, without_docstring
 from pipeline.stages.seeds.sampling import TASK_FORM
 from pipeline.stages.solutions.stage import body_of, seed_about
 
@@ -120,7 +122,9 @@ class Reword:
             if body is None:
                 slot.drop("unsolved", f"0 bodies of {slot.exercise.entry_point} in the solver's answer, 1 is wanted")
             else:
-                words = replace(slot.exercise, prompt=laid_out(slot.task), wording=slot.number)
+                drawn = rng(0, "examples", slot.exercise.id, slot.number).random() < self.table.examples
+                prompt = laid_out(slot.task, shown_in(slot.exercise) if drawn else "")
+                words = replace(slot.exercise, prompt=prompt, wording=slot.number)
                 solved.append((slot, replace(words, solution=body, mutants=None, killed=None)))
         for (slot, made), outcome in zip(solved, self.judge(made for _, made in solved), strict=True):
             if isinstance(outcome, Kept):

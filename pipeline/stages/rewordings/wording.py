@@ -10,6 +10,7 @@ from pipeline.core.syntax import literal_of, parse, rows_of
 from pipeline.domains.domain import TEMPLATES, Domain
 from pipeline.languages.fences import code_blocks
 from pipeline.languages.python.functions import docstring_of
+from pipeline.languages.python.said import examples_in, lines_of
 
 MOST_CHARACTERS = 1500
 """Longest docstring that is taken; a longer one is no docstring."""
@@ -64,9 +65,17 @@ def task_of(exercise: Exercise, answer: str) -> Task | None:
     return Task(entry_point=exercise.entry_point, prompt=prompt, test=exercise.test)
 
 
-def laid_out(task: Task) -> str:
+def shown_in(exercise: Exercise) -> str:
+    """The `>>>` examples of the exercise's docstring with what they show, and nothing else of it; "" where they cannot
+    be written without an escape."""
+    lines = lines_of(exercise.prompt, exercise.entry_point)
+    text = textwrap.dedent("\n".join(line for one in examples_in(lines) for line in lines[one.start : one.end]))
+    return "" if "\\" in text or '"""' in text else text
+
+
+def laid_out(task: Task, examples: str = "") -> str:
     """The prompt of `task_of` with its docstring as people write one: it begins with what the function does, and long
-    lines are broken, those of examples apart."""
+    lines are broken, those of examples apart; `examples` stand below, where it shows none of its own."""
     found = _docstring(task.prompt, task.entry_point)
     assert found is not None
     indent = _indent(rows_of(task.prompt)[found[0] - 1])
@@ -74,7 +83,9 @@ def laid_out(task: Task) -> str:
     opening = _OPENING.match(words)
     if opening:
         words = words[opening.end()].upper() + words[opening.end() + 1 :]
-    return _replaced(task.prompt, found, "\n".join(line for text in words.splitlines() for line in _broken(text)))
+    words = "\n".join(line for text in words.splitlines() for line in _broken(text))
+    below = f"\n\n{examples}" if examples and ">>>" not in words else ""
+    return _replaced(task.prompt, found, words + below)
 
 
 def _broken(line: str) -> list[str]:

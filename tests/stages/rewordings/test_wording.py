@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from pipeline.core.errors import RecipeError
 from pipeline.core.records import Exercise
 from pipeline.domains.loading import load
-from pipeline.stages.rewordings.wording import check_rewords, docstring_in, laid_out, task_of, without_docstring
+from pipeline.stages.rewordings.wording import (
+    check_rewords,
+    docstring_in,
+    laid_out,
+    shown_in,
+    task_of,
+    without_docstring,
+)
 
 
 def exercise(docstring: str = '    """Twice n."""\n', name: str = "double") -> Exercise:
@@ -110,6 +117,25 @@ def test_what_is_kept_is_laid_out(words: str, kept: str) -> None:
     task = task_of(exercise(), words)
     assert task is not None
     assert laid_out(task) == f"import math\n\n\ndef double(n: int) -> int:\n{kept}"
+
+
+SHOWN = '    """Twice n.\n\n    >>> double(2)\n    4\n\n    Of nothing nothing:\n\n    >>> double(0)\n    0\n    """\n'
+
+
+@pytest.mark.parametrize(
+    ("docstring", "words", "kept"),
+    [
+        (SHOWN, "The sum.", "The sum.\n\n    >>> double(2)\n    4\n    >>> double(0)\n    0\n    "),
+        (SHOWN, "The sum.\n>>> double(7)\n14", "The sum.\n    >>> double(7)\n    14\n    "),
+        ('    """Twice n."""\n', "The sum.", "The sum."),
+        ('    """Twice n.\n\n    >>> double("\\\\n")\n    9\n    """\n', "The sum.", "The sum."),
+    ],
+)
+def test_examples_stand_below_the_words(docstring: str, words: str, kept: str) -> None:
+    task = task_of(exercise(docstring), words)
+    assert task is not None
+    prompt = laid_out(task, shown_in(exercise(docstring)))
+    assert prompt == f'import math\n\n\ndef double(n: int) -> int:\n    """{kept}"""\n'
 
 
 @given(st.lists(st.text(st.sampled_from("ab -*1.`>"), max_size=90), max_size=5).map("\n".join))
