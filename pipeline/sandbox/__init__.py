@@ -23,7 +23,21 @@ shape of test is found and run (cases.py, fixtures.py), and with the function's 
 (sentinel.py) the test has to fail. Otherwise the verdict is `no-test`.
 """
 
-from pipeline.sandbox.pool import Sandbox, layers
+from typing import TYPE_CHECKING, Any
+
 from pipeline.sandbox.types import VERDICTS, Example, Layer, Limits, Output, Program, Verdict, reached
 
+if TYPE_CHECKING:
+    from pipeline.sandbox.pool import Sandbox, layers
+
 __all__ = ["VERDICTS", "Example", "Layer", "Limits", "Output", "Program", "Sandbox", "Verdict", "layers", "reached"]
+
+
+def __getattr__(name: str) -> Any:
+    """The pipeline's own side, read when it is asked for: a worker, which every program is forked from, has no use for
+    it, and a smaller process is forked sooner."""
+    if name in ("Sandbox", "layers"):
+        from pipeline.sandbox import pool
+
+        return getattr(pool, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ Started by the pool as a fresh interpreter with a clean environment, so that not
 keys is in it. Speaks with the pool over the socket on `POOL`: first what it could set up, then one answer per program.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.sandbox import child, idle, kernel, namespaces, server, tester, view, wire
+from pipeline.sandbox import child, idle, kernel, namespaces, outcomes, server, tester, view, wire
 from pipeline.sandbox.judge import Judge, Session
 from pipeline.sandbox.namespaces import Ids
 from pipeline.sandbox.outcomes import ServerLost
@@ -84,23 +85,29 @@ def main() -> None:
 
 
 def _judge_all(judge: Judge) -> None:
-    """Answer the pool's programs in order; the next one starts while the one before is reported."""
+    """Answer the pool's programs in order; the test of the next one is read, and so remembered, while one runs, and it
+    starts while that is reported."""
     session: Session | None = None
+    following: dict[str, Any] | None = None
     while True:
         if session is None:
             session = judge.begin(json.loads(wire.receive(POOL)), None)
+        if following is None and select.select([POOL], [], [], 0)[0]:
+            following = json.loads(wire.receive(POOL))
+            with contextlib.suppress(Exception):  # what is wrong with it is said when it begins
+                outcomes.plan(following["test"], following["entry_point"])
         session.run()
         beside = session.again()
         if beside is not None:
             session = beside
             continue
-        following = None
-        if select.select([POOL], [], [], 0)[0]:
-            following = judge.begin(json.loads(wire.receive(POOL)), session)
-        else:
+        ended = session
+        if following is None:
             session.stop()
-        wire.send(POOL, json.dumps(session.finish()).encode())
-        session = following
+            session = None
+        else:
+            session, following = judge.begin(following, ended), None
+        wire.send(POOL, json.dumps(ended.finish()).encode())
 
 
 def _enter_namespaces() -> Entered:
