@@ -147,14 +147,16 @@ class MakingOf(Generic[RecipeT]):
         facts: Callable[[], Facts] = Facts,
         files: Callable[[], Iterable[Path]] = tuple,
         read: Sequence[str] = (),
+        of: Sequence[Record] | None = None,
     ) -> Manifest:
         """Write outcomes as they come, with a progress event now and then, and finish the artifact.
 
         facts, files: asked for at the end; what the manifest says beside the counts, files and folders that go with
-        it. read: inputs whose records the outcomes are of, where that is not all of them.
+        it. read: inputs whose records the outcomes are of, where that is not all of them; of: the records, where they
+        are no input's.
         """
         writer = self.writer()
-        total = self.count(*read)
+        total = self.count(*read) if of is None else len(of)
         for number, outcome in enumerate(outcomes, 1):
             writer.write(outcome)
             if number % 256 == 0:
@@ -166,7 +168,7 @@ class MakingOf(Generic[RecipeT]):
     def through(
         self,
         function: Stage[Any, Any],
-        records: Iterable[Record] | None = None,
+        records: Sequence[Record] | None = None,
         *,
         alone: bool = False,
         facts: Callable[[], Facts] = Facts,
@@ -179,7 +181,7 @@ class MakingOf(Generic[RecipeT]):
         tally = Tally()
         run = partial(_spread, self.executor) if alone else None
         outcomes = checked(function, self.read() if records is None else records, tally, run)
-        return self.write(outcomes, tally, facts)
+        return self.write(outcomes, tally, facts, of=records)
 
     def folder(self, folder: Path, documents: int, facts: Facts, keep: Sequence[str] = ()) -> Manifest:
         """Finish an artifact that is files, not records: those of `folder`, or only its entries named in `keep`."""

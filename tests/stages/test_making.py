@@ -132,6 +132,11 @@ def test_progress_is_told_after_every_256_outcomes_of_all_that_come_in(making: M
     ]  # fmt: skip
 
 
+def test_progress_is_told_of_the_records_given_where_they_are_no_input(making: Making, told: list[Any]) -> None:
+    making.through(Odd(), [Passage(text=str(number)) for number in range(300)])
+    assert told == [{"event": "records", "done": 256, "total": 300, "kept": 128, "stage": "odd"}]
+
+
 def test_files_asked_for_at_the_end_go_with_the_records(making: Making, tmp_path: Path) -> None:
     def files() -> Iterator[Path]:
         (tmp_path / "journal.jsonl").write_text("paid\n")
