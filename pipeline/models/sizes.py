@@ -182,7 +182,8 @@ def not_lean(config: Mapping[str, Any]) -> str:
         return ""
     if kind not in ("llama", "qwen2", "phi"):
         return f"model_type {kind!r}"
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    rope = rope if isinstance(rope, Mapping) else {}
     held: tuple[tuple[str, Any, Any], ...] = (
         ("rope_type", rope.get("rope_type", rope.get("type")) or "default", "default"),
         ("pretraining_tp", config.get("pretraining_tp", 1), 1),

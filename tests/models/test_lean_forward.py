@@ -50,6 +50,10 @@ def test_a_config_json_tells_what_the_model_itself_does(kind: str, settings: dic
     assert not_lean(AutoConfig.for_model(kind, **settings).to_dict()) == found
 
 
+def test_what_is_no_table_of_positions_is_left_to_transformers() -> None:
+    assert not_lean({"model_type": "llama", "rope_scaling": "linear"}) == ""
+
+
 def test_a_student_whose_positions_are_stretched_is_refused_by_plan(tmp_path: Path) -> None:
     """As Llama 3.1 and later are."""
     init = models_made.folder("llama", tmp_path, rope_scaling={"rope_type": "linear", "factor": 2.0})
