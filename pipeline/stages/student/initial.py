@@ -134,7 +134,7 @@ SAME = 1e-5
 def freeze(model: Any, count: int) -> None:
     """Take the first `count` blocks out of training. Raises RecipeError where none would be left."""
     blocks = blocks_of(model)
-    if count >= len(blocks) or (count and not Lean.knows(model)):
+    if count and (count >= len(blocks) or not Lean.knows(model)):
         raise RecipeError(
             f"recipe: 'student.frozen_layers' should be less than the {len(blocks)} blocks of a plain Llama, Qwen2 or "
             f"Phi student, got {count} for {type(model).__name__} of this configuration",
