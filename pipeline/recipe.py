@@ -24,6 +24,7 @@ from pipeline.recipe_base import (
     Seed,
     Table,
 )
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.recipe_seeds import SeedsTable, WantTable
 from pipeline.recipe_sources import SourcesTable
 from pipeline.recipe_teachers import AnyTeacher
@@ -322,51 +323,6 @@ class SoftTargetsTable(Table):
     lambda); needs mode = "online"."""
     max_new_tokens: Positive = 128
     """Longest sample of the student, tokens."""
-
-
-class EvaluationTable(Table):
-    """What the student is asked."""
-
-    benchmarks: tuple[BenchmarkText, ...] = ("humaneval",)
-    """Names of benchmarks, or paths of JSONL files of problems; [] for none. "held-out": exercises of the run's own
-    corpus (see `held_out`)."""
-    before: bool = True
-    """Score the untrained student too (skipped for init = "scratch", and where student.layers leaves some out)."""
-    limit: Count = 0
-    """First n problems of each benchmark; 0 for all. A limited score is labelled partial."""
-    samples: Positive = 1
-    """Answers per problem; more than one needs a temperature."""
-    temperature: Annotated[float, Field(ge=0.0)] = 0.0
-    """Sampling temperature; 0 for the likeliest answer."""
-    max_new_tokens: Positive = 192
-    """Longest answer, tokens."""
-    prompt_form: Literal["stripped", "raw", "chat", "evalplus"] = "stripped"
-    """"stripped" removes the prompt's trailing newline, which tokenisers merge with the indent; "chat" asks through
-    the model's chat template, "evalplus" as EvalPlus does, which begins the answer for the model."""
-    cpu_seconds: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
-    """CPU time of one scored program."""
-    memory_mb: Annotated[int, Field(ge=64, le=MOST)] = 512
-    """Memory of one scored program, MiB."""
-    packages: tuple[str, ...] = ()
-    """Installed packages that scored programs may import, with what they require; empty for the standard library."""
-    likelihood: bool = False
-    """Measure how likely the student finds the reference solutions, too, before and after: bits per byte, which a
-    small student or corpus moves long before it solves another problem."""
-    likelihood_of: tuple[BenchmarkText, ...] = ()
-    """With likelihood = true: benchmarks of which that is measured; [] for those of `benchmarks`. With benchmarks = []
-    nothing else is, and no answer is written."""
-    splits: bool = True
-    """Find the closest document of the corpus to each problem, and report similar and other problems apart."""
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Benchmarks of whose reference solutions the likelihood is measured."""
-        return (self.likelihood_of or self.benchmarks) if self.likelihood else ()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """All benchmarks that the student meets."""
-        return tuple(dict.fromkeys((*self.benchmarks, *self.measured)))
 
 
 class Recipe(Table):

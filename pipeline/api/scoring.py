@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.benchmarks import problems
 from pipeline.evaluation.api import result_of
 from pipeline.execution import Execution
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.sandbox import Limits, Sandbox
 from pipeline.stages.samples.models import Answered, Ask
 from pipeline.stages.samples.stage import sample

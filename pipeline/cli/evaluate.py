@@ -105,6 +105,9 @@ def evaluate(
     endpoint_model: Annotated[str, typer.Option("--model", help="The model's name at the endpoint.")] = "",
     api_key_env: Annotated[str, typer.Option("--api-key-env", help="Variable that holds the endpoint's key.")] = "",
     device: Annotated[str, typer.Option("--device", help="torch device; auto for a GPU where there is one.")] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="fp32, bf16 or fp16; auto is fp32 on a CPU and bf16 on a GPU.")
+    ] = "auto",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ask again for what was answered before; old answers stay on disk, unused.")
     ] = False,
@@ -123,7 +126,7 @@ def evaluate(
     from pipeline.evaluation.api import Subject
     from pipeline.evaluation.references import reference as find_reference
     from pipeline.execution import Execution
-    from pipeline.recipe import EvaluationTable
+    from pipeline.recipe_evaluation import EvaluationTable
     from pipeline.run.students import run_named, student_folder
     from pipeline.stages.samples.opening import is_endpoint
     from pipeline.store.places import places
@@ -162,6 +165,7 @@ def evaluate(
         prompt_form=one_of("--prompt-form", prompt_form, forms),
         stop=one_of("--stop", stop, ("code", "none")),
         post=one_of("--post-processing", post_processing, ("auto", "none")),
+        precision=one_of("--precision", precision, ("auto", "fp32", "bf16", "fp16")),
     )
     beside = command.Beside(
         corpus=corpus,

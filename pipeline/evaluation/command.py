@@ -26,7 +26,7 @@ from pipeline.evaluation.references import Comparison, compared, quantised_bits,
 from pipeline.evaluation.understanding import Understanding, grade
 from pipeline.execution import Execution
 from pipeline.models.named import named
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.recipe_teachers import LocalTable, OpenAITable, ReplayTable, TeacherTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.likelihoods.results import Surprise, surprises
@@ -189,6 +189,11 @@ def _check(subject: Subject, problem_set: ProblemSet, beside: Beside) -> None:
         samples_file.check_writable(beside.save)
     if beside.reference:
         reference(beside.reference).score(problem_set.name)
+    if subject.precision != "auto" and is_endpoint(subject.spec):
+        raise UsageError(
+            f"--precision {subject.precision} is of a model that is loaded here, and {subject.spec} is an endpoint",
+            hint="start its server with that precision, and leave --precision out",
+        )
     if beside.likelihood and is_endpoint(subject.spec):
         raise UsageError(
             f"--likelihood reads a model's probabilities, and {subject.spec} is an endpoint",

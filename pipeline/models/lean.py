@@ -46,12 +46,21 @@ def packed(modules: Sequence[Any]) -> tuple[Linear, ...]:
     """
     weight = torch.cat([m.weight.detach() for m in modules])
     bias = torch.cat([m.bias.detach() for m in modules]) if modules[0].bias is not None else None
-    onednn = torch.ops.mkldnn
-    on_cpu = weight.device.type == "cpu" and torch._C._has_mkldnn
-    if on_cpu and hasattr(onednn, "_linear_pointwise"):
+    if _laid_out(weight):
+        onednn = torch.ops.mkldnn
         laid_out = onednn._reorder_linear_weight(weight.contiguous(), 32)
         return (lambda x: onednn._linear_pointwise(x, laid_out, bias, "none", [], ""),)
     return (lambda x: functional.linear(x, weight, bias),)
+
+
+def _laid_out(weight: Tensor) -> bool:
+    """Whether oneDNN lays out weights like these for this CPU: those in half precision for some CPUs alone."""
+    onednn = torch.ops.mkldnn
+    if weight.device.type != "cpu" or not torch._C._has_mkldnn or not hasattr(onednn, "_linear_pointwise"):
+        return False
+    if weight.dtype == torch.bfloat16:
+        return bool(onednn._is_mkldnn_bf16_supported())
+    return weight.dtype == torch.float32 or bool(onednn._is_mkldnn_fp16_supported())
 
 
 def integers_multiply() -> bool:

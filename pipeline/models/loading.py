@@ -261,6 +261,11 @@ def pick_dtype(dtype: Dtype, device: torch.device) -> Literal["fp32", "bf16", "f
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
+def name_of(kind: torch.dtype) -> str:
+    """The name of an arithmetic, as `Dtype` has it."""
+    return next((name for name, dtype in _DTYPES.items() if dtype == kind), str(kind))
+
+
 def save(model: Any, tokenizer: Any, folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
     """Write a folder that plain transformers loads, model and tokenizer, and that behaves the same there.
 

@@ -38,7 +38,8 @@ from pipeline.core.records import Document, Exercise, Problem
 from pipeline.execution import Execution
 from pipeline.models.architectures import Shape, phi_config
 from pipeline.models.loading import load, save
-from pipeline.recipe import EvaluationTable, PhaseTable, SoftTargetsTable, StudentTable, TokensTable
+from pipeline.recipe import PhaseTable, SoftTargetsTable, StudentTable, TokensTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.recipe_text import load as load_recipe
 from pipeline.run.run import planned, run
 from pipeline.sandbox import Limits, Sandbox

@@ -14,7 +14,8 @@ from pipeline.core.stage import Dropped, Kept, Tally, checked
 from pipeline.domains.domain import Domain
 from pipeline.domains.loading import load
 from pipeline.proving.checking import check
-from pipeline.recipe import DecontaminatedTable, DistinctTable, EvaluationTable, ValidatedTable
+from pipeline.recipe import DecontaminatedTable, DistinctTable, ValidatedTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.recipe_seeds import SeedsTable
 from pipeline.recipe_teachers import ComposerTable, ReplayTable
 from pipeline.recipe_text import load as load_recipe

@@ -12,7 +12,7 @@ from server import Body, Reply, chat, refuse, serving
 
 from pipeline.core.errors import Interrupted
 from pipeline.core.records import Sample
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import Ask
 from pipeline.stages.samples.stage import sample

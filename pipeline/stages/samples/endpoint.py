@@ -58,6 +58,10 @@ class EndpointModel:
     def size(self) -> None:
         """Not known: an endpoint does not tell."""
 
+    @property
+    def precision(self) -> None:
+        """Not known: an endpoint does not tell."""
+
     def notes(self, ask: Ask) -> list[str]:
         """Which stop strings the endpoint is sent, what is to be known of its answers, and why some are missing."""
         notes = [f"the endpoint was sent the stop strings {list(_stops(ask))}"] if _stops(ask) else []

@@ -91,6 +91,11 @@ class Opened(Answerer, Protocol):
         """Of the weights; None where it is not known."""
         ...
 
+    @property
+    def precision(self) -> str | None:
+        """Arithmetic in which it answers, None where it is not known."""
+        ...
+
     def notes(self, ask: Ask) -> list[str]:
         """What a reader of the result must know of how the model was asked."""
         ...
@@ -127,6 +132,12 @@ class LocalModel:
         """Of the weights as they are loaded."""
         weights = list(self.loaded.model.parameters())
         return Size(sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights))
+
+    @property
+    def precision(self) -> str:
+        from pipeline.models.loading import name_of
+
+        return name_of(next(self.loaded.model.parameters()).dtype)
 
     def notes(self, ask: Ask) -> list[str]:
         """Nothing that the result's settings do not say."""

@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.core.identity import digest
 from pipeline.execution import Execution
 from pipeline.stages.samples.models import LocalModel, Opened
+
+if TYPE_CHECKING:
+    from pipeline.models.loading import Dtype
 
 _HOST_AND_PORT = re.compile(
     r"(?:[^/@]*@)?(?:(?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):\d+|localhost|\[[0-9A-Fa-f:.%]+\])(?:/.*)?"
@@ -18,17 +22,29 @@ def is_endpoint(model: str) -> bool:
 
 
 def open_model(
-    model: str, *, execution: Execution, cache: Path, endpoint_model: str = "", api_key_env: str = ""
+    model: str,
+    *,
+    execution: Execution,
+    cache: Path,
+    endpoint_model: str = "",
+    api_key_env: str = "",
+    precision: "Dtype" = "auto",
 ) -> Opened:
-    """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set."""
+    """The model ready to answer. Raises InputError where nothing is found, MissingKey where a key is not set.
+
+    precision: of a model that is loaded here, as `evaluation.precision`.
+    """
     if is_endpoint(model):
         from pipeline.stages.samples.endpoint import EndpointModel
 
         return EndpointModel(model, endpoint_model, api_key_env, execution)
     import torch
 
-    from pipeline.models.loading import load
+    from pipeline.models.loading import load, pick_dtype
 
     torch.set_num_threads(execution.thread_count())
-    loaded = load(model, cache=cache, device=execution.device)
-    return LocalModel(loaded, digest(loaded.identity), execution)
+    loaded = load(model, cache=cache, device=execution.device, dtype=precision)
+    # Answers in another arithmetic than the device's own are others, and never serve for it.
+    chosen = pick_dtype(precision, loaded.device)
+    other = [] if chosen == pick_dtype("auto", loaded.device) else [chosen]
+    return LocalModel(loaded, digest([loaded.identity, *other] if other else loaded.identity), execution)

@@ -14,7 +14,7 @@ from pipeline.core.identity import digest, rng_seed
 from pipeline.core.interrupts import undivided
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.stages.samples.models import EMPTY, NO_CONTENT, STOP_LABELS, Answerer, Ask, LocalModel, StopRule
 from pipeline.stages.samples.postprocess import (
     CHATS,

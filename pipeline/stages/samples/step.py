@@ -18,7 +18,10 @@ SCORING = {"before", "cpu_seconds", "likelihood", "likelihood_of", "memory_mb", 
 
 
 def _sampling(recipe: Recipe) -> dict[str, Any]:
-    return recipe.evaluation.model_dump(mode="json", exclude=SCORING) | {"seed": recipe.seed}
+    table = recipe.evaluation
+    # What was answered before there was a choice keeps its key.
+    exclude = SCORING | ({"precision"} if table.precision == "auto" else set())
+    return table.model_dump(mode="json", exclude=exclude) | {"seed": recipe.seed}
 
 
 def has_base(recipe: Recipe) -> bool:
@@ -52,7 +55,7 @@ def _make(making: Making, name: str, spec: str, checkpoint: str) -> Manifest:
     folder = making.partial()
     samples = sample(
         problem_sets(making, table.benchmarks),
-        load(spec, cache=making.places.models, device=making.execution.device),
+        load(spec, cache=making.places.models, device=making.execution.device, dtype=table.precision),
         table,
         model_name=name,
         checkpoint=checkpoint,

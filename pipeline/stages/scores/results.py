@@ -116,7 +116,8 @@ class Result:
         label = FORM_LABELS.get(self.prompt_form, self.prompt_form)
         lines.append(f"  prompt form {label}" + (f" ({form})" if form else ""))
         stop = f"stop rule {self.settings['stop']}, " if "stop" in self.settings else ""
-        lines.append(f"  {stop}post-processing {self.post_processing}")
+        precision = f", answered in {told}" if (told := self.settings.get("precision")) else ""
+        lines.append(f"  {stop}post-processing {self.post_processing}{precision}")
         lines += [f"  {name}: {_points(estimate)}" for name, estimate in self.groups.items()]
         if self.raw is not None:
             lines.append(f"  without post-processing: {_points(self.raw)}")

@@ -13,7 +13,8 @@ from pipeline.core.identity import digest
 from pipeline.core.records import Problem
 from pipeline.execution import Execution
 from pipeline.models.loading import LoadedModel
-from pipeline.recipe import EvaluationTable, Recipe, ValidatedTable
+from pipeline.recipe import Recipe, ValidatedTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples.stage import sample
 from pipeline.stages.scores.stage import score

@@ -12,7 +12,7 @@ from pipeline.cli.main import main
 from pipeline.core.events import Event
 from pipeline.evaluation.api import result_of
 from pipeline.execution import Execution
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.sandbox import Sandbox
 from pipeline.stages.samples import endpoint
 from pipeline.stages.samples.models import NO_CONTENT, NO_ROOM, Answered, Ask

@@ -10,7 +10,7 @@ from pipeline.core.errors import InputError, UsageError
 from pipeline.core.interrupts import all_of, mapped, terminable, undivided
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
-from pipeline.recipe import EvaluationTable
+from pipeline.recipe_evaluation import EvaluationTable
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
 from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
