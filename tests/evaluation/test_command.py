@@ -362,6 +362,34 @@ def test_an_endpoint_that_cannot_be_asked_is_named_before_anything_is_asked(
     assert server.asked == 0
 
 
+def test_a_model_answers_in_the_arithmetic_that_is_asked_for(
+    server: _Server, benchmark: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert evaluate(server, benchmark, "--precision", "bf16") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--precision bf16 is of a model that is loaded here, and http://127.0.0.1" in told
+    assert "leave --precision out" in told
+    assert evaluate(server, benchmark, "--precision", "bf15") == 2
+    assert "bf15" in capsys.readouterr().err
+    assert server.asked == 0
+
+    def found(*options: str) -> dict[str, Any]:
+        arguments = ["evaluate", folder("llama", tmp_path), "--benchmark", benchmark, "--data", tmp_path / "data"]
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in (*arguments, "--limit", 2, "--max-new-tokens", 4, "--json", *options)])
+        assert stop.value.code == 0
+        read: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return read
+
+    plain, half, whole = (
+        found("--device", "cpu"),
+        found("--device", "cpu", "--precision", "bf16"),
+        found("--device", "cpu", "--precision", "fp32"),
+    )
+    assert [one["settings"]["precision"] for one in (plain, half, whole)] == ["fp32", "bf16", "fp32"]
+    assert [one["speed"]["answers"] for one in (plain, half, whole)] == [2, 2, 0], "answers of another one do not serve"
+
+
 def test_likelihood_is_of_the_reference_solutions_by_a_model_that_is_here(
     server: _Server,
     benchmark: Path,

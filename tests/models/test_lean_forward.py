@@ -1,5 +1,8 @@
 """The lean forward computes what transformers computes."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +93,28 @@ def test_rows_that_leave_do_not_disturb_those_that_stay(tiny: LoadedModel) -> No
         joined = engine.admit([[1, 2]])
         torch.testing.assert_close(joined, kind(tiny.model, 1, 32).admit([[1, 2]]), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(engine.step([7, 8])[:1], alone.step([7]), rtol=1e-4, atol=1e-4)
+
+
+_EVERY_PRECISION = """
+import torch
+from pipeline.models.lean import packed
+torch.manual_seed(0)
+for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    for bias in (False, True):
+        layers = [torch.nn.Linear(24, size, bias=bias).to(dtype) for size in (8, 40)]
+        (product,) = packed(layers)
+        x = torch.randn(2, 3, 24).to(dtype)
+        with torch.inference_mode():
+            wanted = torch.cat([layer(x) for layer in layers], -1)
+            torch.testing.assert_close(product(x), wanted, rtol=0.02, atol=0.02)
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("limits", [{}, {"ATEN_CPU_CAPABILITY": "avx2", "DNNL_MAX_CPU_ISA": "AVX2"}])
+def test_weights_of_every_precision_are_multiplied_on_every_cpu(limits: dict[str, str]) -> None:
+    """oneDNN lays out half precision for some CPUs alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", _EVERY_PRECISION], env=os.environ | limits, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "equal\n", done.stderr

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from problems_made import mine
 
+from pipeline import walk, walks
 from pipeline.benchmarks.problems import ProblemSet
 from pipeline.core.errors import InputError, UsageError
 from pipeline.core.interrupts import all_of, mapped, terminable, undivided
 from pipeline.core.records import Problem, Sample
 from pipeline.execution import Execution
 from pipeline.recipe_evaluation import EvaluationTable
+from pipeline.recipe_text import load
 from pipeline.stages.samples.endpoint import EndpointModel
 from pipeline.stages.samples.models import STOP_LABELS, Answered, Ask
 from pipeline.stages.samples.postprocess import CHAT, asked, chosen, cut_body, joined
@@ -293,3 +295,15 @@ def test_a_signal_outside_an_answer_is_raised_where_it_comes() -> None:
     with pytest.raises(KeyboardInterrupt), terminable():  # a list's iterator takes no exception
         list(map(see, undivided(iter([3, 4]))))
     assert seen[-1] == 3
+
+
+def test_the_arithmetic_changes_what_is_answered_and_nothing_before_it() -> None:
+    def keys(*overrides: str) -> dict[str, str]:
+        recipe = load("tiny", ["student.init=smollm2", "tokens.tokenizer=student", *overrides]).recipe
+        reads = dict.fromkeys(walks.names(), "")
+        return {stage.name: stage.key for stage in walk.plan(recipe, reads).stages}
+
+    plain, half = keys(), keys("evaluation.precision=bf16")
+    changed = {name for name in plain if plain[name] != half[name]}
+    assert changed >= {"samples-before", "samples-after", "scores"}
+    assert not changed & {"seeds", "tokens", "student", "held-out"}
