@@ -188,6 +188,16 @@ def require_price(model: str, base_url: str, price: Price, budget_usd: float | N
         )
 
 
+def hours_text(hours: float, what: str) -> str:
+    """ "1,234 GPU h", "3.4 CPU h", "12 CPU min" below an hour, "40 CPU s" below two minutes."""
+    seconds = hours * 3600
+    if hours >= 1:
+        return f"{hours:,.0f} {what} h" if hours >= 100 else f"{hours:,.1f} {what} h"
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} {what} min"
+    return f"{seconds:.0f} {what} s" if seconds >= 1 or not hours else f"under 1 {what} s"
+
+
 def dollars(usd: float) -> str:
     """ "$12.50"; below ten cents with two significant digits, "$0.000042"."""
     if usd == 0 or usd >= 0.1:

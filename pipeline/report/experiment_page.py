@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.core.money import hours_text
 from pipeline.report.arms import ArmResult, Measure, Part, Scored
 from pipeline.report.card import compact
 from pipeline.report.experiment import Curve, Experiment
 from pipeline.report.experiment_text import (
     cost_text,
     fit_text,
-    hours_text,
     interval_text,
     pair_text,
     points,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.core.money import dollars
+from pipeline.core.money import dollars, hours_text
 from pipeline.report.arms import ArmResult, Measure, Pair, Part
 from pipeline.report.card import compact
 from pipeline.report.costs import Cost
@@ -76,13 +76,6 @@ def cost_text(cost: Cost) -> str:
     parts = [dollars(cost.usd)] if cost.usd else []
     parts += [hours_text(cost.cpu_hours, "CPU")] + ([hours_text(cost.gpu_hours, "GPU")] if cost.gpu_hours else [])
     return ", ".join(parts)
-
-
-def hours_text(hours: float, what: str) -> str:
-    """ "3.4 CPU h", "12 CPU min" below an hour, "40 CPU s" below two minutes."""
-    if hours >= 1:
-        return f"{hours:,.1f} {what} h"
-    return f"{hours * 60:.0f} {what} min" if hours * 60 >= 2 else f"{hours * 3600:.0f} {what} s"
 
 
 def fit_text(curve: Curve) -> str:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.money import hours_text
 from pipeline.core.plan import Plan
 from pipeline.models.named import located, named
 from pipeline.recipe import Recipe
@@ -73,7 +74,7 @@ def estimate(loaded: Loaded, places: Places, name: str = "", machine: Machine | 
             "parameters": student.parameters,
             "training_tokens": student.training_tokens,
             "flops": student.flops,
-            "gpu_hours": round(student.gpu_hours, 4),
+            "gpu_hours": round(student.gpu_hours, 6),
             "mfu": student.mfu,
             "memory_bytes": student.memory_bytes,
         },
@@ -226,7 +227,7 @@ def table(estimated: dict[str, Any]) -> str:
         lines.append(remaining.budget_line(estimated["budget"], teacher["tokens"], teacher["usd"]))
     lines.append(
         f"  student: {student['parameters']:,} parameters, {student['training_tokens']:,} training tokens, "
-        f"{student['flops']:.3g} FLOPs, {student['gpu_hours']:,.3g} A100 hours at an MFU of {student['mfu']}, "
+        f"{student['flops']:.3g} FLOPs, {hours_text(student['gpu_hours'], 'A100')} at an MFU of {student['mfu']}, "
         f"{student['memory_bytes'] / 2**30:,.1f} GiB"
         " on one device"
     )

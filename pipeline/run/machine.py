@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.core.contents import size_text
+from pipeline.core.money import hours_text
 from pipeline.models.accelerators import Accelerator
 from pipeline.models.architectures import PhaseCost, StudentCost
 from pipeline.recipe import StudentTable
@@ -121,7 +122,7 @@ def hours_lines(found: dict[str, Any]) -> list[str]:
     """`times` for a person."""
     phases = ", ".join(f"{one['name']} {_hours(one['hours'])}" for one in found["phases"])
     return [
-        f"  on {found['gpus']} x {found['title']}: {_hours(found['hours'])}, {found['gpu_hours']:,.4g} GPU-hours"
+        f"  on {found['gpus']} x {found['title']}: {_hours(found['hours'])}, {hours_text(found['gpu_hours'], 'GPU')}"
         + (f" ({phases})" if len(found["phases"]) > 1 else ""),
         f"    at {found['mfu']:.0%} of the peak of {found['peak_flops'] / 1e12:,.0f} TFLOP/s; {found['mfu_from']}",
     ]

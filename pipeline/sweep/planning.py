@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.core.money import hours_text
 from pipeline.recipe_images import ImageRecipe
 from pipeline.run import costs, image_costs
 from pipeline.run.run import planned, stored
@@ -89,7 +90,7 @@ def _sum(arms: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "usd": None if None in prices else round(sum(prices), 4),
         "training_tokens": sum(arm["student"]["training_tokens"] for arm in arms),
         "flops": sum(arm["student"]["flops"] for arm in arms),
-        "gpu_hours": round(sum(arm["student"]["gpu_hours"] for arm in arms), 4),
+        "gpu_hours": round(sum(arm["student"]["gpu_hours"] for arm in arms), 6),
         "unit": arms[0]["student"]["unit"],
     }
 
@@ -125,5 +126,5 @@ def _costs(part: dict[str, Any]) -> str:
         return f"{asked}; nothing to train"
     return (
         f"{asked}; {part['training_tokens']:,} {part['unit']} to train, {part['flops']:.2g} FLOPs, "
-        f"{part['gpu_hours']:.2g} A100 hours"
+        f"{hours_text(part['gpu_hours'], 'A100')}"
     )

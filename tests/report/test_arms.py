@@ -6,11 +6,12 @@ import pytest
 from arms_made import arm, likelihoods, rows, run, stage
 
 from pipeline.core.errors import UsageError
+from pipeline.core.money import hours_text
 from pipeline.report.arms import BEFORE, Failed, Pair, pairs, results
 from pipeline.report.costs import Cost
 from pipeline.report.experiment import experiment, of_runs
 from pipeline.report.experiment_page import render
-from pipeline.report.experiment_text import hours_text, text
+from pipeline.report.experiment_text import text
 from pipeline.stages.scores.statistics import Interval, mcnemar
 
 HALF = [True, False] * 20
@@ -119,7 +120,18 @@ def test_a_page_of_arms_without_any_score_can_be_made() -> None:
     assert "What each arm took" in render(experiment([replace(arm("a"), runs={1: run("a.1", [])})], [], name="x"))
 
 
-@pytest.mark.parametrize(("hours", "said"), [(3.21, "3.2 CPU h"), (0.5, "30 CPU min"), (0.01, "36 CPU s")])
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (123_456.7, "123,457 CPU h"),
+        (99.94, "99.9 CPU h"),
+        (3.21, "3.2 CPU h"),
+        (0.5, "30 CPU min"),
+        (0.01, "36 CPU s"),
+        (0.0002, "under 1 CPU s"),
+        (0.0, "0 CPU s"),
+    ],
+)
 def test_hours_are_told_in_the_unit_that_fits(hours: float, said: str) -> None:
     assert hours_text(hours, "CPU") == said
 
