@@ -28,6 +28,8 @@ Answer = Literal["continuation", "whole"]
 
 MBPP_TEST = range(11, 511)
 """MBPP's test split, 500 tasks (Austin et al. 2021, 2.1)."""
+MBPP_SPLITS = {"mbpp": MBPP_TEST, "mbpp-validation": range(511, 601), "mbpp-train": range(601, 975)}
+"""MBPP's splits by the name of the benchmark; settings are chosen on the later two."""
 MBPP_SHOTS = (2, 3, 4)
 """Tasks that the paper's few-shot prompt shows (Austin et al. 2021, 3.1)."""
 
@@ -233,7 +235,14 @@ def _mbpp_rows(name: str) -> ProblemSet:
 
 def _mbpp(name: str) -> ProblemSet:
     everything = _mbpp_rows(name)
-    return _problem_set(name, everything.source, [p for p in everything.problems if _number(p) in MBPP_TEST])
+    split = MBPP_SPLITS[name]
+    problems = [problem for problem in everything.problems if _number(problem) in split]
+    if not problems:
+        raise InputError(
+            f"{everything.source}: has no task of the split {name}, {split.start} to {split.stop - 1}",
+            hint="use MBPP's full file of 974 tasks",
+        )
+    return _problem_set(name, everything.source, problems)
 
 
 def _mbpp_few_shot(name: str) -> ProblemSet:
@@ -313,14 +322,14 @@ def _in_hub_cache(repository: str) -> bool:
 
 
 def _from_hub(name: str, repository: str, configuration: str, otherwise: str) -> ProblemSet:
-    """The test split of a data set of the Hugging Face hub, or of its local cache."""
+    """The splits that a benchmark wants of a data set of the Hugging Face hub, or of its local cache."""
     if os.environ.get("HF_HUB_OFFLINE") == "1" and not _in_hub_cache(repository):
         raise MissingExtra(
             f"benchmark {name!r} is not on this machine; without HF_HUB_OFFLINE=1 it is fetched from {repository}",
             hint=f"{otherwise}, or give a file's path: --benchmark FILE.jsonl",
         )
     try:
-        rows = hub.rows(repository, configuration, ("prompt", "test") if name == "mbpp-few-shot" else ("test",))
+        rows = hub.rows(repository, configuration, _HUB_SPLITS.get(name, ("test",)))
     except Exception as error:
         raise MissingExtra(
             f"benchmark {name!r} is not on this machine, and {repository} cannot be loaded ({type(error).__name__})",
@@ -330,10 +339,13 @@ def _from_hub(name: str, repository: str, configuration: str, otherwise: str) ->
     return _problem_set(name, f"hub: {repository} ({configuration})", problems)
 
 
+_HUB_SPLITS = {"mbpp-few-shot": ("prompt", "test"), "mbpp-validation": ("validation",), "mbpp-train": ("train",)}
+"""Those that a benchmark takes in the place of "test"."""
+
 _NAMED: dict[str, Callable[[str], ProblemSet]] = {
     "humaneval": _humaneval,
     "humaneval+": _plus("HumanEvalPlus.jsonl.gz", "HumanEvalPlus*.jsonl*"),
-    "mbpp": _mbpp,
+    **dict.fromkeys(MBPP_SPLITS, _mbpp),
     "mbpp-few-shot": _mbpp_few_shot,
     "mbpp-sanitized": _mbpp_sanitized,
     "mbpp+": _plus("MbppPlus.jsonl.gz", "MbppPlus*.jsonl*"),

@@ -10,6 +10,8 @@ BENCHMARKS = (
     "humaneval",
     "humaneval+",
     "mbpp",
+    "mbpp-validation",
+    "mbpp-train",
     "mbpp-few-shot",
     "mbpp-sanitized",
     "mbpp+",

@@ -119,10 +119,13 @@ def test_infinity_is_near_nothing_but_itself(right: float, got: float, tolerance
         assert not passed
 
 
-def test_the_mbpp_names_take_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mbpp_names_take_their_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "mbpp.jsonl", *(MBPP | {"task_id": number} for number in (2, 3, 4, 10, 11, 510, 511)))
     monkeypatch.setenv(problems.FOLDER_VARIABLE, str(tmp_path))
     assert [p.task_id for p in problems.load("mbpp").problems] == ["Mbpp/11", "Mbpp/510"]
+    assert [p.task_id for p in problems.load("mbpp-validation").problems] == ["Mbpp/511"]
+    with pytest.raises(InputError, match=r"mbpp.jsonl: has no task of the split mbpp-train, 601 to 974\n"):
+        problems.load("mbpp-train")
     few_shot = problems.load("mbpp-few-shot")
     assert few_shot.answer == "whole"
     assert few_shot.problems[0].prompt.count("[BEGIN]") == 4
