@@ -271,6 +271,9 @@ class StudentTable(Table):
     models. With half of the blocks frozen a step takes about two thirds of the time."""
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Decay of an exponential moving average of the weights, which is then what is scored and exported; 0 for none."""
+    base_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the weights from before training in those that are scored and exported (Wortsman et al. 2022, WiSE-FT):
+    gives back some of what a small corpus made a trained model forget. 0 for the trained ones alone."""
     keep: Literal["last", "best", "best-pass@1"] = "last"
     """Which weights are exported: those of the last step, or those of the last phase with the least held-out loss, or
     with the most held-out exercises solved (of equals, the one with less loss)."""
@@ -286,6 +289,15 @@ class StudentTable(Table):
     def _layers_rise(self) -> "StudentTable":
         if list(self.layers) != sorted(set(self.layers)):
             raise ValueError(f"layers = {list(self.layers)} must rise; name each layer once, e.g. [0, 2, 4]")
+        return self
+
+    @model_validator(mode="after")
+    def _base_was_trained(self) -> "StudentTable":
+        if self.base_share and self.init == "scratch":
+            raise ValueError(
+                f"base_share = {self.base_share} mixes in the weights of a model that was trained before, and "
+                "init = 'scratch' has none; set init to a model, or base_share = 0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -94,7 +94,7 @@ def _memory(student: StudentCost, table: StudentTable, kind: Accelerator, gpus: 
         "weights": 4 * count // parts,
         "gradients": 4 * count // parts,
         "optimizer": 8 * count // parts,
-        "average": 4 * count // parts if table.ema else 0,
+        "average": 4 * count // parts * (bool(table.ema) + bool(table.base_share)),
         "copies": 0 if table.precision == "fp32" else 2 * count,
         "gathered": 8 * embeddings + 12 * block if split else 0,
     }

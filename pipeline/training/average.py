@@ -1,7 +1,8 @@
-"""Exponential moving average of the weights (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, section 2)."""
+"""Means of weights, to be scored and exported in the place of those that are trained: over the steps (an exponential
+moving average: Polyak and Juditsky 1992; Tarvainen and Valpola 2017, section 2), and with those of before training."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor
@@ -57,3 +58,40 @@ class Average:
             own = parameter.clone()
             parameter.copy_(value)
             value.copy_(own)
+
+
+class TowardsBase:
+    """The mean of the weights as they are and those from before training (Wortsman et al. 2022, "Robust fine-tuning of
+    zero-shot models", section 3).
+
+    parameters: as they are before training; a copy is kept, on the same device. share: of that copy in the mean.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], share: float) -> None:
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self.share = share
+        self.base = [parameter.detach().clone() for parameter in self.parameters]
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The model has the mean inside, its own weights again afterwards."""
+        own = [parameter.detach().clone() for parameter in self.parameters]
+        try:
+            with torch.no_grad():
+                for parameter, base in zip(self.parameters, self.base, strict=True):
+                    parameter.lerp_(base, self.share)
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in zip(self.parameters, own, strict=True):
+                    parameter.copy_(value)
+
+
+@contextmanager
+def used(*means: Average | TowardsBase | None) -> Iterator[None]:
+    """The model has what all the means make of its weights inside, the first one's first; its own again afterwards."""
+    with ExitStack() as stack:
+        for mean in means:
+            if mean is not None:
+                stack.enter_context(mean.used())
+        yield

@@ -19,9 +19,8 @@ SCORING = {"before", "cpu_seconds", "likelihood", "likelihood_of", "memory_mb", 
 
 def _sampling(recipe: Recipe) -> dict[str, Any]:
     table = recipe.evaluation
-    # What was answered before there was a choice keeps its key.
-    exclude = SCORING | ({"precision"} if table.precision == "auto" else set())
-    return table.model_dump(mode="json", exclude=exclude) | {"seed": recipe.seed}
+    asked = {name: value for name, value in table.keyed("precision").items() if name not in SCORING}
+    return asked | {"seed": recipe.seed}
 
 
 def has_base(recipe: Recipe) -> bool:

@@ -37,7 +37,7 @@ def settings_of(
         canonical_json(
             {
                 "version": version,
-                "student": student.model_dump(mode="json"),
+                "student": student.keyed("base_share"),
                 "tokens": limits.model_dump(mode="json"),
                 "seed": seed,
                 "loss": loss.settings if loss else None,

@@ -6,7 +6,7 @@ holds weights, optimiser moments and the random state.
 
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ from pipeline.stages.student.selection import Candidate, Judge, Selection, weigh
 from pipeline.stages.student.summary import TrainingSummary
 from pipeline.stages.tokens.shards import TokenStore
 from pipeline.training import checkpoint, curve
-from pipeline.training.average import Average
+from pipeline.training.average import Average, TowardsBase, used
 from pipeline.training.divergence import trouble
 from pipeline.training.eta import Eta
 from pipeline.training.export import export
@@ -117,16 +117,16 @@ class _Run:
         manifest = {key: value for key, value in self.store.manifest.items() if key != "format"}
         self.loss, minimised = loss, loss.settings if loss else None
         self.settings = digest(
-            [VERSION, student.model_dump(), limits.model_dump(), seed, self.precision, manifest, minimised]
+            [VERSION, student.keyed("base_share"), limits.model_dump(), seed, self.precision, manifest, minimised]
         )
         self.learned = loss.learned(self.model, seed) if loss else None
         self.passes.learned = self.learned
         self.optimizer = make_optimizer(self.model, *([self.learned] if self.learned else []))
         self.average = Average(self.model.parameters(), student.ema) if student.ema else None
+        self.base = TowardsBase(self.model.parameters(), student.base_share) if student.base_share else None
         self.selection = Selection(student, out / "checkpoints", self.total - self.loaders[-1].total + 1, judge)
         self.losses: list[float] = []
-        self.read = 0
-        self.seconds = 0.0
+        self.read, self.seconds = 0, 0.0
         self.before: float | None = None
         self.compiled: bool | None = None
         self.onednn: bool | None = None
@@ -317,7 +317,7 @@ class _Run:
 
     def _scored(self) -> AbstractContextManager[None]:
         """Inside, the model has the weights that are scored and exported."""
-        return self.average.used() if self.average else nullcontext()
+        return used(self.average, self.base)
 
     def _failed(self, message: str) -> TrainingError:
         last = checkpoint.newest(self.out / "checkpoints", self.settings)

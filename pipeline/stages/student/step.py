@@ -12,7 +12,7 @@ from pipeline.training import curve
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     distilled = {"soft_targets": recipe.soft_targets} if recipe.soft_targets.teacher else {}
-    return {"student": recipe.student.keyed("seed"), "seed": recipe.seed, **distilled}
+    return {"student": recipe.student.keyed("seed", "base_share"), "seed": recipe.seed, **distilled}
 
 
 def seed_of(recipe: Recipe) -> int:

@@ -1,10 +1,13 @@
 """Which weights are trained and which exported: averages, the best by held-out loss, frozen blocks."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from tiny import PHASE, STUDENT, TOKENS, WEIGHT, planted  # type: ignore[import-not-found]
@@ -16,7 +19,7 @@ from pipeline.stages.student import stage
 from pipeline.stages.student.passes import Passes
 from pipeline.stages.student.stage import train
 from pipeline.stages.student.summary import TrainingSummary
-from pipeline.training.average import Average
+from pipeline.training.average import Average, TowardsBase, used
 from pipeline.training.optimizer import clipped_step, gradient_norm, make_optimizer
 
 
@@ -61,6 +64,40 @@ def test_an_average_is_the_weighted_mean_of_the_weights() -> None:
     with average.used():
         torch.testing.assert_close(weight.detach(), want)
     torch.testing.assert_close(weight.detach(), torch.full((2,), 5.0))
+
+
+@given(share=st.floats(0, 1), values=st.lists(st.floats(-4, 4, width=32), min_size=2, max_size=2))
+def test_a_mean_with_the_base_lies_between_and_leaves_the_weights_as_they_are(
+    share: float, values: list[float]
+) -> None:
+    weight = torch.full((3,), values[0], requires_grad=True)
+    base = TowardsBase([weight, torch.ones(2)], share)
+    assert len(base.base) == 1, "what is not trained is the base's in any case"
+    with torch.no_grad():
+        weight.fill_(values[1])
+    average = Average([weight], decay=0.5)
+    with suppress(KeyError), used(average, None, base):
+        torch.testing.assert_close(weight.detach(), torch.full((3,), (1 - share) * values[1] + share * values[0]))
+        raise KeyError
+    assert weight.tolist() == [values[1]] * 3
+
+
+def test_a_share_of_the_base_is_in_what_is_scored_and_exported(corpus: Path, tmp_path: Path) -> None:
+    plain, _ = run(corpus, tmp_path / "plain", STUDENT)
+    trained, _ = run(corpus, tmp_path / "trained", changed(init=str(plain.model)))
+    mixed, _ = run(corpus, tmp_path / "mixed", changed(init=str(plain.model), base_share=0.25))
+    assert mixed.loss == trained.loss
+    assert mixed.held_out_loss != trained.held_out_loss
+    torch.testing.assert_close(
+        weights(mixed)[WEIGHT], 0.75 * weights(trained)[WEIGHT] + 0.25 * weights(plain)[WEIGHT], rtol=1e-5, atol=1e-7
+    )
+
+
+def test_a_share_of_the_base_needs_one() -> None:
+    with pytest.raises(
+        ValueError, match=r"base_share = 0\.5 mixes in .* init = 'scratch' has none; set init to a model"
+    ):
+        changed(base_share=0.5)
 
 
 def test_the_average_is_what_is_scored_and_exported(corpus: Path, tmp_path: Path) -> None:
@@ -131,8 +168,12 @@ def test_best_without_a_measurement_is_refused() -> None:
         changed(keep="best")
 
 
-def test_a_resumed_run_with_averages_and_best_is_the_uninterrupted_one(corpus: Path, tmp_path: Path) -> None:
-    student = changed(ema=0.8, keep="best", held_out_steps=2, held_out=0.2, dropout=0.1)
+@pytest.mark.parametrize("base_share", [0.0, 0.3])
+def test_a_resumed_run_with_averages_and_best_is_the_uninterrupted_one(
+    base_share: float, corpus: Path, tmp_path: Path, llama: Path
+) -> None:
+    base = {"init": str(llama), "base_share": base_share} if base_share else {}
+    student = changed(ema=0.8, keep="best", held_out_steps=2, held_out=0.2, dropout=0.1, **base)
     whole, _ = run(corpus, tmp_path / "whole", student)
     for fatal in (4, whole.steps // 2, None):
         try:
