@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.report.costs import Cost, artifacts, cost, differing
 from pipeline.report.score_rows import about, beside, score_rows
+from pipeline.report.scoring import with_pools
 from pipeline.run.reading import RunView
 from pipeline.stages.decontaminated.split import TAUS
 from pipeline.stages.likelihoods.results import COLUMNS, bits_per_byte, claim_of
@@ -290,11 +291,11 @@ def _beside(arms: Iterable[Arm], answers: Mapping[str, Mapping[int, Rows]]) -> I
 
 
 def _scores(runs: Mapping[int, Rows], model: str, closest: Closest) -> tuple[Scored, ...]:
-    """On each benchmark that some run was scored on, over the runs that were."""
+    """On each benchmark that some run was scored on, and on those that are pooled, over the runs that were."""
     verdicts: dict[str, dict[int, dict[str, list[bool]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     asked: dict[str, set[str]] = defaultdict(set)
     for seed, judged in runs.items():
-        for row in judged:
+        for row in with_pools(judged):
             if row["model"] == model:
                 asked[row["benchmark"]].add(row["task_id"])
                 if row["passed"] is not None:

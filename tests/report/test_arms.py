@@ -7,7 +7,7 @@ from arms_made import arm, likelihoods, rows, run, stage
 
 from pipeline.core.errors import UsageError
 from pipeline.core.money import hours_text
-from pipeline.report.arms import BEFORE, Failed, Pair, pairs, results
+from pipeline.report.arms import BEFORE, Arm, Failed, Pair, pairs, results
 from pipeline.report.costs import Cost
 from pipeline.report.experiment import experiment, of_runs
 from pipeline.report.experiment_page import render
@@ -25,6 +25,22 @@ def test_a_rate_is_over_the_problems_that_each_run_has_a_score_for() -> None:
     assert (score.asked, score.seeds) == (4, (1, 2))
     assert score.whole.value == pytest.approx(0.5)
     assert [one["pass@1"] for one in score.to_json()["per_seed"]] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_benchmarks_that_ask_for_the_same_are_compared_together_too() -> None:
+    def scored(name: str, first: list[bool], second: list[bool]) -> Arm:
+        answers = [*rows(first, benchmark="humaneval"), *rows(second, benchmark="mbpp")]
+        return Arm(name, "", {1: run(f"{name}.1", answers)})
+
+    found = results([scored("a", NONE, NONE), scored("b", [True] * 4 + NONE[4:], [True] * 4 + NONE[4:])])
+    assert [(score.benchmark, score.whole.problems) for score in found[1].scores] == [
+        ("humaneval", 40),
+        ("mbpp", 40),
+        ("humaneval + mbpp", 80),
+    ]
+    apart, other, both = pairs(found, [("a", "b")])
+    assert (apart.claim, other.claim, both.claim) == ("none", "none", "rise")
+    assert both.p == mcnemar(NONE + NONE, [*([True] * 8), *NONE, *NONE[8:]]).p
 
 
 def test_two_arms_of_one_greedy_run_are_compared_by_mcnemar() -> None:
