@@ -46,5 +46,5 @@ def open_model(
     loaded = load(model, cache=cache, device=execution.device, dtype=precision)
     # Answers in another arithmetic than the device's own are others, and never serve for it.
     chosen = pick_dtype(precision, loaded.device)
-    other = [] if chosen == pick_dtype("auto", loaded.device) else [chosen]
-    return LocalModel(loaded, digest([loaded.identity, *other] if other else loaded.identity), execution)
+    own = chosen == pick_dtype("auto", loaded.device)
+    return LocalModel(loaded, digest(loaded.identity if own else [loaded.identity, chosen]), execution)
